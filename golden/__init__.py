@@ -1,0 +1,1 @@
+"""The golden model: everything that is true of the code without any hardware."""

@@ -1,0 +1,148 @@
+"""Generator families: the ways to fill the matrix G, each named, seeded and reproducible for ever.
+
+The random bits come from SHAKE-256 of the family's name and sizes, not from a random-number library, so that a
+seed means the same matrix on every machine and with every version of every dependency.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.errors import InputError
+
+Matrix = NDArray[np.uint8]
+
+
+class BitSource:
+    """An endless, reproducible source of random bits and bounded integers, keyed by a text."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._counter = 0
+        self._pool: list[int] = []
+
+    def bits(self, count: int) -> Matrix:
+        """Return `count` independent fair bits (uint8, 0 or 1)."""
+        self._counter += 1
+        text = f"xorweave;{self._key};{self._counter}".encode()
+        stream = hashlib.shake_256(text).digest((count + 7) // 8)
+        return np.unpackbits(np.frombuffer(stream, np.uint8), bitorder="little")[:count]
+
+    def below(self, bound: int) -> int:
+        """Return an integer uniform in 0 .. bound-1, without modulo bias."""
+        limit = (1 << 32) // bound * bound
+        while True:
+            if not self._pool:
+                self._counter += 1
+                text = f"xorweave;{self._key};{self._counter}".encode()
+                words = np.frombuffer(hashlib.shake_256(text).digest(4096), "<u4")
+                self._pool = [int(word) for word in words[::-1]]
+            word = self._pool.pop()
+            if word < limit:
+                return word % bound
+
+    def shuffled(self, items: list[int]) -> list[int]:
+        """Return the items in uniformly random order (Fisher-Yates)."""
+        items = list(items)
+        for i in range(len(items) - 1, 0, -1):
+            j = self.below(i + 1)
+            items[i], items[j] = items[j], items[i]
+        return items
+
+
+def uniform(*, n_in: int, n_out: int, n_s: int, seed: int) -> Matrix:
+    """The paper's family: every element is 0 or 1 with equal probability."""
+    columns = n_in * (n_s + 1)
+    source = BitSource(f"uniform;{n_in};{n_out};{n_s};{seed}")
+    return source.bits(n_out * columns).reshape(n_out, columns)
+
+
+def _balanced_taps(source: BitSource, rows: int, columns: int, taps: int) -> list[list[int]]:
+    """Deal `taps` different columns to each row so that all columns are used equally often (within one deal)."""
+    deck: list[int] = []
+    dealt: list[list[int]] = []
+    for _ in range(rows):
+        hand: list[int] = []
+        put_back: list[int] = []
+        while len(hand) < taps:
+            if not deck:
+                deck = source.shuffled(list(range(columns)))
+            card = deck.pop()
+            (put_back if card in hand else hand).append(card)
+        deck.extend(put_back)
+        dealt.append(sorted(hand))
+    return dealt
+
+
+def sparse(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 6) -> Matrix:
+    """`taps` ones in every row, dealt so that every column is used equally often."""
+    columns = n_in * (n_s + 1)
+    if not 1 <= taps <= columns:
+        raise InputError(f"taps must be between 1 and the constraint length {columns}, not {taps}")
+    source = BitSource(f"sparse;{n_in};{n_out};{n_s};{seed};{taps}")
+    matrix = np.zeros((n_out, columns), np.uint8)
+    for row, hand in enumerate(_balanced_taps(source, n_out, columns, taps)):
+        matrix[row, hand] = 1
+    return matrix
+
+
+def chain(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 2, run: int = 10) -> Matrix:
+    """Runs of outputs, each the one before it plus `taps` fresh columns, started anew every `run` outputs.
+
+    Two outputs of a run differ by the sum of all taps between them, so that care bits, which are several outputs
+    apart, see a dense code, though each output costs `taps` two-input XORs only. The first output of a run gets
+    as many taps as a dense sparse row needs (six), or `taps` if that is more.
+    """
+    columns = n_in * (n_s + 1)
+    if not 1 <= taps <= columns:
+        raise InputError(f"taps must be between 1 and the constraint length {columns}, not {taps}")
+    if run < 1:
+        raise InputError(f"run must be at least 1, not {run}")
+    source = BitSource(f"chain;{n_in};{n_out};{n_s};{seed};{taps};{run}")
+    matrix = np.zeros((n_out, columns), np.uint8)
+    fresh = _balanced_taps(source, n_out, columns, taps)
+    starts = _balanced_taps(source, (n_out + run - 1) // run, columns, min(columns, max(6, taps)))
+    for row in range(n_out):
+        if row % run == 0:
+            matrix[row, starts[row // run]] = 1
+        else:
+            matrix[row] = matrix[row - 1]
+            matrix[row, fresh[row]] ^= 1
+    return matrix
+
+
+FAMILIES: dict[str, Callable[..., Matrix]] = {"uniform": uniform, "sparse": sparse, "chain": chain}
+_DEFAULTS: dict[str, dict[str, int]] = {
+    "uniform": {"seed": 0},
+    "sparse": {"seed": 0, "taps": 6},
+    "chain": {"seed": 0, "taps": 2, "run": 10},
+}
+
+
+def build_generator(
+    family: str, *, n_in: int, n_out: int, n_s: int, parameters: Mapping[str, int]
+) -> tuple[Matrix, dict[str, int]]:
+    """Make the generator matrix of a family.
+
+    Returns
+    -------
+    (ndarray, dict)
+        G, shape (n_out, n_in * (n_s + 1)), uint8 of 0 and 1; and every parameter used, defaults filled in.
+
+    Raises
+    ------
+    InputError
+        There is no such family, or it does not take one of the parameters.
+    """
+    if family not in FAMILIES:
+        raise InputError(f"the generator family must be one of {', '.join(sorted(FAMILIES))}, not {family!r}")
+    known = _DEFAULTS[family]
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise InputError(f"the family {family} takes {', '.join(known)}, not {', '.join(unknown)}")
+    used = {**known, **parameters}
+    return FAMILIES[family](n_in=n_in, n_out=n_out, n_s=n_s, **used), used

@@ -1,0 +1,81 @@
+"""Interleavers: in which order the positions of a tensor go through the code.
+
+Care bits of real masks cluster in rows and columns; a block code of fixed rate needs them spread evenly.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.errors import InputError
+
+
+@dataclass(frozen=True)
+class Interleaver:
+    """The affine interleaver: scan position i holds element (offset + i * stride) mod n of the flattened tensor.
+
+    In hardware it is one adder and one conditional subtraction. ``stride = 1, offset = 0`` is row-major order.
+
+    Parameters
+    ----------
+    n : int
+        Number of positions (weights of the tensor).
+    stride : int
+        Step between successive scan positions; must share no factor with n.
+    offset : int
+        Element at scan position 0.
+
+    Raises
+    ------
+    InputError
+        The stride is not a step through all n elements, or the offset lies outside the tensor.
+    """
+
+    n: int
+    stride: int = 1
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n < 0:
+            raise InputError(f"a tensor's size must not be negative, but is {self.n}")
+        if self.n and math.gcd(self.stride, self.n) != 1:
+            raise InputError(f"the stride must share no factor with n = {self.n}, but {self.stride} does")
+        if self.n > 1 and not (0 < self.stride < self.n and 0 <= self.offset < self.n):
+            raise InputError(
+                f"stride and offset must lie in 1 .. {self.n - 1} and 0 .. {self.n - 1}, "
+                f"not {self.stride} and {self.offset}"
+            )
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the scan is plain row-major order."""
+        return self.n < 2 or (self.stride == 1 and self.offset == 0)
+
+    def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+        """Return the elements at scan positions start .. stop-1 (int64); stop defaults to n."""
+        stop = self.n if stop is None else stop
+        if self.n == 0:
+            return np.zeros(0, np.int64)
+        first = (self.offset + start * self.stride) % self.n
+        # i * stride stays below 2^63 because both factors stay below n, which is far below 2^31.5 in practice;
+        # for larger tensors the product is taken in Python integers, block by block, by the caller's chunks
+        steps = np.arange(stop - start, dtype=np.int64)
+        if self.n < 3_000_000_000:
+            return (first + steps * self.stride) % self.n
+        raise InputError("a tensor must have fewer than 3e9 elements to be interleaved")
+
+    def to_scan(self, flat: NDArray) -> NDArray:
+        """Put a flattened tensor, shape (n,), into scan order."""
+        return flat if self.is_identity else flat[self.positions()]
+
+    def from_scan(self, scanned: NDArray) -> NDArray:
+        """Put scan-ordered values, shape (n,), back into tensor order: the inverse of `to_scan`."""
+        if self.is_identity:
+            return scanned
+        flat = np.empty_like(scanned)
+        flat[self.positions()] = scanned
+        return flat

@@ -1,0 +1,1 @@
+"""Amaranth descriptions of the decoder and its stages, derived from the golden model's generator matrix."""

@@ -1,0 +1,1 @@
+"""Simulation of the hardware against the golden model, cycle for cycle."""

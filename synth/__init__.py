@@ -1,0 +1,1 @@
+"""Gate counts, area, timing and equivalence proofs of the generated hardware."""
