@@ -17,7 +17,7 @@ from typing import Any
 
 from xorweave.golden.errors import InputError
 from xorweave.hw.package import read_manifest
-from xorweave.sim.simulators import require, search_path
+from xorweave.sim.simulators import MAKE_VARIABLES, require, search_path
 
 STALLS = ("none", "random", "regular")
 
@@ -157,7 +157,9 @@ def simulate(
 
     top = manifest["top"]
     sources = [directory / name for name in manifest["verilog"]]
-    with tempfile.TemporaryDirectory(prefix="xorweave-sim-") as scratch, _environment(PATH=search_path()):
+    with tempfile.TemporaryDirectory(prefix="xorweave-sim-") as scratch, _environment(
+        PATH=search_path(), MAKEFLAGS=MAKE_VARIABLES
+    ):
         job = Path(scratch) / "job.json"
         result = Path(scratch) / "result.json"
         job.write_text(
