@@ -56,7 +56,9 @@ class NoCorrections:
 
     def bits(self, patches: Patches, n: int, n_w: int) -> int:
         if patches.positions.size:
-            raise InputError(f"{patches.positions.size} words are unmatched, so corrections must not be 'none'")
+            raise InputError(
+                f"{patches.positions.size} words are unmatched, so corrections must not be 'none'"
+            )
         return 0
 
     def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
@@ -269,7 +271,9 @@ class BoundedCorrections:
             count = int(unpack_fields(bits[at : at + self.count_bits], self.count_bits)[0])
             at += self.count_bits
             if count > self.limit or at + count * width > bits.size:
-                raise InputError(f"block {block} claims {count} patches; that many are not there or not allowed")
+                raise InputError(
+                    f"block {block} claims {count} patches; that many are not there or not allowed"
+                )
             for entry in bits[at : at + count * width].reshape(count, width):
                 place = int(unpack_fields(entry[: self.address_bits], self.address_bits)[0])
                 position = block * self.n_out + place
