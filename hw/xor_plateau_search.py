@@ -23,36 +23,77 @@ from numpy.typing import NDArray
 from xorweave.hw.xor_network import Gate, XorNetwork
 
 _NONE = -1
+_PAIR = np.uint64(1 << 32)  # table entry: number of pairs in the upper half, slot + 1 in the lower
 
 
 @njit(cache=True)
-def _find(keys, key):  # type: ignore[no-untyped-def]
-    """Where the fingerprint is, or the free place (key 0) where it belongs."""
-    mask = np.uint64(keys.size - 1)
+def _find(table, key):  # type: ignore[no-untyped-def]
+    """Where the fingerprint is in the table, or the free place (key 0) where it belongs."""
+    mask = np.uint64(table.shape[0] - 1)
     place = (key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(24) & mask
-    while keys[place] != 0 and keys[place] != key:
+    while table[place, 0] != 0 and table[place, 0] != key:
         place = (place + np.uint64(1)) & mask
     return np.int64(place)
 
 
 @njit(cache=True)
-def _rebuilt(keys, pairs, slots):  # type: ignore[no-untyped-def]
-    """The table without the entries that stand for nothing any more, at most a quarter full."""
+def _slot(table, key):  # type: ignore[no-untyped-def]
+    """Slot of the sum with this fingerprint, -1 if there is none."""
+    return np.int64(table[_find(table, key), 1] & np.uint64(0xFFFFFFFF)) - 1
+
+
+@njit(cache=True)
+def _count_pair(table, key, change):  # type: ignore[no-untyped-def]
+    """Count a pair of sums whose XOR is `key` in (1) or out (-1); tells if the key is new to the table."""
+    place = _find(table, key)
+    fresh = table[place, 0] == 0
+    table[place, 0] = key
+    if change > 0:
+        table[place, 1] += _PAIR
+    else:
+        table[place, 1] -= _PAIR
+    return 1 if fresh else 0
+
+
+@njit(cache=True)
+def _rebuilt(table):  # type: ignore[no-untyped-def]
+    """Return the table without the entries that stand for nothing any more, and the number of the others."""
+    fresh = np.zeros(table.shape, np.uint64)
     live = 0
-    for i in range(keys.size):
-        if keys[i] != 0 and (pairs[i] > 0 or slots[i] >= 0):
+    for i in range(table.shape[0]):
+        if table[i, 1] != 0:
+            place = _find(fresh, table[i, 0])
+            fresh[place, 0], fresh[place, 1] = table[i, 0], table[i, 1]
             live += 1
-    size = 1024
-    while size < 4 * live:
-        size *= 2
-    new_keys = np.zeros(size, np.uint64)
-    new_pairs = np.zeros(size, np.int32)
-    new_slots = np.full(size, _NONE, np.int32)
-    for i in range(keys.size):
-        if keys[i] != 0 and (pairs[i] > 0 or slots[i] >= 0):
-            place = _find(new_keys, keys[i])
-            new_keys[place], new_pairs[place], new_slots[place] = keys[i], pairs[i], slots[i]
-    return new_keys, new_pairs, new_slots, live
+    return fresh, live
+
+
+@njit(cache=True)
+def _add_sum(table, prints, members, where, count, first, second, degree, x, new):  # type: ignore[no-untyped-def]
+    """Give the sum with fingerprint `new` the slot x; returns how many table entries it took."""
+    taken = 0
+    prints[x] = new
+    degree[x] = 0
+    place = _find(table, new)
+    if table[place, 0] == 0:
+        table[place, 0] = new
+        taken += 1
+    table[place, 1] += np.uint64(x + 1)
+    for j in range(count):
+        a = members[j]
+        key = new ^ prints[a]
+        taken += _count_pair(table, key, 1)
+        b = _slot(table, key)
+        if b > a:
+            first[x, degree[x]], second[x, degree[x]] = a, b
+            first[a, degree[a]], second[a, degree[a]] = x, b
+            first[b, degree[b]], second[b, degree[b]] = x, a
+            degree[x] += 1
+            degree[a] += 1
+            degree[b] += 1
+    members[count] = x
+    where[x] = count
+    return taken
 
 
 @njit(cache=True)
@@ -67,13 +108,26 @@ def _unlink(first, second, degree, slot, gone):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _reach(
-    inputs, first, second, degree, banned, extra, partner, with_extra, limit, level, done, queue
-):  # type: ignore[no-untyped-def]
+def _drop_sum(table, prints, members, where, count, first, second, degree, x):  # type: ignore[no-untyped-def]
+    """Take the sum in slot x out."""
+    for i in range(degree[x]):
+        _unlink(first, second, degree, first[x, i], x)
+        _unlink(first, second, degree, second[x, i], x)
+    degree[x] = 0
+    last = members[count - 1]
+    members[where[x]] = last
+    where[last] = where[x]
+    table[_find(table, prints[x]), 1] -= np.uint64(x + 1)
+    for j in range(count - 1):
+        _count_pair(table, prints[x] ^ prints[members[j]], -1)
+
+
+@njit(cache=True)
+def _reach(inputs, first, second, degree, banned, limit, level, done, queue):  # type: ignore[no-untyped-def]
     """Level of every sum that can be reached without `banned` within `limit`, -1 for the others; breadth first.
 
-    Sums leave the queue by level, so that the first pair to reach a sum is one of least depth. With `with_extra` the
-    sum `extra` counts too: ``partner[x]`` is the sum that makes it together with x.
+    Sums leave the queue by level, so that the first pair to reach a sum is one of least depth. Returns how many are
+    reached; they are the first entries of the queue.
     """
     level[:] = -1
     done[:] = False
@@ -89,14 +143,6 @@ def _reach(
         above = level[x] + 1
         if above > limit:
             continue
-        if x == extra:
-            for y in range(partner.size):
-                z = partner[y]
-                if z >= 0 and done[y] and level[z] < 0 and z != banned:
-                    level[z] = above
-                    queue[tail] = z
-                    tail += 1
-            continue
         for i in range(degree[x]):
             y, z = first[x, i], second[x, i]
             if done[y]:
@@ -108,211 +154,171 @@ def _reach(
                 level[y] = above
                 queue[tail] = y
                 tail += 1
-        if with_extra and partner[x] >= 0:
-            y = partner[x]
-            if done[y]:
-                if level[extra] < 0:
-                    level[extra] = above
-                    queue[tail] = extra
-                    tail += 1
-            elif level[extra] >= 0 and done[extra] and level[y] < 0 and y != banned:
-                level[y] = above
-                queue[tail] = y
-                tail += 1
     return tail
 
 
 @njit(cache=True)
-def _walk(start, inputs, targets, moves, limit, climb, seed):  # type: ignore[no-untyped-def]
-    """Walk `moves` steps from the sums `start` (inputs first, then targets, then the rest); returns the best sums."""
+def _repairs(  # type: ignore[no-untyped-def]
+    table, prints, queue, tail, first, second, degree, cut_off, lost, banned, fixed, key, limit, level
+):
+    """Whether the sum `key` in place of `banned` reconnects every output; marks the level of all it reconnects."""
+    level_new = np.int64(0)
+    if limit < (1 << 30):  # the level it can be made at
+        level_new = limit + 1
+        for i in range(tail):
+            a = queue[i]
+            if level[a] < level_new:
+                b = _slot(table, key ^ prints[a])
+                if b >= 0 and level[b] >= 0:
+                    level_new = min(level_new, max(level[a], level[b]) + 1)
+        if level_new > limit:
+            return False
+    changed = True
+    while changed:
+        changed = False
+        for k in range(lost):
+            z = cut_off[k]
+            if level[z] >= 0 or z == banned:
+                continue
+            lowest = limit + 1
+            b = _slot(table, key ^ prints[z])
+            if b >= 0 and level[b] >= 0:
+                lowest = min(lowest, max(level[b], level_new) + 1)
+            for i in range(degree[z]):
+                y, x = first[z, i], second[z, i]
+                if level[y] >= 0 and level[x] >= 0:
+                    lowest = min(lowest, max(level[y], level[x]) + 1)
+            if lowest <= limit:
+                level[z] = lowest
+                changed = True
+    for k in range(lost):
+        if cut_off[k] < fixed and level[cut_off[k]] < 0:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _walk(start, inputs, targets, moves, limit, climb, tries, seed):  # type: ignore[no-untyped-def]
+    """Walk from the sums `start` (inputs, then targets, then the rest); returns the best set of sums seen."""
     np.random.seed(seed)
     fixed = inputs + targets
-    capacity = start.size + 8
+    capacity = start.size + climb + 2
     prints = np.zeros(capacity, np.uint64)
-    keys = np.zeros(1024, np.uint64)
-    pairs = np.zeros(1024, np.int32)
-    slots = np.full(1024, _NONE, np.int32)
+    size = 1024
+    while size < capacity * capacity * 3 // 2:
+        size *= 2
+    table = np.zeros((size, 2), np.uint64)
     used = 0
-    wide = 16
-    first = np.zeros((capacity, wide), np.int32)
-    second = np.zeros((capacity, wide), np.int32)
+    first = np.empty((capacity, capacity // 2 + 1), np.int32)
+    second = np.empty((capacity, capacity // 2 + 1), np.int32)
     degree = np.zeros(capacity, np.int32)
     members = np.empty(capacity, np.int32)  # the slots in use
     where = np.full(capacity, _NONE, np.int32)  # a slot's place among them
-    free = np.empty(capacity, np.int32)
-    frees = 0
-    for s in range(capacity - 1, -1, -1):
-        free[frees] = s
-        frees += 1
     count = 0
+    for i in range(start.size):
+        used += _add_sum(table, prints, members, where, count, first, second, degree, i, start[i])
+        count += 1
+    free = np.arange(capacity - 1, start.size - 1, -1)
+    free = np.concatenate((free, np.zeros(start.size, np.int64)))
+    frees = capacity - start.size
     level = np.empty(capacity, np.int32)
-    before = np.empty(capacity, np.int32)
-    trial = np.empty(capacity, np.int32)
     done = np.empty(capacity, np.bool_)
-    queue = np.empty(capacity + 1, np.int32)
-    partner = np.full(capacity, _NONE, np.int32)
-    candidates = np.empty(4096, np.uint64)
+    queue = np.empty(capacity, np.int32)
+    cut_off = np.empty(capacity, np.int32)
     best = start.copy()
-    best_count = start.size
-    best_depth = np.int64(1 << 30)
-    to_add = start.copy()
-    adding = start.size
-    to_drop = np.empty(capacity, np.int32)
-    step = -1
-    while True:
-        # apply what the last step decided
-        dropping = 0
-        if step >= 0:
-            pass
-        for i in range(adding):
-            new = to_add[i]
-            frees -= 1
-            x = free[frees]
-            prints[x] = new
-            degree[x] = 0
-            if 2 * (used + count + 2) > keys.size:
-                keys, pairs, slots, used = _rebuilt(keys, pairs, slots)
-                if 2 * (used + count + 2) > keys.size:
-                    larger = np.zeros(keys.size * 4, np.uint64)
-                    larger_pairs = np.zeros(keys.size * 4, np.int32)
-                    larger_slots = np.full(keys.size * 4, _NONE, np.int32)
-                    for j in range(keys.size):
-                        if keys[j] != 0:
-                            place = _find(larger, keys[j])
-                            larger[place] = keys[j]
-                            larger_pairs[place], larger_slots[place] = pairs[j], slots[j]
-                    keys, pairs, slots = larger, larger_pairs, larger_slots
-            place = _find(keys, new)
-            if keys[place] == 0:
-                keys[place] = new
-                used += 1
-            slots[place] = x
-            for j in range(count):
-                a = members[j]
-                key = new ^ prints[a]
-                place = _find(keys, key)
-                if keys[place] == 0:
-                    keys[place] = key
-                    used += 1
-                pairs[place] += 1
-                b = slots[place]
-                if b > a or (b >= 0 and b < a and False):
-                    if max(degree[x], max(degree[a], degree[b])) + 1 >= wide:
-                        wider = np.zeros((capacity, 2 * wide), np.int32)
-                        wider[:, :wide] = first
-                        first = wider
-                        wider = np.zeros((capacity, 2 * wide), np.int32)
-                        wider[:, :wide] = second
-                        second = wider
-                        wide *= 2
-                    first[x, degree[x]], second[x, degree[x]] = a, b
-                    first[a, degree[a]], second[a, degree[a]] = x, b
-                    first[b, degree[b]], second[b, degree[b]] = x, a
-                    degree[x] += 1
-                    degree[a] += 1
-                    degree[b] += 1
-            members[count] = x
-            where[x] = count
-            count += 1
-        adding = 0
-        if step >= 0 or True:
-            _reach(inputs, first, second, degree, _NONE, _NONE, partner, False, limit, before, done, queue)
+    best_count = start.size + 1
+    best_depth = 0
+    changed = True
+    for _ in range(moves):
+        if changed:
+            _reach(inputs, first, second, degree, _NONE, limit, level, done, queue)
             depth = 0
             for t in range(inputs, fixed):
-                depth = max(depth, before[t])
+                depth = max(depth, level[t])
             if count < best_count or (count == best_count and depth < best_depth):
-                best_depth = depth
-                best_count = count
+                best_count, best_depth = count, depth
                 for j in range(count):
                     best[j] = prints[members[j]]
-        # next proposal; `before` holds the levels of the present state
-        accepted = False
-        while not accepted:
-            step += 1
-            if step >= moves or count == fixed:
-                return best[:best_count]
-            if climb > 0 and count < best_count + climb and np.random.random() < 0.01:
-                a = members[np.random.randint(count)]
-                b = members[np.random.randint(count)]
-                key = prints[a] ^ prints[b]
-                if a != b:
-                    place = _find(keys, key)
-                    if slots[place] < 0 and pairs[place] >= 2 and frees > 1:
-                        to_add[0] = key
-                        adding = 1
-                        accepted = True
-                continue
+            if count == fixed:
+                break
+            if 2 * (used + count) > size:
+                table, used = _rebuilt(table)
+            changed = False
+        new = np.uint64(0)
+        if climb > 0 and count < best_count + climb and np.random.random() < 0.01:
+            a = prints[members[np.random.randint(count)]]
+            place = _find(table, a ^ prints[members[np.random.randint(count)]])
+            if table[place, 1] >= 2 * _PAIR and table[place, 1] & np.uint64(0xFFFFFFFF) == 0:
+                new = table[place, 0]
+            lost = 0
+        else:
             v = members[np.random.randint(count)]
             if v < fixed:
                 continue
-            tail = _reach(inputs, first, second, degree, v, _NONE, partner, False, limit, level, done, queue)
-            cut = 0
-            for t in range(inputs, fixed):
-                if level[t] < 0:
-                    cut += 1
-            if cut == 0:  # v, and what hung on it alone, is not needed
-                for j in range(count):
-                    if level[members[j]] < 0:
-                        to_drop[dropping] = members[j]
-                        dropping += 1
-                accepted = True
-                break
-            # every single sum that may reconnect
-            found = 0
+            tail = _reach(inputs, first, second, degree, v, limit, level, done, queue)
+            lost = 0
+            broken = False
             for j in range(count):
                 u = members[j]
-                if level[u] >= 0 or u == v:
-                    continue
-                for i in range(tail):
-                    key = prints[u] ^ prints[queue[i]]
-                    place = _find(keys, key)
-                    if pairs[place] >= 2 and slots[place] < 0 and found < candidates.size:
-                        candidates[found] = key
-                        found += 1
-            while found > 0:
-                pick = np.random.randint(found)
-                key = candidates[pick]
-                found -= 1
-                candidates[pick] = candidates[found]
-                x = free[frees - 1]  # a slot not in use stands for the new sum
-                for j in range(count):
-                    a = members[j]
-                    place = _find(keys, key ^ prints[a])
-                    b = slots[place]
-                    partner[a] = b if b != v and a != v else _NONE
-                _reach(inputs, first, second, degree, v, x, partner, True, limit, trial, done, queue)
-                whole = trial[x] >= 0
-                for t in range(inputs, fixed):
-                    if trial[t] < 0:
-                        whole = False
-                if whole:
-                    for j in range(count):
-                        if trial[members[j]] < 0:
-                            to_drop[dropping] = members[j]
-                            dropping += 1
-                    to_add[0] = key
-                    adding = 1
-                    accepted = True
-                for j in range(count):
-                    partner[members[j]] = _NONE
-                if accepted:
-                    break
-        for i in range(dropping):
-            v = to_drop[i]
-            for j in range(degree[v]):
-                _unlink(first, second, degree, first[v, j], v)
-                _unlink(first, second, degree, second[v, j], v)
-            degree[v] = 0
-            last = members[count - 1]
-            members[where[v]] = last
-            where[last] = where[v]
-            where[v] = _NONE
-            count -= 1
-            slots[_find(keys, prints[v])] = _NONE
-            for j in range(count):
-                pairs[_find(keys, prints[v] ^ prints[members[j]])] -= 1
-            free[frees] = v
-            frees += 1
+                if level[u] < 0:
+                    cut_off[lost] = u
+                    lost += 1
+                    broken = broken or u < fixed
+            # If no output is cut off, v and what hung on it alone are not needed. Else look for the one sum that may
+            # reconnect: u + a, u cut off and a reached, and itself a pair of reached sums. All its pairs are counted
+            # in the table; those with a sum that is cut off are taken away again.
+            repaired = not broken
+            if broken:
+                left = tries
+                from_u = np.random.randint(lost)
+                from_a = np.random.randint(tail)
+                for j in range(lost):
+                    u = cut_off[(from_u + j) % lost]
+                    if u == v:
+                        continue
+                    for i in range(tail):
+                        key = prints[u] ^ prints[queue[(from_a + i) % tail]]
+                        place = _find(table, key)
+                        entry = table[place, 1]
+                        if entry < 2 * _PAIR or entry & np.uint64(0xFFFFFFFF) != 0:
+                            continue
+                        good = np.int64(entry >> np.uint64(32))
+                        for k in range(lost):
+                            b = _slot(table, key ^ prints[cut_off[k]])
+                            if b >= 0 and (level[b] >= 0 or b > cut_off[k]):
+                                good -= 1
+                        if good <= 0:
+                            continue
+                        repaired = _repairs(
+                            table, prints, queue, tail, first, second, degree, cut_off, lost, v, fixed, key, limit,
+                            level,
+                        )  # fmt: skip
+                        if repaired:
+                            new = key
+                            break
+                        for k in range(lost):
+                            level[cut_off[k]] = _NONE
+                    left -= tail
+                    if repaired or left <= 0:
+                        break
+            if not repaired:
+                continue
+        for k in range(lost):
+            x = cut_off[k]
+            if level[x] < 0:
+                _drop_sum(table, prints, members, where, count, first, second, degree, x)
+                count -= 1
+                free[frees] = x
+                frees += 1
+                changed = True
+        if new != 0:
+            frees -= 1
+            used += _add_sum(
+                table, prints, members, where, count, first, second, degree, free[frees], new
+            )
+            count += 1
+            changed = True
+    return best[:best_count]
 
 
 @dataclass(frozen=True)
@@ -367,6 +373,7 @@ def plateau_search(
     moves: int,
     depth_limit: int | None = None,
     climb: int = 1,
+    tries: int = 4000,
     seed: int = 0,
 ) -> XorNetwork:
     """Make a network smaller, or as small and shallower, by a random walk over networks of about its size.
@@ -380,6 +387,8 @@ def plateau_search(
         No output may be deeper; the network given must keep to it.
     climb : int
         How many gates more than the smallest seen the walk may carry for a while.
+    tries : int
+        Repairs to look at for a proposal, before it is given up.
     seed : int
 
     Returns
@@ -389,6 +398,6 @@ def plateau_search(
     """
     sums = _fingerprints(network, seed)
     limit = (1 << 30) if depth_limit is None else depth_limit
-    best = _walk(sums.words, sums.inputs, sums.targets, moves, limit, climb, seed)
+    best = _walk(sums.words, sums.inputs, sums.targets, moves, limit, climb, tries, seed)
     found = _network_of(best, sums.inputs, sums.outputs).pruned()
     return min(network.pruned(), found, key=lambda n: (n.xor2, n.depth))
