@@ -112,7 +112,9 @@ def prefix_plan(levels: Sequence[int], limit: int) -> list[int] | None:
         for last in range(first + 1, count + 1):
             load += 1 << levels[last - 1]
             tree[first, last] = (load - 1).bit_length()
-    reached: list[dict[int, tuple[int, int, int]]] = [{} for _ in range(count)]  # level: (gates, level before, group)
+    reached: list[dict[int, tuple[int, int, int]]] = [
+        {} for _ in range(count)
+    ]  # level: (gates, level before, group)
     reached[0][levels[0]] = (0, 0, 0)
     for item in range(count - 1):
         for level, (gates, _, _) in reached[item].items():
@@ -175,7 +177,9 @@ def chain_network(
     else:
         fresh = sorted({0, *starts}) if len(array) else []
     # A run whose prefix network does not fit in the depth is cut in two until it does.
-    runs = [(first, last) for first, last in zip(fresh, [*fresh[1:], len(array)], strict=True) if first < last]
+    runs = [
+        (first, last) for first, last in zip(fresh, [*fresh[1:], len(array)], strict=True) if first < last
+    ]
     items = steps.copy()
     plans: list[tuple[int, int, list[int]]] = []
     while runs:

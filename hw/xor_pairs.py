@@ -67,7 +67,11 @@ def _heap_pop(heap, size):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _rank(count, level):  # type: ignore[no-untyped-def]
     """Order of the heap: more rows first, then shallower, then by chance."""
-    return (np.int64(count) << 40) | (np.int64(63 - min(level, 63)) << 32) | np.int64(np.random.randint(0, 1 << 30))
+    return (
+        (np.int64(count) << 40)
+        | (np.int64(63 - min(level, 63)) << 32)
+        | np.int64(np.random.randint(0, 1 << 30))
+    )
 
 
 @njit(cache=True)

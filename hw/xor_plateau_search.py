@@ -313,9 +313,7 @@ def _walk(start, inputs, targets, moves, limit, climb, tries, seed):  # type: ig
                 changed = True
         if new != 0:
             frees -= 1
-            used += _add_sum(
-                table, prints, members, where, count, first, second, degree, free[frees], new
-            )
+            used += _add_sum(table, prints, members, where, count, first, second, degree, free[frees], new)
             count += 1
             changed = True
     return best[:best_count]
