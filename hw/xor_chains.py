@@ -1,7 +1,8 @@
 """Chains: outputs made from one another, as the difference of two rows may be much lighter than either.
 
-`difference_network` lets every row start from the row that is nearest to it; `chain_network` follows runs of
-consecutive rows, as the chain family has them, and turns a run into a prefix network if its depth must be bounded.
+`difference_network` lets every row start from the row that is nearest to it; `chain_network` follows runs
+of consecutive rows, as the chain family has them, and turns a run into a prefix network if its depth must
+be bounded.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ def nearest_rows(matrix: ArrayLike) -> NDArray[np.int64]:
     Returns
     -------
     ndarray of int64, shape (outputs,)
-        The row each starts from, -1 for none: a minimum spanning tree (Prim) under the Hamming distance, rooted at
-        nothing, where a row of weight w costs w - 1.
+        The row each starts from, -1 for none: a minimum spanning tree (Prim) under the Hamming distance,
+        rooted at nothing, where a row of weight w costs w - 1.
     """
     array = as_matrix(matrix)
     ones = array.astype(np.float32)
@@ -87,9 +88,9 @@ def _joined(gates: list[Gate], inputs: int, a: int, b: int) -> int:
 def prefix_plan(levels: Sequence[int], limit: int) -> list[int] | None:
     """Cut a chain into steps and groups so that all its prefix sums fit in a depth with the fewest gates.
 
-    A group of g items is bridged by the sum of its items, one gate past the group's start, while the outputs inside
-    it go on serially from there: 2 g - 1 gates for g outputs instead of g, as in a carry-skip adder. A plan of ones
-    is the serial chain.
+    A group of g items is bridged by the sum of its items, one gate past the group's start, while the
+    outputs inside it go on serially from there: 2 g - 1 gates for g outputs instead of g, as in a
+    carry-skip adder. A plan of ones is the serial chain.
 
     Parameters
     ----------
@@ -146,7 +147,8 @@ def prefix_plan(levels: Sequence[int], limit: int) -> list[int] | None:
 def chain_network(
     matrix: ArrayLike, *, starts: Sequence[int] | None = None, depth_limit: int | None = None, seed: int = 0
 ) -> XorNetwork:
-    """Make runs of consecutive rows as chains, each row from the one before, or as prefix networks of bounded depth.
+    """Make runs of consecutive rows as chains, each row from the one before, or as prefix networks of
+    bounded depth.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Greedy pairs: share the pair of signals that most outputs have in common, over and over (Paar's algorithm).
+"""Greedy pairs: share the pair of signals that most outputs have in common, over and over.
 
-C. Paar, "Optimized arithmetic for Reed-Solomon encoders", ISIT 1997. The result never cancels: a signal's ones are the
-disjoint union of its operands' ones. The depth-bounded form accepts a pair in a row only if the row can still be
-finished within the limit.
+C. Paar, "Optimized arithmetic for Reed-Solomon encoders", ISIT 1997. The result never cancels: a signal's
+ones are the disjoint union of its operands' ones. The depth-bounded form takes a pair in a row only if the
+row can still be finished within the limit.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from xorweave.golden.errors import InputError
 from xorweave.hw.xor_network import Gate, XorNetwork, as_matrix
+from xorweave.hw.xor_random import below
 
 _EMPTY = -1
 _SHIFT = 32  # a pair's key is (a << 32) | b with a < b
@@ -65,24 +66,21 @@ def _heap_pop(heap, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _rank(count, level):  # type: ignore[no-untyped-def]
+def _rank(count, level, random):  # type: ignore[no-untyped-def]
     """Order of the heap: more rows first, then shallower, then by chance."""
-    return (
-        (np.int64(count) << 40)
-        | (np.int64(63 - min(level, 63)) << 32)
-        | np.int64(np.random.randint(0, 1 << 30))
-    )
+    chance = below(random, 1 << 30)
+    return np.int64(count) << 40 | np.int64(63 - min(level, 63)) << 32 | chance
 
 
 @njit(cache=True)
 def _share_pairs(rows, lengths, columns, levels, pair_a, pair_b, pair_counts, load, limit, seed):  # type: ignore[no-untyped-def]
     """Merge pairs in place until no pair is in two rows; returns the gates and the number of them.
 
-    rows: int32 (n, width), a row's signals in its first lengths[r] places; columns: uint64 (signals, words), bit r of
-    a column says that row r holds the signal; load: uint64 (n,), sum of 2**level over a row's signals, which must stay
-    at most 2**limit for the row to fit in `limit` levels.
+    rows: int32 (n, width), a row's signals in its first lengths[r] places; columns: uint64 (signals,
+    words), bit r of a column says that row r holds the signal; load: uint64 (n,), sum of 2**level over a
+    row's signals, which must stay at most 2**limit for the row to fit in `limit` levels.
     """
-    np.random.seed(seed)
+    random = np.array([seed], np.uint64)
     signals = levels.size
     capacity = columns.shape[0]
     words = columns.shape[1]
@@ -104,7 +102,7 @@ def _share_pairs(rows, lengths, columns, levels, pair_a, pair_b, pair_counts, lo
         keys[place] = key
         counts[place] = pair_counts[i]
         used += 1
-        rank = _rank(pair_counts[i], max(level[pair_a[i]], level[pair_b[i]]))
+        rank = _rank(pair_counts[i], max(level[pair_a[i]], level[pair_b[i]]), random)
         _heap_push(heap, heaped, (rank, key))
         heaped += 1
     common = np.zeros(capacity, np.int32)
@@ -123,7 +121,7 @@ def _share_pairs(rows, lengths, columns, levels, pair_a, pair_b, pair_counts, lo
         b = np.int64(key & 0xFFFFFFFF)
         deeper = max(level[a], level[b])
         if count < top >> 40:
-            _heap_push(heap, heaped, (_rank(count, deeper), key))
+            _heap_push(heap, heaped, (_rank(count, deeper, random), key))
             heaped += 1
             continue
         growth = (np.uint64(2) << np.uint64(deeper)) - (np.uint64(1) << np.uint64(level[a]))
@@ -147,7 +145,7 @@ def _share_pairs(rows, lengths, columns, levels, pair_a, pair_b, pair_counts, lo
             continue
         if fits < count:
             counts[place] = fits
-            _heap_push(heap, heaped, (_rank(fits, deeper), key))
+            _heap_push(heap, heaped, (_rank(fits, deeper, random), key))
             heaped += 1
             # rows that do not fit are left out of the count for good, as their load only grows
             if fits < top >> 40:
@@ -169,7 +167,7 @@ def _share_pairs(rows, lengths, columns, levels, pair_a, pair_b, pair_counts, lo
             kept = 0
             for j in range(lengths[r]):
                 k = rows[r, j]
-                if k == a or k == b:
+                if k in (a, b):
                     continue
                 rows[r, kept] = k
                 kept += 1
@@ -213,7 +211,7 @@ def _share_pairs(rows, lengths, columns, levels, pair_a, pair_b, pair_counts, lo
                     keys[place] = pair
                     used += 1
                 counts[place] = common[k]
-                _heap_push(heap, heaped, (_rank(common[k], max(level[new], level[k])), pair))
+                _heap_push(heap, heaped, (_rank(common[k], max(level[new], level[k]), random), pair))
                 heaped += 1
             common[k] = 0
     return gates[:made], level[:signals]

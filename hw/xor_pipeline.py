@@ -12,7 +12,8 @@ from xorweave.hw.xor_network import XorNetwork
 
 @dataclass(frozen=True)
 class PipelineCut:
-    """A network with its signals dealt to stages; a register stands wherever a signal passes from stage to stage.
+    """A network with its signals dealt to stages; a register stands wherever a signal passes from stage to
+    stage.
 
     Parameters
     ----------
@@ -20,7 +21,8 @@ class PipelineCut:
     stage_of : tuple of int
         Stage that makes each signal; 0 for inputs. A gate's operands are of its own or of an earlier stage.
     stages : int
-        Number of stages, 1 or more. All outputs leave the last one together, ``stages - 1`` clocks after the inputs.
+        Number of stages, 1 or more. All outputs leave the last one together, ``stages - 1`` clocks after
+        the inputs.
     """
 
     network: XorNetwork
@@ -66,8 +68,9 @@ def pipeline_cut(network: XorNetwork, *, max_depth: int) -> PipelineCut:
     Returns
     -------
     PipelineCut
-        Of ceil(depth / max_depth) stages. Every gate may stand anywhere between as soon and as late as possible;
-        gates are moved one at a time, from both of these ends, for as long as registers are saved.
+        Of ceil(depth / max_depth) stages. Every gate may stand anywhere between as soon and as late as
+        possible; gates are moved one at a time, from both of these ends, for as long as registers are
+        saved.
 
     Raises
     ------

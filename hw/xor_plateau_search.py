@@ -1,15 +1,18 @@
-"""Local search on a finished network: take one sum away, repair with another, for as long as the size does not grow.
+"""Local search on a network: take one sum away, repair with another, as long as the size does not grow.
 
-The state is the *set* of sums (linear forms over the inputs) that the network makes; which gate makes which sum from
-which pair is left open and found anew for every state. A set is a network of as many gates if every sum can be reached
-from the inputs by adding two sums already reached. Two moves: a sum that can be taken away without cutting off an
-output is dropped; otherwise every sum w = u + a that could reconnect (u cut off, a still reached, w the sum of two
-others) is tried in its place. Most moves keep the size: it is the walk over such plateaus, through networks that
-cancel, that gets past the greedy methods' local optima (compare Xiang et al., ToSC 2020(2), for in-place programs, and
-Tan and Peyrin, TCHES 2020(1), "localOpt").
+The state is the *set* of sums (linear forms over the inputs) that the network makes; which gate makes which
+sum from which pair is left open and found anew for every state. A set is a network of as many gates if
+every sum can be reached from the inputs by adding two sums already reached. Two moves: a sum that can be
+taken away without cutting off an output is dropped; otherwise every sum w = u + a that could reconnect (u
+cut off, a still reached, w the sum of two others) is tried in its place. Most moves keep the size: it is
+the walk over such plateaus, through networks that cancel, that gets past the local optima of greedy
+methods. Such walks over sets of sums are what the smallest known networks of AES MixColumns come from (see
+docs/xor-networks.md); compare also the local rewriting of Xiang et al., ToSC 2020(2), and of Tan and
+Peyrin, TCHES 2020(1).
 
-A sum is held as a 64-bit fingerprint, the XOR of random words given to its inputs, so that its cost does not depend on
-the number of inputs. Two different sums share a fingerprint with probability 2**-64; the caller checks the result.
+A sum is held as a 64-bit fingerprint, the XOR of random words given to its inputs, so that its cost does not
+depend on the number of inputs. Two different sums share a fingerprint with probability 2**-64; the result is
+compared with the network it came from.
 """
 
 from __future__ import annotations
@@ -21,9 +24,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from xorweave.hw.xor_network import Gate, XorNetwork
+from xorweave.hw.xor_random import below
 
 _NONE = -1
-_PAIR = np.uint64(1 << 32)  # table entry: number of pairs in the upper half, slot + 1 in the lower
+# A table entry holds the number of pairs in its upper half and the slot + 1 in its lower one.
+_PAIR = np.uint64(1 << 32)
+_SLOTS = np.uint64((1 << 32) - 1)
 
 
 @njit(cache=True)
@@ -39,7 +45,7 @@ def _find(table, key):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _slot(table, key):  # type: ignore[no-untyped-def]
     """Slot of the sum with this fingerprint, -1 if there is none."""
-    return np.int64(table[_find(table, key), 1] & np.uint64(0xFFFFFFFF)) - 1
+    return np.int64(table[_find(table, key), 1] & _SLOTS) - 1
 
 
 @njit(cache=True)
@@ -124,10 +130,10 @@ def _drop_sum(table, prints, members, where, count, first, second, degree, x):  
 
 @njit(cache=True)
 def _reach(inputs, first, second, degree, banned, limit, level, done, queue):  # type: ignore[no-untyped-def]
-    """Level of every sum that can be reached without `banned` within `limit`, -1 for the others; breadth first.
+    """Level of every sum that can be reached without `banned` within `limit`, -1 for the others.
 
-    Sums leave the queue by level, so that the first pair to reach a sum is one of least depth. Returns how many are
-    reached; they are the first entries of the queue.
+    Sums leave the queue by level, so that the first pair to reach a sum is one of least depth. Returns how
+    many are reached; they are the first entries of the queue.
     """
     level[:] = -1
     done[:] = False
@@ -161,7 +167,7 @@ def _reach(inputs, first, second, degree, banned, limit, level, done, queue):  #
 def _repairs(  # type: ignore[no-untyped-def]
     table, prints, queue, tail, first, second, degree, cut_off, lost, banned, fixed, key, limit, level
 ):
-    """Whether the sum `key` in place of `banned` reconnects every output; marks the level of all it reconnects."""
+    """Whether the sum `key` in place of `banned` reconnects every output; sets levels of what it reaches."""
     level_new = np.int64(0)
     if limit < (1 << 30):  # the level it can be made at
         level_new = limit + 1
@@ -191,16 +197,82 @@ def _repairs(  # type: ignore[no-untyped-def]
             if lowest <= limit:
                 level[z] = lowest
                 changed = True
+    whole = True
     for k in range(lost):
-        if cut_off[k] < fixed and level[cut_off[k]] < 0:
-            return False
-    return True
+        whole = whole and (cut_off[k] >= fixed or level[cut_off[k]] >= 0)
+    return whole
+
+
+@njit(cache=True)
+def _find_repair(  # type: ignore[no-untyped-def]
+    table,
+    prints,
+    queue,
+    tail,
+    first,
+    second,
+    degree,
+    cut_off,
+    lost,
+    banned,
+    fixed,
+    limit,
+    tries,
+    level,
+    random,
+):
+    """Return a sum that in place of `banned` reconnects every output, 0 if none was found; sets `level`.
+
+    A sum that can: u + a, with u cut off and a reached, and itself the sum of a pair reached. The table
+    counts all pairs that give a sum; those with a sum that is cut off are counted out again here.
+    """
+    from_u = below(random, lost)
+    from_a = below(random, tail)
+    for j in range(lost):
+        u = cut_off[(from_u + j) % lost]
+        if u == banned:
+            continue
+        for i in range(tail):
+            key = prints[u] ^ prints[queue[(from_a + i) % tail]]
+            entry = table[_find(table, key), 1]
+            if entry < 2 * _PAIR or entry & _SLOTS != 0:
+                continue
+            good = np.int64(entry >> np.uint64(32))
+            for k in range(lost):
+                b = _slot(table, key ^ prints[cut_off[k]])
+                if b >= 0 and (level[b] >= 0 or b > cut_off[k]):
+                    good -= 1
+            if good <= 0:
+                continue
+            if _repairs(
+                table,
+                prints,
+                queue,
+                tail,
+                first,
+                second,
+                degree,
+                cut_off,
+                lost,
+                banned,
+                fixed,
+                key,
+                limit,
+                level,
+            ):
+                return key
+            for k in range(lost):
+                level[cut_off[k]] = _NONE
+        tries -= tail
+        if tries <= 0:
+            break
+    return np.uint64(0)
 
 
 @njit(cache=True)
 def _walk(start, inputs, targets, moves, limit, climb, tries, seed):  # type: ignore[no-untyped-def]
     """Walk from the sums `start` (inputs, then targets, then the rest); returns the best set of sums seen."""
-    np.random.seed(seed)
+    random = np.array([seed], np.uint64)
     fixed = inputs + targets
     capacity = start.size + climb + 2
     prints = np.zeros(capacity, np.uint64)
@@ -209,18 +281,22 @@ def _walk(start, inputs, targets, moves, limit, climb, tries, seed):  # type: ig
         size *= 2
     table = np.zeros((size, 2), np.uint64)
     used = 0
-    first = np.empty((capacity, capacity // 2 + 1), np.int32)
+    first = np.empty((capacity, capacity // 2 + 1), np.int32)  # a sum's triples: the other two
     second = np.empty((capacity, capacity // 2 + 1), np.int32)
     degree = np.zeros(capacity, np.int32)
-    members = np.empty(capacity, np.int32)  # the slots in use
+    members = np.empty(
+        capacity, np.int32
+    )  # the slots in use; inputs and targets keep their places, the first
     where = np.full(capacity, _NONE, np.int32)  # a slot's place among them
     count = 0
     for i in range(start.size):
         used += _add_sum(table, prints, members, where, count, first, second, degree, i, start[i])
         count += 1
-    free = np.arange(capacity - 1, start.size - 1, -1)
-    free = np.concatenate((free, np.zeros(start.size, np.int64)))
-    frees = capacity - start.size
+    free = np.empty(capacity, np.int64)
+    frees = 0
+    for i in range(start.size, capacity):
+        free[frees] = i
+        frees += 1
     level = np.empty(capacity, np.int32)
     done = np.empty(capacity, np.bool_)
     queue = np.empty(capacity, np.int32)
@@ -239,24 +315,22 @@ def _walk(start, inputs, targets, moves, limit, climb, tries, seed):  # type: ig
                 best_count, best_depth = count, depth
                 for j in range(count):
                     best[j] = prints[members[j]]
-            if count == fixed:
-                break
             if 2 * (used + count) > size:
                 table, used = _rebuilt(table)
             changed = False
+        if count == fixed:
+            break
         new = np.uint64(0)
-        if climb > 0 and count < best_count + climb and np.random.random() < 0.01:
-            a = prints[members[np.random.randint(count)]]
-            place = _find(table, a ^ prints[members[np.random.randint(count)]])
-            if table[place, 1] >= 2 * _PAIR and table[place, 1] & np.uint64(0xFFFFFFFF) == 0:
+        lost = 0
+        if count < best_count + climb and below(random, 100) == 0:
+            # now and then carry a sum more, one that several pairs make
+            a = prints[members[below(random, count)]]
+            place = _find(table, a ^ prints[members[below(random, count)]])
+            if table[place, 1] >= 2 * _PAIR and table[place, 1] & _SLOTS == 0:
                 new = table[place, 0]
-            lost = 0
         else:
-            v = members[np.random.randint(count)]
-            if v < fixed:
-                continue
+            v = members[fixed + below(random, count - fixed)]
             tail = _reach(inputs, first, second, degree, v, limit, level, done, queue)
-            lost = 0
             broken = False
             for j in range(count):
                 u = members[j]
@@ -264,45 +338,13 @@ def _walk(start, inputs, targets, moves, limit, climb, tries, seed):  # type: ig
                     cut_off[lost] = u
                     lost += 1
                     broken = broken or u < fixed
-            # If no output is cut off, v and what hung on it alone are not needed. Else look for the one sum that may
-            # reconnect: u + a, u cut off and a reached, and itself a pair of reached sums. All its pairs are counted
-            # in the table; those with a sum that is cut off are taken away again.
-            repaired = not broken
-            if broken:
-                left = tries
-                from_u = np.random.randint(lost)
-                from_a = np.random.randint(tail)
-                for j in range(lost):
-                    u = cut_off[(from_u + j) % lost]
-                    if u == v:
-                        continue
-                    for i in range(tail):
-                        key = prints[u] ^ prints[queue[(from_a + i) % tail]]
-                        place = _find(table, key)
-                        entry = table[place, 1]
-                        if entry < 2 * _PAIR or entry & np.uint64(0xFFFFFFFF) != 0:
-                            continue
-                        good = np.int64(entry >> np.uint64(32))
-                        for k in range(lost):
-                            b = _slot(table, key ^ prints[cut_off[k]])
-                            if b >= 0 and (level[b] >= 0 or b > cut_off[k]):
-                                good -= 1
-                        if good <= 0:
-                            continue
-                        repaired = _repairs(
-                            table, prints, queue, tail, first, second, degree, cut_off, lost, v, fixed, key, limit,
-                            level,
-                        )  # fmt: skip
-                        if repaired:
-                            new = key
-                            break
-                        for k in range(lost):
-                            level[cut_off[k]] = _NONE
-                    left -= tail
-                    if repaired or left <= 0:
-                        break
-            if not repaired:
-                continue
+            if broken:  # else v, and what hung on it alone, is not needed
+                new = _find_repair(
+                    table, prints, queue, tail, first, second, degree, cut_off, lost, v, fixed, limit,
+                    tries, level, random,
+                )  # fmt: skip
+                if new == 0:
+                    continue
         for k in range(lost):
             x = cut_off[k]
             if level[x] < 0:
@@ -316,12 +358,16 @@ def _walk(start, inputs, targets, moves, limit, climb, tries, seed):  # type: ig
             used += _add_sum(table, prints, members, where, count, first, second, degree, free[frees], new)
             count += 1
             changed = True
+    if changed and count < best_count:
+        best_count = count
+        for j in range(count):
+            best[j] = prints[members[j]]
     return best[:best_count]
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """The different sums of a network as fingerprints: inputs, then outputs that are neither, then the others."""
+    """The different sums of a network as fingerprints: inputs, then outputs, then the others."""
 
     words: NDArray[np.uint64]
     inputs: int
@@ -370,7 +416,7 @@ def plateau_search(
     *,
     moves: int,
     depth_limit: int | None = None,
-    climb: int = 1,
+    climb: int = 0,
     tries: int = 4000,
     seed: int = 0,
 ) -> XorNetwork:

@@ -1,8 +1,9 @@
-"""From a matrix to the best network found: the one call that the decoder, the explorer and the command line make."""
+"""From a matrix to the best network found: the one call to make."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +24,7 @@ _WINDOW = 400
 
 
 def _order(network: XorNetwork, rng: np.random.Generator) -> list[int]:
-    """Gates in an order in which each comes after those it reads, near to what it is used with (depth first)."""
+    """Gates, each after those it reads and near to what it is used with (depth first)."""
     order: list[int] = []
     seen = [False] * network.signals
     outputs = [s for s in network.outputs if s is not None]
@@ -46,7 +47,7 @@ def _order(network: XorNetwork, rng: np.random.Generator) -> list[int]:
 
 
 def _searched_by_windows(network: XorNetwork, moves: int, rng: np.random.Generator) -> XorNetwork:
-    """Run the plateau search on one window of gates after another, what enters a window taken as independent."""
+    """Search one window of gates after another; what enters a window is taken as independent."""
     order = _order(network, rng)
     offset = int(rng.integers(_WINDOW))
     edges = sorted({0, *range(offset, len(order), _WINDOW), len(order)})
@@ -60,9 +61,9 @@ def _searched_by_windows(network: XorNetwork, moves: int, rng: np.random.Generat
             read_after[output] = len(order)
     name = list(range(network.inputs)) + [-1] * len(network.gates)
     gates: list[Gate] = []
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         inside = order[first:last]
-        here = {signal: -1 for signal in inside}
+        here = set(inside)
         entering = sorted({s for g in inside for s in network.gates[g - network.inputs] if s not in here})
         local = {signal: i for i, signal in enumerate(entering)}
         inner: list[Gate] = []
@@ -104,15 +105,16 @@ def optimize(
 ) -> XorNetwork:
     """Make a small network for a matrix over GF(2).
 
-    Starts from greedy pairs (Paar), from runs of rows as chains or prefix networks, and, with no depth limit, from
-    nearest rows; then walks on from the better ones by the plateau search. Networks too large for that are walked a
-    window of gates at a time, if there is no depth limit.
+    Starts from greedy pairs (Paar), from runs of rows as chains or prefix networks, and, with no depth
+    limit, from nearest rows; then walks on from the better ones by the plateau search. Networks too large
+    for that are walked a window of gates at a time, if there is no depth limit.
 
     Parameters
     ----------
     matrix : array of 0 and 1, shape (outputs, inputs)
     effort : int
-        0: constructions only. 1: under a second for 80 x 24. 2, 3: ten and a hundred times the search, from more starts.
+        0: constructions only. 1: under a second for 80 x 24. 2, 3: ten and a hundred times the search, from
+        more starts.
     depth_limit : int, optional
         Most two-input XORs between an input and an output.
     seed : int

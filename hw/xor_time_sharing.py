@@ -1,8 +1,10 @@
-"""Sharing through time: a sum of old symbol bits may be the registered copy of the same sum made blocks earlier.
+"""Sharing through time: a sum of old symbol bits may be the registered copy of the same sum made blocks
+earlier.
 
-Column ``i * n_in + b`` of the generator is bit b of x_(t-i). If a network makes a sum of columns that are all at least
-d blocks old, and also makes the same sum d blocks fresher, d registers can stand for the older sum and for every gate
-that nothing else needs. A register costs about three XORs, so that this pays for sums of many gates only.
+Column ``i * n_in + b`` of the generator is bit b of x_(t-i). If a network makes a sum of columns that are
+all at least d blocks old, and also makes the same sum d blocks fresher, d registers can stand for the older
+sum and for every gate that nothing else needs. A register costs about three XORs, so that this pays for
+sums of many gates only.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ class TimeSharedNetwork:
     network : XorNetwork
         Its inputs are the ``n_in * (n_s + 1)`` columns and then one input for each copy.
     copies : tuple of (int, int)
-        For each copy its signal in the network and by how many blocks (1 or more) it is delayed. The registers are
-        cleared where the shift registers are.
+        For each copy its signal in the network and by how many blocks (1 or more) it is delayed. The
+        registers are cleared where the shift registers are.
     """
 
     n_in: int
@@ -47,7 +49,7 @@ class TimeSharedNetwork:
 
     @property
     def registers(self) -> int:
-        """One-bit registers: of each symbol bit as far back as it is used, and of each copied signal likewise."""
+        """One-bit registers: each symbol bit as far back as it is used, and each copied signal likewise."""
         used = self.network.fanout
         tapped = {signal for signal, _ in self.copies}
         count = 0
@@ -110,7 +112,7 @@ class TimeSharedNetwork:
 def _without(
     network: XorNetwork, replaced: dict[int, int], columns: int, copies: int
 ) -> tuple[XorNetwork, list[int]]:
-    """Put new inputs (numbered from `columns`) in the place of signals; also return what became of every signal."""
+    """Put new inputs, from `columns` on, in the place of signals; also return every signal's new name."""
     name = [s if s < columns else s + copies for s in range(network.signals)]
     for signal, copy in replaced.items():
         name[signal] = columns + copy
