@@ -28,7 +28,7 @@ def by_matrix(code: ShapedMaskCode, symbols: np.ndarray) -> np.ndarray:
     n_in=st.integers(1, 20),
     ratio=st.floats(1, 6),
     parities=st.integers(1, 4),
-    window=st.integers(4, 64),
+    window=st.integers(5, 64),
     taps=st.sampled_from([2, 4]),
     seed=st.integers(0, 99),
 )
@@ -114,6 +114,7 @@ def test_the_ideal_lies_above_the_entropy_and_near_it() -> None:
     [
         ({"parities": 9}, "parities must be between 1 and 8, not 9"),
         ({"taps": 5}, "taps must be even, not 5"),
+        ({"window": 4, "taps": 4}, "window 4 with 4 taps must leave 3 different parities"),
         ({"window": 65}, "window must be between 2 and 64, not 65"),
         ({"n_out": 600}, "an encoded bit must give at most 10 mask bits and 60 parities, not 20 and 60"),
     ],
