@@ -45,7 +45,7 @@ def encode(
         str, typer.Option(help="Alternatives elimination keeps for each plane: 1 (greedy) or more, or exact")
     ] = "1",
     corrections: Annotated[
-        str, typer.Option(help="auto, paper, joint, bounded[:PATCHES A BLOCK] or none")
+        str, typer.Option(help="auto, paper, joint, plane, bounded[:PATCHES A BLOCK] or none")
     ] = "auto",
     error_free: Annotated[
         bool, typer.Option("--error-free", help="Find a code that needs no corrections at all")
