@@ -137,6 +137,8 @@ def encode_tensor(
         raise InputError(f"corrections must be one of {', '.join(CORRECTIONS)}, not {corrections!r}")
     if mask is not None and mask.shape != values.shape:
         raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")
+    if segment_blocks is not None and segment_blocks < 1:
+        raise InputError(f"segment_blocks must be at least 1, not {segment_blocks}")
     chosen = resolve_encoder(encoder, code)
     if chosen == "viterbi" and code.constraint_length > viterbi.MAX_WINDOW_BITS:
         raise InputError(
@@ -153,8 +155,8 @@ def encode_tensor(
     flat_mask = (words != 0) if mask is None else np.ascontiguousarray(mask, bool).reshape(-1)
     scan_mask = scan.to_scan(flat_mask)
     inversion = _choose_inversion(words, flat_mask, n_w)
-    period = segment_blocks or default_segment_blocks(code, n)
     blocks = -(-n // code.n_out)
+    period = min(segment_blocks or default_segment_blocks(code, n), max(1, blocks))
     symbols = np.zeros((blocks, code.n_in), words.dtype)
     rows = elimination.rotated_rows(code) if chosen == "elimination" else None
     starts = range(0, blocks, period)
