@@ -144,7 +144,7 @@ def test_npy_of_every_dtype_and_order(tmp_path: Path, dtype: str, order: str) ->
     assert name == "layer.0"
     assert np.array_equal(tensor.values, values)
     kind = np.dtype(dtype)
-    expected = "BOOL" if kind == bool else f"{kind.kind.upper()}{kind.itemsize * 8}"
+    expected = "BOOL" if kind.kind == "b" else f"{kind.kind.upper()}{kind.itemsize * 8}"
     assert tensor.dtype == expected
 
 
