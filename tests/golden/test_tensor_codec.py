@@ -235,7 +235,7 @@ def test_which_encoder_is_taken() -> None:
     assert resolve_encoder("auto", Code.from_family("identity", n_in=8, n_out=8, n_s=0)) == "elimination"
     assert resolve_encoder("elimination", SHORT) == "elimination"
     with pytest.raises(
-        InputError, match="the encoder must be one of auto, elimination, viterbi.*, not 'best'"
+        InputError, match=r"the encoder must be one of auto, elimination, viterbi.*, not 'best'"
     ):
         resolve_encoder("best", SHORT)
 
