@@ -210,8 +210,8 @@ def encode_tensor(
         unmatched bits, not unmatched words (of those elimination leaves the fewest possible as it is), so with
         ``auto`` corrections the greedy result is taken where it is the smaller one.
     corrections : str
-        ``auto`` (the cheapest of paper, joint and plane; none when nothing is unmatched), ``paper``, ``joint``, ``plane``,
-        ``bounded:LIMIT`` (at most LIMIT patches in any block, 1 by default) or ``none``.
+        ``auto`` (the cheapest of paper, joint and plane; none when nothing is unmatched), ``paper``, ``joint``,
+        ``plane``, ``bounded:LIMIT`` (at most LIMIT patches in any block, 1 by default) or ``none``.
     transform : {"none", "difference", "sign-magnitude"}
         Reversible map of the words that are encoded.
     drop_planes : bool
@@ -238,7 +238,7 @@ def encode_tensor(
     if mask is not None and mask.shape != values.shape:
         raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")
     if segment_blocks is not None and segment_blocks < 1:
-        raise InputError(f"a segment must have at least 1 block, not {segment_blocks}")
+        raise InputError(f"segment_blocks must be at least 1, not {segment_blocks}")
     chosen = resolve_encoder(encoder, code)
     n_w = number_format.n_w
     solve = make_solver(code, chosen, n_w, effort)
@@ -254,7 +254,6 @@ def encode_tensor(
         flat_mask = np.ascontiguousarray(mask, bool).reshape(-1)
     scan_mask = scan.to_scan(flat_mask)
     inversion = _choose_inversion(words, flat_mask, n_w)
-    period = segment_blocks or default_segment_blocks(code, n)
     blocks = -(-n // code.n_out)
     constant = 0
     if drop_planes:
