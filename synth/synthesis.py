@@ -153,7 +153,7 @@ def map_to_cells(
         delay_ps = 1e6 / clock_mhz - 1000 * (register_ns or 0.0)
         if delay_ps <= 0:
             raise InputError(
-                f"the clock must be slower than {1000 / (register_ns or 1):.0f} MHz, the flip-flop's own limit,"
+                f"the clock must be slower than {1000 / (register_ns or 1):.0f} MHz (flip-flops alone),"
                 f" not {clock_mhz:g} MHz"
             )
     names = " ".join(f"source{number}.v" for number in range(len(files)))
