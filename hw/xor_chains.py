@@ -213,7 +213,7 @@ def chain_network(
                 [rows[r] for r in chosen], levels=[0] * inputs, depth_limit=bound, seed=seed
             )
             shift = len(gates)
-            gates += [tuple(s + shift * (s >= inputs) for s in gate) for gate in made]  # type: ignore[misc]
+            gates += [tuple(s + shift * (s >= inputs) for s in gate) for gate in made]
             for r, signal in zip(chosen, found, strict=True):
                 sums[r] = signal + shift * (signal >= inputs)
     level = [0] * inputs

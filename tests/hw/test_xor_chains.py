@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -50,6 +50,7 @@ def built(levels: list[int], plan: list[int]) -> tuple[int, int]:
     return gates, depth
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=9), st.integers(0, 9))
 def test_a_plan_has_the_fewest_gates_of_all_plans_that_fit(levels: list[int], limit: int) -> None:
     fitting = [
@@ -64,6 +65,7 @@ def test_a_plan_has_the_fewest_gates_of_all_plans_that_fit(levels: list[int], li
         assert gates == min(fitting)
 
 
+@settings(deadline=None)
 @given(matrices, st.integers(0, 4), st.booleans(), st.data())
 def test_chain_networks_compute_the_matrix_within_the_depth(
     matrix: np.ndarray, slack: int, given_starts: bool, data: st.DataObject
@@ -79,6 +81,7 @@ def test_chain_networks_compute_the_matrix_within_the_depth(
     assert np.array_equal(difference_network(matrix).matrix(), matrix)
 
 
+@settings(deadline=None)
 @given(matrices.filter(lambda m: len(m) > 0))
 def test_nearest_rows_are_a_minimum_spanning_tree(matrix: np.ndarray) -> None:
     parents = nearest_rows(matrix)

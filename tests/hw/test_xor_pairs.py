@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -18,6 +18,7 @@ shapes = st.tuples(st.integers(0, 14), st.integers(1, 14))
 matrices = arrays(np.uint8, shapes, elements=st.integers(0, 1))
 
 
+@settings(deadline=None)
 @given(matrices, st.integers(0, 3))
 def test_every_shared_gate_joins_a_commonest_pair(matrix: np.ndarray, seed: int) -> None:
     rows = [set(map(int, np.flatnonzero(row))) for row in matrix]
@@ -37,6 +38,7 @@ def test_every_shared_gate_joins_a_commonest_pair(matrix: np.ndarray, seed: int)
     assert [row or {-1} for row in rows] == [{result} for result in results]
 
 
+@settings(deadline=None)
 @given(matrices, st.integers(0, 4), st.integers(0, 3))
 def test_the_network_computes_the_matrix_within_the_depth(matrix: np.ndarray, slack: int, seed: int) -> None:
     least = (int(matrix.sum(axis=1, dtype=int).max(initial=1)) - 1).bit_length()

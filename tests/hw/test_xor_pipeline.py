@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -45,6 +45,7 @@ def clocked(cut: PipelineCut, words: np.ndarray) -> tuple[np.ndarray, int]:
     return np.array(outputs[cut.stages - 1 :], np.uint8), len(registers)
 
 
+@settings(deadline=None)
 @given(matrices, st.integers(1, 5), st.booleans())
 def test_a_clocked_pipeline_multiplies_by_the_matrix(matrix: np.ndarray, depth: int, shared: bool) -> None:
     network = greedy_pairs(matrix) if shared else balanced_trees(matrix)

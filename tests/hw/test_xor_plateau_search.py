@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -16,6 +16,7 @@ shapes = st.tuples(st.integers(0, 10), st.integers(1, 10))
 matrices = arrays(np.uint8, shapes, elements=st.integers(0, 1))
 
 
+@settings(deadline=None)
 @given(matrices, st.integers(0, 2), st.integers(0, 3))
 def test_the_search_keeps_the_matrix_and_never_grows(matrix: np.ndarray, climb: int, seed: int) -> None:
     start = greedy_pairs(matrix)
@@ -25,6 +26,7 @@ def test_the_search_keeps_the_matrix_and_never_grows(matrix: np.ndarray, climb: 
     assert found == plateau_search(start, moves=200, climb=climb, seed=seed)
 
 
+@settings(deadline=None)
 @given(matrices, st.integers(0, 2), st.integers(0, 3))
 def test_the_search_keeps_to_the_depth(matrix: np.ndarray, slack: int, seed: int) -> None:
     start = balanced_trees(matrix)
