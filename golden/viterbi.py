@@ -152,7 +152,9 @@ def _advance(metrics, following, newest, middle, oldest, wanted, bits, words, cu
     """
     values, middles = metrics.shape
     lanes = cube.shape[1]
-    high = middles // values  # how many values the rest of m takes; 0 when there is no symbol between (N_s = 1)
+    high = (
+        middles // values
+    )  # how many values the rest of m takes; 0 when there is no symbol between (N_s = 1)
     for tile in range(0, middles, lanes):
         width = min(lanes, middles - tile)
         if bits <= _MAX_CUBE:
