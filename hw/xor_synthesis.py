@@ -167,7 +167,7 @@ def _walked(start: XorNetwork, work: int, depth_limit: int | None, rng: np.rando
     """Walk on from one start for as long as the effort says."""
     size = start.signals
     if size <= _LARGEST:
-        moves = work * _LOOKS // size if size <= _WHOLE else work * 1000
+        moves = work * min(40 * size, _LOOKS // size if size <= _WHOLE else 1000)
         return plateau_search(
             start, moves=moves, depth_limit=depth_limit, climb=0, seed=int(rng.integers(1 << 31))
         )
