@@ -17,6 +17,7 @@ from xorweave.golden.network.layers import (
     Attention,
     BatchNorm,
     Concatenate,
+    Constant,
     Conv,
     Dense,
     GlobalPool,
@@ -51,6 +52,7 @@ _FUNCTIONS: dict[str, Callable[[Values], Values]] = {
     "abs": np.abs,
     "sqrt": np.sqrt,
     "exp": np.exp,
+    "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
 }
 
 
@@ -106,12 +108,13 @@ def node_values(
         if name not in tensors:
             raise InputError(f"{network.name} needs the tensor {name}, which is missing")
         tensor = np.asarray(tensors[name])
-        if tensor.shape != shape and (name in network.weights or tensor.ndim < 2):
+        if tensor.shape != shape and (name in network.weights or tensor.ndim == len(shape)):
             raise InputError(f"the tensor {name} must have shape {shape}, not {tensor.shape}")
         read[name] = tensor.astype(dtype)
         if masks is not None and name in network.weights:
             read[name] = np.where(masks[name] != 0, read[name], dtype(0))
     values: dict[str, Values] = {}
+    batch = max((np.shape(value)[0] for value in given.values() if np.ndim(value)), default=1)
     for node in network.nodes.values():
         if isinstance(node.layer, Input):
             if node.name not in given:
@@ -122,6 +125,8 @@ def node_values(
                     f"the input {node.name} must have shape (batch, {', '.join(map(str, node.shape))}), "
                     f"not {values[node.name].shape}"
                 )
+        elif isinstance(node.layer, Constant):
+            values[node.name] = np.broadcast_to(read[node.layer.tensor], (batch, *node.shape))
         else:
             values[node.name] = _value(node, [values[source] for source in node.inputs], read)
     return values
@@ -179,7 +184,7 @@ def _value(node: Node, sources: list[Values], tensors: Mapping[str, Values]) -> 
             return sources[0] * sources[1]
         case MatrixMultiply():
             return sources[0] @ sources[1]
-        case Activation():
+        case Activation() if layer.kind in _FUNCTIONS:
             return _FUNCTIONS[layer.kind](x)
         case Affine():
             shape = [1] * x.ndim

@@ -28,6 +28,8 @@ ACTIVATIONS = (
     "abs",
     "sqrt",
     "exp",
+    "hard_swish",
+    "other",
 )
 
 
@@ -94,6 +96,24 @@ class Input(Layer):
         """Return the declared shape."""
         _expect_inputs(self, shapes, 0)
         return self.shape
+
+
+@dataclass(frozen=True)
+class Constant(Layer):
+    """Fixed values that enter the network, one for each unit: position embeddings, an offset map."""
+
+    tensor: str
+    shape: Shape
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Return the declared shape."""
+        _expect_inputs(self, shapes, 0)
+        return self.shape
+
+    @property
+    def parameters(self) -> dict[str, Shape]:
+        """The values."""
+        return {self.tensor: self.shape}
 
 
 @dataclass(frozen=True)
@@ -345,7 +365,7 @@ class Concatenate(Layer):
 
 @dataclass(frozen=True)
 class Activation(Layer):
-    """A function of each unit by itself; `kind` is one of `ACTIVATIONS`."""
+    """A function of each unit by itself; `kind` is one of `ACTIVATIONS` ('other': one that cannot be run)."""
 
     kind: str = "relu"
 
@@ -374,7 +394,7 @@ class Affine(Layer):
     def output_shape(self, *shapes: Shape) -> Shape:
         """Return the input's shape."""
         _expect_inputs(self, shapes, 1)
-        if not shapes[0] or self.features not in (1, shapes[0][self.axis]):
+        if self.features != 1 and (not shapes[0] or shapes[0][self.axis] != self.features):
             raise InputError(f"{self.features} scales do not fit axis {self.axis} of shape {shapes[0]}")
         return shapes[0]
 

@@ -27,6 +27,7 @@ from xorweave.golden.network.layers import (
     Attention,
     BatchNorm,
     Concatenate,
+    Constant,
     Conv,
     Dense,
     GlobalPool,
@@ -153,8 +154,8 @@ def _adds_constant(node: Node) -> bool:
     if isinstance(layer, Affine):
         return layer.shift is not None
     if isinstance(layer, Activation):
-        return layer.kind in ("sigmoid", "exp")
-    return isinstance(layer, BatchNorm | LayerNorm | Softmax | Opaque)
+        return layer.kind in ("sigmoid", "exp", "other")
+    return isinstance(layer, Constant | BatchNorm | LayerNorm | Softmax | Opaque)
 
 
 def _forward(
@@ -168,6 +169,8 @@ def _forward(
     match layer:
         case Input():
             return np.ones(node.shape)
+        case Constant():
+            return np.zeros(node.shape)
         case Dense():
             w = strength[layer.weight]
             return sources[0] @ (w if layer.transposed else w.T)
@@ -214,7 +217,7 @@ def _backward(
 ) -> list[Floats]:
     layer = node.layer
     match layer:
-        case Input():
+        case Input() | Constant():
             return []
         case Dense():
             w = strength[layer.weight]

@@ -41,6 +41,7 @@ from xorweave.golden.network.layers import (
     Attention,
     BatchNorm,
     Concatenate,
+    Constant,
     Conv,
     Dense,
     GlobalPool,
@@ -190,8 +191,8 @@ def _constant(layer: Layer) -> bool:
     if isinstance(layer, Affine):
         return layer.shift is not None
     if isinstance(layer, Activation):
-        return layer.kind in ("sigmoid", "exp")
-    return isinstance(layer, BatchNorm | LayerNorm | Softmax | Opaque)
+        return layer.kind in ("sigmoid", "exp", "other")
+    return isinstance(layer, Constant | BatchNorm | LayerNorm | Softmax | Opaque)
 
 
 # ---------------------------------------------------------------------------------------------- forward
@@ -203,6 +204,8 @@ def _reached(
     match layer:
         case Input():
             return np.ones(shape, np.bool_)
+        case Constant():
+            return np.zeros(shape, np.bool_)
         case Dense():
             return _dense_reached(_rows(masks[layer.weight], layer.transposed), sources[0], layer.transposed)
         case Conv():
@@ -255,7 +258,7 @@ def _live(
 ) -> list[Units]:
     """Return, for each input of the layer, the units that can influence a live output unit."""
     match layer:
-        case Input():
+        case Input() | Constant():
             return []
         case Dense():
             return [_dense_live(_rows(masks[layer.weight], layer.transposed), after, layer.transposed)]

@@ -20,6 +20,7 @@ from xorweave.golden.network.layers import (
     Affine,
     BatchNorm,
     Concatenate,
+    Constant,
     Conv,
     Dense,
     GlobalPool,
@@ -97,7 +98,7 @@ def _links(node: Node, shapes: list[Shape]) -> Iterator[Link]:
     """Yield every link of one node, unit by unit."""
     layer = node.layer
     match layer:
-        case Input():
+        case Input() | Constant():
             return
         case Dense():
             for lead in np.ndindex(*node.shape[:-1]):
