@@ -115,11 +115,24 @@ def chain(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 2, run: int
     return matrix
 
 
-FAMILIES: dict[str, Callable[..., Matrix]] = {"uniform": uniform, "sparse": sparse, "chain": chain}
+def identity(*, n_in: int, n_out: int, n_s: int) -> Matrix:
+    """Output r is bit r of the newest symbol: dense storage as a code of rate 1, for masks with next to no zeros."""
+    if n_in != n_out:
+        raise InputError(f"the identity family needs n_in = n_out, not {n_in} and {n_out}")
+    return np.eye(n_out, n_in * (n_s + 1), dtype=np.uint8)
+
+
+FAMILIES: dict[str, Callable[..., Matrix]] = {
+    "uniform": uniform,
+    "sparse": sparse,
+    "chain": chain,
+    "identity": identity,
+}
 _DEFAULTS: dict[str, dict[str, int]] = {
     "uniform": {"seed": 0},
     "sparse": {"seed": 0, "taps": 6},
     "chain": {"seed": 0, "taps": 2, "run": 10},
+    "identity": {},
 }
 
 

@@ -1,0 +1,86 @@
+"""From the words of ``--code`` to the code, scan and correction format used for each tensor."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.catalogue import CATALOGUE
+from xorweave.golden.code import Code
+from xorweave.golden.errors import InputError
+from xorweave.golden.interleaver import Interleaver
+from xorweave.golden.plan import choose_plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorChoice:
+    """The code, the scan and the correction format (``auto`` or a name) for one tensor."""
+
+    code: Code
+    interleaver: Interleaver
+    corrections: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeChoice:
+    """A parsed ``--code``: ``auto``, ``paper[,n_s=..][,seed=..]``, a name of the catalogue, or KEY=VALUE,...
+
+    The paper's code has N_in = 8 and N_out = floor(8 / (1 - S)) by the tensor's own sparsity, row-major order and
+    the paper's correction format.
+    """
+
+    kind: str
+    max_k: int
+    seed: int
+    n_s: int = 2
+    code: Code | None = None
+
+    @classmethod
+    def parse(cls, text: str, *, max_k: int = 256, seed: int = 0) -> CodeChoice:
+        """Parse ``--code``.
+
+        Raises
+        ------
+        InputError
+            The words name no code.
+        """
+        head, *items = text.split(",")
+        if head == "auto" and not items:
+            if max_k < 4:
+                raise InputError(f"--max-k must be at least 4, not {max_k}")
+            return cls(kind="auto", max_k=max_k, seed=seed)
+        if head == "paper":
+            numbers = {"n_s": 2, "seed": seed}
+            for item in items:
+                key, _, value = item.partition("=")
+                if key not in numbers or not value.isdecimal():
+                    raise InputError(f"the paper's code takes n_s=NUMBER and seed=NUMBER, not {item!r}")
+                numbers[key] = int(value)
+            if numbers["n_s"] > 2:
+                raise InputError(f"the paper's code has n_s = 0, 1 or 2, not {numbers['n_s']}")
+            return cls(kind="paper", max_k=max_k, seed=numbers["seed"], n_s=numbers["n_s"])
+        if text in CATALOGUE:
+            return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_spec(CATALOGUE[text].spec))
+        if "=" not in text:
+            raise InputError(
+                f"--code must be auto, paper[,n_s=0|1|2], KEY=VALUE,... or one of {', '.join(CATALOGUE)}, not {text!r}"
+            )
+        return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_spec(text))
+
+    def for_mask(self, mask: NDArray[np.bool_], n_w: int) -> TensorChoice:
+        """Settle code, scan and corrections for a tensor with this mask (True = kept) and n_w bits a weight."""
+        n = mask.size
+        if self.kind == "auto":
+            plan = choose_plan(mask, n_w, max_k=self.max_k, seed=self.seed)
+            return TensorChoice(code=plan.code, interleaver=plan.interleaver, corrections="auto")
+        if self.kind == "paper":
+            kept = int(np.count_nonzero(mask))
+            # a mask without a kept weight would ask for an endless block
+            n_out = min(4096, math.floor(8 * n / kept)) if kept else 4096
+            code = Code.uniform(n_in=8, n_out=n_out, n_s=self.n_s, seed=self.seed)
+            return TensorChoice(code=code, interleaver=Interleaver(n), corrections="paper")
+        assert self.code is not None
+        return TensorChoice(code=self.code, interleaver=Interleaver(n), corrections="auto")

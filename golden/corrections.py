@@ -1,0 +1,316 @@
+"""Correction formats: how the words that the decoder gets wrong are stored, and what they cost in bits.
+
+Whatever the format, what the decoder needs is a list of patches (scan position, difference word). A format turns
+the list into bits and back; the bits are what is stored and counted.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.bitstream import pack_fields, unpack_fields
+from xorweave.golden.errors import InputError
+from xorweave.golden.number_format import to_planes
+from xorweave.golden.stream import Patches
+
+Bits = NDArray[np.uint8]
+
+
+def no_patches(word: np.dtype) -> Patches:
+    """Return the empty list of patches for words of the given unsigned dtype."""
+    return Patches(positions=np.zeros(0, np.int64), differences=np.zeros(0, word))
+
+
+class CorrectionFormat(Protocol):
+    """What every correction format can do. `n` is the number of scan positions, `n_w` the planes."""
+
+    name: str
+
+    def bits(self, patches: Patches, n: int, n_w: int) -> int:
+        """Return the number of bits `pack` gives, without packing."""
+        ...
+
+    def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
+        """Write the patches as bits (uint8 of 0 and 1)."""
+        ...
+
+    def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
+        """Read the patches back. Raises InputError when the bits are not what `pack` can have written."""
+        ...
+
+
+def _set_bits(patches: Patches) -> int:
+    return int(np.bitwise_count(patches.differences).sum())
+
+
+@dataclass(frozen=True)
+class NoCorrections:
+    """No correction stream at all: for codes with no unmatched bit."""
+
+    name: str = "none"
+
+    def bits(self, patches: Patches, n: int, n_w: int) -> int:
+        if patches.positions.size:
+            raise InputError(
+                f"{patches.positions.size} words are unmatched, so corrections must not be 'none'"
+            )
+        return 0
+
+    def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
+        self.bits(patches, n, n_w)
+        return np.zeros(0, np.uint8)
+
+    def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
+        if bits.size:
+            raise InputError("a stream without corrections must not carry correction bits")
+        return no_patches(word)
+
+
+@dataclass(frozen=True)
+class PaperCorrections:
+    """The paper's format: each plane on its own, in vectors of p = 512 scan positions.
+
+    A vector is a flag bit (has it unmatched bits?) and, if it has, an entry of log2(p) address bits and one bit
+    "another entry follows" for each unmatched bit: 10 bits each at p = 512.
+    """
+
+    vector: int = 512
+    name: str = "paper"
+
+    def _address_bits(self) -> int:
+        return (self.vector - 1).bit_length()
+
+    def bits(self, patches: Patches, n: int, n_w: int) -> int:
+        return _set_bits(patches) * (self._address_bits() + 1) + n_w * -(-n // self.vector)
+
+    def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
+        vectors = -(-n // self.vector)
+        width = self._address_bits() + 1
+        out: list[Bits] = []
+        for plane in to_planes(patches.differences, n_w):
+            where = patches.positions[plane == 1]
+            home = where // self.vector
+            counts = np.bincount(home, minlength=vectors)
+            # an entry's last bit says whether the next one belongs to the same vector
+            more = np.zeros(where.size, np.int64)
+            more[:-1] = home[:-1] == home[1:]
+            entries = pack_fields(where % self.vector | more << (width - 1), width)
+            # vector v starts after its predecessors' flags and entries
+            start = np.arange(vectors) + width * (np.cumsum(counts) - counts)
+            bits = np.zeros(vectors + entries.size, np.uint8)
+            bits[start] = counts > 0
+            rest = np.ones(bits.size, bool)
+            rest[start] = False
+            bits[rest] = entries
+            out.append(bits)
+        return np.concatenate(out) if out else np.zeros(0, np.uint8)
+
+    def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
+        width = self._address_bits() + 1
+        found: dict[int, int] = {}
+        at = 0
+        for q in range(n_w):
+            for v in range(-(-n // self.vector)):
+                if at >= bits.size:
+                    raise InputError("the correction stream ends too early")
+                more = int(bits[at])
+                at += 1
+                while more:
+                    if at + width > bits.size:
+                        raise InputError("the correction stream ends too early")
+                    entry = int(unpack_fields(bits[at : at + width], width)[0])
+                    at += width
+                    more = entry >> (width - 1)
+                    position = v * self.vector + (entry & (self.vector - 1))
+                    if position >= n:
+                        raise InputError(f"a correction points at position {position} of {n}")
+                    found[position] = found.get(position, 0) | 1 << q
+        if at != bits.size:
+            raise InputError("the correction stream is longer than its contents")
+        positions = sorted(found)
+        return Patches(
+            positions=np.array(positions, np.int64),
+            differences=np.array([found[p] for p in positions], word),
+        )
+
+
+@dataclass(frozen=True)
+class JointCorrections:
+    """All planes together: records of a gap and an n_w-bit difference, every record of the same width.
+
+    A record moves on by gap + 1 positions (from position -1) and applies its difference there. Gaps longer than
+    the field allows are bridged by records whose difference is 0, so that hardware needs one counter and no
+    special case. A dependent equation is unmatched in about half of the planes at once, which is why this is
+    cheaper than correcting each plane.
+    """
+
+    gap_bits: int
+    name: str = "joint"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.gap_bits <= 32:
+            raise InputError(f"gap_bits must be between 1 and 32, not {self.gap_bits}")
+
+    @classmethod
+    def cheapest(cls, patches: Patches, n_w: int) -> JointCorrections:
+        """Choose the gap width that stores these patches in the fewest bits."""
+        widths = range(1, 33)
+        costs = [cls(g)._records(patches) * (g + n_w) for g in widths]
+        return cls(widths[int(np.argmin(costs))])
+
+    def _bridges(self, patches: Patches) -> NDArray[np.int64]:
+        steps = np.diff(patches.positions, prepend=np.int64(-1))
+        return (steps - 1) // (1 << self.gap_bits)
+
+    def _records(self, patches: Patches) -> int:
+        return patches.positions.size + int(self._bridges(patches).sum())
+
+    def bits(self, patches: Patches, n: int, n_w: int) -> int:
+        return self._records(patches) * (self.gap_bits + n_w)
+
+    def records(self, patches: Patches) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Return (gaps, differences) of every record, bridges included, in stream order."""
+        bridges = self._bridges(patches)
+        last = np.cumsum(bridges + 1) - 1
+        total = int(last[-1]) + 1 if last.size else 0
+        gaps = np.full(total, (1 << self.gap_bits) - 1, np.int64)
+        differences = np.zeros(total, np.uint64)
+        steps = np.diff(patches.positions, prepend=np.int64(-1))
+        gaps[last] = (steps - 1) % (1 << self.gap_bits)
+        differences[last] = patches.differences
+        return gaps, differences
+
+    def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
+        gaps, differences = self.records(patches)
+        fields = [pack_fields(gaps, self.gap_bits), pack_fields(differences, n_w)]
+        both = [field.reshape(gaps.size, -1) for field in fields]
+        return np.concatenate(both, axis=1).reshape(-1) if gaps.size else np.zeros(0, np.uint8)
+
+    def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
+        width = self.gap_bits + n_w
+        if bits.size % width:
+            raise InputError(f"the correction stream must be a whole number of {width}-bit records")
+        table = bits.reshape(-1, width)
+        gaps = unpack_fields(table[:, : self.gap_bits].reshape(-1), self.gap_bits).astype(np.int64)
+        differences = unpack_fields(table[:, self.gap_bits :].reshape(-1), n_w)
+        positions = np.cumsum(gaps + 1) - 1
+        if positions.size and positions[-1] >= n:
+            raise InputError(f"a correction points at position {positions[-1]} of {n}")
+        real = differences != 0
+        return Patches(positions=positions[real], differences=differences[real].astype(word))
+
+
+@dataclass(frozen=True)
+class BoundedCorrections:
+    """At most `limit` patches in a block, so that hardware of fixed width corrects at line rate without buffers.
+
+    Each block has a count field, then count entries of a position inside the block and an n_w-bit difference.
+    """
+
+    limit: int
+    n_out: int
+    name: str = "bounded"
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise InputError(f"the patches a block must be at least 1, not {self.limit}")
+
+    @property
+    def count_bits(self) -> int:
+        """Width of a block's count field."""
+        return self.limit.bit_length()
+
+    @property
+    def address_bits(self) -> int:
+        """Width of a position inside a block."""
+        return max(1, math.ceil(math.log2(self.n_out)))
+
+    def _counts(self, patches: Patches, n: int) -> NDArray[np.int64]:
+        counts = np.bincount(patches.positions // self.n_out, minlength=-(-n // self.n_out))
+        if counts.size and counts.max() > self.limit:
+            raise InputError(f"a block needs {counts.max()} patches, but the format allows {self.limit}")
+        return counts
+
+    def bits(self, patches: Patches, n: int, n_w: int) -> int:
+        counts = self._counts(patches, n)
+        return counts.size * self.count_bits + int(counts.sum()) * (self.address_bits + n_w)
+
+    def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
+        counts = self._counts(patches, n)
+        width = self.address_bits + n_w
+        head = pack_fields(counts, self.count_bits).reshape(counts.size, self.count_bits)
+        entries = np.concatenate(
+            [
+                pack_fields(patches.positions % self.n_out, self.address_bits).reshape(-1, self.address_bits),
+                pack_fields(patches.differences, n_w).reshape(-1, n_w),
+            ],
+            axis=1,
+        )
+        start = np.arange(counts.size) * self.count_bits + width * (np.cumsum(counts) - counts)
+        bits = np.zeros(head.size + entries.size, np.uint8)
+        where = (start[:, None] + np.arange(self.count_bits)).reshape(-1)
+        bits[where] = head.reshape(-1)
+        rest = np.ones(bits.size, bool)
+        rest[where] = False
+        bits[rest] = entries.reshape(-1)
+        return bits
+
+    def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
+        width = self.address_bits + n_w
+        positions: list[int] = []
+        differences: list[int] = []
+        at = 0
+        for block in range(-(-n // self.n_out)):
+            if at + self.count_bits > bits.size:
+                raise InputError("the correction stream ends too early")
+            count = int(unpack_fields(bits[at : at + self.count_bits], self.count_bits)[0])
+            at += self.count_bits
+            if count > self.limit or at + count * width > bits.size:
+                raise InputError(
+                    f"block {block} claims {count} patches; that many are not there or not allowed"
+                )
+            for entry in bits[at : at + count * width].reshape(count, width):
+                place = int(unpack_fields(entry[: self.address_bits], self.address_bits)[0])
+                position = block * self.n_out + place
+                if place >= self.n_out or position >= n or (positions and position <= positions[-1]):
+                    raise InputError(f"block {block} has a correction out of place")
+                positions.append(position)
+                differences.append(int(unpack_fields(entry[self.address_bits :], n_w)[0]))
+            at += count * width
+        if at != bits.size:
+            raise InputError("the correction stream is longer than its contents")
+        return Patches(positions=np.array(positions, np.int64), differences=np.array(differences, word))
+
+
+def parse_format(text: str, n_out: int) -> CorrectionFormat:
+    """Make a format from its stored text: ``none``, ``paper``, ``joint:GAP_BITS`` or ``bounded:LIMIT``.
+
+    Raises
+    ------
+    InputError
+        The text is none of these.
+    """
+    name, _, number = text.partition(":")
+    if name == "none" and not number:
+        return NoCorrections()
+    if name == "paper" and not number:
+        return PaperCorrections()
+    if name in ("joint", "bounded") and number.isdecimal() and len(number) < 6:
+        return JointCorrections(int(number)) if name == "joint" else BoundedCorrections(int(number), n_out)
+    raise InputError(
+        f"the correction format must be none, paper, joint:GAP_BITS or bounded:LIMIT, not {text!r}"
+    )
+
+
+def format_text(chosen: CorrectionFormat) -> str:
+    """Write a format as `parse_format` reads it."""
+    if isinstance(chosen, JointCorrections):
+        return f"joint:{chosen.gap_bits}"
+    if isinstance(chosen, BoundedCorrections):
+        return f"bounded:{chosen.limit}"
+    return chosen.name

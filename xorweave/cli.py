@@ -1,0 +1,55 @@
+"""The command line: it wires the commands and turns bad input into one line and exit status 2."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from xorweave import __version__
+from xorweave.commands.decode import decode
+from xorweave.commands.encode import encode
+from xorweave.commands.inspect import inspect
+from xorweave.golden.errors import InputError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Lossless fixed-to-fixed XOR codes for pruned neural-network weights, from encoder to gates.",
+)
+for command in (encode, decode, inspect):
+    app.command()(command)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"xorweave {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Options before a command."""
+
+
+def main() -> None:
+    """Run the command line; bad input ends with one line on standard error and status 2."""
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        print(f"xorweave: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("xorweave: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

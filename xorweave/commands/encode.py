@@ -1,0 +1,139 @@
+"""``xorweave encode``: tensors of a file into a container."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xorweave.console import meter, percent, print_json, print_table
+from xorweave.golden.code_choice import CodeChoice
+from xorweave.golden.container import Container, write_container
+from xorweave.golden.errors import InputError
+from xorweave.golden.figures import tensor_record, total_record
+from xorweave.golden.prepare import Preparation, Prepared, is_encodable, prepare, synthetic_values
+from xorweave.golden.safetensors_file import Tensor
+from xorweave.golden.stream import EncodedTensor
+from xorweave.golden.tensor_codec import encode_tensor
+from xorweave.golden.weight_files import read_masks, read_smtx, read_weights
+
+
+def encode(
+    src: Annotated[Path, typer.Argument(help="Weights: .npy .npz .safetensors; or a mask: .smtx")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The container to write (.safetensors)")],
+    values: Annotated[
+        str | None, typer.Option(help="Values for an .smtx mask: uniform (default) or normal")
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="int8 int4 (quantised), fp16 bf16 fp32; default: as it is")
+    ] = None,
+    sparsity: Annotated[
+        float | None, typer.Option(help="Share to prune, 0 to 1; default: zeros are the mask")
+    ] = None,
+    prune: Annotated[str, typer.Option(help="magnitude or random")] = "magnitude",
+    mask: Annotated[Path | None, typer.Option(help="A mask file; every non-zero is a kept weight")] = None,
+    per_row: Annotated[
+        bool, typer.Option("--per-row", help="One scale for each row when quantising")
+    ] = False,
+    code: Annotated[
+        str,
+        typer.Option(help="auto, paper[,n_s=2], KEY=VALUE,... (n_in, n_out, n_s, family, seed), or a name"),
+    ] = "auto",
+    max_k: Annotated[int, typer.Option(help="Longest window that --code auto may choose")] = 256,
+    encoder: Annotated[str, typer.Option(help="auto, elimination or viterbi")] = "auto",
+    corrections: Annotated[str, typer.Option(help="auto, paper, joint, bounded or none")] = "auto",
+    jobs: Annotated[int, typer.Option(help="Threads")] = 1,
+    seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+) -> None:
+    """Encode the tensors of a file losslessly."""
+    if out.suffix.lower() != ".safetensors":
+        raise InputError(f"the container must be named .safetensors, not {out.name!r}")
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent} to write into")
+    if jobs < 1:
+        raise InputError(f"--jobs must be at least 1, not {jobs}")
+    choice = CodeChoice.parse(code, max_k=max_k, seed=seed)
+
+    plain: dict[str, Tensor] = {}
+    work: dict[str, Prepared] = {}
+    if src.suffix.lower() == ".smtx":
+        if sparsity is not None or mask is not None:
+            raise InputError(
+                "an .smtx file is a mask already: --sparsity and --mask must not be given with it"
+            )
+        kept = read_smtx(src)
+        made, fmt = synthetic_values(kept, values or "uniform", dtype or "int8", seed)
+        if kept.size:
+            work[src.stem] = Prepared(values=made, number_format=fmt, mask=kept)
+        else:
+            plain[src.stem] = Tensor.of(made)
+    else:
+        if values is not None:
+            raise InputError("--values must be given with an .smtx mask only")
+        tensors = read_weights(src)
+        masks = read_masks(mask) if mask is not None else {}
+        encodable = [name for name, tensor in tensors.items() if is_encodable(tensor)]
+        if len(masks) == 1 and len(encodable) == 1:
+            masks = {encodable[0]: next(iter(masks.values()))}  # one mask for one tensor needs no name
+        how = Preparation(
+            dtype=dtype, sparsity=sparsity, prune=prune, per_row=per_row, seed=seed, masks=masks
+        )
+        for name, tensor in tensors.items():
+            if not is_encodable(tensor):
+                plain[name] = tensor
+                continue
+            work[name] = prepare(name, tensor, how)
+            scale = work[name].scale
+            if scale is not None:
+                plain[f"{name}.scale"] = Tensor.of(scale)
+
+    encoded: dict[str, EncodedTensor] = {}
+    with meter() as show:
+        for name, item in work.items():
+            plan = choice.for_mask(item.mask, item.number_format.n_w)
+            with show.task(name) as advance:
+                encoded[name] = encode_tensor(
+                    item.values,
+                    item.number_format,
+                    plan.code,
+                    mask=item.mask,
+                    interleaver=plan.interleaver,
+                    encoder=encoder,
+                    corrections=plan.corrections if corrections == "auto" else corrections,
+                    jobs=jobs,
+                    progress=advance,
+                )
+    info = {
+        "source": src.name, "code": code, "encoder": encoder, "seed": str(seed), "prune": prune,
+        "sparsity": str(sparsity), "dtype": str(dtype), "values": str(values),
+    }  # fmt: skip
+    write_container(out, Container(encoded=encoded, plain=plain, info=info))
+    report(encoded, as_json=as_json, title=f"{src.name} -> {out.name}")
+
+
+def report(encoded: dict[str, EncodedTensor], *, as_json: bool, title: str) -> None:
+    """Print the figures of encoded tensors, as a table or as JSON."""
+    records = [tensor_record(name, item) for name, item in encoded.items()]
+    total = total_record(encoded.values())
+    if as_json:
+        print_json({"tensors": records, "total": total})
+        return
+
+    def row(name: str, record: dict[str, object], code: str) -> list[str]:
+        return [
+            name, code, percent(record.get("sparsity"), 1), percent(record["efficiency"], 3),
+            percent(record["overhead"], 3), percent(record["memory_reduction"]),
+            percent(record["memory_reduction_with_mask"]), f"{record['seconds']:.2f}",
+        ]  # fmt: skip
+
+    rows = [
+        row(str(r["name"]), r, f"{r['n_in']} -> {r['n_out']}, K = {r['constraint_length']}") for r in records
+    ]
+    if len(rows) > 1:
+        rows.append(row("total", total, ""))
+    columns = (
+        "tensor", "code", "sparsity", "E", "overhead", "memory reduction", "with mask", "seconds",
+    )  # fmt: skip
+    print_table(title, columns, rows)
