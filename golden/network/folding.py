@@ -51,7 +51,9 @@ class Folded:
     kept: dict[str, int]
 
 
-def fold_biases(network: Network, tensors: Tensors, masks: Masks, *, bias_maps: bool = False) -> Folded:
+def fold_biases(
+    network: Network, tensors: Tensors, masks: Masks, *, bias_maps: bool = False, new_biases: bool = True
+) -> Folded:
     """Drop inactivated connections and fold the constants they carried into biases.
 
     Parameters
@@ -65,6 +67,11 @@ def fold_biases(network: Network, tensors: Tensors, masks: Masks, *, bias_maps: 
         What to do where a padded convolution would need a bias that depends on the position: make one
         (True), or keep the connections of the output channels concerned (False; any accelerator can run the
         result).
+
+    new_biases : bool
+        Whether layers without a bias may get one; if not, the connections that would need it are kept.
+        Integer tensors are treated likewise: their scales are not known here, so nothing is folded into
+        them.
 
     Returns
     -------
@@ -103,11 +110,14 @@ def fold_biases(network: Network, tensors: Tensors, masks: Masks, *, bias_maps: 
         if not delivered.any():
             continue
         one_value, uneven = _per_output(layer, delivered, live)
-        if uneven.any() and not bias_maps:
+        foldable = _foldable(layer, tensors, new_biases)
+        if not foldable:
+            uneven = uneven | (one_value != 0)
+        if uneven.any() and not (bias_maps and foldable):
             alive[layer.weight] |= dropped & _delivering(layer, uneven, constants)
             one_value = np.where(uneven, 0.0, one_value)
         old, kind = _old_bias(layer, tensors)
-        if uneven.any() and bias_maps:
+        if uneven.any() and bias_maps and foldable:
             new = np.broadcast_to(along(old, node.shape, layer), node.shape) + delivered
         elif one_value.any():
             new = old + one_value
@@ -127,6 +137,12 @@ def fold_biases(network: Network, tensors: Tensors, masks: Masks, *, bias_maps: 
         if (mask & ~found.alive[name]).any()
     }
     return Folded(network.replaced(layers), folded, alive, tuple(changed), tuple(maps), kept)
+
+
+def _foldable(layer: Weighted, tensors: Tensors, new_biases: bool) -> bool:
+    if layer.bias is None:
+        return new_biases and np.issubdtype(np.asarray(tensors[layer.weight]).dtype, np.floating)
+    return all(np.issubdtype(np.asarray(tensors[n]).dtype, np.floating) for n in (layer.weight, layer.bias))
 
 
 def _per_output(layer: Weighted, delivered: Values, live: Units) -> tuple[Values, NDArray[np.bool_]]:

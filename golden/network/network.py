@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import networkx as nx
@@ -21,6 +21,7 @@ from xorweave.golden.network.layers import (
     Dense,
     Input,
     Layer,
+    LayerNorm,
     Pool,
     Reshape,
     Shape,
@@ -225,6 +226,24 @@ class Network:
         copy.outputs = self.outputs
         return copy
 
+    def renamed(self, names: Mapping[str, str | None]) -> Network:
+        """Return a copy whose tensors have other names; None takes an optional parameter away.
+
+        Raises
+        ------
+        InputError
+            A tensor that its layer cannot do without is taken away.
+        """
+        layers: dict[str, Layer] = {}
+        for node in self.nodes.values():
+            changes = {field: names[value] for field, value in _tensor_fields(node.layer) if value in names}
+            for field, value in changes.items():
+                if value is None and field not in ("bias", "shift") and not isinstance(node.layer, LayerNorm):
+                    missing = getattr(node.layer, field)
+                    raise InputError(f"{self.name} cannot do without the tensor {missing}, which is missing")
+            layers[node.name] = replace(node.layer, **changes)
+        return self.replaced(layers)
+
     def check_masks(self, masks: Mapping[str, NDArray]) -> Masks:
         """Return the masks as boolean arrays, one for every weight tensor and nothing else.
 
@@ -304,6 +323,14 @@ class Network:
                 raise
             raise InputError(f"a network description must be JSON as written by to_json: {error!r}") from None
         return network
+
+
+def _tensor_fields(layer: Layer) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a layer that name a tensor, and the names."""
+    for field in ("weight", "bias", "scale", "shift", "mean", "variance", "tensor"):
+        value = getattr(layer, field, None)
+        if value is not None:
+            yield field, value
 
 
 def _as_tuple(value: Any) -> Any:

@@ -357,7 +357,7 @@ def _any_column(mask: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> NDArray[n
     """Return any_o(mask[o, i] & chosen[o]) for every i, block by block."""
     found = np.zeros(mask.shape[1], np.bool_)
     for block in _blocks(mask):
-        found |= (mask[block] & chosen[block, None]).any(axis=0)
+        found |= mask[block][chosen[block]].any(axis=0)
     return found
 
 
@@ -387,12 +387,12 @@ def _dense_alive(mask: NDArray[np.bool_], before: Units, after: Units) -> NDArra
     inputs, which_in = _patterns(before)
     outputs, which_out = _patterns(after)
     pairs = np.unique(np.stack([which_in, which_out]), axis=1).T
-    alive = np.empty_like(mask)
+    alive = np.zeros_like(mask)
     for block in _blocks(mask):
-        joined = np.zeros(mask[block].shape, np.bool_)
+        here = alive[block]
         for i, o in pairs:
-            joined |= outputs[o][block, None] & inputs[i]
-        np.logical_and(mask[block], joined, out=alive[block])
+            rows = outputs[o][block]
+            here[rows] |= mask[block][rows] & inputs[i]
     return alive
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from xorweave.golden.network.network import Masks
 from xorweave.golden.pruning.quotas import Shapes
 
+_BLOCK = 1 << 22  # positions drawn from at once
+
 
 def random_masks(shapes: Shapes, counts: Mapping[str, int], rng: np.random.Generator) -> Masks:
     """Keep `counts[name]` weights of each tensor, every choice equally likely."""
@@ -31,8 +33,16 @@ def drop_at_random(
 
 
 def _chosen(size: int, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Choose `count` of `size`; the fewer are drawn, be it the kept ones or the dropped ones."""
-    few = min(count, size - count)
-    flat = np.full(size, count > few)
-    flat[rng.choice(size, few, replace=False, shuffle=False)] = count == few
+    """Choose `count` of `size`, every choice equally likely, in memory that hardly exceeds the result's."""
+    flat = np.empty(size, np.bool_)
+    left = count
+    for start in range(0, size, _BLOCK):
+        block = flat[start : start + _BLOCK]
+        # how many of the chosen fall into this block, given how many are left for it and all blocks after it
+        after = size - start - block.size
+        here = int(rng.hypergeometric(block.size, after, left)) if after and left else left
+        few = min(here, block.size - here)  # the fewer are drawn, be it the kept ones or the dropped ones
+        block[:] = here > few
+        block[rng.choice(block.size, few, replace=False, shuffle=False)] = here == few
+        left -= here
     return flat

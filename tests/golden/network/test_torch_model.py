@@ -36,7 +36,7 @@ def test_computes_the_same(build: object) -> None:
 
 @pytest.mark.parametrize("build", [lenet_5, resnet_20])
 def test_linearised_gradient_is_what_autograd_finds(build: object) -> None:
-    """The paper's recipe to the letter: no activations, average pooling, |w| * mask, ones in, outputs summed."""
+    """The paper's recipe: no activations, average pooling, |w| * mask, ones in, outputs summed."""
     network = build()  # type: ignore[operator]
     plain = {}
     for node in network.nodes.values():

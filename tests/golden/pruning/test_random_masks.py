@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from xorweave.golden.pruning import random_masks as module
 from xorweave.golden.pruning.random_masks import drop_at_random, random_masks
 
 
@@ -22,6 +24,21 @@ def test_every_position_is_equally_likely() -> None:
         hits = sum(random_masks({"a": (12,)}, {"a": kept}, rng)["a"].astype(int) for _ in range(4000))
         # draws without replacement vary less than independent ones, so this test is on the safe side
         assert chisquare(hits).pvalue > 1e-4
+
+
+def test_big_masks_are_drawn_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BLOCK", 5)
+    rng = np.random.default_rng(1)
+    hits = np.zeros(12)
+    pairs = 0
+    for _ in range(6000):
+        mask = random_masks({"a": (12,)}, {"a": 4}, rng)["a"]
+        assert int(mask.sum()) == 4
+        hits += mask
+        pairs += bool(mask[4] and mask[5])  # two neighbours in different blocks
+    assert chisquare(hits).pvalue > 1e-4
+    chance = 4 / 12 * 3 / 11
+    assert abs(pairs / 6000 - chance) < 5 * np.sqrt(chance * (1 - chance) / 6000)
 
 
 @given(st.integers(0, 999), st.data())
