@@ -120,6 +120,7 @@ class PaperCorrections:
                     raise InputError("the correction stream ends too early")
                 more = int(bits[at])
                 at += 1
+                last = -1
                 while more:
                     if at + width > bits.size:
                         raise InputError("the correction stream ends too early")
@@ -129,6 +130,9 @@ class PaperCorrections:
                     position = v * self.vector + (entry & (self.vector - 1))
                     if position >= n:
                         raise InputError(f"a correction points at position {position} of {n}")
+                    if position <= last:
+                        raise InputError(f"vector {v} of plane {q} has a correction out of order")
+                    last = position
                     found[position] = found.get(position, 0) | 1 << q
         if at != bits.size:
             raise InputError("the correction stream is longer than its contents")
@@ -187,9 +191,11 @@ class JointCorrections:
 
     def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
         gaps, differences = self.records(patches)
-        fields = [pack_fields(gaps, self.gap_bits), pack_fields(differences, n_w)]
-        both = [field.reshape(gaps.size, -1) for field in fields]
-        return np.concatenate(both, axis=1).reshape(-1) if gaps.size else np.zeros(0, np.uint8)
+        both = [
+            pack_fields(gaps, self.gap_bits).reshape(gaps.size, self.gap_bits),
+            pack_fields(differences, n_w).reshape(gaps.size, n_w),
+        ]
+        return np.concatenate(both, axis=1).reshape(-1)
 
     def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
         width = self.gap_bits + n_w
@@ -202,7 +208,11 @@ class JointCorrections:
         if positions.size and positions[-1] >= n:
             raise InputError(f"a correction points at position {positions[-1]} of {n}")
         real = differences != 0
-        return Patches(positions=positions[real], differences=differences[real].astype(word))
+        patches = Patches(positions=positions[real], differences=differences[real].astype(word))
+        # one list of patches has one stream: bridges are full and lead to a patch
+        if not np.array_equal(self.records(patches)[0], gaps):
+            raise InputError("the correction stream has a bridge that leads nowhere")
+        return patches
 
 
 @dataclass(frozen=True)
@@ -277,10 +287,13 @@ class BoundedCorrections:
             for entry in bits[at : at + count * width].reshape(count, width):
                 place = int(unpack_fields(entry[: self.address_bits], self.address_bits)[0])
                 position = block * self.n_out + place
+                difference = int(unpack_fields(entry[self.address_bits :], n_w)[0])
+                if difference == 0:
+                    raise InputError(f"block {block} has a correction that changes nothing")
                 if place >= self.n_out or position >= n or (positions and position <= positions[-1]):
                     raise InputError(f"block {block} has a correction out of place")
                 positions.append(position)
-                differences.append(int(unpack_fields(entry[self.address_bits :], n_w)[0]))
+                differences.append(difference)
             at += count * width
         if at != bits.size:
             raise InputError("the correction stream is longer than its contents")
