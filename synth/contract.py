@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from xorweave.synth.reference import DecoderShape, vector
 
-_COUNT_BITS = 3  # streams are numbered modulo 8; that no more blocks are ever under way is part of the property
+_COUNT_BITS = (
+    3  # streams are numbered modulo 8; that no more blocks are ever under way is part of the property
+)
 
 
 def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
@@ -54,7 +56,9 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
     pins = [".clk(clk)", ".rst(rst)", ".m_axis_tready(sink_ready)"]
     if shape.inversion is None:
         # the port is to be held still while a stream is running: here, from reset to reset
-        lines.append(f"  reg {vector(n_w)} inversion; always @(posedge clk) if (rst) inversion <= inversion_free;")
+        lines.append(
+            f"  reg {vector(n_w)} inversion; always @(posedge clk) if (rst) inversion <= inversion_free;"
+        )
         pins.append(".inversion(inversion)")
 
     for prefix, bits in streams:

@@ -253,11 +253,7 @@ class Library:
             return None
         table = tables[0]
         template = next(
-            (
-                group
-                for group in self.group.inside("lu_table_template")
-                if group.arguments == table.arguments
-            ),
+            (group for group in self.group.inside("lu_table_template") if group.arguments == table.arguments),
             Group("", []),
         )
         rows = np.array([[float(v) for v in row.replace(",", " ").split()] for row in table.lists["values"]])

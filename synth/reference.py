@@ -70,12 +70,19 @@ class DecoderShape:
         """Cycles from taking a symbol to showing its block when nothing stalls."""
         return int(self.input_register) + int(self.output_register)
 
-    def with_identity(self) -> DecoderShape:
-        """Return the one-plane shape whose block is the window of symbols itself: G = identity."""
-        code, length = self.code, self.code.constraint_length
-        window = Code(n_in=code.n_in, n_out=length, n_s=code.n_s, generator=np.eye(length, dtype=np.uint8))
-        inversion = self.inversion if self.inversion is None else self.inversion & 1
-        return replace(self, code=window, n_w=1, inversion=inversion)
+    def with_identity(self, *, n_in: int | None = None) -> DecoderShape:
+        """Return the one-plane shape whose block is the window of symbols itself: G = identity.
+
+        Its symbols have `n_in` bits, by default as many as the code's, and it has at most one patch slot: what the
+        stages do with words does not depend on how many there are.
+        """
+        code = self.code
+        n_in = code.n_in if n_in is None else n_in
+        length = n_in * (code.n_s + 1)
+        window = Code(n_in=n_in, n_out=length, n_s=code.n_s, generator=np.eye(length, dtype=np.uint8))
+        inversion = self.inversion if self.inversion is None else int(self.inversion != 0)
+        patches = min(self.patches_per_block, 1)
+        return replace(self, code=window, n_w=1, inversion=inversion, patches_per_block=patches)
 
     def streams(self) -> list[tuple[str, int]]:
         """Return the input streams, (AXI prefix, width of tdata), symbols first."""
@@ -97,7 +104,11 @@ class DecoderShape:
         if self.inversion is None:
             ports.append(("input", "inversion", self.n_w))
         ports += [("output", "m_axis_tdata", self.block_width), ("output", "m_axis_tuser", 1)]
-        ports += [("output", "m_axis_tlast", 1), ("output", "m_axis_tvalid", 1), ("input", "m_axis_tready", 1)]
+        ports += [
+            ("output", "m_axis_tlast", 1),
+            ("output", "m_axis_tvalid", 1),
+            ("input", "m_axis_tready", 1),
+        ]
         return ports
 
 
