@@ -8,6 +8,7 @@ import typer
 
 from xorweave import __version__
 from xorweave.commands.decode import decode
+from xorweave.commands.demo import demo
 from xorweave.commands.encode import encode
 from xorweave.commands.inspect import inspect
 from xorweave.golden.errors import InputError
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Lossless fixed-to-fixed XOR codes for pruned neural-network weights, from encoder to gates.",
 )
-for command in (encode, decode, inspect):
+for command in (demo, encode, decode, inspect):
     app.command()(command)
 
 
