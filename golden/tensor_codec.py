@@ -255,6 +255,7 @@ def encode_tensor(
     scan_mask = scan.to_scan(flat_mask)
     inversion = _choose_inversion(words, flat_mask, n_w)
     blocks = -(-n // code.n_out)
+    period = min(segment_blocks or default_segment_blocks(code, n), max(1, blocks))
     constant = 0
     if drop_planes:
         flipped = words ^ words.dtype.type(inversion)
