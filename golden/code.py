@@ -83,7 +83,7 @@ class Code:
         object.__setattr__(self, "parameters", dict(self.parameters))
 
     @classmethod
-    def from_family(cls, family: str, *, n_in: int, n_out: int, n_s: int, **parameters: int) -> Code:
+    def from_family(cls, family: str, /, *, n_in: int, n_out: int, n_s: int, **parameters: int) -> Code:
         """Make a code whose generator comes from a named family (see ``xorweave.golden.generators``)."""
         n_in = _positive("n_in", n_in, MAX_N_IN)
         n_out = _positive("n_out", n_out, MAX_N_OUT)

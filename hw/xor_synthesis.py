@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from xorweave.golden.errors import InputError
 from xorweave.hw.xor_chains import chain_network, difference_network
@@ -86,14 +85,16 @@ def _searched_by_windows(network: XorNetwork, moves: int, rng: np.random.Generat
     ).pruned()
 
 
-def _starts(matrix: ArrayLike, depth_limit: int | None, seed: int) -> list[XorNetwork]:
-    makers: list[Callable[[], XorNetwork]] = [
-        lambda: greedy_pairs(matrix, depth_limit=depth_limit, seed=seed),
-        lambda: chain_network(matrix, depth_limit=depth_limit, seed=seed),
-    ]
+def _starts(array: NDArray[np.uint8], depth_limit: int | None, seed: int) -> list[XorNetwork]:
+    """Build the networks worth starting from."""
+    starts = [greedy_pairs(array, depth_limit=depth_limit, seed=seed)]
+    weights = array.sum(axis=1, dtype=np.int64)
+    steps = (array[1:] ^ array[:-1]).sum(axis=1, dtype=np.int64)
+    if np.minimum(steps, weights[1:]).sum() < 0.75 * weights[1:].sum():  # else there are no runs to speak of
+        starts.append(chain_network(array, depth_limit=depth_limit, seed=seed))
     if depth_limit is None:
-        makers.append(lambda: difference_network(matrix, seed=seed))
-    return sorted((make() for make in makers), key=_merit)
+        starts.append(difference_network(array, seed=seed))
+    return starts
 
 
 def _merit(network: XorNetwork) -> tuple[int, int]:
@@ -146,7 +147,8 @@ def optimize(
             _walked(start, work, depth_limit, rng) for start in _chosen(array, found, work, depth_limit, rng)
         ]
     best = min(found, key=_merit)
-    assert np.array_equal(best.matrix(), array), "the network does not compute the matrix"
+    if not np.array_equal(best.matrix(), array):
+        raise RuntimeError("the optimised network does not compute the matrix")
     return best
 
 
@@ -167,7 +169,7 @@ def _walked(start: XorNetwork, work: int, depth_limit: int | None, rng: np.rando
     """Walk on from one start for as long as the effort says."""
     size = start.signals
     if size <= _LARGEST:
-        moves = work * _LOOKS // size if size <= _WHOLE else work * 1000
+        moves = work * min(40 * size, _LOOKS // size if size <= _WHOLE else 1000)
         return plateau_search(
             start, moves=moves, depth_limit=depth_limit, climb=0, seed=int(rng.integers(1 << 31))
         )

@@ -8,8 +8,14 @@ import typer
 
 from xorweave import __version__
 from xorweave.commands.decode import decode
+from xorweave.commands.demo import demo
 from xorweave.commands.encode import encode
+from xorweave.commands.generate import generate
 from xorweave.commands.inspect import inspect
+from xorweave.commands.prune import prune
+from xorweave.commands.simulate import simulate
+from xorweave.commands.sparsity import sparsity
+from xorweave.commands.synth import synth
 from xorweave.golden.errors import InputError
 
 app = typer.Typer(
@@ -18,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Lossless fixed-to-fixed XOR codes for pruned neural-network weights, from encoder to gates.",
 )
-for command in (encode, decode, inspect):
+for command in (demo, encode, decode, inspect, generate, simulate, synth, prune, sparsity):
     app.command()(command)
 
 
