@@ -66,7 +66,7 @@ def reference(code: ShapedMaskCode, swap: bool = False) -> str:
     return f"""
 module top(input clk, input rst, input [{code.n_in}:0] i__payload, input i__valid, output i__ready,
            output [{code.n_out - 1}:0] o__payload, output o__valid, input o__ready);
-  reg [{past - 1}:0] history;
+  reg [{past - 1}:0] history = 0;
   wire [{total - 1}:0] all_bits = {{i__payload[{code.n_in - 1}:0],
     i__payload[{code.n_in}] ? {past}'d0 : history}};
   assign o__valid = i__valid;
