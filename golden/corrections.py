@@ -6,7 +6,6 @@ the list into bits and back; the bits are what is stored and counted.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -217,106 +216,84 @@ class JointCorrections:
 
 @dataclass(frozen=True)
 class BoundedCorrections:
-    """At most `limit` patches in a block, so that hardware of fixed width corrects at line rate without buffers.
+    """The joint format with a promise: at most `limit` records fall into any block of n_out positions.
 
-    Each block has a count field, then count entries of a position inside the block and an n_w-bit difference.
+    So hardware of fixed width corrects at line rate, without buffers and without ever stalling. The encoder keeps
+    the promise for the patches (``xorweave.golden.bounding``); the gap width is chosen so that bridging records,
+    which may fall into a block beside its patches, do not break it.
     """
 
     limit: int
+    gap_bits: int
     n_out: int
     name: str = "bounded"
 
     def __post_init__(self) -> None:
         if self.limit < 1:
             raise InputError(f"the patches a block must be at least 1, not {self.limit}")
+        if 1 << self.gap_bits < self.n_out:
+            raise InputError(
+                f"gap_bits must be at least {(self.n_out - 1).bit_length()}, not {self.gap_bits}"
+            )
+
+    @classmethod
+    def cheapest(cls, patches: Patches, n_w: int, limit: int, n_out: int) -> BoundedCorrections:
+        """Choose the gap width that stores these patches in the fewest bits without a block too full."""
+        forms = [cls(limit, gap_bits, n_out) for gap_bits in range(max(1, (n_out - 1).bit_length()), 33)]
+        # the widest field needs no bridge: if that breaks the promise, the patches themselves do
+        kept = [form for form in forms if form._fullest(patches) <= limit] or forms[-1:]
+        return min(kept, key=lambda form: form.records.bits(patches, 0, n_w))
 
     @property
-    def count_bits(self) -> int:
-        """Width of a block's count field."""
-        return self.limit.bit_length()
+    def records(self) -> JointCorrections:
+        """The joint format that the records are written in."""
+        return JointCorrections(self.gap_bits)
 
-    @property
-    def address_bits(self) -> int:
-        """Width of a position inside a block."""
-        return max(1, math.ceil(math.log2(self.n_out)))
+    def _fullest(self, patches: Patches) -> int:
+        gaps, _differences = self.records.records(patches)
+        return int(np.bincount((np.cumsum(gaps + 1) - 1) // self.n_out).max(initial=0))
 
-    def _counts(self, patches: Patches, n: int) -> NDArray[np.int64]:
-        counts = np.bincount(patches.positions // self.n_out, minlength=-(-n // self.n_out))
-        if counts.size and counts.max() > self.limit:
-            raise InputError(f"a block needs {counts.max()} patches, but the format allows {self.limit}")
-        return counts
+    def _check(self, patches: Patches) -> None:
+        fullest = self._fullest(patches)
+        if fullest > self.limit:
+            raise InputError(f"a block needs {fullest} patches, but the format allows {self.limit}")
 
     def bits(self, patches: Patches, n: int, n_w: int) -> int:
-        counts = self._counts(patches, n)
-        return counts.size * self.count_bits + int(counts.sum()) * (self.address_bits + n_w)
+        self._check(patches)
+        return self.records.bits(patches, n, n_w)
 
     def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
-        counts = self._counts(patches, n)
-        width = self.address_bits + n_w
-        head = pack_fields(counts, self.count_bits).reshape(counts.size, self.count_bits)
-        entries = np.concatenate(
-            [
-                pack_fields(patches.positions % self.n_out, self.address_bits).reshape(-1, self.address_bits),
-                pack_fields(patches.differences, n_w).reshape(-1, n_w),
-            ],
-            axis=1,
-        )
-        start = np.arange(counts.size) * self.count_bits + width * (np.cumsum(counts) - counts)
-        bits = np.zeros(head.size + entries.size, np.uint8)
-        where = (start[:, None] + np.arange(self.count_bits)).reshape(-1)
-        bits[where] = head.reshape(-1)
-        rest = np.ones(bits.size, bool)
-        rest[where] = False
-        bits[rest] = entries.reshape(-1)
-        return bits
+        self._check(patches)
+        return self.records.pack(patches, n, n_w)
 
     def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
-        width = self.address_bits + n_w
-        positions: list[int] = []
-        differences: list[int] = []
-        at = 0
-        for block in range(-(-n // self.n_out)):
-            if at + self.count_bits > bits.size:
-                raise InputError("the correction stream ends too early")
-            count = int(unpack_fields(bits[at : at + self.count_bits], self.count_bits)[0])
-            at += self.count_bits
-            if count > self.limit or at + count * width > bits.size:
-                raise InputError(
-                    f"block {block} claims {count} patches; that many are not there or not allowed"
-                )
-            for entry in bits[at : at + count * width].reshape(count, width):
-                place = int(unpack_fields(entry[: self.address_bits], self.address_bits)[0])
-                position = block * self.n_out + place
-                difference = int(unpack_fields(entry[self.address_bits :], n_w)[0])
-                if difference == 0:
-                    raise InputError(f"block {block} has a correction that changes nothing")
-                if place >= self.n_out or position >= n or (positions and position <= positions[-1]):
-                    raise InputError(f"block {block} has a correction out of place")
-                positions.append(position)
-                differences.append(difference)
-            at += count * width
-        if at != bits.size:
-            raise InputError("the correction stream is longer than its contents")
-        return Patches(positions=np.array(positions, np.int64), differences=np.array(differences, word))
+        patches = self.records.unpack(bits, n, n_w, word)
+        self._check(patches)
+        return patches
 
 
 def parse_format(text: str, n_out: int) -> CorrectionFormat:
-    """Make a format from its stored text: ``none``, ``paper``, ``joint:GAP_BITS`` or ``bounded:LIMIT``.
+    """Make a format from its stored text: ``none``, ``paper``, ``joint:GAP_BITS`` or ``bounded:LIMIT:GAP_BITS``.
 
     Raises
     ------
     InputError
         The text is none of these.
     """
-    name, _, number = text.partition(":")
-    if name == "none" and not number:
-        return NoCorrections()
-    if name == "paper" and not number:
-        return PaperCorrections()
-    if name in ("joint", "bounded") and number.isdecimal() and len(number) < 6:
-        return JointCorrections(int(number)) if name == "joint" else BoundedCorrections(int(number), n_out)
+    name, *numbers = text.split(":")
+    small = all(number.isdecimal() and len(number) < 6 for number in numbers)
+    match (name, numbers):
+        case ("none", []):
+            return NoCorrections()
+        case ("paper", []):
+            return PaperCorrections()
+        case ("joint", [gap]) if small:
+            return JointCorrections(int(gap))
+        case ("bounded", [limit, gap]) if small and int(gap) <= 32:
+            return BoundedCorrections(int(limit), int(gap), n_out)
     raise InputError(
-        f"the correction format must be none, paper, joint:GAP_BITS or bounded:LIMIT, not {text!r}"
+        "the correction format must be none, paper, joint:GAP_BITS or bounded:LIMIT:GAP_BITS, "
+        f"not {text!r:.60}"
     )
 
 
@@ -325,5 +302,5 @@ def format_text(chosen: CorrectionFormat) -> str:
     if isinstance(chosen, JointCorrections):
         return f"joint:{chosen.gap_bits}"
     if isinstance(chosen, BoundedCorrections):
-        return f"bounded:{chosen.limit}"
+        return f"bounded:{chosen.limit}:{chosen.gap_bits}"
     return chosen.name

@@ -1,0 +1,201 @@
+"""The decoder as a block to drop into a system: all stages behind AXI4-Stream ports with plain names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from xorweave.golden.code import Code
+from xorweave.golden.errors import InputError
+from xorweave.hw.correction import CorrectionStage
+from xorweave.hw.decoder import XorDecoder
+from xorweave.hw.inversion import InversionStage
+from xorweave.hw.layouts import block_layout, patch_bits, symbol_layout
+from xorweave.hw.mask import MaskStage
+from xorweave.hw.register_slice import OutputRegister, SkidBuffer
+from xorweave.hw.xor_network import XorNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """Everything that decides what hardware is generated.
+
+    Attributes
+    ----------
+    code : Code
+    n_w : int
+        Planes side by side, bits of a weight.
+    patches_per_block : int
+        Slots of the correction stage; 0 leaves the stage and its port out (error-free codes).
+    inversion : int or None
+        Fixed inversion word (0 leaves the stage out), or None for an `inversion` port.
+    mask : bool
+        Whether there are a mask stage and its port.
+    input_register : bool
+        See `XorDecoder`.
+    output_register : bool
+        Register the weights (n_out * n_w flip-flops) after the last stage.
+    skid_buffers : bool
+        Put a skid buffer on every input stream, so that no `ready` output depends on an input in the same cycle.
+    network : XorNetwork or None
+        Gates of the generator matrix; None for balanced trees without sharing.
+
+    Raises
+    ------
+    InputError
+        A size is out of range.
+    """
+
+    code: Code
+    n_w: int
+    patches_per_block: int = 0
+    inversion: int | None = 0
+    mask: bool = True
+    input_register: bool = True
+    output_register: bool = False
+    skid_buffers: bool = False
+    network: XorNetwork | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_w <= 64:
+            raise InputError(f"n_w must be between 1 and 64, not {self.n_w}")
+        if not 0 <= self.patches_per_block <= self.code.n_out:
+            raise InputError(
+                f"patches_per_block must be between 0 and n_out = {self.code.n_out}, "
+                f"not {self.patches_per_block}"
+            )
+        if self.inversion is not None and not 0 <= self.inversion < 1 << self.n_w:
+            raise InputError(f"the inversion word must have {self.n_w} bits, not be {self.inversion}")
+
+
+class AxisDecoder(wiring.Component):
+    """Fixed-to-fixed XOR decoder with AXI4-Stream ports: one block of weights a cycle.
+
+    Parameters
+    ----------
+    config : DecoderConfig
+
+    Members
+    -------
+    s_axis_tdata : In(n_in * n_w)
+        Symbols; `s_axis_tuser` marks the first symbol of a stream (optional after a `s_axis_tlast`),
+        `s_axis_tlast` the last. With `s_axis_tvalid`, `s_axis_tready`.
+    s_axis_patch_tdata : In(P * patch_bits(n_out, n_w))
+        One list of patches with every block (only if patches_per_block > 0).
+    s_axis_mask_tdata : In(n_out)
+        One mask word with every block (only with a mask stage).
+    inversion : In(n_w)
+        Only if the inversion word is not fixed.
+    m_axis_tdata : Out(n_out * n_w)
+        Weights; `m_axis_tuser` and `m_axis_tlast` mark the first and the last block of a stream.
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        self.config = config
+        code, n_w = config.code, config.n_w
+        members = {
+            "s_axis_tdata": In(code.n_in * n_w),
+            "s_axis_tuser": In(1),
+            "s_axis_tlast": In(1),
+            "s_axis_tvalid": In(1),
+            "s_axis_tready": Out(1),
+        }
+        if config.patches_per_block:
+            members |= {
+                "s_axis_patch_tdata": In(config.patches_per_block * patch_bits(code.n_out, n_w)),
+                "s_axis_patch_tvalid": In(1),
+                "s_axis_patch_tready": Out(1),
+            }
+        if config.inversion is None:
+            members["inversion"] = In(n_w)
+        if config.mask:
+            members |= {
+                "s_axis_mask_tdata": In(code.n_out),
+                "s_axis_mask_tvalid": In(1),
+                "s_axis_mask_tready": Out(1),
+            }
+        members |= {
+            "m_axis_tdata": Out(code.n_out * n_w),
+            "m_axis_tuser": Out(1),
+            "m_axis_tlast": Out(1),
+            "m_axis_tvalid": Out(1),
+            "m_axis_tready": In(1),
+        }
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self.config
+        code, n_w = config.code, config.n_w
+        blocks = block_layout(code.n_out, n_w)
+
+        m.submodules.decoder = decoder = XorDecoder(
+            code, n_w, config.network, input_register=config.input_register
+        )
+        symbols = decoder.i
+        if config.skid_buffers:
+            m.submodules.symbol_skid = skid = SkidBuffer(symbol_layout(code.n_in, n_w))
+            wiring.connect(m, skid.o, decoder.i)
+            symbols = skid.i
+        m.d.comb += [
+            symbols.p.symbol.eq(self.s_axis_tdata),
+            symbols.p.first.eq(self.s_axis_tuser),
+            symbols.p.last.eq(self.s_axis_tlast),
+            symbols.valid.eq(self.s_axis_tvalid),
+            self.s_axis_tready.eq(symbols.ready),
+        ]
+        block = decoder.o
+
+        if config.patches_per_block:
+            m.submodules.correction = correction = CorrectionStage(code.n_out, n_w, config.patches_per_block)
+            wiring.connect(m, block, correction.i)
+            patches = correction.patches
+            if config.skid_buffers:
+                m.submodules.patch_skid = skid = SkidBuffer(patches.payload.shape())
+                wiring.connect(m, skid.o, patches)
+                patches = skid.i
+            m.d.comb += [
+                patches.payload.eq(self.s_axis_patch_tdata),
+                patches.valid.eq(self.s_axis_patch_tvalid),
+                self.s_axis_patch_tready.eq(patches.ready),
+            ]
+            block = correction.o
+
+        if config.inversion != 0:
+            m.submodules.invert = invert = InversionStage(code.n_out, n_w, config.inversion)
+            wiring.connect(m, block, invert.i)
+            if config.inversion is None:
+                m.d.comb += invert.inversion.eq(self.inversion)
+            block = invert.o
+
+        if config.mask:
+            m.submodules.mask = mask = MaskStage(code.n_out, n_w)
+            wiring.connect(m, block, mask.i)
+            masks = mask.mask
+            if config.skid_buffers:
+                m.submodules.mask_skid = skid = SkidBuffer(code.n_out)
+                wiring.connect(m, skid.o, masks)
+                masks = skid.i
+            m.d.comb += [
+                masks.payload.eq(self.s_axis_mask_tdata),
+                masks.valid.eq(self.s_axis_mask_tvalid),
+                self.s_axis_mask_tready.eq(masks.ready),
+            ]
+            block = mask.o
+
+        if config.output_register:
+            m.submodules.output_register = register = OutputRegister(blocks)
+            wiring.connect(m, block, register.i)
+            block = register.o
+
+        m.d.comb += [
+            self.m_axis_tdata.eq(block.p.words),
+            self.m_axis_tuser.eq(block.p.first),
+            self.m_axis_tlast.eq(block.p.last),
+            self.m_axis_tvalid.eq(block.valid),
+            block.ready.eq(self.m_axis_tready),
+        ]
+        return m

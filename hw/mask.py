@@ -1,0 +1,50 @@
+"""The mask stage: pruned positions become zero."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from xorweave.hw.layouts import block_layout
+
+
+class MaskStage(wiring.Component):
+    """Mask: word r of a block passes where bit r of the mask is 1 and becomes zero where it is 0. Combinational.
+
+    Parameters
+    ----------
+    n_out, n_w : int
+        Words of a block, bits of a word.
+
+    Members
+    -------
+    i : In(stream.Signature(block_layout(n_out, n_w)))
+    mask : In(stream.Signature(n_out))
+        One word of n_out bits with every block.
+    o : Out(stream.Signature(block_layout(n_out, n_w)))
+    """
+
+    def __init__(self, n_out: int, n_w: int) -> None:
+        self.n_out = n_out
+        self.n_w = n_w
+        super().__init__(
+            {
+                "i": In(stream.Signature(block_layout(n_out, n_w))),
+                "mask": In(stream.Signature(n_out)),
+                "o": Out(stream.Signature(block_layout(n_out, n_w))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        kept = Cat(bit.replicate(self.n_w) for bit in self.mask.payload)
+        m.d.comb += [
+            self.o.p.words.eq(self.i.p.words & kept),
+            self.o.p.first.eq(self.i.p.first),
+            self.o.p.last.eq(self.i.p.last),
+            self.o.valid.eq(self.i.valid & self.mask.valid),
+            self.i.ready.eq(self.o.ready & self.mask.valid),
+            self.mask.ready.eq(self.o.ready & self.i.valid),
+        ]
+        return m

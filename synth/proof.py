@@ -1,0 +1,178 @@
+"""Proofs that a mapped netlist is the decoder: the matrix, and the stream protocol, for ever and under every stall.
+
+Two lemmas make the proof.
+
+1. *Equivalence.* The netlist and the plain reference (``reference.py``), fed the same inputs, agree on every output in
+   every cycle: one miter output a port bit, written as AIGER. ABC finds the registers that correspond by induction
+   (``lcorr``), which leaves combinational functions, and builds their BDDs (``collapse``): parities have small BDDs,
+   while SAT solvers do not finish on them.
+2. *Contract.* The reference honours the streams (``contract_verilog``): every block is answered once, in order, with
+   the right window, patches, mask and marks; nothing is lost or doubled under any pattern of valid, ready and reset;
+   and a block leaves in every cycle as soon as all sides are willing. The data path of the reference is the same
+   text for every G, so this is proved by ``pdr`` on the window itself (G = identity, one plane), from any power-up state.
+
+Lemma 1 starts both sides with equal registers. Registers correspond one to one, so it holds from whatever state the
+flip-flops of a chip wake up in, and lemma 2 says what is seen from there after a reset.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from xorweave.synth.contract import contract_verilog
+from xorweave.synth.reference import DecoderShape, reference_verilog, vector
+from xorweave.synth.yosys import ToolError, run_abc, run_yosys
+
+PROVED, FAILED, NOT_RUN = "proved", "failed", "not run"
+
+
+def _miter(shape: DecoderShape, top: str) -> str:
+    """Write the module that drives netlist and reference alike and gives out one difference a port bit."""
+    inputs = [(name, width) for direction, name, width in shape.ports() if direction == "input"]
+    outputs = [(name, width) for direction, name, width in shape.ports() if direction == "output"]
+    total = sum(width for _, width in outputs)
+    lines = ["module miter (input clk, input rst,"]
+    lines.append("".join(f"  input {vector(width)} {name},\n" for name, width in inputs))
+    lines.append(f"  output {vector(total)} different);")
+    for side in ("gold", "gate"):
+        lines += [f"  wire {vector(width)} {side}_{name};" for name, width in outputs]
+    for module, side in (("reference", "gold"), (top, "gate")):
+        pins = [".clk(clk)", ".rst(rst)", *(f".{name}({name})" for name, _ in inputs)]
+        pins += [f".{name}({side}_{name})" for name, _ in outputs]
+        lines.append(f"  {module} {side} ({', '.join(pins)});")
+    both = ["{" + ", ".join(f"{side}_{name}" for name, _ in outputs) + "}" for side in ("gold", "gate")]
+    lines += [f"  assign different = {both[0]} ^ {both[1]};", "endmodule\n"]
+    return "\n".join(lines)
+
+
+def _all_outputs_zero(aiger: Path) -> bool:
+    """Whether every output of a binary AIGER file is the constant 0."""
+    head, _, rest = aiger.read_bytes().partition(b"\n")
+    _, _, latches, outputs, *_ = (int(number) for number in head.split()[1:])
+    lines = rest.split(b"\n", latches + outputs)
+    return all(line == b"0" for line in lines[latches : latches + outputs])
+
+
+def _model_check(aiger: str, directory: Path, timeout_s: float) -> str:
+    """Ask pdr whether any output of an AIGER file can ever be 1."""
+    try:
+        quick = run_abc(f"read_aiger {aiger}; strash; orpos; bmc3 -F 6 -T 20", directory, timeout_s=timeout_s)
+        if "was asserted in frame" in quick:
+            return FAILED
+        log = run_abc(f"read_aiger {aiger}; strash; orpos; pdr", directory, timeout_s=timeout_s)
+    except ToolError:
+        return NOT_RUN
+    if "Property proved" in log:
+        return PROVED
+    return FAILED if "was asserted in frame" in log else NOT_RUN
+
+
+def prove_equivalent(
+    netlist: Path, top: str, shape: DecoderShape, *, liberty: Path | None = None, timeout_s: float = 300
+) -> str:
+    """Prove lemma 1: a netlist and the plain reference agree on every output in every cycle.
+
+    Parameters
+    ----------
+    netlist : Path
+        Flat Verilog netlist of library cells (or any Verilog, without `liberty`).
+    top : str
+    shape : DecoderShape
+        Which decoder it claims to be.
+    liberty : Path, optional
+        Plain Liberty file whose cells the netlist uses.
+    timeout_s : float
+
+    Returns
+    -------
+    str
+        ``proved``, ``failed`` (a difference was found), or ``not run`` when the tools ran out of time.
+
+    Raises
+    ------
+    ToolError
+        Yosys cannot read the netlist.
+    """
+    with tempfile.TemporaryDirectory(prefix="xorweave-proof-") as folder:
+        directory = Path(folder)
+        (directory / "netlist.v").write_text(netlist.read_text())
+        (directory / "reference.v").write_text(reference_verilog(shape))
+        (directory / "miter.v").write_text(_miter(shape, top))
+        cells = ""
+        if liberty is not None:
+            (directory / "cells.lib").write_text(liberty.read_text())
+            cells = "read_liberty -ignore_miss_func -ignore_miss_dir cells.lib"
+        run_yosys(
+            f"""
+{cells}
+read_verilog netlist.v reference.v miter.v
+hierarchy -check -top miter
+proc
+flatten
+async2sync
+setattr -unset init w:*
+opt_clean
+techmap
+dffunmap
+setundef -zero -init
+aigmap
+opt_clean -purge
+write_aiger -zinit miter.aig
+""",
+            directory,
+        )
+        try:
+            run_abc(
+                "read_aiger miter.aig; lcorr; scleanup; collapse -B 100000000; strash; write_aiger rest.aig",
+                directory,
+                timeout_s=timeout_s,
+            )
+        except ToolError:
+            return NOT_RUN
+        if _all_outputs_zero(directory / "rest.aig"):
+            return PROVED
+        return _model_check("rest.aig", directory, timeout_s)
+
+
+def prove_contract(shape: DecoderShape, *, timeout_s: float = 300) -> str:
+    """Prove lemma 2: the reference of this shape honours its streams.
+
+    Parameters
+    ----------
+    shape : DecoderShape
+        Its matrix and number of planes do not matter: the proof runs on one plane with G = identity.
+    timeout_s : float
+
+    Returns
+    -------
+    str
+        ``proved``, ``failed``, or ``not run`` when pdr ran out of time.
+    """
+    window = shape.with_identity()
+    return prove_contract_of(reference_verilog(window), "reference", window, timeout_s=timeout_s)
+
+
+def prove_contract_of(verilog: str, top: str, shape: DecoderShape, *, timeout_s: float = 300) -> str:
+    """Prove the contract of any decoder whose block is its window of symbols, given as Verilog."""
+    with tempfile.TemporaryDirectory(prefix="xorweave-proof-") as folder:
+        directory = Path(folder)
+        (directory / "decoder.v").write_text(verilog)
+        (directory / "contract.v").write_text(contract_verilog(shape, top))
+        run_yosys(
+            """
+read_verilog decoder.v contract.v
+hierarchy -check -top contract
+proc
+flatten
+opt_clean
+techmap
+dffunmap
+aigmap
+opt_clean -purge
+write_aiger -zinit contract.aig
+""",
+            directory,
+        )
+        return _model_check("contract.aig", directory, timeout_s)

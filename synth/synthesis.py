@@ -1,0 +1,255 @@
+"""Map Verilog to standard cells with Yosys and ABC and report gates, area and timing.
+
+Every figure comes from one flow: Yosys' generic synthesis, flattened, without initial values (an ASIC has none), then
+``dfflibmap`` and ``abc`` on one Liberty file: our own generic library, whose areas are gate equivalents, or the one given.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from xorweave.golden.errors import InputError
+from xorweave.synth.liberty import GATES_LIB, Library, read_liberty
+from xorweave.synth.netlist import NetlistCount, count_netlist
+from xorweave.synth.yosys import run_yosys, tool_versions
+
+_NOT_FOR_LOGIC = ("lpflow", "probe", "macro_sparecell")
+
+
+@dataclass(frozen=True)
+class SynthesisResult:
+    """Figures of one synthesised block. A figure that was not made is None.
+
+    Attributes
+    ----------
+    target : str
+        ``gates`` (standard cells), ``ice40``, ``ecp5`` or ``xilinx``.
+    gate_equivalents : float or None
+        Area over the area of the library's smallest two-input NAND.
+    xor2 : int or None
+        Two-input XOR and XNOR cells in the mapped netlist.
+    flip_flops : int or None
+        All flip-flops of the block that was synthesised, output registers too if it has any.
+    area_um2 : float or None
+        Cell area, when a real Liberty file is given.
+    critical_path_ns : float or None
+        Longest combinational path from ABC, after buffering and sizing; on an FPGA the period reached.
+    fmax_mhz : float or None
+        Clock reached: 1 / (critical path + flip-flop clock-to-output + set-up).
+    outputs_per_cycle : int or None
+        Plane bits given out in a cycle at full rate (N_out times the planes).
+    bits_per_cycle_per_kge, gbit_per_s_per_kge : float or None
+    equivalence : str
+        ``proved``, ``failed`` or ``not run``.
+    tool_versions : dict of str to str
+    depth : int or None
+        Cells (inverters and buffers aside) on the longest path between registers or ports.
+    luts : int or None
+        Look-up tables, on an FPGA.
+    cells : dict of str to int
+    library : str or None
+    clock_mhz : float or None
+        The constraint asked for.
+    """
+
+    target: str = "gates"
+    gate_equivalents: float | None = None
+    xor2: int | None = None
+    flip_flops: int | None = None
+    area_um2: float | None = None
+    critical_path_ns: float | None = None
+    fmax_mhz: float | None = None
+    outputs_per_cycle: int | None = None
+    bits_per_cycle_per_kge: float | None = None
+    gbit_per_s_per_kge: float | None = None
+    equivalence: str = "not run"
+    tool_versions: dict[str, str] = field(default_factory=dict)
+    depth: int | None = None
+    luts: int | None = None
+    cells: dict[str, int] = field(default_factory=dict)
+    library: str | None = None
+    clock_mhz: float | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the result as plain JSON values."""
+        return asdict(self)
+
+
+def check_sources(files: Sequence[Path]) -> None:
+    """Raise InputError unless every Verilog file is there."""
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"the Verilog file {file} must exist")
+
+
+def place_liberty(liberty: Path, directory: Path) -> str:
+    """Put a plain copy of a Liberty file into `directory` and return its name there."""
+    name = "cells.lib"
+    if liberty.suffix == ".gz":
+        with gzip.open(liberty, "rb") as packed, (directory / name).open("wb") as plain:
+            shutil.copyfileobj(packed, plain)
+    else:
+        shutil.copyfile(liberty, directory / name)
+    return name
+
+
+def _abc_command(library: Library, *, timed: bool, delay_ps: float | None) -> str:
+    command = "abc -liberty cells.lib"
+    avoid = sorted(name for name in library.cells if any(word in name for word in _NOT_FOR_LOGIC))
+    command += "".join(f" -dont_use {name}" for name in avoid)
+    if timed:
+        command += " -constr constraints"
+        if delay_ps is not None:
+            command += f" -D {delay_ps:.0f}"
+    return command
+
+
+def map_to_cells(
+    files: Sequence[Path],
+    top: str,
+    directory: Path,
+    *,
+    liberty: Path | None = None,
+    clock_mhz: float | None = None,
+    timeout_s: float | None = None,
+) -> tuple[SynthesisResult, NetlistCount]:
+    """Map Verilog to cells; leaves ``netlist.v``, ``netlist.json`` and ``cells.lib`` in `directory`.
+
+    Raises
+    ------
+    InputError
+        A file is missing, the clock is not positive, or the Liberty file does not serve.
+    ToolError
+        Yosys failed.
+    """
+    check_sources(files)
+    if clock_mhz is not None and not clock_mhz > 0:
+        raise InputError(f"the clock must be a positive number of MHz, not {clock_mhz!r}")
+    if clock_mhz is not None and liberty is None:
+        raise InputError("a clock constraint must come with a Liberty file: generic gates have no timing")
+    path = GATES_LIB if liberty is None else liberty
+    library = read_liberty(path)
+    place_liberty(path, directory)
+    for number, file in enumerate(files):
+        shutil.copyfile(file, directory / f"source{number}.v")
+    timed = liberty is not None
+    register_ns = None
+    if timed:
+        # the outside world: inputs come from the smallest buffer, every output drives four NAND2 inputs
+        load_ff = 4000 * library.pin_capacitance(library.nand2.name)
+        (directory / "constraints").write_text(
+            f"set_driving_cell {library.buffer.name}\nset_load {load_ff:.4f} [all_outputs]\n"
+        )
+        register_ns = _register_ns(library)
+    delay_ps = None
+    if clock_mhz is not None:
+        delay_ps = 1e6 / clock_mhz - 1000 * (register_ns or 0.0)
+        if delay_ps <= 0:
+            raise InputError(
+                f"the clock must leave time beside the flip-flop's {register_ns:.2f} ns, but {clock_mhz:g} MHz does not"
+            )
+    names = " ".join(f"source{number}.v" for number in range(len(files)))
+    log = run_yosys(
+        f"""
+read_verilog {names}
+hierarchy -check -top {top}
+proc
+flatten
+setattr -unset init w:*
+synth -noabc -run coarse:check -top {top}
+dfflibmap -liberty cells.lib
+{_abc_command(library, timed=timed, delay_ps=delay_ps)}
+opt_clean -purge
+write_verilog -noattr netlist.v
+write_json netlist.json
+""",
+        directory,
+        timeout_s=timeout_s,
+    )
+    count = count_netlist(directory / "netlist.json", top, library)
+    gate_equivalents = count.area / library.nand2.area
+    result = SynthesisResult(
+        target="gates",
+        gate_equivalents=gate_equivalents,
+        xor2=count.xor2,
+        flip_flops=count.flip_flops,
+        area_um2=count.area if timed else None,
+        tool_versions=tool_versions(),
+        depth=count.depth,
+        cells=count.cells,
+        library=library.name,
+        clock_mhz=clock_mhz,
+    )
+    path_ps = [float(value) for value in re.findall(r"Delay = *([\d.]+) ps", log)]
+    if timed and path_ps:
+        path_ns = max(path_ps) / 1000
+        used = [name for name in count.cells if library.cells[name].flip_flop]
+        # without a flip-flop in the block its neighbours' still bound the clock
+        registers = [library.flip_flop_ns(name) for name in used] or [register_ns]
+        known = [value for value in registers if value is not None]
+        fmax = 1000 / (path_ns + max(known)) if known else None
+        result = replace(result, critical_path_ns=path_ns, fmax_mhz=fmax)
+    return result, count
+
+
+def _register_ns(library: Library) -> float | None:
+    """Clock-to-output plus set-up of the smallest usable flip-flop."""
+    flip_flops = [cell for cell in library.cells.values() if cell.flip_flop and cell.usable]
+    if not flip_flops:
+        raise InputError(f"the library {library.name} must hold a flip-flop")
+    return library.flip_flop_ns(min(flip_flops, key=lambda cell: (cell.area, cell.name)).name)
+
+
+def with_rate(result: SynthesisResult, outputs_per_cycle: int) -> SynthesisResult:
+    """Add the throughput figures that follow from `outputs_per_cycle` plane bits a cycle at full rate."""
+    per_kge = None
+    if result.gate_equivalents:
+        per_kge = 1000 * outputs_per_cycle / result.gate_equivalents
+    return replace(
+        result,
+        outputs_per_cycle=outputs_per_cycle,
+        bits_per_cycle_per_kge=per_kge,
+        gbit_per_s_per_kge=per_kge * result.fmax_mhz / 1000 if per_kge and result.fmax_mhz else None,
+    )
+
+
+def synthesize(
+    files: Sequence[Path],
+    top: str,
+    *,
+    liberty: Path | None = None,
+    clock_mhz: float | None = None,
+    outputs_per_cycle: int | None = None,
+    timeout_s: float | None = None,
+) -> SynthesisResult:
+    """Map Verilog to standard cells and report the figures; nothing is left on disk.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Verilog sources.
+    top : str
+        Name of the module to synthesise.
+    liberty : Path, optional
+        A real library, plain or .gz. Without one, our generic library whose unit is the gate equivalent is used, and
+        area and timing are not made.
+    clock_mhz : float, optional
+        Clock constraint for mapping and sizing; needs a Liberty file.
+    outputs_per_cycle : int, optional
+        Plane bits a cycle at full rate, for the throughput figures.
+
+    Raises
+    ------
+    InputError, ToolError
+    """
+    with tempfile.TemporaryDirectory(prefix="xorweave-synth-") as folder:
+        result, _ = map_to_cells(
+            files, top, Path(folder), liberty=liberty, clock_mhz=clock_mhz, timeout_s=timeout_s
+        )
+    return result if outputs_per_cycle is None else with_rate(result, outputs_per_cycle)
