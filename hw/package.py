@@ -245,11 +245,17 @@ def write_package(
     if tensor.blocks == 0:
         raise InputError("a decoder needs a tensor of at least one block for its golden vectors")
     if config.inversion is not None and config.inversion != tensor.inversion:
-        raise InputError(f"the inversion word must be the tensor's, {tensor.inversion}, not {config.inversion}")
+        raise InputError(
+            f"the inversion word must be the tensor's, {tensor.inversion}, not {config.inversion}"
+        )
     needed = required_patches(tensor)
     if needed > config.patches_per_block > 0 or (needed and not config.patches_per_block):
-        raise InputError(f"patches_per_block must be at least {needed} for this tensor, not {config.patches_per_block}")
-    if directory.exists() and (not directory.is_dir() or (any(directory.iterdir()) and not (directory / MANIFEST).exists())):
+        raise InputError(
+            f"patches_per_block must be at least {needed} for this tensor, not {config.patches_per_block}"
+        )
+    if directory.exists() and (
+        not directory.is_dir() or (any(directory.iterdir()) and not (directory / MANIFEST).exists())
+    ):
         raise InputError(f"{directory} must be a new or empty folder, or one that generate wrote")
 
     vectors = golden_vectors(

@@ -36,7 +36,9 @@ def _pace(stalls: str, period: int, seed: int) -> Callable[[int], bool]:
 class _Source:
     """Offers one word after the other; once valid, a word stays until it is taken."""
 
-    def __init__(self, words: list[int], pace: Callable[[int], bool], drive: Callable[[int], None], pins: Any) -> None:
+    def __init__(
+        self, words: list[int], pace: Callable[[int], bool], drive: Callable[[int], None], pins: Any
+    ) -> None:
         self.words, self.pace, self.drive = words, pace, drive
         self.valid_pin, self.ready_pin = pins
         self.rewind()
@@ -89,7 +91,9 @@ async def decoder_equals_golden_model(dut: Any) -> None:
 
     stalls, seed = job["stalls"], job["seed"]
     sources = [
-        _Source(words("symbols"), _pace(stalls, 4, seed), drive_symbol, (dut.s_axis_tvalid, dut.s_axis_tready))
+        _Source(
+            words("symbols"), _pace(stalls, 4, seed), drive_symbol, (dut.s_axis_tvalid, dut.s_axis_tready)
+        )
     ]
     for number, (name, port) in enumerate((("masks", "mask"), ("patches", "patch")), 1):
         if (folder / f"{name}.hex").exists():
@@ -130,7 +134,11 @@ async def decoder_equals_golden_model(dut: Any) -> None:
             source.settled()
         got = None
         if int(out_valid.value):
-            got = int(out_data.value) | int(out_user.value) << block_bits | int(out_last.value) << (block_bits + 1)
+            got = (
+                int(out_data.value)
+                | int(out_user.value) << block_bits
+                | int(out_last.value) << (block_bits + 1)
+            )
         if waiting is not None and got != waiting:
             mismatches += 1
             messages.append(f"block {received} changed while it waited")

@@ -11,6 +11,7 @@ from xorweave.golden.corrections import (
     JointCorrections,
     NoCorrections,
     PaperCorrections,
+    PlaneCorrections,
     format_text,
     no_patches,
     parse_format,
@@ -53,6 +54,7 @@ def formats_for(patches: Patches, n_out: int, gap_bits: int) -> list[CorrectionF
         PaperCorrections(vector=64),
         JointCorrections(gap_bits),
         JointCorrections.cheapest(patches, 8),
+        PlaneCorrections(max(2, gap_bits)),
         BoundedCorrections(limit=fullest, gap_bits=wide, n_out=n_out),
         BoundedCorrections.cheapest(patches, 8, limit=fullest + 3, n_out=n_out),
     ]
@@ -119,6 +121,36 @@ def test_joint_records_walk_to_the_patches_as_hardware_would(
 
 
 @given(patch_lists())
+def test_the_cheapest_plane_width_is_the_cheapest(problem: tuple[Patches, int, int]) -> None:
+    patches, n, n_w = problem
+    chosen = PlaneCorrections.cheapest(patches, n, n_w).bits(patches, n, n_w)
+    assert chosen == min(PlaneCorrections(g).bits(patches, n, n_w) for g in range(2, 33))
+
+
+@given(patch_lists(), st.integers(2, 20))
+def test_plane_gaps_count_positions_passed_over(problem: tuple[Patches, int, int], gap_bits: int) -> None:
+    patches, n, n_w = problem
+    row = np.zeros(n * n_w, int)
+    for x, d in zip(patches.positions.tolist(), patches.differences.tolist(), strict=True):
+        for q in range(n_w):
+            row[q * n + x] = d >> q & 1
+    longest = (1 << gap_bits) - 1
+    out = []
+    run = 0
+    for bit in row[: int(np.flatnonzero(row).max(initial=-1)) + 1].tolist():
+        if bit:
+            out.append(run)
+            run = 0
+        else:
+            run += 1
+            if run == longest:
+                out.append(longest)
+                run = 0
+    written = [gap >> k & 1 for gap in out for k in range(gap_bits)]
+    assert PlaneCorrections(gap_bits).pack(patches, n, n_w).tolist() == written
+
+
+@given(patch_lists())
 def test_the_cheapest_joint_width_is_the_cheapest(problem: tuple[Patches, int, int]) -> None:
     patches, n, n_w = problem
     chosen = JointCorrections.cheapest(patches, n_w).bits(patches, n, n_w)
@@ -164,7 +196,18 @@ def test_a_bridge_may_share_its_block_with_a_patch() -> None:
 @settings(max_examples=300)
 @given(
     st.sampled_from(
-        ["paper", "joint:1", "joint:3", "joint:12", "bounded:1:5", "bounded:2:6", "bounded:5:5", "none"]
+        [
+            "paper",
+            "joint:1",
+            "joint:3",
+            "joint:12",
+            "plane:2",
+            "plane:5",
+            "bounded:1:5",
+            "bounded:2:6",
+            "bounded:5:5",
+            "none",
+        ]
     ),
     st.sampled_from([0, 1, 7, 40, 512, 513, 600]),
     st.sampled_from([4, 8]),
@@ -240,6 +283,7 @@ def test_no_corrections_hold_no_patch() -> None:
     "text, message",
     [
         ("joint:0", "gap_bits must be between 1 and 32, not 0"),
+        ("plane:1", "gap_bits must be between 2 and 32, not 1"),
         ("joint:33", "gap_bits must be between 1 and 32, not 33"),
         ("bounded:0:7", "the patches a block must be at least 1, not 0"),
         ("bounded:2:6", "gap_bits must be at least 7, not 6"),
@@ -274,6 +318,6 @@ def test_unknown_formats_are_refused(text: str) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["none", "paper", "joint:7", "bounded:3:9"])
+@pytest.mark.parametrize("text", ["none", "paper", "joint:7", "plane:6", "bounded:3:9"])
 def test_formats_are_written_as_they_are_read(text: str) -> None:
     assert format_text(parse_format(text, 80)) == text

@@ -73,7 +73,7 @@ def tensors(draw: st.DrawFn) -> tuple[str, np.ndarray, np.ndarray | None]:
 @given(
     tensors(),
     st.sampled_from([(SHORT, "viterbi"), (SHORT, "elimination"), (LONG, "auto")]),
-    st.sampled_from(["auto", "paper", "joint"]),
+    st.sampled_from(["auto", "paper", "joint", "plane"]),
     st.none() | st.integers(1, 5),
     st.integers(0, 10**6),
 )
@@ -207,14 +207,14 @@ def test_an_interrupt_in_the_middle_comes_through() -> None:
         encode_tensor(values, number_format("int8"), LONG, mask=mask, segment_blocks=2, jobs=2, progress=stop)
 
 
-def test_auto_corrections_are_the_cheapest_of_paper_and_joint() -> None:
+def test_auto_corrections_are_the_cheapest_of_the_three() -> None:
     values, mask = sparse_int8(20, 50, 7)
     costs = {}
-    for name in ("paper", "joint", "auto"):
+    for name in ("paper", "joint", "plane", "auto"):
         encoded = encode_tensor(values, number_format("int8"), SHORT, mask=mask, corrections=name)
         assert encoded.patches.positions.size > 0
         costs[name] = tensor_codec.correction_format_of(encoded).bits(encoded.patches, encoded.n, 8)
-    assert costs["auto"] == min(costs["paper"], costs["joint"])
+    assert costs["auto"] == min(costs["paper"], costs["joint"], costs["plane"])
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
@@ -248,7 +248,7 @@ def test_a_bound_that_cannot_be_kept_is_refused() -> None:
     st.sampled_from(["none", "difference", "sign-magnitude"]),
     st.booleans(),
     st.sampled_from([1, 4, None]),
-    st.sampled_from(["auto", "paper", "joint"]),
+    st.sampled_from(["auto", "paper", "joint", "plane"]),
 )
 def test_transforms_constant_planes_and_effort_stay_lossless(
     tensor: tuple[str, np.ndarray, np.ndarray | None],
@@ -309,11 +309,11 @@ VALUES = np.ones((2, 3), np.int8)
         ({"interleaver": Interleaver(5)}, "the interleaver must be made for 6 weights, not 5"),
         (
             {"corrections": "all"},
-            "corrections must be one of auto, paper, joint, bounded, none or bounded:LIMIT, not 'all'",
+            "corrections must be one of auto, paper, joint, plane, bounded, none or bounded:LIMIT, not 'all'",
         ),
         (
             {"corrections": "paper:3"},
-            "corrections must be one of auto, paper, joint, bounded, none or bounded:LIMIT, not 'paper:3'",
+            "corrections must be one of auto, paper, joint, plane, bounded, none or bounded:LIMIT, not 'paper:3'",
         ),
         ({"corrections": "bounded:0"}, "the bound of the corrections must be between 1 and 1000, not '0'"),
         ({"corrections": "bounded:"}, "the bound of the corrections must be between 1 and 1000, not ''"),
@@ -329,8 +329,8 @@ VALUES = np.ones((2, 3), np.int8)
             {"transform": "delta"},
             "the transform must be one of none, difference, sign-magnitude, not 'delta'",
         ),
-        ({"segment_blocks": 0}, "a segment must have at least 1 block, not 0"),
-        ({"segment_blocks": -3}, "a segment must have at least 1 block, not -3"),
+        ({"segment_blocks": 0}, "segment_blocks must be at least 1, not 0"),
+        ({"segment_blocks": -3}, "segment_blocks must be at least 1, not -3"),
         (
             {"code": LONG, "encoder": "viterbi"},
             "the viterbi encoder takes n_in * (n_s + 1) up to 24, not 128; use --encoder elimination",
