@@ -314,7 +314,8 @@ def test_unknown_formats_are_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_format(text, 80)
     assert str(caught.value) == (
-        f"the correction format must be none, paper, joint:GAP_BITS or bounded:LIMIT:GAP_BITS, not {text!r}"
+        "the correction format must be none, paper, joint:GAP_BITS, plane:GAP_BITS or bounded:LIMIT:GAP_BITS, "
+        f"not {text!r}"
     )
 
 

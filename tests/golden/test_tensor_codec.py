@@ -182,10 +182,19 @@ def test_a_segment_longer_than_the_tensor_is_the_tensor() -> None:
 
 
 def test_default_segments_bound_the_encoders_memory() -> None:
-    assert default_segment_blocks(LONG, 300) == 10
+    assert default_segment_blocks(LONG, 300) == 10  # short tensors are one segment
     assert default_segment_blocks(LONG, 0) == 1
-    assert default_segment_blocks(LONG, 30 << 20) == (1 << 20) // 16
-    assert default_segment_blocks(Code.uniform(n_in=1024, n_out=2, n_s=0), 1 << 20) == 1024
+    for n_in, n_s in ((16, 7), (128, 7), (1, 0), (1024, 0)):
+        code = Code.uniform(n_in=n_in, n_out=2 * n_in, n_s=n_s)
+        for n in (1, 10**5, 10**9, 10**12):
+            blocks = -(-n // code.n_out)
+            period = default_segment_blocks(code, n, budget=1 << 24)
+            assert 1 <= period <= blocks
+            # a kept row is the window in 64-bit words and a right-hand side
+            row_bytes = 8 * -(-code.constraint_length // 64) + 8
+            assert period * n_in * row_bytes <= (1 << 24) or period == 1
+            segments = -(-blocks // period)
+            assert segments * period - blocks < segments  # parts of equal length
 
 
 def test_progress_reaches_one_step_by_step() -> None:
