@@ -192,7 +192,7 @@ def test_default_segments_bound_the_encoders_memory() -> None:
             assert 1 <= period <= blocks
             # a kept row is the window in 64-bit words and a right-hand side
             row_bytes = 8 * -(-code.constraint_length // 64) + 8
-            assert period * n_in * row_bytes <= (1 << 24) or period == 1
+            assert (period - 1) * n_in * row_bytes <= 1 << 24  # to the whole block
             segments = -(-blocks // period)
             assert segments * period - blocks < segments  # parts of equal length
 
