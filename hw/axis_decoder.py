@@ -13,7 +13,7 @@ from xorweave.golden.errors import InputError
 from xorweave.hw.correction import CorrectionStage
 from xorweave.hw.decoder import XorDecoder
 from xorweave.hw.inversion import InversionStage
-from xorweave.hw.layouts import block_layout, patch_bits, symbol_layout
+from xorweave.hw.layouts import block_layout, correction_bits, symbol_layout
 from xorweave.hw.mask import MaskStage
 from xorweave.hw.register_slice import OutputRegister, SkidBuffer
 from xorweave.hw.xor_network import XorNetwork
@@ -83,8 +83,8 @@ class AxisDecoder(wiring.Component):
     s_axis_tdata : In(n_in * n_w)
         Symbols; `s_axis_tuser` marks the first symbol of a stream (optional after a `s_axis_tlast`),
         `s_axis_tlast` the last. With `s_axis_tvalid`, `s_axis_tready`.
-    s_axis_patch_tdata : In(P * patch_bits(n_out, n_w))
-        One list of patches with every block (only if patches_per_block > 0).
+    s_axis_patch_tdata : In(correction_bits(n_out, n_w, P))
+        One list of patches (or the differences of all words) with every block (only if patches_per_block > 0).
     s_axis_mask_tdata : In(n_out)
         One mask word with every block (only with a mask stage).
     inversion : In(n_w)
@@ -105,7 +105,7 @@ class AxisDecoder(wiring.Component):
         }
         if config.patches_per_block:
             members |= {
-                "s_axis_patch_tdata": In(config.patches_per_block * patch_bits(code.n_out, n_w)),
+                "s_axis_patch_tdata": In(correction_bits(code.n_out, n_w, config.patches_per_block)),
                 "s_axis_patch_tvalid": In(1),
                 "s_axis_patch_tready": Out(1),
             }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xorweave.golden.code import Code
 from xorweave.golden.number_format import number_format
-from xorweave.hw.layouts import position_bits
+from xorweave.hw.layouts import dense_corrections, position_bits
 from xorweave.hw.vectors import golden_vectors, random_tensor, required_patches
 
 
@@ -57,7 +57,9 @@ def test_vectors_follow_the_definition(
                 for i, x in enumerate(history[: n_s + 1]):
                     for b in range(n_in):
                         word ^= (int(code.generator[r, i * n_in + b]) & x >> (b * n_w + q) & 1) << q
-            for p in range(slots):
+            if dense_corrections(n_out, n_w, slots):
+                word ^= vectors.patches[t] >> (r * n_w) & ((1 << n_w) - 1)
+            for p in range(0 if dense_corrections(n_out, n_w, slots) else slots):
                 patch = vectors.patches[t] >> (p * width)
                 if patch >> (width - 1) & 1 and patch >> n_w & ((1 << position_bits(n_out)) - 1) == r:
                     word ^= patch & ((1 << n_w) - 1)
