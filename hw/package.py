@@ -41,6 +41,7 @@ def config_for(tensor: EncodedTensor, **options: Any) -> DecoderConfig:
         "n_w": tensor.number_format.n_w,
         "patches_per_block": required_patches(tensor),
         "inversion": tensor.inversion,
+        "transform": tensor.transform,
     }
     return DecoderConfig(**{**fitting, **options})
 
@@ -111,6 +112,8 @@ def _header(config: DecoderConfig) -> str:
         stages += " -> xor inversion word"
     elif config.inversion:
         stages += f" -> xor inversion word 0x{config.inversion:x}"
+    if config.transform != "none":
+        stages += f" -> undo {config.transform}"
     if config.mask:
         stages += " -> mask"
     return "\n".join([*lines, "", f"Stages        {stages} -> weights"])
@@ -255,6 +258,8 @@ def write_package(
         raise InputError(
             f"the inversion word must be the tensor's, {tensor.inversion}, not {config.inversion}"
         )
+    if config.transform != tensor.transform:
+        raise InputError(f"the transform must be the tensor's, {tensor.transform}, not {config.transform}")
     needed = required_patches(tensor)
     if needed > config.patches_per_block > 0 or (needed and not config.patches_per_block):
         raise InputError(
@@ -304,6 +309,7 @@ def write_package(
         "dense_corrections": dense_corrections(code.n_out, n_w, config.patches_per_block),
         "network": {"xor2": network.xor2, "depth": network.depth},
         "inversion": config.inversion,
+        "transform": config.transform,
         "inversion_port": config.inversion is None,
         "mask": config.mask,
         "input_register": config.input_register,

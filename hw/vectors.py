@@ -12,6 +12,7 @@ from xorweave.golden.decoder import decode_words
 from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import NumberFormat, Words
 from xorweave.golden.stream import EncodedTensor, Patches
+from xorweave.golden.transforms import inverse
 from xorweave.hw.layouts import dense_corrections, pack_patch, patch_bits
 
 
@@ -88,6 +89,7 @@ def golden_vectors(
             slots[block].append(pack_patch(at, int(difference), n_out=code.n_out, n_w=n_w))
     differences = words ^ uncorrected
     words ^= words.dtype.type(tensor.inversion)
+    words = inverse(tensor.transform, words, n_w)
     kept = np.zeros(words.size, bool)
     kept[: min(tensor.n, words.size)] = tensor.mask[: words.size]
     if mask:
@@ -123,6 +125,7 @@ def random_tensor(
     sparsity: float = 0.9,
     patches_per_block: int = 0,
     inversion: int = 0,
+    transform: str = "none",
     seed: int = 0,
 ) -> EncodedTensor:
     """Make an encoded tensor of random symbols, mask and patches: input for a decoder, nobody's weights.
@@ -140,6 +143,7 @@ def random_tensor(
     patches_per_block : int
         Blocks get 0 to so many patches, with equal probability.
     inversion : int
+    transform : str
     seed : int
     """
     rng = np.random.default_rng(seed)
@@ -162,4 +166,5 @@ def random_tensor(
         patches=Patches(where, rng.integers(1, 1 << n_w, where.size, dtype=np.uint64).astype(word)),
         correction_format="joint" if where.size else "none",
         inversion=inversion,
+        transform=transform,
     )

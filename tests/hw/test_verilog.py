@@ -30,6 +30,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "skid_buffers": True,
     },
     "dense corrections": {"patches_per_block": 7},
+    "difference": {"transform": "difference", "mask": False},
+    "sign-magnitude": {"transform": "sign-magnitude"},
     "no registers": {"input_register": False, "inversion": 5, "mask": False},
 }
 
