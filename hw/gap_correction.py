@@ -88,16 +88,14 @@ class GapUnpacker(wiring.Component):
         m.d.comb += self.o.valid.eq(
             ~self.restart & (buffer.ended | (buffer.level >= lanes) | Cat(beyond).any())
         )
+        # slots without a patch are zero, so that a list that waits does not change when records arrive
         address = position_bits(self.n_out)
+        slots = [
+            Cat(buffer.head[k * record + self.gap_bits : (k + 1) * record], at[k][:address], inside[k])
+            for k in range(lanes)
+        ]
         m.d.comb += self.o.payload.eq(
-            Cat(
-                Cat(
-                    buffer.head[k * record + self.gap_bits : (k + 1) * record],
-                    at[k][:address] if address <= width else at[k],
-                    inside[k],
-                )
-                for k in range(lanes)
-            )
+            Cat(slot & here.replicate(len(slot)) for slot, here in zip(slots, inside, strict=True))
         )
         with m.If(self.restart):
             m.d.sync += [origin.eq(0), self.overflow.eq(0)]
@@ -155,17 +153,14 @@ class BoundedUnpacker(wiring.Component):
             complete.eq(~self.restart & (buffer.level >= self.count.payload)),
             self.o.valid.eq(self.count.valid & complete),
             self.count.ready.eq(self.o.ready & complete),
-            self.o.payload.eq(
-                Cat(
-                    Cat(
-                        buffer.head[k * entry + address : (k + 1) * entry],
-                        buffer.head[k * entry : k * entry + address],
-                        self.count.payload > k,
-                    )
-                    for k in range(self.lanes)
-                )
-            ),
         ]
+        slots = []
+        for k in range(self.lanes):
+            used = self.count.payload > k
+            fields = buffer.head[k * entry : (k + 1) * entry]
+            slot = Cat(fields[address:], fields[:address], used)
+            slots.append(slot & used.replicate(len(slot)))  # see GapUnpacker
+        m.d.comb += self.o.payload.eq(Cat(slots))
         with m.If(self.o.valid & self.o.ready):
             m.d.comb += buffer.take.eq(self.count.payload)
         return m
