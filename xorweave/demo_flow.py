@@ -148,7 +148,13 @@ def elimination_code(item: Prepared, seed: int) -> tuple[Code, Interleaver, int]
     """
     n_w = item.number_format.n_w
     plans = rank_plans(
-        item.mask, n_w, max_k=_WINDOW, seed=seed, error_free=True, widths=range(_WIDTH, _WIDTH + 1), count=_PLANS
+        item.mask,
+        n_w,
+        max_k=_WINDOW,
+        seed=seed,
+        error_free=True,
+        widths=range(_WIDTH, _WIDTH + 1),
+        count=_PLANS,
     )
     best: tuple[int, Code, Interleaver] | None = None
     tried = 0

@@ -97,7 +97,11 @@ def _bars(axis: Axes, labels: Sequence[str]) -> None:
 
 def memory_plot(outcomes: Sequence[Outcome], n_w: int, sparsity: float) -> str:
     """Draw what is stored for a weight: payload, corrections, mask."""
-    kinds = (("payload", "payload_bits", BLUE), ("corrections", "correction_bits", ORANGE), ("mask", "mask_bits", GREY))
+    kinds = (
+        ("payload", "payload_bits", BLUE),
+        ("corrections", "correction_bits", ORANGE),
+        ("mask", "mask_bits", GREY),
+    )
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9, 0.42 * len(outcomes) + 1.5), layout="constrained")
         axis = figure.subplots()
@@ -137,8 +141,8 @@ def gates_plot(outcomes: Sequence[Outcome]) -> str:
                       label="XOR network, shift registers, handshake" if row == 0 else None)  # fmt: skip
             axis.barh(row, (whole - core) / 1000, left=core / 1000, color=ORANGE, height=0.62,
                       label="corrections, inversion, mask" if row == 0 else None)  # fmt: skip
-            axis.text(whole / 1000, row, f"  {whole / bits:.1f} GE a bit a cycle, {outcome.patches_per_block} patches a block",
-                      va="center", fontsize=9)  # fmt: skip
+            note = f"  {whole / bits:.1f} GE for a bit a cycle, {outcome.patches_per_block} patches a block"
+            axis.text(whole / 1000, row, note, va="center", fontsize=9)
         _bars(axis, [outcome.label for outcome in outcomes])
         axis.set_xlim(0, axis.get_xlim()[1] * 1.45)
         axis.set_xlabel("thousand gate equivalents (NAND2 = 1)")
