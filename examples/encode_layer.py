@@ -13,7 +13,6 @@ from xorweave.golden.quantize import quantize
 from xorweave.golden.tensor_codec import decode_tensor, encode_tensor
 from xorweave.hw.package import config_for, write_package
 
-out = Path(sys.argv[1])
 weights = np.random.default_rng(0).standard_normal((256, 256), np.float32)  # put your layer here
 
 mask = magnitude_mask(weights, sparsity=0.9)  # True = kept
@@ -29,5 +28,6 @@ print(f"{record['n_in']} -> {record['n_out']} bits, K = {record['constraint_leng
 print(f"E = {record['efficiency']:.5f}, overhead = {record['overhead']:.4f}")
 print(f"{record['bits_per_weight_with_mask']:.3f} bits a weight, mask included")
 
+out = Path(sys.argv[1])
 manifest = write_package(out, config_for(encoded), encoded, max_blocks=100)
 print("wrote", *manifest["verilog"], "with", manifest["vectors"]["blocks"], "golden blocks")
