@@ -93,12 +93,18 @@ def sparse(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 6) -> Matr
     return matrix
 
 
+def _odd(count: int, most: int) -> int:
+    """The next odd number from `count` that is not above `most`, else the one below."""
+    return count if count % 2 else (count + 1 if count < most else count - 1)
+
+
 def chain(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 2, run: int = 10) -> Matrix:
     """Runs of outputs, each the one before it plus `taps` fresh columns, started anew every `run` outputs.
 
     Two outputs of a run differ by the sum of all taps between them, so that care bits, which are several outputs
     apart, see a dense code, though each output costs `taps` two-input XORs only. The first output of a run gets
-    as many taps as a dense sparse row needs (six), or `taps` if that is more.
+    about as many taps as a dense sparse row needs: five, or `taps` if that is more, and always an odd number, or
+    else with even `taps` every row would be even and G would lack a rank.
     """
     columns = n_in * (n_s + 1)
     if not 1 <= taps <= columns:
@@ -108,7 +114,9 @@ def chain(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 2, run: int
     source = BitSource(f"chain;{n_in};{n_out};{n_s};{seed};{taps};{run}")
     matrix = np.zeros((n_out, columns), np.uint8)
     fresh = _balanced_taps(source, n_out, columns, taps)
-    starts = _balanced_taps(source, (n_out + run - 1) // run, columns, min(columns, max(6, taps)))
+    starts = _balanced_taps(
+        source, (n_out + run - 1) // run, columns, _odd(min(columns, max(5, taps)), columns)
+    )
     for row in range(n_out):
         if row % run == 0:
             matrix[row, starts[row // run]] = 1

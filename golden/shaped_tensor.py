@@ -15,7 +15,6 @@ from xorweave.golden.code import Code
 from xorweave.golden.corrections import JointCorrections, NoCorrections
 from xorweave.golden.errors import InputError
 from xorweave.golden.figures import figures_of
-from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import NumberFormat
 from xorweave.golden.plan import choose_plan, correction_cost
 from xorweave.golden.queue_model import forecast
