@@ -41,6 +41,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "dense corrections": {"patches_per_block": 7},
     "difference": {"transform": "difference", "mask": False},
     "sign-magnitude": {"transform": "sign-magnitude"},
+    "gaps and guard": {"patches_per_block": 1, "gap_bits": 3, "length_bits": 3},
     "no registers": {"input_register": False, "inversion": 5, "mask": False},
 }
 
