@@ -72,7 +72,7 @@ class CodeChoice:
                 raise InputError(f"the paper's code has n_s = 0, 1 or 2, not {numbers['n_s']}")
             return cls(kind="paper", max_k=max_k, seed=numbers["seed"], n_s=numbers["n_s"])
         if text in CATALOGUE:
-            return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_spec(CATALOGUE[text].spec))
+            return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_name(text))
         if "=" not in text:
             raise InputError(
                 f"--code must be auto, paper[,n_s=0|1|2], KEY=VALUE,... or one of {', '.join(CATALOGUE)}, not {text!r}"
