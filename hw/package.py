@@ -90,14 +90,14 @@ def _header(config: DecoderConfig) -> str:
     ]
     if config.gap_bits:
         lines += [
-            f"s_axis_patch  beats of up to {config.patches_per_block} records (tuser says how many), record p from bit "
-            f"{config.gap_bits + n_w}*p:",
-            f"              gap ({config.gap_bits} bits, lowest), difference ({n_w} bits). A record moves on by gap + 1",
-            "              weights; tlast marks the tensor's last beat, patch_restart begins the next tensor.",
+            f"s_axis_patch  beats of up to {config.patches_per_block} records (tuser says how many), record p",
+            f"              from bit {config.gap_bits + n_w}*p: gap ({config.gap_bits} bits, lowest), difference "
+            f"({n_w} bits).",
+            "              A record moves on by gap + 1 weights; tlast marks the tensor's last beat, patch_restart begins the next tensor.",
         ]
     elif config.patches_per_block and dense_corrections(code.n_out, n_w, config.patches_per_block):
         lines += [
-            f"s_axis_patch  {code.n_out * n_w} bits with every block: the difference of word r from bit {n_w}*r."
+            f"s_axis_patch  {code.n_out * n_w} bits with every block: difference of word r from bit {n_w}*r."
         ]
     elif config.patches_per_block:
         lines += [
@@ -108,8 +108,8 @@ def _header(config: DecoderConfig) -> str:
         ]
     if config.length_bits:
         lines += [
-            f"stream_length {config.length_bits} bits: symbols of a stream. What a stream has more is dropped; shorter and",
-            "              longer ones set stream_too_short and stream_too_long until stream_clear.",
+            f"stream_length {config.length_bits} bits: symbols of a stream. What a stream has more is dropped;",
+            "              shorter and longer ones set stream_too_short and stream_too_long until stream_clear.",
         ]
     if config.inversion is None:
         lines.append(f"inversion     {n_w} bits: planes stored inverted; to be held still during a stream.")
