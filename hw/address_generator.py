@@ -50,12 +50,12 @@ class AddressGenerator(wiring.Component):
         def advanced(name: str, step: int) -> Signal:
             """Return base + step mod n, for a step below n."""
             total = Signal(width + 1, name=f"{name}_sum")
-            wrapped = Signal(width + 1, name=f"{name}_wrapped")
+            wrapped = Signal(width, name=f"{name}_wrapped")
             address = Signal(width, name=name)
             m.d.comb += [
                 total.eq(base + step),
-                wrapped.eq(total - n),
-                address.eq(Mux(total >= n, wrapped[:width], total[:width])),
+                wrapped.eq((total - n)[:width]),
+                address.eq(Mux(total >= n, wrapped, total[:width])),
             ]
             return address
 

@@ -67,19 +67,23 @@ class BitmapExpander(wiring.Component):
         controls: list[list[Value]] = []
         for stage in range(stages):
             step = 1 << stage
-            controls.append([use & far[stage] for use, far in zip(used, distance, strict=True)])
+            # distances lose a bit a stage: bit 0 is always the one of this stage
+            controls.append([use & far[0] for use, far in zip(used, distance, strict=True)])
+            if stage == stages - 1:
+                break
             nearer, still = [], []
             for p in range(n_out):
-                source, busy = Signal(bits, name=f"distance{stage}_{p}"), Signal(name=f"busy{stage}_{p}")
-                stays = used[p] & ~distance[p][stage]
+                source = Signal(bits - stage - 1, name=f"distance{stage}_{p}")
+                busy = Signal(name=f"busy{stage}_{p}")
+                stays = used[p] & ~distance[p][0]
                 if p + step < n_out:
                     comes = controls[-1][p + step]
                     m.d.comb += [
-                        source.eq(Mux(stays, distance[p], distance[p + step])),
+                        source.eq(Mux(stays, distance[p][1:], distance[p + step][1:])),
                         busy.eq(stays | comes),
                     ]
                 else:
-                    m.d.comb += [source.eq(distance[p]), busy.eq(stays)]
+                    m.d.comb += [source.eq(distance[p][1:]), busy.eq(stays)]
                 nearer.append(source)
                 still.append(busy)
             distance, used = nearer, still

@@ -62,6 +62,7 @@ class GapUnpacker(wiring.Component):
         at: list[Signal] = []
         inside: list[Signal] = []
         beyond: list[Signal] = []
+        afters: list[Signal] = []
         before = origin
         for k in range(lanes):
             gap = buffer.head[k * record : k * record + self.gap_bits]
@@ -77,13 +78,14 @@ class GapUnpacker(wiring.Component):
             at.append(position)
             inside.append(here)
             beyond.append(later)
+            afters.append(after)
             before = after
         taken = Signal(range(lanes + 1))
         moved = Signal(width)  # the origin after the records of this block
         m.d.comb += [taken.eq(sum(inside)), moved.eq(origin)]
-        for k in range(lanes):
-            with m.If(inside[k]):
-                m.d.comb += moved.eq(at[k] + 1)
+        for here, after in zip(inside, afters, strict=True):
+            with m.If(here):
+                m.d.comb += moved.eq(after)
         # the list is complete when a record of a later block is seen, when nothing follows, or when it is full
         m.d.comb += self.o.valid.eq(
             ~self.restart & (buffer.ended | (buffer.level >= lanes) | Cat(beyond).any())

@@ -102,9 +102,11 @@ class HuffmanLane(wiring.Component):
             group = [code for _, (code, bits_) in ordered if bits_ == size]
             if group:
                 limit = (group[-1] + 1) << (longest - size)
-                offset = Signal(longest, name=f"offset{size}")
-                m.d.comb += offset.eq((head[longest - size :] - Const(group[0], longest))[:longest])
-                choices.append((limit, size, (offset + first_index)[: len(index)]))
+                # a group has fewer codes than there are symbols, so the low bits of the difference are enough
+                place = Signal(len(index), name=f"place{size}")
+                shift = (first_index - group[0]) % (1 << len(index))
+                m.d.comb += place.eq((head[longest - size :] + Const(shift, len(index)))[: len(index)])
+                choices.append((limit, size, place))
                 first_index += len(group)
         for limit, size, place in reversed(choices):
             below = Signal(name=f"is{size}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xorweave.hw.layouts import correction_bits
+from xorweave.golden.errors import InputError
 from xorweave.hw.package import read_manifest
 from xorweave.sim.run_bench import Port, SimulationResult, run_bench
 
@@ -57,8 +57,17 @@ def simulate(
     if manifest["mask"]:
         inputs.append(Port("s_axis_mask_t", (("s_axis_mask_tdata", code["n_out"]),), vectors / "masks.hex"))
     if manifest["patches_per_block"]:
-        width = correction_bits(code["n_out"], n_w, manifest["patches_per_block"])
-        inputs.append(Port("s_axis_patch_t", (("s_axis_patch_tdata", width),), vectors / "patches.hex"))
+        fields = tuple((pin, width) for pin, width in manifest["patch_fields"])
+        inputs.append(Port("s_axis_patch_t", fields, vectors / "patches.hex"))
+    static = {}
+    if manifest["inversion_port"]:
+        static["inversion"] = manifest["vectors"]["inversion"]
+    if manifest["gap_bits"]:
+        static["patch_restart"] = 0
+        if order is not None:
+            raise InputError("gap-coded corrections belong to the whole tensor: blocks must be sent in order")
+    if manifest["length_bits"]:
+        static |= {"stream_length": manifest["vectors"]["segment_blocks"], "stream_clear": 0}
     return run_bench(
         [directory / name for name in manifest["verilog"]],
         manifest["top"],
@@ -66,7 +75,7 @@ def simulate(
         marked("m_axis_t", code["n_out"] * n_w, "weights.hex"),
         build_dir=directory / "sim_build",
         latency=manifest["latency"],
-        static={"inversion": manifest["vectors"]["inversion"]} if manifest["inversion_port"] else None,
+        static=static,
         simulator=simulator,
         stalls=stalls,
         seed=seed,

@@ -54,6 +54,12 @@ def generate(
     depth_limit: Annotated[
         int | None, typer.Option(help="Most two-input XORs in a row in a shared network")
     ] = None,
+    gap_bits: Annotated[
+        int, typer.Option(help="Take corrections as gap-coded records with gaps of so many bits; 0: as lists")
+    ] = 0,
+    length_bits: Annotated[
+        int, typer.Option(help="Guard streams of up to 2^N - 1 symbols against a wrong length; 0: no guard")
+    ] = 0,
     skid_buffers: Annotated[
         bool, typer.Option("--skid-buffers", help="Cut the ready paths of all inputs")
     ] = False,
@@ -95,6 +101,8 @@ def generate(
         "input_register": input_register,
         "output_register": output_register,
         "skid_buffers": skid_buffers,
+        "gap_bits": gap_bits,
+        "length_bits": length_bits,
     }
     if network == "shared":
         options["network"] = optimize(
