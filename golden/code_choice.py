@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,15 @@ from xorweave.golden.catalogue import CATALOGUE
 from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
 from xorweave.golden.interleaver import Interleaver
-from xorweave.golden.plan import choose_plan
+from xorweave.golden.number_format import NumberFormat
+from xorweave.golden.plan import choose_plan, dense_plan, rank_plans
+from xorweave.golden.stream import EncodedTensor
+from xorweave.golden.tensor_codec import default_segment_blocks, encode_tensor
+
+# Codes tried before a tensor is stored dense rather than with an unmatched bit.
+_ERROR_FREE_TRIES = 12
+# A segment's start, where the window is empty, is where bits go unmatched first: longer segments, more memory.
+_ERROR_FREE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +72,7 @@ class CodeChoice:
                 raise InputError(f"the paper's code has n_s = 0, 1 or 2, not {numbers['n_s']}")
             return cls(kind="paper", max_k=max_k, seed=numbers["seed"], n_s=numbers["n_s"])
         if text in CATALOGUE:
-            return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_spec(CATALOGUE[text].spec))
+            return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_name(text))
         if "=" not in text:
             raise InputError(
                 f"--code must be auto, paper[,n_s=0|1|2], KEY=VALUE,... or one of {', '.join(CATALOGUE)}, not {text!r}"
@@ -84,3 +93,55 @@ class CodeChoice:
             return TensorChoice(code=code, interleaver=Interleaver(n), corrections="paper")
         assert self.code is not None
         return TensorChoice(code=self.code, interleaver=Interleaver(n), corrections="auto")
+
+    def encode(
+        self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], **options: Any
+    ) -> EncodedTensor:
+        """Encode a tensor with the code chosen for it; `options` are those of ``encode_tensor``."""
+        chosen = self.for_mask(mask, number_format.n_w)
+        if options.get("corrections", "auto") == "auto":
+            options["corrections"] = chosen.corrections
+        return encode_tensor(
+            values, number_format, chosen.code, mask=mask, interleaver=chosen.interleaver, **options
+        )
+
+    def encode_error_free(
+        self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], **options: Any
+    ) -> EncodedTensor:
+        """Encode a tensor with no unmatched bit at all, so that hardware needs no correction stage.
+
+        With ``auto``, codes expected to be error-free are tried, the smallest payload first, and each is believed
+        only when its decoded stream shows no unmatched bit. Should none hold, the weights are stored dense.
+
+        Raises
+        ------
+        InputError
+            The code was given and leaves a bit unmatched.
+        """
+        options["corrections"] = "auto"
+        if self.kind != "auto":
+            encoded = self.encode(values, number_format, mask, **options)
+            wrong = int(encoded.patches.positions.size)
+            if wrong:
+                raise InputError(
+                    f"the code {encoded.code.spec} leaves {wrong} weights unmatched; "
+                    "--error-free needs a higher rate (smaller n_out), a longer window, or --code auto"
+                )
+            return encoded
+        n_w = number_format.n_w
+        plans = rank_plans(
+            mask, n_w, max_k=self.max_k, seed=self.seed, error_free=True, count=_ERROR_FREE_TRIES
+        )
+        for plan in [*plans, dense_plan(mask.size, n_w)]:
+            encoded = encode_tensor(
+                values,
+                number_format,
+                plan.code,
+                mask=mask,
+                interleaver=plan.interleaver,
+                segment_blocks=default_segment_blocks(plan.code, mask.size, _ERROR_FREE_BYTES),
+                **options,
+            )
+            if encoded.patches.positions.size == 0:
+                return encoded
+        raise AssertionError("the identity code leaves no bit unmatched")

@@ -23,10 +23,11 @@ from xorweave.golden.code import Code
 from xorweave.golden.corrections import parse_format
 from xorweave.golden.errors import InputError
 from xorweave.golden.interleaver import Interleaver
-from xorweave.golden.number_format import NumberFormat, Words, number_format
+from xorweave.golden.number_format import Words, number_format
 from xorweave.golden.safetensors_file import Tensor, element_count, read_safetensors, write_safetensors
 from xorweave.golden.stream import EncodedTensor
 from xorweave.golden.tensor_codec import correction_format_of
+from xorweave.golden.transforms import TRANSFORMS
 
 VERSION = 1
 _PREFIX = "xorweave/"
@@ -51,17 +52,28 @@ class Container:
     info: dict[str, str] = field(default_factory=dict)
 
 
-def _pack_words(words: Words, n_w: int) -> NDArray[np.uint8]:
+def _pack_words(words: Words, planes: list[int]) -> NDArray[np.uint8]:
+    """Pack the named planes of words: len(planes) bits a word, one word after another."""
     flat = np.ascontiguousarray(words).reshape(-1)
-    if n_w == flat.dtype.itemsize * 8:
+    if len(planes) == flat.dtype.itemsize * 8:
         return flat.astype(flat.dtype.newbyteorder("<")).view(np.uint8)
-    return to_bytes(pack_fields(flat, n_w))
+    word = flat.dtype.type
+    dense = np.zeros_like(flat)
+    for k, q in enumerate(planes):
+        dense |= ((flat >> word(q)) & word(1)) << word(k)
+    return to_bytes(pack_fields(dense, len(planes)))
 
 
-def _unpack_words(data: NDArray[np.uint8], count: int, kind: NumberFormat) -> Words:
-    if kind.n_w == kind.word.itemsize * 8:
-        return data.view(kind.word.newbyteorder("<")).astype(kind.word)
-    return unpack_fields(from_bytes(data, count * kind.n_w), kind.n_w).astype(kind.word)
+def _unpack_words(data: NDArray[np.uint8], count: int, planes: list[int], word: np.dtype) -> Words:
+    if len(planes) == word.itemsize * 8:
+        return data.view(word.newbyteorder("<")).astype(word)
+    words = np.zeros(count, word)
+    if not planes:
+        return words
+    dense = unpack_fields(from_bytes(data, count * len(planes)), len(planes)).astype(word)
+    for k, q in enumerate(planes):
+        words |= ((dense >> word.type(k)) & word.type(1)) << word.type(q)
+    return words
 
 
 def write_container(path: Path, container: Container) -> None:
@@ -83,7 +95,7 @@ def write_container(path: Path, container: Container) -> None:
         stored = correction_format_of(encoded)
         bits = stored.pack(encoded.patches, encoded.n, n_w)
         parts = {
-            "symbols": _pack_words(encoded.symbols, n_w),
+            "symbols": _pack_words(encoded.symbols, encoded.stored_planes),
             "mask": to_bytes(encoded.mask.view(np.uint8)),
             "corrections": to_bytes(bits),
         }
@@ -103,6 +115,8 @@ def write_container(path: Path, container: Container) -> None:
             "corrections": encoded.correction_format,
             "correction_bits": int(bits.size),
             "inversion": encoded.inversion,
+            "constant_planes": encoded.constant_planes,
+            "transform": encoded.transform,
             "encoder": encoded.encoder,
             "seconds": round(encoded.seconds, 6),
         }
@@ -113,8 +127,16 @@ def write_container(path: Path, container: Container) -> None:
 def _integer(record: dict[str, Any], key: str, low: int, high: int) -> int:
     value = record.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InputError(f"{key} must be an integer between {low} and {high}, not {value!r}")
+        raise InputError(f"{key} must be an integer between {low} and {high}, not {value!r:.60}")
     return value
+
+
+def _seconds(record: dict[str, Any]) -> float:
+    value = record.get("seconds")
+    # JSON as Python reads it knows NaN, infinities and integers of any length
+    if type(value) not in (int, float) or not 0 <= value <= 1e12:
+        raise InputError(f"seconds must be a number, not {value!r:.60}")
+    return float(value)
 
 
 def _text(record: dict[str, Any], key: str) -> str:
@@ -163,15 +185,24 @@ def _read_encoded(record: dict[str, Any], tensors: dict[str, Tensor], name: str)
     n = element_count(tuple(shape))
     kind = number_format(_text(record, "dtype"))
     mask_bytes = _part(tensors, name, "mask", -(-n // 8))
+    try:
+        np.broadcast_to(kind.word.type(0), shape)  # takes no memory
+    except (ValueError, OverflowError):
+        raise InputError(f"shape must be one that an array can have, not {shape!r:.60}") from None
     code = _read_code(record, tensors, name)
     blocks = -(-n // code.n_out)
-    symbol_bytes = _part(tensors, name, "symbols", -(-blocks * code.n_in * kind.n_w // 8))
+    constant = _integer(record, "constant_planes", 0, (1 << kind.n_w) - 1)
+    planes = [q for q in range(kind.n_w) if not constant >> q & 1]
+    transform = _text(record, "transform")
+    if transform not in TRANSFORMS:
+        raise InputError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
+    symbol_bytes = _part(tensors, name, "symbols", -(-blocks * code.n_in * len(planes) // 8))
     corrections = _part(tensors, name, "corrections")
     bits = _integer(record, "correction_bits", 0, corrections.size * 8)
     if -(-bits // 8) != corrections.size:
         raise InputError("the part corrections must have as many bytes as its bits need")
     stored = parse_format(_text(record, "corrections"), code.n_out)
-    words = _unpack_words(symbol_bytes, blocks * code.n_in, kind)
+    words = _unpack_words(symbol_bytes, blocks * code.n_in, planes, kind.word)
     return EncodedTensor(
         shape=tuple(shape),
         number_format=kind,
@@ -185,8 +216,10 @@ def _read_encoded(record: dict[str, Any], tensors: dict[str, Tensor], name: str)
         patches=stored.unpack(from_bytes(corrections, bits), n, kind.n_w, kind.word),
         correction_format=_text(record, "corrections"),
         inversion=_integer(record, "inversion", 0, (1 << kind.n_w) - 1),
+        constant_planes=constant,
+        transform=transform,
         encoder=_text(record, "encoder"),
-        seconds=float(record["seconds"]) if isinstance(record.get("seconds"), (int, float)) else 0.0,
+        seconds=_seconds(record),
     )
 
 

@@ -6,7 +6,6 @@ the list into bits and back; the bits are what is stored and counted.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -216,114 +215,155 @@ class JointCorrections:
 
 
 @dataclass(frozen=True)
-class BoundedCorrections:
-    """At most `limit` patches in a block, so that hardware of fixed width corrects at line rate without buffers.
+class PlaneCorrections:
+    """Each plane on its own, as gaps: every record is the number of positions passed over before an unmatched bit.
 
-    Each block has a count field, then count entries of a position inside the block and an n_w-bit difference.
+    The planes are read one after another as one row of n * n_w bits. The highest gap stands for "that many
+    positions without an unmatched bit". Cheaper than the joint format where an effort has left single bits.
+    """
+
+    gap_bits: int
+    name: str = "plane"
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.gap_bits <= 32:
+            raise InputError(f"gap_bits must be between 2 and 32, not {self.gap_bits}")
+
+    @classmethod
+    def cheapest(cls, patches: Patches, n: int, n_w: int) -> PlaneCorrections:
+        """Choose the gap width that stores these patches in the fewest bits."""
+        gaps = cls._gaps(patches, n, n_w)
+        widths = range(2, 33)
+        return cls(widths[int(np.argmin([cls(g)._count(gaps) * g for g in widths]))])
+
+    @staticmethod
+    def _gaps(patches: Patches, n: int, n_w: int) -> NDArray[np.int64]:
+        planes = to_planes(patches.differences, n_w)
+        rows = [patches.positions[plane == 1] + q * n for q, plane in enumerate(planes)]
+        where = np.concatenate(rows) if rows else np.zeros(0, np.int64)
+        return np.diff(where, prepend=np.int64(-1)) - 1
+
+    def _count(self, gaps: NDArray[np.int64]) -> int:
+        return gaps.size + int((gaps // ((1 << self.gap_bits) - 1)).sum())
+
+    def bits(self, patches: Patches, n: int, n_w: int) -> int:
+        return self._count(self._gaps(patches, n, n_w)) * self.gap_bits
+
+    def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
+        gaps = self._gaps(patches, n, n_w)
+        longest = (1 << self.gap_bits) - 1
+        last = np.cumsum(gaps // longest + 1) - 1
+        fields = np.full(self._count(gaps), longest, np.int64)
+        fields[last] = gaps % longest
+        return pack_fields(fields, self.gap_bits)
+
+    def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
+        if bits.size % self.gap_bits:
+            raise InputError(f"the correction stream must be a whole number of {self.gap_bits}-bit gaps")
+        longest = (1 << self.gap_bits) - 1
+        gaps = unpack_fields(bits, self.gap_bits).astype(np.int64)
+        real = gaps != longest
+        if real.size and not real[-1]:
+            raise InputError("the correction stream has a bridge that leads nowhere")
+        where = (np.cumsum(gaps + real) - 1)[real]
+        if where.size and where[-1] >= n * n_w:
+            raise InputError(f"a correction points at bit {where[-1]} of {n * n_w}")
+        positions, index = np.unique(where % n if n else where, return_inverse=True)
+        differences = np.zeros(positions.size, word)
+        np.bitwise_or.at(differences, index, np.left_shift(word.type(1), (where // max(n, 1)).astype(word)))
+        return Patches(positions=positions.astype(np.int64), differences=differences)
+
+
+@dataclass(frozen=True)
+class BoundedCorrections:
+    """The joint format with a promise: at most `limit` records fall into any block of n_out positions.
+
+    So hardware of fixed width corrects at line rate, without buffers and without ever stalling. The encoder keeps
+    the promise for the patches (``xorweave.golden.bounding``); the gap width is chosen so that bridging records,
+    which may fall into a block beside its patches, do not break it.
     """
 
     limit: int
+    gap_bits: int
     n_out: int
     name: str = "bounded"
 
     def __post_init__(self) -> None:
         if self.limit < 1:
             raise InputError(f"the patches a block must be at least 1, not {self.limit}")
+        if 1 << self.gap_bits < self.n_out:
+            raise InputError(
+                f"gap_bits must be at least {(self.n_out - 1).bit_length()}, not {self.gap_bits}"
+            )
+
+    @classmethod
+    def cheapest(cls, patches: Patches, n_w: int, limit: int, n_out: int) -> BoundedCorrections:
+        """Choose the gap width that stores these patches in the fewest bits without a block too full."""
+        forms = [cls(limit, gap_bits, n_out) for gap_bits in range(max(1, (n_out - 1).bit_length()), 33)]
+        # the widest field needs no bridge: if that breaks the promise, the patches themselves do
+        kept = [form for form in forms if form._fullest(patches) <= limit] or forms[-1:]
+        return min(kept, key=lambda form: form.records.bits(patches, 0, n_w))
 
     @property
-    def count_bits(self) -> int:
-        """Width of a block's count field."""
-        return self.limit.bit_length()
+    def records(self) -> JointCorrections:
+        """The joint format that the records are written in."""
+        return JointCorrections(self.gap_bits)
 
-    @property
-    def address_bits(self) -> int:
-        """Width of a position inside a block."""
-        return max(1, math.ceil(math.log2(self.n_out)))
+    def _fullest(self, patches: Patches) -> int:
+        gaps, _differences = self.records.records(patches)
+        return int(np.bincount((np.cumsum(gaps + 1) - 1) // self.n_out).max(initial=0))
 
-    def _counts(self, patches: Patches, n: int) -> NDArray[np.int64]:
-        counts = np.bincount(patches.positions // self.n_out, minlength=-(-n // self.n_out))
-        if counts.size and counts.max() > self.limit:
-            raise InputError(f"a block needs {counts.max()} patches, but the format allows {self.limit}")
-        return counts
+    def _check(self, patches: Patches) -> None:
+        fullest = self._fullest(patches)
+        if fullest > self.limit:
+            raise InputError(f"a block needs {fullest} patches, but the format allows {self.limit}")
 
     def bits(self, patches: Patches, n: int, n_w: int) -> int:
-        counts = self._counts(patches, n)
-        return counts.size * self.count_bits + int(counts.sum()) * (self.address_bits + n_w)
+        self._check(patches)
+        return self.records.bits(patches, n, n_w)
 
     def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
-        counts = self._counts(patches, n)
-        width = self.address_bits + n_w
-        head = pack_fields(counts, self.count_bits).reshape(counts.size, self.count_bits)
-        entries = np.concatenate(
-            [
-                pack_fields(patches.positions % self.n_out, self.address_bits).reshape(-1, self.address_bits),
-                pack_fields(patches.differences, n_w).reshape(-1, n_w),
-            ],
-            axis=1,
-        )
-        start = np.arange(counts.size) * self.count_bits + width * (np.cumsum(counts) - counts)
-        bits = np.zeros(head.size + entries.size, np.uint8)
-        where = (start[:, None] + np.arange(self.count_bits)).reshape(-1)
-        bits[where] = head.reshape(-1)
-        rest = np.ones(bits.size, bool)
-        rest[where] = False
-        bits[rest] = entries.reshape(-1)
-        return bits
+        self._check(patches)
+        return self.records.pack(patches, n, n_w)
 
     def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
-        width = self.address_bits + n_w
-        positions: list[int] = []
-        differences: list[int] = []
-        at = 0
-        for block in range(-(-n // self.n_out)):
-            if at + self.count_bits > bits.size:
-                raise InputError("the correction stream ends too early")
-            count = int(unpack_fields(bits[at : at + self.count_bits], self.count_bits)[0])
-            at += self.count_bits
-            if count > self.limit or at + count * width > bits.size:
-                raise InputError(
-                    f"block {block} claims {count} patches; that many are not there or not allowed"
-                )
-            for entry in bits[at : at + count * width].reshape(count, width):
-                place = int(unpack_fields(entry[: self.address_bits], self.address_bits)[0])
-                position = block * self.n_out + place
-                difference = int(unpack_fields(entry[self.address_bits :], n_w)[0])
-                if difference == 0:
-                    raise InputError(f"block {block} has a correction that changes nothing")
-                if place >= self.n_out or position >= n or (positions and position <= positions[-1]):
-                    raise InputError(f"block {block} has a correction out of place")
-                positions.append(position)
-                differences.append(difference)
-            at += count * width
-        if at != bits.size:
-            raise InputError("the correction stream is longer than its contents")
-        return Patches(positions=np.array(positions, np.int64), differences=np.array(differences, word))
+        patches = self.records.unpack(bits, n, n_w, word)
+        self._check(patches)
+        return patches
 
 
 def parse_format(text: str, n_out: int) -> CorrectionFormat:
-    """Make a format from its stored text: ``none``, ``paper``, ``joint:GAP_BITS`` or ``bounded:LIMIT``.
+    """Make a format from its stored text: ``none``, ``paper``, ``joint:GAP_BITS``, ``plane:GAP_BITS``
+    or ``bounded:LIMIT:GAP_BITS``.
 
     Raises
     ------
     InputError
         The text is none of these.
     """
-    name, _, number = text.partition(":")
-    if name == "none" and not number:
-        return NoCorrections()
-    if name == "paper" and not number:
-        return PaperCorrections()
-    if name in ("joint", "bounded") and number.isdecimal() and len(number) < 6:
-        return JointCorrections(int(number)) if name == "joint" else BoundedCorrections(int(number), n_out)
+    name, *numbers = text.split(":")
+    small = all(number.isdecimal() and len(number) < 6 for number in numbers)
+    match (name, numbers):
+        case ("none", []):
+            return NoCorrections()
+        case ("paper", []):
+            return PaperCorrections()
+        case ("joint", [gap]) if small:
+            return JointCorrections(int(gap))
+        case ("plane", [gap]) if small:
+            return PlaneCorrections(int(gap))
+        case ("bounded", [limit, gap]) if small and int(gap) <= 32:
+            return BoundedCorrections(int(limit), int(gap), n_out)
     raise InputError(
-        f"the correction format must be none, paper, joint:GAP_BITS or bounded:LIMIT, not {text!r}"
+        "the correction format must be none, paper, joint:GAP_BITS, plane:GAP_BITS or bounded:LIMIT:GAP_BITS, "
+        f"not {text!r:.60}"
     )
 
 
 def format_text(chosen: CorrectionFormat) -> str:
     """Write a format as `parse_format` reads it."""
-    if isinstance(chosen, JointCorrections):
-        return f"joint:{chosen.gap_bits}"
+    if isinstance(chosen, JointCorrections | PlaneCorrections):
+        return f"{chosen.name}:{chosen.gap_bits}"
     if isinstance(chosen, BoundedCorrections):
-        return f"bounded:{chosen.limit}"
+        return f"bounded:{chosen.limit}:{chosen.gap_bits}"
     return chosen.name

@@ -66,7 +66,7 @@ def figures_of(encoded: EncodedTensor) -> Figures:
     stored = correction_format_of(encoded)
     return Figures(
         care_bits=int(np.count_nonzero(encoded.mask)) * n_w,
-        payload_bits=encoded.symbols.size * n_w,
+        payload_bits=encoded.symbols.size * len(encoded.stored_planes),
         correction_bits=stored.bits(encoded.patches, encoded.n, n_w),
         mask_bits=encoded.n,
         unmatched_bits=int(np.bitwise_count(encoded.patches.differences).sum()),
@@ -93,6 +93,8 @@ def tensor_record(name: str, encoded: EncodedTensor) -> dict[str, object]:
         "check_value": code.check_value,
         "interleaver": {"stride": encoded.interleaver.stride, "offset": encoded.interleaver.offset},
         "corrections": encoded.correction_format,
+        "transform": encoded.transform,
+        "stored_planes": len(encoded.stored_planes),
         "care_bits": figures.care_bits,
         "payload_bits": figures.payload_bits,
         "correction_bits": figures.correction_bits,

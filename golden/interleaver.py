@@ -9,9 +9,25 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from xorweave.golden.errors import InputError
+
+
+@njit(cache=True, nogil=True)
+def _cumulative(mask, stride, offset, length):  # type: ignore[no-untyped-def]
+    counts = np.empty(length + 1, np.int64)
+    counts[0] = 0
+    at = offset
+    total = 0
+    for i in range(length):
+        total += mask[at]
+        counts[i + 1] = total
+        at += stride
+        if at >= mask.size:
+            at -= mask.size
+    return counts
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,10 @@ class Interleaver:
         if self.n < 3_000_000_000:
             return (first + steps * self.stride) % self.n
         raise InputError("a tensor must have fewer than 3e9 elements to be interleaved")
+
+    def cumulative(self, flat_mask: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
+        """Count the kept weights among the first 0, 1, .. `length` scan positions: int64, shape (length + 1,)."""
+        return _cumulative(flat_mask, self.stride, self.offset, length)
 
     def to_scan(self, flat: NDArray) -> NDArray:
         """Put a flattened tensor, shape (n,), into scan order."""

@@ -157,7 +157,9 @@ def _searcher(words: int) -> Callable:
                                 same = same and sides[a, j] == sides[leader, j]
                         if not same:
                             leader = a
-                        elif cost[a] < cost[leader] or (cost[a] == cost[leader] and newest[a] > newest[leader]):
+                        elif cost[a] < cost[leader] or (
+                            cost[a] == cost[leader] and newest[a] > newest[leader]
+                        ):
                             keep[leader] = False
                             leader = a
                         else:
@@ -273,7 +275,12 @@ def _searcher(words: int) -> Callable:
 
 
 def encode_segment_with_list(
-    code: Code, targets: Words, mask: NDArray[np.bool_], n_w: int, effort: int, rows: NDArray[np.uint64] | None = None
+    code: Code,
+    targets: Words,
+    mask: NDArray[np.bool_],
+    n_w: int,
+    effort: int,
+    rows: NDArray[np.uint64] | None = None,
 ) -> Words:
     """Encode one segment with up to `effort` right-hand-side alternatives for each plane.
 

@@ -22,24 +22,39 @@ from xorweave.golden.queue_model import forecast
 
 # Strides tried for a tensor, and those among them for which every rate is tried.
 _STRIDES = 24
-_FINALISTS = 4
+_FINALISTS = 3
 # Longer scans are judged by their first part: beyond it, one part is like another.
 _SAMPLE = 1 << 22
+# An error-free code must be expected to meet fewer dependent equations than this in the whole tensor.
+_ERROR_FREE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What `choose_plan` settles: the code, the scan, and the forecast behind the choice.
+    """A code, a scan, and the forecast behind their choice.
 
     Attributes
     ----------
     expected_bits : float
         Payload and corrections foretold, over all planes.
+    expected_dependent : float
+        Dependent equations foretold.
     """
 
     code: Code
     interleaver: Interleaver
     expected_bits: float
+    expected_dependent: float
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class _Candidate:
+    cost: float
+    stride: int
+    start: int
+    n_in: int
+    n_out: int
+    dependent: float
 
 
 def candidate_strides(n: int, count: int, seed: int) -> list[int]:
@@ -73,13 +88,11 @@ def correction_cost(dependent: float, n: int, n_w: int) -> float:
     return patches * (math.log2(max(2.0, n / patches)) + 1.5 + n_w)
 
 
-def _sizes(density: float, max_k: int, widths: range) -> list[tuple[int, int]]:
-    """(n_in, n_out) whose rate lies from 1 % below to 3 % above the density of care bits."""
+def _sizes(density: float, max_k: int, widths: range, highest: float) -> list[tuple[int, int]]:
+    """(n_in, n_out) whose rate lies from 1 % below to `highest` above the density of care bits."""
     sizes = []
     for n_in in widths:
-        if n_in * 2 > max_k:
-            continue
-        low = max(n_in, math.floor(n_in / (density * 1.03)))
+        low = max(n_in, math.floor(n_in / (density * (1.0 + highest))))
         high = math.ceil(n_in / (density * 0.99))
         # more than eight rates for one width are closer together than the choice can tell
         for n_out in range(low, high + 1, max(1, (high - low) // 8)):
@@ -89,12 +102,13 @@ def _sizes(density: float, max_k: int, widths: range) -> list[tuple[int, int]]:
 
 
 def _judge(
-    care: NDArray[np.int64], n: int, n_in: int, n_out: int, n_s: int, n_w: int, scale: float
-) -> tuple[float, int]:
-    """Return (expected bits over all planes, best start in the scan) for one scan and one pair of sizes.
+    care: NDArray[np.int64], n: int, size: tuple[int, int], max_k: int, n_w: int
+) -> tuple[float, float, int]:
+    """Return (expected payload, expected dependent equations, best start in the scan) of one scan at one rate.
 
     care: cumulative care bits of the scan, shape (length + 1,).
     """
+    n_in, n_out = size
     length = care.size - 1
     start = 0
     if length == n:
@@ -102,24 +116,24 @@ def _judge(
         # (looked for at 16,384 places: between two of them the surplus moves by a few bits at most)
         places = np.arange(0, n, max(1, n >> 14))
         start = int(places[np.argmin(places * (n_in / n_out) - care[places])])
-    blocks = -(-length // n_out)
-    ends = np.minimum(np.arange(blocks + 1) * n_out, length)
-    if start:
-        at = start + ends
-        around = at > length
-        total = care[np.where(around, at - length, at)] + np.where(around, care[length], 0)
-    else:
-        total = care[ends]
-    result = forecast(np.diff(total), n_in, n_s)
-    dependent = result.dependent * scale
-    payload = -(-n // n_out) * n_in
-    return payload * n_w + correction_cost(dependent, n, n_w), start
+    at = start + np.minimum(np.arange(-(-length // n_out) + 1) * n_out, length)
+    around = at > length
+    total = care[np.where(around, at - length, at)] + np.where(around, care[length], 0)
+    result = forecast(np.diff(total), n_in, max_k // n_in - 1)
+    return float(-(-n // n_out) * n_in * n_w), result.dependent * n / length, start
 
 
-def choose_plan(
-    mask: NDArray[np.bool_], n_w: int, *, max_k: int = 256, seed: int = 0, widths: range = range(12, 33)
-) -> Plan:
-    """Choose rate, window and interleaver of a uniform code for a mask.
+def rank_plans(
+    mask: NDArray[np.bool_],
+    n_w: int,
+    *,
+    max_k: int = 256,
+    seed: int = 0,
+    error_free: bool = False,
+    widths: range | None = None,
+    count: int = 1,
+) -> list[Plan]:
+    """Return the best codes for a mask, the best first.
 
     Parameters
     ----------
@@ -131,13 +145,18 @@ def choose_plan(
         The hardware budget: the constraint length may not exceed it.
     seed : int
         Of the strides tried and of the generator matrix.
-    widths : range
-        Values of N_in to try.
+    error_free : bool
+        Only codes expected to leave no bit unmatched.
+    widths : range, optional
+        Values of N_in to try. The window's buffer is K - N_in columns, so short windows need narrow symbols.
+    count : int
+        How many plans to return at most.
 
     Returns
     -------
-    Plan
-        Never one expected to store more than the dense words themselves (the identity code at rate 1).
+    list of Plan
+        At least one. None is expected to store more than the dense words themselves: the last resort is the
+        identity code of rate 1.
 
     Raises
     ------
@@ -146,50 +165,68 @@ def choose_plan(
     """
     if max_k < 4:
         raise InputError(f"the constraint length must be allowed to be at least 4, not {max_k}")
-    flat = mask.reshape(-1)
+    flat = np.ascontiguousarray(mask).reshape(-1)
     n = flat.size
     kept = int(np.count_nonzero(flat))
     if kept == 0:
         n_out = max(1, min(n, 4096))
         code = Code.uniform(n_in=1, n_out=n_out, n_s=0, seed=seed)
-        return Plan(code=code, interleaver=Interleaver(n), expected_bits=float(-(-n // n_out) * n_w))
+        bits = float(-(-n // n_out) * n_w)
+        return [Plan(code=code, interleaver=Interleaver(n), expected_bits=bits, expected_dependent=0.0)]
 
     density = kept / n
+    widths = widths or range(max(1, min(12, max_k // 9)), 33)
     widths = range(min(widths.start, max_k // 2), min(widths.stop, max_k // 2 + 1), widths.step)
-    sizes = _sizes(density, max_k, widths) or [(1, max(1, min(4096, round(1 / density))))]
-    middle = min(sizes, key=lambda size: (abs(size[0] / size[1] / density - 1.005), -size[0]))
+    sizes = _sizes(density, max_k, widths, 0.06 if error_free else 0.03)
+    sizes = sizes or [(1, max(1, min(4096, round(1 / density))))]
     length = min(n, _SAMPLE)
-    scale = n / length
 
-    def cumulative(stride: int) -> NDArray[np.int64]:
-        scanned = flat[Interleaver(n, stride).positions(0, length)] if n > 1 else flat
-        return np.concatenate([[0], np.cumsum(scanned, dtype=np.int64)])
-
-    def window(n_in: int) -> int:
-        return max_k // n_in - 1
-
-    ranking = []
-    for stride in candidate_strides(n, _STRIDES, seed):
-        care = cumulative(stride)
-        ranking.append((_judge(care, n, *middle, window(middle[0]), n_w, scale)[0], stride))
-    best: tuple[float, int, int, int, int] | None = None
-    for _cost, stride in sorted(ranking)[:_FINALISTS]:
-        care = cumulative(stride)
-        for n_in, n_out in sizes:
-            bits, start = _judge(care, n, n_in, n_out, window(n_in), n_w, scale)
-            if best is None or bits < best[0]:
-                best = (bits, stride, start, n_in, n_out)
-    assert best is not None
-    bits, stride, start, n_in, n_out = best
-    if bits >= n * n_w:
-        width = min(32, n)
-        identity = Code.from_family("identity", n_in=width, n_out=width, n_s=0)
-        return Plan(
-            code=identity, interleaver=Interleaver(n), expected_bits=float(-(-n // width) * width * n_w)
+    def judged(care: NDArray[np.int64], size: tuple[int, int], stride: int) -> _Candidate:
+        payload, dependent, start = _judge(care, n, size, max_k, n_w)
+        cost = payload + correction_cost(dependent, n, n_w)
+        if error_free and dependent > _ERROR_FREE:
+            cost = n * n_w * (1.0 + dependent)  # behind every code that is error-free
+        return _Candidate(
+            cost=cost, stride=stride, start=start, n_in=size[0], n_out=size[1], dependent=dependent
         )
-    code = Code.uniform(n_in=n_in, n_out=n_out, n_s=window(n_in), seed=seed)
-    return Plan(
-        code=code,
-        interleaver=Interleaver(n, stride, start * stride % n) if n > 1 else Interleaver(n),
-        expected_bits=bits,
+
+    aim = 1.03 if error_free else 1.005
+    middle = min(sizes, key=lambda size: (abs(size[0] / size[1] / density - aim), -size[0]))
+    ranking = sorted(
+        judged(Interleaver(n, stride).cumulative(flat, length), middle, stride)
+        for stride in candidate_strides(n, _STRIDES, seed)
     )
+    candidates = []
+    for finalist in ranking[:_FINALISTS]:
+        care = Interleaver(n, finalist.stride).cumulative(flat, length)
+        candidates += [judged(care, size, finalist.stride) for size in sizes]
+    plans = []
+    for best in sorted(candidates)[:count]:
+        if best.cost >= n * n_w:
+            break
+        code = Code.uniform(n_in=best.n_in, n_out=best.n_out, n_s=max_k // best.n_in - 1, seed=seed)
+        offset = best.start * best.stride % n
+        plans.append(
+            Plan(
+                code=code,
+                interleaver=Interleaver(n, best.stride, offset) if n > 1 else Interleaver(n),
+                expected_bits=best.cost,
+                expected_dependent=best.dependent,
+            )
+        )
+    if len(plans) < count:
+        plans.append(dense_plan(n, n_w))
+    return plans
+
+
+def dense_plan(n: int, n_w: int) -> Plan:
+    """Return the plan that stores every weight: the identity code of rate 1, which needs no corrections."""
+    width = max(1, min(32, n))
+    identity = Code.from_family("identity", n_in=width, n_out=width, n_s=0)
+    bits = float(-(-n // width) * width * n_w)
+    return Plan(code=identity, interleaver=Interleaver(n), expected_bits=bits, expected_dependent=0.0)
+
+
+def choose_plan(mask: NDArray[np.bool_], n_w: int, *, max_k: int = 256, seed: int = 0) -> Plan:
+    """Return the best of `rank_plans`."""
+    return rank_plans(mask, n_w, max_k=max_k, seed=seed)[0]

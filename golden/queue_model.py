@@ -36,6 +36,9 @@ def _run(counts, n_in, buffer):  # type: ignore[no-untyped-def]
     dependent = 0.0
     for t in range(counts.size):
         free = min(free, float(buffer)) + n_in
+        if free - counts[t] > 40.0:  # too many free columns for any row to miss them all
+            free -= counts[t]
+            continue
         for _ in range(counts[t]):
             # a random row misses all free columns with probability 2^-free
             chance = 2.0 ** (-free) if free < 40.0 else 0.0

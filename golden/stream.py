@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,10 @@ class EncodedTensor:
         ``none``, ``paper`` or ``joint``...: how the patches are stored and counted.
     inversion : int
         n_w-bit word; its bit q says that plane q is stored inverted (xor after correction, before the mask).
+    constant_planes : int
+        n_w-bit word; its bit q says that plane q is not in the payload: its symbol bits are all 0.
+    transform : str
+        Name of the map of words (``xorweave.golden.transforms``) undone after the inversion, before the mask.
     """
 
     shape: tuple[int, ...]
@@ -64,14 +68,20 @@ class EncodedTensor:
     patches: Patches
     correction_format: str
     inversion: int = 0
+    constant_planes: int = 0
+    transform: str = "none"
     encoder: str = ""
     seconds: float = 0.0
-    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
         """Number of weights."""
         return int(self.mask.size)
+
+    @property
+    def stored_planes(self) -> list[int]:
+        """The planes that the payload holds, lowest first."""
+        return [q for q in range(self.number_format.n_w) if not self.constant_planes >> q & 1]
 
     @property
     def blocks(self) -> int:

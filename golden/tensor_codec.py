@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden import elimination, viterbi
+from xorweave.golden.bounding import encode_bounded
 from xorweave.golden.code import Code
 from xorweave.golden.corrections import (
     BoundedCorrections,
@@ -18,20 +19,28 @@ from xorweave.golden.corrections import (
     JointCorrections,
     NoCorrections,
     PaperCorrections,
+    PlaneCorrections,
     format_text,
     parse_format,
 )
 from xorweave.golden.decoder import decode_words
 from xorweave.golden.errors import InputError
 from xorweave.golden.interleaver import Interleaver
+from xorweave.golden.list_elimination import MAX_ALTERNATIVES, encode_segment_with_list
 from xorweave.golden.number_format import NumberFormat, Words
+from xorweave.golden.plan import correction_cost
 from xorweave.golden.stream import EncodedTensor, Patches
+from xorweave.golden.transforms import TRANSFORMS, forward, inverse
 
 ENCODERS = ("auto", "elimination", "viterbi")
-CORRECTIONS = ("auto", "paper", "joint", "bounded", "none")
-# Encoded bits of a plane in one segment: bounds the encoder's memory (K bits of row for each) and is long enough
-# for a segment's ends to cost less than a thousandth.
-_SEGMENT_COLUMNS = 1 << 20
+CORRECTIONS = ("auto", "paper", "joint", "plane", "bounded", "none")
+# Bytes of reduced rows that one segment may take in the encoder. A segment starts with an empty window, which costs
+# up to K encoded bits a plane, so segments are as long as memory allows.
+_SEGMENT_BYTES = 160 << 20
+# Up to this window the list without a limit is smaller than the trellis; beyond it, exactness is the trellis's.
+_EXACT_LIST_WINDOW = 12
+
+Solver = Callable[[Words, NDArray[np.bool_]], Words]
 
 
 def resolve_encoder(encoder: str, code: Code) -> str:
@@ -40,20 +49,59 @@ def resolve_encoder(encoder: str, code: Code) -> str:
     Raises
     ------
     InputError
-        There is no such encoder.
+        There is no such encoder, or it cannot take the code's window.
     """
     if encoder not in ENCODERS:
         raise InputError(f"the encoder must be one of {', '.join(ENCODERS)}, not {encoder!r}")
+    bearable = code.constraint_length <= viterbi.MAX_WINDOW_BITS
+    if encoder == "viterbi" and not bearable:
+        raise InputError(
+            f"the viterbi encoder takes n_in * (n_s + 1) up to {viterbi.MAX_WINDOW_BITS}, "
+            f"not {code.constraint_length}; use --encoder elimination"
+        )
     if encoder != "auto":
         return encoder
-    exact = code.constraint_length <= viterbi.MAX_WINDOW_BITS and code.family != "identity"
-    return "viterbi" if exact else "elimination"
+    return "viterbi" if bearable and code.family != "identity" else "elimination"
 
 
-def default_segment_blocks(code: Code, n: int) -> int:
-    """Return the blocks of a segment: the whole tensor, or enough for about a million encoded bits of a plane."""
+def make_solver(code: Code, encoder: str, n_w: int, effort: int | None = 1) -> Solver:
+    """Return the function that encodes one segment: (targets, mask), shape (n,), to symbols, (blocks, n_in).
+
+    Parameters
+    ----------
+    encoder : {"elimination", "viterbi"}
+    effort : int or None
+        Right-hand-side alternatives of elimination; None is without limit, the exact optimum.
+
+    Raises
+    ------
+    InputError
+        The effort is out of range, or exactness is asked for a window too long for it.
+    """
+    if encoder == "viterbi":
+        return lambda targets, mask: viterbi.encode_segment(code, targets, mask, n_w)
+    if effort is None:
+        if code.constraint_length > viterbi.MAX_WINDOW_BITS:
+            raise InputError(
+                f"the exact optimum can be found for n_in * (n_s + 1) up to {viterbi.MAX_WINDOW_BITS}, "
+                f"not {code.constraint_length}; give --effort a number"
+            )
+        if code.constraint_length > _EXACT_LIST_WINDOW:
+            return lambda targets, mask: viterbi.encode_segment(code, targets, mask, n_w)
+        effort = 1 << (code.constraint_length + 1)
+    if not 1 <= effort <= MAX_ALTERNATIVES:
+        raise InputError(f"--effort must be between 1 and {MAX_ALTERNATIVES} or 'exact', not {effort}")
+    rows = elimination.rotated_rows(code)
+    limit = effort
+    return lambda targets, mask: encode_segment_with_list(code, targets, mask, n_w, limit, rows)
+
+
+def default_segment_blocks(code: Code, n: int, budget: int = _SEGMENT_BYTES) -> int:
+    """Return the blocks of a segment: the whole tensor, or equal parts whose reduced rows fit in `budget` bytes."""
     blocks = max(1, -(-n // code.n_out))
-    return min(blocks, max(1, _SEGMENT_COLUMNS // code.n_in))
+    row_bytes = 8 * (1 << (-(-code.constraint_length // 64) - 1).bit_length()) + 8
+    segments = -(-blocks * code.n_in * row_bytes // budget)
+    return -(-blocks // segments)
 
 
 def _choose_inversion(words: Words, mask: NDArray[np.bool_], n_w: int) -> int:
@@ -72,19 +120,60 @@ def _choose_inversion(words: Words, mask: NDArray[np.bool_], n_w: int) -> int:
     return inversion
 
 
+def split_corrections(corrections: str) -> tuple[str, int | None]:
+    """Split ``bounded:2`` into its name and bound; other formats have no number.
+
+    Raises
+    ------
+    InputError
+        There is no such format, or the bound is no positive number.
+    """
+    name, colon, number = corrections.partition(":")
+    if name not in CORRECTIONS or (colon and name != "bounded"):
+        raise InputError(
+            f"corrections must be one of {', '.join(CORRECTIONS)} or bounded:LIMIT, not {corrections!r}"
+        )
+    if not colon:
+        return name, None
+    if not number.isdecimal() or not 1 <= int(number) <= 1000:
+        raise InputError(f"the bound of the corrections must be between 1 and 1000, not {number!r}")
+    return name, int(number)
+
+
 def _choose_format(corrections: str, patches: Patches, n: int, n_w: int, n_out: int) -> CorrectionFormat:
-    if corrections == "none" or (corrections == "auto" and patches.positions.size == 0):
+    name, limit = split_corrections(corrections)
+    if name == "none" or (name == "auto" and patches.positions.size == 0):
         return NoCorrections()
-    if corrections == "paper":
+    if name == "paper":
         return PaperCorrections()
     joint = JointCorrections.cheapest(patches, n_w)
-    if corrections == "joint":
+    if name == "joint":
         return joint
-    if corrections == "bounded":
-        counts = np.bincount(patches.positions // n_out)
-        return BoundedCorrections(limit=int(counts.max(initial=1)), n_out=n_out)
-    choices: list[CorrectionFormat] = [PaperCorrections(), joint]
+    if name == "bounded":
+        return BoundedCorrections.cheapest(patches, n_w, limit or 1, n_out)
+    plane = PlaneCorrections.cheapest(patches, n, n_w)
+    if name == "plane":
+        return plane
+    choices: list[CorrectionFormat] = [PaperCorrections(), joint, plane]
     return min(choices, key=lambda choice: choice.bits(patches, n, n_w))
+
+
+def _constant_planes(
+    words: Words, mask: NDArray[np.bool_], n_w: int, payload_bits: int, patches_allowed: bool
+) -> int:
+    """Planes not worth their payload: 0 in every kept word, or in so many that patches are cheaper.
+
+    words: after inversion. payload_bits: of one plane.
+    """
+    kept = words[mask]
+    if kept.size == 0:
+        return 0
+    constant = 0
+    for q in range(n_w):
+        ones = int(np.count_nonzero(kept & kept.dtype.type(1 << q)))
+        if ones == 0 or (patches_allowed and 2 * correction_cost(ones, words.size, n_w) < payload_bits):
+            constant |= 1 << q
+    return constant
 
 
 def encode_tensor(
@@ -95,7 +184,10 @@ def encode_tensor(
     mask: NDArray[np.bool_] | None = None,
     interleaver: Interleaver | None = None,
     encoder: str = "auto",
+    effort: int | None = 1,
     corrections: str = "auto",
+    transform: str = "none",
+    drop_planes: bool = False,
     segment_blocks: int | None = None,
     jobs: int = 1,
     progress: Callable[[float], None] | None = None,
@@ -113,10 +205,19 @@ def encode_tensor(
         Row-major order by default.
     encoder : {"auto", "elimination", "viterbi"}
         ``viterbi`` is exact (the paper's Algorithm 3) and takes K up to 24; ``elimination`` takes any K.
-    corrections : {"auto", "paper", "joint", "bounded", "none"}
-        ``auto`` takes the cheapest of paper and joint, and none when nothing is unmatched.
+    effort : int or None
+        Alternatives that elimination keeps for each plane: 1 is greedy, None exact (K up to 24). They save
+        unmatched bits, not unmatched words (of those elimination leaves the fewest possible as it is), so with
+        ``auto`` corrections the greedy result is taken where it is the smaller one.
+    corrections : str
+        ``auto`` (the cheapest of paper, joint and plane; none when nothing is unmatched), ``paper``, ``joint``,
+        ``plane``, ``bounded:LIMIT`` (at most LIMIT patches in any block, 1 by default) or ``none``.
+    transform : {"none", "difference", "sign-magnitude", "auto"}
+        Reversible map of the words that are encoded; ``auto`` takes the one that leaves the fewest planes to store.
+    drop_planes : bool
+        Leave planes out of the payload that are constant over the kept weights, or nearly so.
     segment_blocks : int, optional
-        Blocks between two starts of stream; by default one segment for about a million encoded bits of a plane.
+        Blocks between two starts of stream; by default one segment for some four million encoded bits of a plane.
     jobs : int
         Threads that work on segments; the result does not depend on it.
     progress : callable, optional
@@ -130,33 +231,43 @@ def encode_tensor(
     Raises
     ------
     InputError
-        Shapes or dtypes do not fit, the encoder cannot take the code, or corrections are ``none`` though a word
-        is unmatched.
+        Shapes or dtypes do not fit, the encoder cannot take the code, corrections are ``none`` though a word is
+        unmatched, or the bound of ``bounded`` cannot be kept at this rate.
     """
-    if corrections not in CORRECTIONS:
-        raise InputError(f"corrections must be one of {', '.join(CORRECTIONS)}, not {corrections!r}")
+    format_name, limit = split_corrections(corrections)
     if mask is not None and mask.shape != values.shape:
         raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")
+    if segment_blocks is not None and segment_blocks < 1:
+        raise InputError(f"segment_blocks must be at least 1, not {segment_blocks}")
     chosen = resolve_encoder(encoder, code)
-    if chosen == "viterbi" and code.constraint_length > viterbi.MAX_WINDOW_BITS:
-        raise InputError(
-            f"the viterbi encoder takes n_in * (n_s + 1) up to {viterbi.MAX_WINDOW_BITS}, "
-            f"not {code.constraint_length}; use --encoder elimination"
-        )
+    n_w = number_format.n_w
+    solve = make_solver(code, chosen, n_w, effort)
     started = time.perf_counter()
-    words = number_format.to_words(values).reshape(-1)
-    n = words.size
+    raw = number_format.to_words(values).reshape(-1)
+    n = raw.size
     scan = interleaver or Interleaver(n)
     if scan.n != n:
         raise InputError(f"the interleaver must be made for {n} weights, not {scan.n}")
-    n_w = number_format.n_w
-    flat_mask = (words != 0) if mask is None else np.ascontiguousarray(mask, bool).reshape(-1)
+    if mask is None:
+        flat_mask = raw != 0
+    else:
+        flat_mask = np.ascontiguousarray(mask, bool).reshape(-1)
     scan_mask = scan.to_scan(flat_mask)
-    inversion = _choose_inversion(words, flat_mask, n_w)
-    period = segment_blocks or default_segment_blocks(code, n)
     blocks = -(-n // code.n_out)
+    period = min(segment_blocks or default_segment_blocks(code, n), max(1, blocks))
+    nearly = format_name in ("auto", "joint")
+    best: tuple[int, str, Words, int, int] | None = None
+    for name in TRANSFORMS if transform == "auto" else (transform,):
+        words = forward(name, raw, n_w)
+        inversion = _choose_inversion(words, flat_mask, n_w)
+        flipped = words ^ words.dtype.type(inversion)
+        constant = _constant_planes(flipped, flat_mask, n_w, blocks * code.n_in, nearly) if drop_planes else 0
+        if best is None or constant.bit_count() > best[0]:
+            best = (constant.bit_count(), name, words, inversion, constant)
+    assert best is not None
+    _dropped, transform, words, inversion, constant = best
+    stored = words.dtype.type(((1 << n_w) - 1) & ~constant)
     symbols = np.zeros((blocks, code.n_in), words.dtype)
-    rows = elimination.rotated_rows(code) if chosen == "elimination" else None
     starts = range(0, blocks, period)
 
     def one_segment(first: int) -> tuple[NDArray[np.int64], Words]:
@@ -165,14 +276,20 @@ def encode_tensor(
         wanted = words[begin:end] if scan.is_identity else words[scan.positions(begin, end)]
         wanted = wanted ^ words.dtype.type(inversion)
         care = scan_mask[begin:end]
-        if rows is not None:
-            part = elimination.encode_segment(code, wanted, care, rows)
+
+        def wrong(part: Words) -> Words:
+            return np.where(care, decode_words(code, part).reshape(-1)[: end - begin] ^ wanted, 0)
+
+        def attempt(active: NDArray[np.bool_]) -> tuple[Words, NDArray[np.int64]]:
+            part = solve(wanted & stored, active)
+            return part, np.flatnonzero(wrong(part))
+
+        if format_name == "bounded":
+            part, where = encode_bounded(attempt, care, code.n_out, code.n_s + 1, limit or 1)
         else:
-            part = viterbi.encode_segment(code, wanted, care, n_w)
+            part, where = attempt(care)
         symbols[first:last] = part
-        difference = np.where(care, decode_words(code, part).reshape(-1)[: end - begin] ^ wanted, 0)
-        where = np.flatnonzero(difference)
-        return where + begin, difference[where].astype(words.dtype)
+        return where + begin, wrong(part)[where].astype(words.dtype)
 
     found = []
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
@@ -188,8 +305,16 @@ def encode_tensor(
         positions=np.concatenate([f[0] for f in found]) if found else np.zeros(0, np.int64),
         differences=np.concatenate([f[1] for f in found]) if found else np.zeros(0, words.dtype),
     )
-    stored = _choose_format(corrections, patches, n, n_w, code.n_out)
-    stored.bits(patches, n, n_w)  # refuses what the format cannot hold
+    if format_name == "auto" and chosen == "elimination" and effort != 1:
+        greedy = encode_tensor(
+            values, number_format, code, mask=mask, interleaver=scan, encoder=chosen, transform=transform,
+            drop_planes=drop_planes, segment_blocks=period, jobs=jobs,
+        )  # fmt: skip
+        cost = parse_format(greedy.correction_format, code.n_out).bits(greedy.patches, n, n_w)
+        if cost <= _choose_format("auto", patches, n, n_w, code.n_out).bits(patches, n, n_w):
+            return replace(greedy, seconds=time.perf_counter() - started)
+    chosen_format = _choose_format(corrections, patches, n, n_w, code.n_out)
+    chosen_format.bits(patches, n, n_w)  # refuses what the format cannot hold
     return EncodedTensor(
         shape=values.shape,
         number_format=number_format,
@@ -199,8 +324,10 @@ def encode_tensor(
         symbols=symbols,
         mask=scan_mask,
         patches=patches,
-        correction_format=format_text(stored),
+        correction_format=format_text(chosen_format),
         inversion=inversion,
+        constant_planes=constant,
+        transform=transform,
         encoder=chosen,
         seconds=time.perf_counter() - started,
     )
@@ -209,11 +336,12 @@ def encode_tensor(
 def decode_scan(encoded: EncodedTensor) -> Words:
     """Decode to words in scan order, shape (n,), exactly as the hardware pipeline does.
 
-    XOR decoder, exclusive-or with the patches, exclusive-or with the inversion word, mask.
+    XOR decoder, exclusive-or with the patches, exclusive-or with the inversion word, inverse transform, mask.
     """
     words = decode_words(encoded.code, encoded.symbols, encoded.segment_blocks).reshape(-1)[: encoded.n]
     words[encoded.patches.positions] ^= encoded.patches.differences
     words ^= words.dtype.type(encoded.inversion)
+    words = inverse(encoded.transform, words, encoded.number_format.n_w)
     words[~encoded.mask] = 0
     return words
 
@@ -227,12 +355,3 @@ def decode_tensor(encoded: EncodedTensor) -> NDArray:
 def correction_format_of(encoded: EncodedTensor) -> CorrectionFormat:
     """Return the format that the tensor's patches are stored in."""
     return parse_format(encoded.correction_format, encoded.code.n_out)
-
-
-def with_corrections(encoded: EncodedTensor, corrections: str) -> EncodedTensor:
-    """Store the same patches in another format: ``paper``, ``joint``, ``bounded``, ``none`` or ``auto``."""
-    chosen = _choose_format(
-        corrections, encoded.patches, encoded.n, encoded.number_format.n_w, encoded.code.n_out
-    )
-    chosen.bits(encoded.patches, encoded.n, encoded.number_format.n_w)
-    return replace(encoded, correction_format=format_text(chosen))

@@ -10,7 +10,7 @@ from xorweave.hw.layouts import block_layout
 
 
 class InversionStage(wiring.Component):
-    """Inversion: exclusive-or of every word of a block with one word that says which planes are inverted. Combinational.
+    """Inversion: exclusive-or of every word with one that says which planes are inverted. Combinational.
 
     Parameters
     ----------

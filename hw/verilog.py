@@ -35,7 +35,7 @@ _RESERVED = frozenset(
     """always and assign begin buf case casex casez deassign default defparam disable edge else end endcase
     endfunction endmodule endtask event for force forever fork function if initial inout input integer join
     module nand negedge nor not or output parameter posedge reg release repeat signed task time tri vector
-    wait wand while wire wor xnor xor clk rst""".split()
+    wait wand while wire wor xnor xor clk rst""".split()  # noqa: SIM905
 )
 
 
@@ -267,6 +267,16 @@ class _ModuleText:
             return [self._expression(value)]
         if start == 0 and _is_modular(value):
             return [self._fit(value, stop)]
+        if isinstance(value, ast.Operator) and value.operator in ("&", "|", "^", "~"):
+            cut = ast.Operator(
+                value.operator, [ast.Slice(_wide(o, stop), start, stop) for o in value.operands]
+            )
+            return [self._expression(cut)]
+        if isinstance(value, ast.SwitchValue):
+            branches = [
+                (patterns, ast.Slice(_wide(chosen, stop), start, stop)) for patterns, chosen in value.cases
+            ]
+            return [self._choice(ast.SwitchValue(value.test, branches), stop - start)]
         wire = self._claim("part")
         self._extra.append(f"wire {_range(len(value))}{wire} = {_bare(self._expression(value))};")
         return [f"{wire}[{stop - 1}:{start}]" if stop - start > 1 else f"{wire}[{start}]"]
@@ -560,7 +570,12 @@ class _ModuleText:
                     self._driver[name] = "child"
                 pins.append(f".{port.part.name}({name})")
             instances.append(
-                [f"{child.module} {child.instance} (", *(f"  {pin}," for pin in pins[:-1]), f"  {pins[-1]}", ");"]
+                [
+                    f"{child.module} {child.instance} (",
+                    *(f"  {pin}," for pin in pins[:-1]),
+                    f"  {pins[-1]}",
+                    ");",
+                ]
             )
         comb = list(self._comb())
         sync = list(self._sync())
@@ -644,6 +659,13 @@ def _const(value: int, width: int) -> str:
     if width == 1:
         return f"1'b{value}"
     return f"{width}'h{value:x}"
+
+
+def _wide(value: Value, width: int) -> Value:
+    """Return a value with zeros in front, at least `width` bits."""
+    if value.shape().signed:
+        raise NotImplementedError("sign extension")
+    return value if len(value) >= width else ast.Concat([value, ast.Const(0, width - len(value))])
 
 
 def _is_modular(value: Value) -> bool:

@@ -17,7 +17,8 @@ from xorweave.sim.simulators import search_path
 
 # The wheel was configured without the compiler's flag for precompiled headers, which designs of more than one
 # C++ file need; and a simulation is short, so quick compilation matters more than the last bit of speed.
-MAKE_VARIABLES = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0")
+MAKE_VARIABLES = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0")
+
 
 def compile_model(sources: Sequence[Path], top: str, folder: Path, *, waves: bool) -> None:
     """Compile Verilog for cocotb's Verilator main loop into an empty folder; ``folder / top`` is the simulator.
@@ -57,7 +58,13 @@ def _folder(waves: bool) -> Path:
     """Return where the objects are kept: a folder for each version of everything that shapes them."""
     compiler = shutil.which("c++") or "c++"
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    names = [importlib.metadata.version("verilator"), *MAKE_VARIABLES, str(waves), version, platform.machine()]
+    names = [
+        importlib.metadata.version("verilator"),
+        *MAKE_VARIABLES,
+        str(waves),
+        version,
+        platform.machine(),
+    ]
     key = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return root / "xorweave" / f"verilator-{key}"

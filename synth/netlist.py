@@ -60,7 +60,9 @@ def count_netlist(path: Path, top: str, library: Library) -> NetlistCount:
     kinds = Counter(cell["type"] for cell in module["cells"].values())
     unknown = sorted(set(kinds) - set(library.cells))
     if unknown:
-        raise InputError(f"the library {library.name} must hold every cell, but {', '.join(unknown)} did not map")
+        raise InputError(
+            f"the library {library.name} must hold every cell, but {', '.join(unknown)} did not map"
+        )
     free = {
         name
         for name in kinds

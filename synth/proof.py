@@ -1,24 +1,27 @@
-"""Proofs that a mapped netlist is the decoder: the matrix, and the stream protocol, for ever and under every stall.
+"""Proofs that a mapped netlist is the decoder: the matrix, and the stream protocol, for ever and under every
+stall.
 
 Two lemmas make the proof.
 
-1. *Equivalence.* The netlist and the plain reference (``reference.py``), fed the same inputs, agree on every output in
-   every cycle: one miter output a port bit, written as AIGER. ABC finds the registers that correspond by induction
-   (``lcorr``), which leaves combinational functions, and builds their BDDs (``collapse``): parities have small BDDs,
-   while SAT solvers do not finish on them.
-2. *Contract.* The reference honours the streams (``contract_verilog``): every block is answered once, in order, with
-   the right window, patches, mask and marks; nothing is lost or doubled under any pattern of valid, ready and reset;
-   and a block leaves in every cycle as soon as all sides are willing. The data path of the reference is the same
-   text for every G, so this is proved by ``pdr`` on the window itself (G = identity, one plane), from any power-up state.
+1. *Equivalence.* The netlist and the plain reference (``reference.py``), fed the same inputs, agree on every
+output in
+   every cycle: one miter output a port bit, written as AIGER. ABC finds the registers that correspond by
+   induction (``lcorr``), which leaves combinational functions, and builds their BDDs (``collapse``): parities
+   have small BDDs, while SAT solvers do not finish on them.
+2. *Contract.* The reference honours the streams (``contract_verilog``): every block is answered once, in
+order, with
+   the right window, patches, mask and marks; nothing is lost or doubled under any pattern of valid, ready and
+   reset; and a block leaves in every cycle as soon as all sides are willing. The data path of the reference
+   is the same text for every G and every width, so ``pdr`` proves this on the window itself (G = identity,
+   one plane of one-bit symbols, the code's own N_s, one patch slot), from any power-up state.
 
-Lemma 1 starts both sides with equal registers. Registers correspond one to one, so it holds from whatever state the
-flip-flops of a chip wake up in, and lemma 2 says what is seen from there after a reset.
+Lemma 1 starts both sides with equal registers. Registers correspond one to one, so it holds from whatever
+state the flip-flops of a chip wake up in, and lemma 2 says what is seen from there after a reset.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from xorweave.synth.contract import contract_verilog
@@ -47,12 +50,29 @@ def _miter(shape: DecoderShape, top: str) -> str:
     return "\n".join(lines)
 
 
-def _all_outputs_zero(aiger: Path) -> bool:
+def _aiger(path: Path) -> tuple[list[int], bytes]:
+    """Split a binary AIGER file into its header's numbers (M I L O A) and the rest."""
+    head, _, rest = path.read_bytes().partition(b"\n")
+    return [int(number) for number in head.split()[1:6]], rest
+
+
+def _free_registers(sequential: Path, combinational: Path) -> None:
+    """Turn every register of an AIGER file into an input: what holds then holds in every state.
+
+    In binary AIGER the registers are numbered right after the inputs, so only the header changes and the
+    lines of the next-state functions go.
+    """
+    (largest, inputs, registers, outputs, ands), rest = _aiger(sequential)
+    rest = rest.split(b"\n", registers)[registers]
+    head = f"aig {largest} {inputs + registers} 0 {outputs} {ands}\n".encode()
+    combinational.write_bytes(head + rest)
+
+
+def _all_outputs_zero(path: Path) -> bool:
     """Whether every output of a binary AIGER file is the constant 0."""
-    head, _, rest = aiger.read_bytes().partition(b"\n")
-    _, _, latches, outputs, *_ = (int(number) for number in head.split()[1:])
-    lines = rest.split(b"\n", latches + outputs)
-    return all(line == b"0" for line in lines[latches : latches + outputs])
+    (_, _, registers, outputs, _), rest = _aiger(path)
+    lines = rest.split(b"\n", registers + outputs)
+    return all(line == b"0" for line in lines[registers : registers + outputs])
 
 
 def _model_check(aiger: str, directory: Path, timeout_s: float) -> str:
@@ -125,15 +145,19 @@ write_aiger -zinit miter.aig
         )
         try:
             run_abc(
-                "read_aiger miter.aig; lcorr; scleanup; collapse -B 100000000; strash; write_aiger rest.aig",
+                "read_aiger miter.aig; lcorr; strash; write_aiger merged.aig", directory, timeout_s=timeout_s
+            )
+            _free_registers(directory / "merged.aig", directory / "cut.aig")
+            run_abc(
+                "read_aiger cut.aig; strash; collapse -r -B 100000000; strash; write_aiger rest.aig",
                 directory,
                 timeout_s=timeout_s,
             )
+            if _all_outputs_zero(directory / "rest.aig"):
+                return PROVED
         except ToolError:
             return NOT_RUN
-        if _all_outputs_zero(directory / "rest.aig"):
-            return PROVED
-        return _model_check("rest.aig", directory, timeout_s)
+        return _model_check("merged.aig", directory, timeout_s)
 
 
 def prove_contract(shape: DecoderShape, *, timeout_s: float = 300) -> str:
@@ -142,7 +166,8 @@ def prove_contract(shape: DecoderShape, *, timeout_s: float = 300) -> str:
     Parameters
     ----------
     shape : DecoderShape
-        Its matrix and number of planes do not matter: the proof runs on one plane with G = identity.
+        Its matrix and widths do not matter to the proof, which runs on one plane of one-bit symbols with G =
+        identity: the reference's text moves symbols, patches and masks as words, whatever their width.
     timeout_s : float
 
     Returns
@@ -150,7 +175,7 @@ def prove_contract(shape: DecoderShape, *, timeout_s: float = 300) -> str:
     str
         ``proved``, ``failed``, or ``not run`` when pdr ran out of time.
     """
-    window = shape.with_identity()
+    window = shape.with_identity(n_in=1)
     return prove_contract_of(reference_verilog(window), "reference", window, timeout_s=timeout_s)
 
 

@@ -1,8 +1,8 @@
 """A plain decoder in Verilog, written straight from the generator matrix and the stream protocol.
 
-It serves twice. It is the reference that netlists are proved equal to: it shares no code with the hardware description,
-has one flat exclusive-or per row of G, and can be read in one go. And it is the baseline "as a plain generator writes it":
-the sharing of sub-expressions is left to the synthesiser.
+It serves twice. It is the reference that netlists are proved equal to: it shares no code with the hardware
+description, has one flat exclusive-or per row of G, and can be read in one go. And it is the baseline "as a
+plain generator writes it": the sharing of sub-expressions is left to the synthesiser.
 """
 
 from __future__ import annotations
@@ -70,12 +70,19 @@ class DecoderShape:
         """Cycles from taking a symbol to showing its block when nothing stalls."""
         return int(self.input_register) + int(self.output_register)
 
-    def with_identity(self) -> DecoderShape:
-        """Return the one-plane shape whose block is the window of symbols itself: G = identity."""
-        code, length = self.code, self.code.constraint_length
-        window = Code(n_in=code.n_in, n_out=length, n_s=code.n_s, generator=np.eye(length, dtype=np.uint8))
-        inversion = self.inversion if self.inversion is None else self.inversion & 1
-        return replace(self, code=window, n_w=1, inversion=inversion)
+    def with_identity(self, *, n_in: int | None = None) -> DecoderShape:
+        """Return the one-plane shape whose block is the window of symbols itself: G = identity.
+
+        Its symbols have `n_in` bits, by default as many as the code's, and it has at most one patch slot:
+        what the stages do with words does not depend on how many there are.
+        """
+        code = self.code
+        n_in = code.n_in if n_in is None else n_in
+        length = n_in * (code.n_s + 1)
+        window = Code(n_in=n_in, n_out=length, n_s=code.n_s, generator=np.eye(length, dtype=np.uint8))
+        inversion = self.inversion if self.inversion is None else int(self.inversion != 0)
+        patches = min(self.patches_per_block, 1)
+        return replace(self, code=window, n_w=1, inversion=inversion, patches_per_block=patches)
 
     def streams(self) -> list[tuple[str, int]]:
         """Return the input streams, (AXI prefix, width of tdata), symbols first."""
@@ -97,7 +104,11 @@ class DecoderShape:
         if self.inversion is None:
             ports.append(("input", "inversion", self.n_w))
         ports += [("output", "m_axis_tdata", self.block_width), ("output", "m_axis_tuser", 1)]
-        ports += [("output", "m_axis_tlast", 1), ("output", "m_axis_tvalid", 1), ("input", "m_axis_tready", 1)]
+        ports += [
+            ("output", "m_axis_tlast", 1),
+            ("output", "m_axis_tvalid", 1),
+            ("input", "m_axis_tready", 1),
+        ]
         return ports
 
 
@@ -118,7 +129,8 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
     Returns
     -------
     str
-        Verilog-2001. Bit b of plane q of a symbol is ``tdata[b * n_w + q]``, word r of a block ``tdata[r * n_w + q]``.
+        Verilog-2001. Bit b of plane q of a symbol is ``tdata[b * n_w + q]``, word r of a block ``tdata[r *
+        n_w + q]``.
 
     Raises
     ------

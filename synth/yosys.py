@@ -20,7 +20,8 @@ class ToolError(RuntimeError):
 def run_yosys(script: str, directory: Path, *, timeout_s: float | None = None) -> str:
     """Run a Yosys script in `directory` and return its log.
 
-    File names inside the script are relative to `directory`, which keeps machine paths out of what Yosys writes.
+    File names inside the script are relative to `directory`, which keeps machine paths out of what Yosys
+    writes.
 
     Raises
     ------
@@ -84,6 +85,8 @@ def run_abc(commands: str, directory: Path, *, timeout_s: float | None = None) -
 @lru_cache(maxsize=1)
 def tool_versions() -> dict[str, str]:
     """Return the versions of Yosys and ABC that every figure of this package is made with."""
-    text = subprocess.run([str(yosys_abc()), "-c", "version"], capture_output=True, text=True, check=False).stdout
+    text = subprocess.run(
+        [str(yosys_abc()), "-c", "version"], capture_output=True, text=True, check=False
+    ).stdout
     found = re.search(r"ABC [\d.]+ \(compiled [^)]*\)", text)
     return {"yosys": f"pyosys {version('pyosys')}", "abc": found[0] if found else "unknown"}

@@ -12,10 +12,16 @@ from xorweave.golden.code_choice import CodeChoice
 from xorweave.golden.container import Container, write_container
 from xorweave.golden.errors import InputError
 from xorweave.golden.figures import tensor_record, total_record
-from xorweave.golden.prepare import Preparation, Prepared, is_encodable, prepare, synthetic_values
+from xorweave.golden.prepare import (
+    Preparation,
+    Prepared,
+    check_dtype,
+    is_encodable,
+    prepare,
+    synthetic_values,
+)
 from xorweave.golden.safetensors_file import Tensor
 from xorweave.golden.stream import EncodedTensor
-from xorweave.golden.tensor_codec import encode_tensor
 from xorweave.golden.weight_files import read_masks, read_smtx, read_weights
 
 
@@ -42,7 +48,21 @@ def encode(
     ] = "auto",
     max_k: Annotated[int, typer.Option(help="Longest window that --code auto may choose")] = 256,
     encoder: Annotated[str, typer.Option(help="auto, elimination or viterbi")] = "auto",
-    corrections: Annotated[str, typer.Option(help="auto, paper, joint, bounded or none")] = "auto",
+    effort: Annotated[
+        str, typer.Option(help="Alternatives elimination keeps for each plane: 1 (greedy) or more, or exact")
+    ] = "1",
+    corrections: Annotated[
+        str, typer.Option(help="auto, paper, joint, plane, bounded[:PATCHES A BLOCK] or none")
+    ] = "auto",
+    error_free: Annotated[
+        bool, typer.Option("--error-free", help="Find a code that needs no corrections at all")
+    ] = False,
+    transform: Annotated[
+        str, typer.Option(help="none, difference, sign-magnitude or auto: a map that may make planes constant")
+    ] = "none",
+    drop_planes: Annotated[
+        bool, typer.Option("--drop-planes", help="Leave (nearly) constant planes out of the payload")
+    ] = False,
     jobs: Annotated[int, typer.Option(help="Threads")] = 1,
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
@@ -54,6 +74,10 @@ def encode(
         raise InputError(f"there is no folder {out.parent} to write into")
     if jobs < 1:
         raise InputError(f"--jobs must be at least 1, not {jobs}")
+    if effort != "exact" and not effort.isdecimal():
+        raise InputError(f"--effort must be a number or 'exact', not {effort!r}")
+    if error_free and corrections not in ("auto", "none"):
+        raise InputError(f"--error-free stores no corrections, so --corrections must not be {corrections!r}")
     choice = CodeChoice.parse(code, max_k=max_k, seed=seed)
 
     plain: dict[str, Tensor] = {}
@@ -63,6 +87,7 @@ def encode(
             raise InputError(
                 "an .smtx file is a mask already: --sparsity and --mask must not be given with it"
             )
+        check_dtype(dtype)
         kept = read_smtx(src)
         made, fmt = synthetic_values(kept, values or "uniform", dtype or "int8", seed)
         if kept.size:
@@ -74,6 +99,8 @@ def encode(
             raise InputError("--values must be given with an .smtx mask only")
         tensors = read_weights(src)
         masks = read_masks(mask) if mask is not None else {}
+        if mask is not None and not masks:
+            raise InputError(f"{mask} must hold at least one mask")
         encodable = [name for name, tensor in tensors.items() if is_encodable(tensor)]
         if len(masks) == 1 and len(encodable) == 1:
             masks = {encodable[0]: next(iter(masks.values()))}  # one mask for one tensor needs no name
@@ -87,27 +114,33 @@ def encode(
             work[name] = prepare(name, tensor, how)
             scale = work[name].scale
             if scale is not None:
+                if f"{name}.scale" in tensors:
+                    raise InputError(
+                        f"the scale of tensor {name} must be named {name}.scale, "
+                        "but there is a tensor of that name already"
+                    )
                 plain[f"{name}.scale"] = Tensor.of(scale)
 
     encoded: dict[str, EncodedTensor] = {}
     with meter() as show:
         for name, item in work.items():
-            plan = choice.for_mask(item.mask, item.number_format.n_w)
             with show.task(name) as advance:
-                encoded[name] = encode_tensor(
+                encoded[name] = (choice.encode_error_free if error_free else choice.encode)(
                     item.values,
                     item.number_format,
-                    plan.code,
-                    mask=item.mask,
-                    interleaver=plan.interleaver,
+                    item.mask,
                     encoder=encoder,
-                    corrections=plan.corrections if corrections == "auto" else corrections,
+                    effort=None if effort == "exact" else int(effort),
+                    corrections=corrections,
+                    transform=transform,
+                    drop_planes=drop_planes,
                     jobs=jobs,
                     progress=advance,
                 )
     info = {
         "source": src.name, "code": code, "encoder": encoder, "seed": str(seed), "prune": prune,
         "sparsity": str(sparsity), "dtype": str(dtype), "values": str(values),
+        "effort": effort, "error_free": str(error_free),
     }  # fmt: skip
     write_container(out, Container(encoded=encoded, plain=plain, info=info))
     report(encoded, as_json=as_json, title=f"{src.name} -> {out.name}")

@@ -1,0 +1,131 @@
+"""The generated Verilog in a simulator against the golden model, under every kind of stall."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from xorweave.golden.code import Code
+from xorweave.golden.errors import InputError
+from xorweave.golden.number_format import number_format
+from xorweave.hw.package import config_for, write_package
+from xorweave.hw.vectors import random_tensor
+from xorweave.sim.simulate import simulate
+from xorweave.sim.simulators import SIMULATORS, available
+
+BLOCKS, SEGMENT = 200, 64
+
+
+def _make(folder: Path, **options: object) -> Path:
+    code = Code.uniform(n_in=5, n_out=18, n_s=2, seed=9)
+    tensor = random_tensor(
+        code,
+        number_format("int8"),
+        blocks=BLOCKS,
+        segment_blocks=SEGMENT,
+        sparsity=0.7,
+        patches_per_block=3,
+        inversion=0xA5,
+        transform="sign-magnitude",
+        seed=2,
+    )
+    write_package(folder, config_for(tensor, inversion=None, **options), tensor)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A decoder without any optional register."""
+    return _make(tmp_path_factory.mktemp("sim") / "lean")
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A decoder with every optional register."""
+    return _make(tmp_path_factory.mktemp("sim") / "registered", output_register=True, skid_buffers=True)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("which", ["lean", "registered"])
+def test_every_word_of_every_cycle(request: pytest.FixtureRequest, which: str, simulator: str) -> None:
+    if not available(simulator):
+        pytest.skip(f"{simulator} is not installed")
+    folder = request.getfixturevalue(which)
+    latency = {"lean": 1, "registered": 2}[which]
+    quiet = simulate(folder, simulator=simulator)
+    assert (quiet.mismatches, quiet.blocks, quiet.stall_cycles, quiet.idle_cycles) == (0, BLOCKS, 0, 0)
+    assert quiet.cycles == BLOCKS + latency
+    for stalls in ("regular", "random"):
+        result = simulate(folder, simulator=simulator, stalls=stalls, seed=5)
+        assert (result.mismatches, result.blocks, result.stall_cycles) == (0, BLOCKS, 0)
+        assert result.idle_cycles > 0
+
+
+RESTART: list[Sequence[int]] = [
+    # the second stream is given up after 20 blocks and sent again from its start
+    [*range(SEGMENT + 20), *range(SEGMENT, BLOCKS)],
+    # a stream of one block, again and again
+    [0, 0, 0, *range(SEGMENT)],
+]
+
+
+@pytest.mark.parametrize("order", RESTART, ids=["given up", "one block"])
+@pytest.mark.parametrize("stalls", ["none", "random"])
+def test_a_stream_starts_anew_without_a_bubble(lean: Path, order: Sequence[int], stalls: str) -> None:
+    result = simulate(lean, order=order, stalls=stalls, seed=7)
+    assert (result.mismatches, result.blocks, result.stall_cycles) == (0, len(order), 0)
+    if stalls == "none":
+        assert result.cycles == len(order) + 1
+
+
+@pytest.mark.parametrize("which", ["lean", "registered"])
+def test_reset_in_mid_stream(request: pytest.FixtureRequest, which: str) -> None:
+    folder = request.getfixturevalue(which)
+    for stalls in ("none", "random"):
+        result = simulate(folder, reset_after=[30, SEGMENT + 1], stalls=stalls, seed=3)
+        assert (result.mismatches, result.blocks) == (0, BLOCKS)
+
+
+def test_one_wrong_bit_is_seen(lean: Path, tmp_path: Path) -> None:
+    spoiled = tmp_path / "spoiled"
+    shutil.copytree(lean, spoiled)
+    path = spoiled / "vectors" / "weights.hex"
+    lines = path.read_text().split()
+    lines[77] = f"{int(lines[77], 16) ^ 1 << 40:0{len(lines[77])}x}"
+    path.write_text("\n".join(lines))
+    result = simulate(spoiled)
+    assert result.mismatches == 1
+    assert result.messages[0].startswith("block 77: got ")
+
+
+def test_a_broken_decoder_is_seen(lean: Path, tmp_path: Path) -> None:
+    """The history is not cleared at a start: only blocks after the first stream are wrong."""
+    broken = tmp_path / "broken"
+    shutil.copytree(lean, broken)
+    (path,) = (broken / "rtl").glob("*.v")
+    text = path.read_text()
+    assert "start ? 40'h0 : x0" in text
+    path.write_text(text.replace("start ? 40'h0 : x0", "x0"))
+    result = simulate(broken)
+    assert 0 < result.mismatches <= 3 * 2
+    assert result.messages[0].startswith(f"block {SEGMENT}:")
+
+
+def test_waves_can_be_opened(lean: Path, tmp_path: Path) -> None:
+    path = tmp_path / "waves" / "run.vcd"
+    simulate(lean, waves=path)
+    text = path.read_text()
+    assert "$enddefinitions $end" in text
+    assert "m_axis_tdata" in text
+
+
+def test_bad_input(tmp_path: Path, lean: Path) -> None:
+    with pytest.raises(InputError, match="must be a folder that generate wrote"):
+        simulate(tmp_path)
+    with pytest.raises(InputError, match="stalls must be one of none, random, regular, not 'often'"):
+        simulate(lean, stalls="often")
+    with pytest.raises(InputError, match="the simulator must be one of verilator, icarus, not 'vcs'"):
+        simulate(lean, simulator="vcs")

@@ -1,0 +1,131 @@
+"""``xorweave generate``: a decoder in Verilog with golden vectors, test bench and FuseSoC core."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from xorweave.console import print_json
+from xorweave.golden.code_choice import CodeChoice
+from xorweave.golden.container import read_container
+from xorweave.golden.errors import InputError
+from xorweave.golden.number_format import number_format
+from xorweave.golden.stream import EncodedTensor
+from xorweave.hw.package import config_for, write_package
+from xorweave.hw.vectors import random_tensor
+from xorweave.hw.xor_synthesis import optimize
+
+
+def generate(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write")],
+    src: Annotated[
+        Path | None, typer.Argument(help="A container written by encode; or give --code instead")
+    ] = None,
+    tensor: Annotated[
+        str | None, typer.Option(help="Which tensor of the container; default: the largest")
+    ] = None,
+    code: Annotated[
+        str | None, typer.Option(help="A code as for encode; its vectors are random, from --seed")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="With --code: the weights' number format")] = "int8",
+    sparsity: Annotated[float, typer.Option(help="With --code: share of zeros in the random mask")] = 0.9,
+    patches: Annotated[
+        int | None, typer.Option(help="Patches a block; default: what the tensor needs (0 with --code)")
+    ] = None,
+    blocks: Annotated[int, typer.Option(help="Golden vectors for so many blocks at most")] = 20000,
+    mask: Annotated[bool, typer.Option("--mask/--no-mask", help="Mask stage")] = True,
+    inversion_port: Annotated[
+        bool, typer.Option("--inversion-port", help="The inversion word as a port, not a constant")
+    ] = False,
+    input_register: Annotated[
+        bool,
+        typer.Option("--input-register/--no-input-register", help="Hold the newest symbol in a register"),
+    ] = True,
+    output_register: Annotated[
+        bool, typer.Option("--output-register", help="Hold the weights in a register")
+    ] = False,
+    network: Annotated[
+        str, typer.Option(help="XOR network: shared (sums made once) or plain (a tree for every output)")
+    ] = "shared",
+    effort: Annotated[int, typer.Option(help="Search for a smaller shared network: 0 to 3")] = 0,
+    depth_limit: Annotated[
+        int | None, typer.Option(help="Most two-input XORs in a row in a shared network")
+    ] = None,
+    skid_buffers: Annotated[
+        bool, typer.Option("--skid-buffers", help="Cut the ready paths of all inputs")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the random vectors and of the code, with --code")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object")] = False,
+) -> None:
+    """Generate a decoder: Verilog, golden vectors, Python-free self-checking test bench, FuseSoC core."""
+    if (src is None) == (code is None):
+        raise InputError("generate must be given either a container or --code")
+    if network not in ("shared", "plain"):
+        raise InputError(f"--network must be shared or plain, not {network!r}")
+    if blocks < 1:
+        raise InputError(f"--blocks must be at least 1, not {blocks}")
+    if not 0 <= sparsity < 1:
+        raise InputError(f"--sparsity must be at least 0 and below 1, not {sparsity}")
+    name = None
+    used_seed = None
+    if src is not None:
+        name, encoded = _pick(src, tensor)
+    else:
+        assert code is not None
+        kind = number_format(dtype)
+        shape = np.random.default_rng(seed).random(1 << 16) >= sparsity
+        chosen = CodeChoice.parse(code, seed=seed).for_mask(shape, kind.n_w).code
+        if patches is not None and not 0 <= patches <= chosen.n_out:
+            raise InputError(f"--patches must be between 0 and n_out = {chosen.n_out}, not {patches}")
+        used_seed = seed
+        encoded = random_tensor(
+            chosen,
+            kind,
+            blocks=min(blocks, 1000),
+            segment_blocks=min(blocks, 300),
+            sparsity=sparsity,
+            patches_per_block=patches or 0,
+            seed=seed,
+        )
+    options: dict[str, Any] = {
+        "mask": mask,
+        "input_register": input_register,
+        "output_register": output_register,
+        "skid_buffers": skid_buffers,
+    }
+    if network == "shared":
+        options["network"] = optimize(
+            encoded.code.generator, effort=effort, depth_limit=depth_limit, seed=seed
+        )
+    if patches is not None:
+        options["patches_per_block"] = patches
+    if inversion_port:
+        options["inversion"] = None
+    config = config_for(encoded, **options)
+    manifest = write_package(out, config, encoded, tensor_name=name, seed=used_seed, max_blocks=blocks)
+    if as_json:
+        print_json(manifest)
+        return
+    made = manifest["code"]
+    print(
+        f"{out}: {manifest['top']}, {made['spec']}, check value {made['check_value']}, {manifest['n_w']} planes"
+    )
+    print(f"  {', '.join(manifest['files'])}")
+    print(
+        f"  golden vectors: {manifest['vectors']['blocks']} of {manifest['vectors']['tensor_blocks']} blocks"
+    )
+
+
+def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:
+    """Choose the tensor to generate a decoder for."""
+    encoded = read_container(src).encoded
+    if not encoded:
+        raise InputError(f"{src} must hold an encoded tensor, but holds none")
+    if tensor is None:
+        tensor = max(encoded, key=lambda name: encoded[name].n)
+    if tensor not in encoded:
+        raise InputError(f"--tensor must be one of {', '.join(encoded)}, not {tensor!r}")
+    return tensor, encoded[tensor]

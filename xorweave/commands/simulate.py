@@ -1,0 +1,35 @@
+"""``xorweave simulate``: a generated decoder against the golden model, cycle for cycle."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xorweave.console import print_json
+from xorweave.sim.simulate import simulate as run
+
+
+def simulate(
+    directory: Annotated[Path, typer.Argument(help="A folder written by generate")],
+    simulator: Annotated[str, typer.Option(help="verilator or icarus")] = "verilator",
+    stalls: Annotated[str, typer.Option(help="none, random or regular, on all ports")] = "none",
+    waves: Annotated[Path | None, typer.Option(help="Write the waves to this .vcd file")] = None,
+    seed: Annotated[int, typer.Option(help="Of the random stalls")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+) -> None:
+    """Simulate a generated decoder and compare every word of every cycle with the golden model."""
+    result = run(directory, simulator=simulator, stalls=stalls, waves=waves, seed=seed)
+    if as_json:
+        print_json(result.as_json())
+    else:
+        print(
+            f"{result.simulator}: {result.blocks} blocks in {result.cycles} cycles, "
+            f"{result.stall_cycles} stall cycles, {result.mismatches} mismatches"
+        )
+    for message in result.messages:
+        print(message, file=sys.stderr)
+    if result.mismatches:
+        raise typer.Exit(1)

@@ -1,0 +1,49 @@
+"""``xorweave synth``: gates, area, clock and throughput of a generated decoder, with a proof."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xorweave.synth.decoder_package import synthesize_decoder
+
+
+def synth(
+    directory: Annotated[Path, typer.Argument(help="What generate wrote.")],
+    target: Annotated[str, typer.Option(help="gates, ice40, ecp5 or xilinx.")] = "gates",
+    liberty: Annotated[
+        Path | None, typer.Option(help="Liberty file (plain or .gz) for area and timing.")
+    ] = None,
+    clock: Annotated[float | None, typer.Option(help="Clock constraint in MHz; needs --liberty.")] = None,
+    prove: Annotated[bool, typer.Option(help="Prove the netlist equal to matrix and protocol.")] = True,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Count a decoder's gates (NAND2 = 1), prove the netlist, give area and clock for a real library."""
+    result = synthesize_decoder(directory, target=target, liberty=liberty, clock_mhz=clock, prove=prove)
+    if json_output:
+        typer.echo(json.dumps(result.to_json()))
+        return
+    rows: list[tuple[str, object, str]] = [
+        ("library", result.library, ""),
+        ("gate equivalents", result.gate_equivalents, "NAND2 = 1; everything behind the ports"),
+        ("XOR2", result.xor2, "two-input XOR and XNOR cells"),
+        ("flip-flops", result.flip_flops, ""),
+        ("LUTs", result.luts, ""),
+        ("depth", result.depth, "cells on the longest path"),
+        ("area", result.area_um2, "um2"),
+        ("critical path", result.critical_path_ns, "ns"),
+        ("clock reached", result.fmax_mhz, "MHz"),
+        ("outputs per cycle", result.outputs_per_cycle, "plane bits"),
+        ("bits/cycle/kGE", result.bits_per_cycle_per_kge, ""),
+        ("Gbit/s/kGE", result.gbit_per_s_per_kge, ""),
+        ("equivalence", result.equivalence, "netlist = matrix and stream protocol"),
+        *((f"version of {tool}", value, "") for tool, value in result.tool_versions.items()),
+    ]
+    for name, value, unit in rows:
+        if value is not None:
+            figure = f"{value:.4g}" if isinstance(value, float) and value < 1000 else value
+            figure = f"{value:.0f}" if isinstance(value, float) and value >= 1000 else figure
+            typer.echo(f"{name:<20} {figure} {unit}".rstrip())
