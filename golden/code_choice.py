@@ -16,11 +16,12 @@ from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import NumberFormat
 from xorweave.golden.plan import choose_plan, dense_plan, rank_plans
 from xorweave.golden.stream import EncodedTensor
-from xorweave.golden.tensor_codec import encode_tensor
-
+from xorweave.golden.tensor_codec import default_segment_blocks, encode_tensor
 
 # Codes tried before a tensor is stored dense rather than with an unmatched bit.
 _ERROR_FREE_TRIES = 12
+# A segment's start, where the window is empty, is where bits go unmatched first: longer segments, more memory.
+_ERROR_FREE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class CodeChoice:
                 raise InputError(f"the paper's code has n_s = 0, 1 or 2, not {numbers['n_s']}")
             return cls(kind="paper", max_k=max_k, seed=numbers["seed"], n_s=numbers["n_s"])
         if text in CATALOGUE:
-            return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_spec(CATALOGUE[text].spec))
+            return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_name(text))
         if "=" not in text:
             raise InputError(
                 f"--code must be auto, paper[,n_s=0|1|2], KEY=VALUE,... or one of {', '.join(CATALOGUE)}, not {text!r}"
@@ -133,7 +134,13 @@ class CodeChoice:
         )
         for plan in [*plans, dense_plan(mask.size, n_w)]:
             encoded = encode_tensor(
-                values, number_format, plan.code, mask=mask, interleaver=plan.interleaver, **options
+                values,
+                number_format,
+                plan.code,
+                mask=mask,
+                interleaver=plan.interleaver,
+                segment_blocks=default_segment_blocks(plan.code, mask.size, _ERROR_FREE_BYTES),
+                **options,
             )
             if encoded.patches.positions.size == 0:
                 return encoded

@@ -119,6 +119,7 @@ class PaperCorrections:
                     raise InputError("the correction stream ends too early")
                 more = int(bits[at])
                 at += 1
+                last = -1
                 while more:
                     if at + width > bits.size:
                         raise InputError("the correction stream ends too early")
@@ -128,6 +129,9 @@ class PaperCorrections:
                     position = v * self.vector + (entry & (self.vector - 1))
                     if position >= n:
                         raise InputError(f"a correction points at position {position} of {n}")
+                    if position <= last:
+                        raise InputError(f"vector {v} of plane {q} has a correction out of order")
+                    last = position
                     found[position] = found.get(position, 0) | 1 << q
         if at != bits.size:
             raise InputError("the correction stream is longer than its contents")
@@ -186,9 +190,11 @@ class JointCorrections:
 
     def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
         gaps, differences = self.records(patches)
-        fields = [pack_fields(gaps, self.gap_bits), pack_fields(differences, n_w)]
-        both = [field.reshape(gaps.size, -1) for field in fields]
-        return np.concatenate(both, axis=1).reshape(-1) if gaps.size else np.zeros(0, np.uint8)
+        both = [
+            pack_fields(gaps, self.gap_bits).reshape(gaps.size, self.gap_bits),
+            pack_fields(differences, n_w).reshape(gaps.size, n_w),
+        ]
+        return np.concatenate(both, axis=1).reshape(-1)
 
     def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
         width = self.gap_bits + n_w
@@ -201,7 +207,71 @@ class JointCorrections:
         if positions.size and positions[-1] >= n:
             raise InputError(f"a correction points at position {positions[-1]} of {n}")
         real = differences != 0
-        return Patches(positions=positions[real], differences=differences[real].astype(word))
+        patches = Patches(positions=positions[real], differences=differences[real].astype(word))
+        # one list of patches has one stream: bridges are full and lead to a patch
+        if not np.array_equal(self.records(patches)[0], gaps):
+            raise InputError("the correction stream has a bridge that leads nowhere")
+        return patches
+
+
+@dataclass(frozen=True)
+class PlaneCorrections:
+    """Each plane on its own, as gaps: every record is the number of positions passed over before an unmatched bit.
+
+    The planes are read one after another as one row of n * n_w bits. The highest gap stands for "that many
+    positions without an unmatched bit". Cheaper than the joint format where an effort has left single bits.
+    """
+
+    gap_bits: int
+    name: str = "plane"
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.gap_bits <= 32:
+            raise InputError(f"gap_bits must be between 2 and 32, not {self.gap_bits}")
+
+    @classmethod
+    def cheapest(cls, patches: Patches, n: int, n_w: int) -> PlaneCorrections:
+        """Choose the gap width that stores these patches in the fewest bits."""
+        gaps = cls._gaps(patches, n, n_w)
+        widths = range(2, 33)
+        return cls(widths[int(np.argmin([cls(g)._count(gaps) * g for g in widths]))])
+
+    @staticmethod
+    def _gaps(patches: Patches, n: int, n_w: int) -> NDArray[np.int64]:
+        planes = to_planes(patches.differences, n_w)
+        rows = [patches.positions[plane == 1] + q * n for q, plane in enumerate(planes)]
+        where = np.concatenate(rows) if rows else np.zeros(0, np.int64)
+        return np.diff(where, prepend=np.int64(-1)) - 1
+
+    def _count(self, gaps: NDArray[np.int64]) -> int:
+        return gaps.size + int((gaps // ((1 << self.gap_bits) - 1)).sum())
+
+    def bits(self, patches: Patches, n: int, n_w: int) -> int:
+        return self._count(self._gaps(patches, n, n_w)) * self.gap_bits
+
+    def pack(self, patches: Patches, n: int, n_w: int) -> Bits:
+        gaps = self._gaps(patches, n, n_w)
+        longest = (1 << self.gap_bits) - 1
+        last = np.cumsum(gaps // longest + 1) - 1
+        fields = np.full(self._count(gaps), longest, np.int64)
+        fields[last] = gaps % longest
+        return pack_fields(fields, self.gap_bits)
+
+    def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
+        if bits.size % self.gap_bits:
+            raise InputError(f"the correction stream must be a whole number of {self.gap_bits}-bit gaps")
+        longest = (1 << self.gap_bits) - 1
+        gaps = unpack_fields(bits, self.gap_bits).astype(np.int64)
+        real = gaps != longest
+        if real.size and not real[-1]:
+            raise InputError("the correction stream has a bridge that leads nowhere")
+        where = (np.cumsum(gaps + real) - 1)[real]
+        if where.size and where[-1] >= n * n_w:
+            raise InputError(f"a correction points at bit {where[-1]} of {n * n_w}")
+        positions, index = np.unique(where % n if n else where, return_inverse=True)
+        differences = np.zeros(positions.size, word)
+        np.bitwise_or.at(differences, index, np.left_shift(word.type(1), (where // max(n, 1)).astype(word)))
+        return Patches(positions=positions.astype(np.int64), differences=differences)
 
 
 @dataclass(frozen=True)
@@ -209,8 +279,8 @@ class BoundedCorrections:
     """The joint format with a promise: at most `limit` records fall into any block of n_out positions.
 
     So hardware of fixed width corrects at line rate, without buffers and without ever stalling. The encoder keeps
-    the promise (``xorweave.golden.bounding``). A gap field of at least log2(n_out) bits sees to it that a block
-    has at most one bridging record, and only if it has no patch.
+    the promise for the patches (``xorweave.golden.bounding``); the gap width is chosen so that bridging records,
+    which may fall into a block beside its patches, do not break it.
     """
 
     limit: int
@@ -228,20 +298,25 @@ class BoundedCorrections:
 
     @classmethod
     def cheapest(cls, patches: Patches, n_w: int, limit: int, n_out: int) -> BoundedCorrections:
-        """Choose the gap width that stores these patches in the fewest bits."""
-        gap_bits = max((n_out - 1).bit_length(), JointCorrections.cheapest(patches, n_w).gap_bits)
-        return cls(limit, gap_bits, n_out)
+        """Choose the gap width that stores these patches in the fewest bits without a block too full."""
+        forms = [cls(limit, gap_bits, n_out) for gap_bits in range(max(1, (n_out - 1).bit_length()), 33)]
+        # the widest field needs no bridge: if that breaks the promise, the patches themselves do
+        kept = [form for form in forms if form._fullest(patches) <= limit] or forms[-1:]
+        return min(kept, key=lambda form: form.records.bits(patches, 0, n_w))
 
     @property
     def records(self) -> JointCorrections:
         """The joint format that the records are written in."""
         return JointCorrections(self.gap_bits)
 
-    def _check(self, patches: Patches) -> None:
+    def _fullest(self, patches: Patches) -> int:
         gaps, _differences = self.records.records(patches)
-        counts = np.bincount((np.cumsum(gaps + 1) - 1) // self.n_out)
-        if counts.max(initial=0) > self.limit:
-            raise InputError(f"a block needs {counts.max()} patches, but the format allows {self.limit}")
+        return int(np.bincount((np.cumsum(gaps + 1) - 1) // self.n_out).max(initial=0))
+
+    def _check(self, patches: Patches) -> None:
+        fullest = self._fullest(patches)
+        if fullest > self.limit:
+            raise InputError(f"a block needs {fullest} patches, but the format allows {self.limit}")
 
     def bits(self, patches: Patches, n: int, n_w: int) -> int:
         self._check(patches)
@@ -258,7 +333,8 @@ class BoundedCorrections:
 
 
 def parse_format(text: str, n_out: int) -> CorrectionFormat:
-    """Make a format from its stored text: ``none``, ``paper``, ``joint:GAP_BITS`` or ``bounded:LIMIT:GAP_BITS``.
+    """Make a format from its stored text: ``none``, ``paper``, ``joint:GAP_BITS``, ``plane:GAP_BITS``
+    or ``bounded:LIMIT:GAP_BITS``.
 
     Raises
     ------
@@ -274,18 +350,20 @@ def parse_format(text: str, n_out: int) -> CorrectionFormat:
             return PaperCorrections()
         case ("joint", [gap]) if small:
             return JointCorrections(int(gap))
+        case ("plane", [gap]) if small:
+            return PlaneCorrections(int(gap))
         case ("bounded", [limit, gap]) if small and int(gap) <= 32:
             return BoundedCorrections(int(limit), int(gap), n_out)
     raise InputError(
-        "the correction format must be none, paper, joint:GAP_BITS or bounded:LIMIT:GAP_BITS, "
+        "the correction format must be none, paper, joint:GAP_BITS, plane:GAP_BITS or bounded:LIMIT:GAP_BITS, "
         f"not {text!r:.60}"
     )
 
 
 def format_text(chosen: CorrectionFormat) -> str:
     """Write a format as `parse_format` reads it."""
-    if isinstance(chosen, JointCorrections):
-        return f"joint:{chosen.gap_bits}"
+    if isinstance(chosen, JointCorrections | PlaneCorrections):
+        return f"{chosen.name}:{chosen.gap_bits}"
     if isinstance(chosen, BoundedCorrections):
         return f"bounded:{chosen.limit}:{chosen.gap_bits}"
     return chosen.name

@@ -66,13 +66,16 @@ def _balanced_taps(source: BitSource, rows: int, columns: int, taps: int) -> lis
     deck: list[int] = []
     dealt: list[list[int]] = []
     for _ in range(rows):
-        hand: list[int] = []
+        hand: set[int] = set()
         put_back: list[int] = []
         while len(hand) < taps:
             if not deck:
                 deck = source.shuffled(list(range(columns)))
             card = deck.pop()
-            (put_back if card in hand else hand).append(card)
+            if card in hand:
+                put_back.append(card)
+            else:
+                hand.add(card)
         deck.extend(put_back)
         dealt.append(sorted(hand))
     return dealt

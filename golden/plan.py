@@ -130,7 +130,7 @@ def rank_plans(
     max_k: int = 256,
     seed: int = 0,
     error_free: bool = False,
-    widths: range = range(12, 33),
+    widths: range | None = None,
     count: int = 1,
 ) -> list[Plan]:
     """Return the best codes for a mask, the best first.
@@ -147,8 +147,8 @@ def rank_plans(
         Of the strides tried and of the generator matrix.
     error_free : bool
         Only codes expected to leave no bit unmatched.
-    widths : range
-        Values of N_in to try.
+    widths : range, optional
+        Values of N_in to try. The window's buffer is K - N_in columns, so short windows need narrow symbols.
     count : int
         How many plans to return at most.
 
@@ -175,6 +175,7 @@ def rank_plans(
         return [Plan(code=code, interleaver=Interleaver(n), expected_bits=bits, expected_dependent=0.0)]
 
     density = kept / n
+    widths = widths or range(max(1, min(12, max_k // 9)), 33)
     widths = range(min(widths.start, max_k // 2), min(widths.stop, max_k // 2 + 1), widths.step)
     sizes = _sizes(density, max_k, widths, 0.06 if error_free else 0.03)
     sizes = sizes or [(1, max(1, min(4096, round(1 / density))))]

@@ -18,6 +18,12 @@ DTYPES = ("int8", "int4", "fp16", "bf16", "fp32")
 _BY_SAFETENSORS = {fmt.safetensors: fmt for fmt in FORMATS.values() if fmt.name != "int4"}
 
 
+def check_dtype(dtype: str | None) -> None:
+    """Refuse what is no dtype that weights can be cast to; None stands for their own."""
+    if dtype is not None and dtype not in DTYPES:
+        raise InputError(f"--dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """Weights ready to be encoded.
@@ -64,8 +70,7 @@ class Preparation:
     masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.dtype is not None and self.dtype not in DTYPES:
-            raise InputError(f"--dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
+        check_dtype(self.dtype)
         if self.prune not in PRUNERS:
             raise InputError(f"--prune must be one of {', '.join(PRUNERS)}, not {self.prune!r}")
         if self.sparsity is not None and not 0.0 <= self.sparsity <= 1.0:
@@ -114,9 +119,11 @@ def _cast(
         return integers, wanted, scale
     with np.errstate(over="ignore"):
         narrow = values.astype(np.float32 if wanted.name == "bf16" else wanted.storage)
-    if (np.isinf(narrow) & np.isfinite(values)).any():
+        rounded = to_bfloat16(narrow) if wanted.name == "bf16" else narrow
+    back = from_bfloat16(rounded) if wanted.name == "bf16" else rounded
+    if (np.isinf(back) & np.isfinite(values)).any():
         raise InputError(f"tensor {name} holds values beyond the range of {dtype}")
-    return (to_bfloat16(narrow) if wanted.name == "bf16" else narrow), wanted, None
+    return rounded, wanted, None
 
 
 def prepare(name: str, tensor: Tensor, how: Preparation) -> Prepared:

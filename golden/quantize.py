@@ -32,7 +32,7 @@ def quantize(
     Raises
     ------
     InputError
-        A weight is NaN or infinite, or the dtype cannot be quantised to.
+        A weight is NaN or infinite or needs a scale beyond float32, or the dtype cannot be quantised to.
     """
     if dtype not in _HIGHEST:
         raise InputError(f"the dtype to quantise to must be int8 or int4, not {dtype!r}")
@@ -44,8 +44,12 @@ def quantize(
         peak = np.abs(wide).max(initial=0.0).reshape(1)
         spread = peak.reshape((1,) * values.ndim)
     else:
-        peak = np.abs(wide).reshape(values.shape[0], -1).max(axis=1, initial=0.0)
+        peak = np.abs(wide).max(axis=tuple(range(1, values.ndim)), initial=0.0)
         spread = peak.reshape((-1,) + (1,) * (values.ndim - 1))
+    if peak.max(initial=0.0) / highest > np.finfo(np.float32).max:
+        raise InputError(
+            f"weights must have a scale within float32 to be quantised, but the largest is {peak.max()}"
+        )
     # subnormal peaks would overflow the division; the smallest float32 scale is small enough for them
     scale = np.where(spread > 0, np.maximum(spread / highest, np.finfo(np.float32).tiny), 1.0)
     scale = scale.astype(np.float32)

@@ -75,7 +75,14 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise InputError(f"there is no file {path}") from None
     except IsADirectoryError:
         raise InputError(f"{path} must be a file, not a folder") from None
-    except (SafetensorError, OSError) as error:
+    except InputError:
+        raise
+    except (
+        SafetensorError,
+        OSError,
+        ValueError,
+        MemoryError,
+    ) as error:  # ValueError: a shape NumPy cannot hold
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} must be a whole safetensors file: {reason}") from None
 
@@ -86,8 +93,10 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str
     Raises
     ------
     InputError
-        The file cannot be written there.
+        The file cannot be written there, or a tensor has the name that the format keeps for its metadata.
     """
+    if "__metadata__" in tensors:
+        raise InputError("a tensor may not be named '__metadata__' in a safetensors file")
     alive = [
         np.ascontiguousarray(t.values).astype(t.values.dtype.newbyteorder("<")) for t in tensors.values()
     ]

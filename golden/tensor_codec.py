@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from xorweave.golden.corrections import (
     JointCorrections,
     NoCorrections,
     PaperCorrections,
+    PlaneCorrections,
     format_text,
     parse_format,
 )
@@ -28,13 +30,13 @@ from xorweave.golden.list_elimination import MAX_ALTERNATIVES, encode_segment_wi
 from xorweave.golden.number_format import NumberFormat, Words
 from xorweave.golden.plan import correction_cost
 from xorweave.golden.stream import EncodedTensor, Patches
-from xorweave.golden.transforms import forward, inverse
+from xorweave.golden.transforms import TRANSFORMS, forward, inverse
 
 ENCODERS = ("auto", "elimination", "viterbi")
-CORRECTIONS = ("auto", "paper", "joint", "bounded", "none")
-# Encoded bits of a plane in one segment: bounds the encoder's memory (K bits of row for each) and is long enough
-# for a segment's ends to cost less than a thousandth.
-_SEGMENT_COLUMNS = 1 << 20
+CORRECTIONS = ("auto", "paper", "joint", "plane", "bounded", "none")
+# Bytes of reduced rows that one segment may take in the encoder. A segment starts with an empty window, which costs
+# up to K encoded bits a plane, so segments are as long as memory allows.
+_SEGMENT_BYTES = 160 << 20
 # Up to this window the list without a limit is smaller than the trellis; beyond it, exactness is the trellis's.
 _EXACT_LIST_WINDOW = 12
 
@@ -94,10 +96,12 @@ def make_solver(code: Code, encoder: str, n_w: int, effort: int | None = 1) -> S
     return lambda targets, mask: encode_segment_with_list(code, targets, mask, n_w, limit, rows)
 
 
-def default_segment_blocks(code: Code, n: int) -> int:
-    """Return the blocks of a segment: the whole tensor, or enough for about a million encoded bits of a plane."""
+def default_segment_blocks(code: Code, n: int, budget: int = _SEGMENT_BYTES) -> int:
+    """Return the blocks of a segment: the whole tensor, or equal parts whose reduced rows fit in `budget` bytes."""
     blocks = max(1, -(-n // code.n_out))
-    return min(blocks, max(1, _SEGMENT_COLUMNS // code.n_in))
+    row_bytes = 8 * (1 << (-(-code.constraint_length // 64) - 1).bit_length()) + 8
+    segments = -(-blocks * code.n_in * row_bytes // budget)
+    return -(-blocks // segments)
 
 
 def _choose_inversion(words: Words, mask: NDArray[np.bool_], n_w: int) -> int:
@@ -147,7 +151,10 @@ def _choose_format(corrections: str, patches: Patches, n: int, n_w: int, n_out: 
         return joint
     if name == "bounded":
         return BoundedCorrections.cheapest(patches, n_w, limit or 1, n_out)
-    choices: list[CorrectionFormat] = [PaperCorrections(), joint]
+    plane = PlaneCorrections.cheapest(patches, n, n_w)
+    if name == "plane":
+        return plane
+    choices: list[CorrectionFormat] = [PaperCorrections(), joint, plane]
     return min(choices, key=lambda choice: choice.bits(patches, n, n_w))
 
 
@@ -199,16 +206,18 @@ def encode_tensor(
     encoder : {"auto", "elimination", "viterbi"}
         ``viterbi`` is exact (the paper's Algorithm 3) and takes K up to 24; ``elimination`` takes any K.
     effort : int or None
-        Alternatives that elimination keeps for each plane: 1 is greedy, None exact (K up to 24).
+        Alternatives that elimination keeps for each plane: 1 is greedy, None exact (K up to 24). They save
+        unmatched bits, not unmatched words (of those elimination leaves the fewest possible as it is), so with
+        ``auto`` corrections the greedy result is taken where it is the smaller one.
     corrections : str
-        ``auto`` (the cheapest of paper and joint, and none when nothing is unmatched), ``paper``, ``joint``,
-        ``bounded:LIMIT`` (at most LIMIT patches in any block, 1 by default) or ``none``.
-    transform : {"none", "difference", "sign-magnitude"}
-        Reversible map of the words that are encoded.
+        ``auto`` (the cheapest of paper, joint and plane; none when nothing is unmatched), ``paper``, ``joint``,
+        ``plane``, ``bounded:LIMIT`` (at most LIMIT patches in any block, 1 by default) or ``none``.
+    transform : {"none", "difference", "sign-magnitude", "auto"}
+        Reversible map of the words that are encoded; ``auto`` takes the one that leaves the fewest planes to store.
     drop_planes : bool
         Leave planes out of the payload that are constant over the kept weights, or nearly so.
     segment_blocks : int, optional
-        Blocks between two starts of stream; by default one segment for about a million encoded bits of a plane.
+        Blocks between two starts of stream; by default one segment for some four million encoded bits of a plane.
     jobs : int
         Threads that work on segments; the result does not depend on it.
     progress : callable, optional
@@ -229,30 +238,34 @@ def encode_tensor(
     if mask is not None and mask.shape != values.shape:
         raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")
     if segment_blocks is not None and segment_blocks < 1:
-        raise InputError(f"a segment must have at least 1 block, not {segment_blocks}")
+        raise InputError(f"segment_blocks must be at least 1, not {segment_blocks}")
     chosen = resolve_encoder(encoder, code)
     n_w = number_format.n_w
     solve = make_solver(code, chosen, n_w, effort)
     started = time.perf_counter()
-    words = forward(transform, number_format.to_words(values).reshape(-1), n_w)
-    n = words.size
+    raw = number_format.to_words(values).reshape(-1)
+    n = raw.size
     scan = interleaver or Interleaver(n)
     if scan.n != n:
         raise InputError(f"the interleaver must be made for {n} weights, not {scan.n}")
     if mask is None:
-        flat_mask = number_format.to_words(values).reshape(-1) != 0
+        flat_mask = raw != 0
     else:
         flat_mask = np.ascontiguousarray(mask, bool).reshape(-1)
     scan_mask = scan.to_scan(flat_mask)
-    inversion = _choose_inversion(words, flat_mask, n_w)
-    period = segment_blocks or default_segment_blocks(code, n)
     blocks = -(-n // code.n_out)
-    constant = 0
-    if drop_planes:
+    period = min(segment_blocks or default_segment_blocks(code, n), max(1, blocks))
+    nearly = format_name in ("auto", "joint")
+    best: tuple[int, str, Words, int, int] | None = None
+    for name in TRANSFORMS if transform == "auto" else (transform,):
+        words = forward(name, raw, n_w)
+        inversion = _choose_inversion(words, flat_mask, n_w)
         flipped = words ^ words.dtype.type(inversion)
-        constant = _constant_planes(
-            flipped, flat_mask, n_w, blocks * code.n_in, format_name in ("auto", "joint")
-        )
+        constant = _constant_planes(flipped, flat_mask, n_w, blocks * code.n_in, nearly) if drop_planes else 0
+        if best is None or constant.bit_count() > best[0]:
+            best = (constant.bit_count(), name, words, inversion, constant)
+    assert best is not None
+    _dropped, transform, words, inversion, constant = best
     stored = words.dtype.type(((1 << n_w) - 1) & ~constant)
     symbols = np.zeros((blocks, code.n_in), words.dtype)
     starts = range(0, blocks, period)
@@ -292,6 +305,14 @@ def encode_tensor(
         positions=np.concatenate([f[0] for f in found]) if found else np.zeros(0, np.int64),
         differences=np.concatenate([f[1] for f in found]) if found else np.zeros(0, words.dtype),
     )
+    if format_name == "auto" and chosen == "elimination" and effort != 1:
+        greedy = encode_tensor(
+            values, number_format, code, mask=mask, interleaver=scan, encoder=chosen, transform=transform,
+            drop_planes=drop_planes, segment_blocks=period, jobs=jobs,
+        )  # fmt: skip
+        cost = parse_format(greedy.correction_format, code.n_out).bits(greedy.patches, n, n_w)
+        if cost <= _choose_format("auto", patches, n, n_w, code.n_out).bits(patches, n, n_w):
+            return replace(greedy, seconds=time.perf_counter() - started)
     chosen_format = _choose_format(corrections, patches, n, n_w, code.n_out)
     chosen_format.bits(patches, n, n_w)  # refuses what the format cannot hold
     return EncodedTensor(

@@ -354,7 +354,7 @@ def encode_plane(
     reach = np.convolve(in_block, np.ones(code.n_s + 1, np.int64))
     start_metric = int(in_block[: code.n_s].sum()) + 1
     highest = start_metric + int(reach.max()) + 1
-    dtype = np.uint8 if highest < 250 else np.uint16
+    dtype = np.uint8 if highest < 250 else np.uint16 if highest < 65000 else np.uint32
     infinity = dtype(np.iinfo(dtype).max - 1)
     states = 1 << (code.n_in * code.n_s)
     everything = blocks * states * np.dtype(dtype).itemsize

@@ -10,12 +10,14 @@ from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
+from xorweave.golden.transforms import TRANSFORMS
 from xorweave.hw.correction import CorrectionStage
 from xorweave.hw.decoder import XorDecoder
 from xorweave.hw.inversion import InversionStage
-from xorweave.hw.layouts import block_layout, patch_bits, symbol_layout
+from xorweave.hw.layouts import block_layout, correction_bits, symbol_layout
 from xorweave.hw.mask import MaskStage
 from xorweave.hw.register_slice import OutputRegister, SkidBuffer
+from xorweave.hw.transform import TransformStage
 from xorweave.hw.xor_network import XorNetwork
 
 
@@ -32,6 +34,8 @@ class DecoderConfig:
         Slots of the correction stage; 0 leaves the stage and its port out (error-free codes).
     inversion : int or None
         Fixed inversion word (0 leaves the stage out), or None for an `inversion` port.
+    transform : str
+        Map of words to undo after the inversion (see `TransformStage`), or ``none``.
     mask : bool
         Whether there are a mask stage and its port.
     input_register : bool
@@ -53,6 +57,7 @@ class DecoderConfig:
     n_w: int
     patches_per_block: int = 0
     inversion: int | None = 0
+    transform: str = "none"
     mask: bool = True
     input_register: bool = True
     output_register: bool = False
@@ -67,6 +72,8 @@ class DecoderConfig:
                 f"patches_per_block must be between 0 and n_out = {self.code.n_out}, "
                 f"not {self.patches_per_block}"
             )
+        if self.transform not in TRANSFORMS:
+            raise InputError(f"the transform must be one of {', '.join(TRANSFORMS)}, not {self.transform!r}")
         if self.inversion is not None and not 0 <= self.inversion < 1 << self.n_w:
             raise InputError(f"the inversion word must have {self.n_w} bits, not be {self.inversion}")
 
@@ -83,8 +90,8 @@ class AxisDecoder(wiring.Component):
     s_axis_tdata : In(n_in * n_w)
         Symbols; `s_axis_tuser` marks the first symbol of a stream (optional after a `s_axis_tlast`),
         `s_axis_tlast` the last. With `s_axis_tvalid`, `s_axis_tready`.
-    s_axis_patch_tdata : In(P * patch_bits(n_out, n_w))
-        One list of patches with every block (only if patches_per_block > 0).
+    s_axis_patch_tdata : In(correction_bits(n_out, n_w, P))
+        One list of patches (or the differences of all words) with every block (only if patches_per_block > 0).
     s_axis_mask_tdata : In(n_out)
         One mask word with every block (only with a mask stage).
     inversion : In(n_w)
@@ -105,7 +112,7 @@ class AxisDecoder(wiring.Component):
         }
         if config.patches_per_block:
             members |= {
-                "s_axis_patch_tdata": In(config.patches_per_block * patch_bits(code.n_out, n_w)),
+                "s_axis_patch_tdata": In(correction_bits(code.n_out, n_w, config.patches_per_block)),
                 "s_axis_patch_tvalid": In(1),
                 "s_axis_patch_tready": Out(1),
             }
@@ -170,6 +177,11 @@ class AxisDecoder(wiring.Component):
             if config.inversion is None:
                 m.d.comb += invert.inversion.eq(self.inversion)
             block = invert.o
+
+        if config.transform != "none":
+            m.submodules.transform = transform = TransformStage(code.n_out, n_w, config.transform)
+            wiring.connect(m, block, transform.i)
+            block = transform.o
 
         if config.mask:
             m.submodules.mask = mask = MaskStage(code.n_out, n_w)

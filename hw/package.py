@@ -16,9 +16,10 @@ from xorweave import __version__
 from xorweave.golden.errors import InputError
 from xorweave.golden.stream import EncodedTensor
 from xorweave.hw.axis_decoder import AxisDecoder, DecoderConfig
-from xorweave.hw.layouts import patch_bits, position_bits
+from xorweave.hw.layouts import correction_bits, dense_corrections, patch_bits, position_bits
 from xorweave.hw.vectors import Vectors, golden_vectors, required_patches
 from xorweave.hw.verilog import structured_verilog
+from xorweave.hw.xor_network import balanced_trees
 
 MANIFEST = "manifest.json"
 FORMAT = "xorweave-decoder"
@@ -40,6 +41,7 @@ def config_for(tensor: EncodedTensor, **options: Any) -> DecoderConfig:
         "n_w": tensor.number_format.n_w,
         "patches_per_block": required_patches(tensor),
         "inversion": tensor.inversion,
+        "transform": tensor.transform,
     }
     return DecoderConfig(**{**fitting, **options})
 
@@ -68,6 +70,7 @@ def read_manifest(directory: Path | str) -> dict[str, Any]:
 
 def _header(config: DecoderConfig) -> str:
     code, n_w = config.code, config.n_w
+    network = config.network or balanced_trees(code.generator)
     lines = [
         f"Fixed-to-fixed XOR decoder, written by xorweave {__version__}.",
         "",
@@ -75,6 +78,7 @@ def _header(config: DecoderConfig) -> str:
         f"Check value  {code.check_value} (CRC-32 of the sizes and the generator matrix)",
         f"Rate         {code.n_in} encoded bits to {code.n_out} bits of a plane, {n_w} planes side by side",
         f"History      {code.n_s} earlier symbols; an output depends on at most {code.constraint_length} bits",
+        f"XOR network  {network.xor2} two-input XORs a plane, depth {network.depth}",
         f"Throughput   one block of {code.n_out} weights of {n_w} bits in every cycle in which all inputs are",
         "             valid and the output is ready, whatever the data",
         "",
@@ -83,7 +87,11 @@ def _header(config: DecoderConfig) -> str:
         "              tuser marks the first symbol of a stream, tlast the last; a symbol after reset or after",
         "              tlast starts a stream even without tuser. A start clears the history, without a bubble.",
     ]
-    if config.patches_per_block:
+    if config.patches_per_block and dense_corrections(code.n_out, n_w, config.patches_per_block):
+        lines += [
+            f"s_axis_patch  {code.n_out * n_w} bits with every block: the difference of word r from bit {n_w}*r."
+        ]
+    elif config.patches_per_block:
         lines += [
             f"s_axis_patch  one list of {config.patches_per_block} patches with every block; patch p from bit "
             f"{patch_bits(code.n_out, n_w)}*p:",
@@ -104,6 +112,8 @@ def _header(config: DecoderConfig) -> str:
         stages += " -> xor inversion word"
     elif config.inversion:
         stages += f" -> xor inversion word 0x{config.inversion:x}"
+    if config.transform != "none":
+        stages += f" -> undo {config.transform}"
     if config.mask:
         stages += " -> mask"
     return "\n".join([*lines, "", f"Stages        {stages} -> weights"])
@@ -129,7 +139,7 @@ def _testbench(config: DecoderConfig, vectors: Vectors, inversion: int, top: str
         symbol_bits=code.n_in * n_w,
         block_bits=code.n_out * n_w,
         n_out=code.n_out,
-        patch_bits=config.patches_per_block * patch_bits(code.n_out, n_w),
+        patch_bits=correction_bits(code.n_out, n_w, config.patches_per_block),
         mask=config.mask,
         inversion=f"{n_w}'h{inversion:x}" if config.inversion is None else None,
         sources=sources,
@@ -248,6 +258,8 @@ def write_package(
         raise InputError(
             f"the inversion word must be the tensor's, {tensor.inversion}, not {config.inversion}"
         )
+    if config.transform != tensor.transform:
+        raise InputError(f"the transform must be the tensor's, {tensor.transform}, not {config.transform}")
     needed = required_patches(tensor)
     if needed > config.patches_per_block > 0 or (needed and not config.patches_per_block):
         raise InputError(
@@ -270,9 +282,10 @@ def write_package(
     if config.mask:
         files["vectors/masks.hex"] = _hex(vectors.masks, code.n_out)
     if config.patches_per_block:
-        bits = config.patches_per_block * patch_bits(code.n_out, n_w)
+        bits = correction_bits(code.n_out, n_w, config.patches_per_block)
         files["vectors/patches.hex"] = _hex(vectors.patches, bits)
     files[f"{top}.core"] = _core(top, [name for name in files if name.startswith("vectors/")])
+    network = config.network or balanced_trees(code.generator)
     manifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -293,7 +306,10 @@ def write_package(
         "n_w": n_w,
         "dtype": tensor.number_format.name,
         "patches_per_block": config.patches_per_block,
+        "dense_corrections": dense_corrections(code.n_out, n_w, config.patches_per_block),
+        "network": {"xor2": network.xor2, "depth": network.depth},
         "inversion": config.inversion,
+        "transform": config.transform,
         "inversion_port": config.inversion is None,
         "mask": config.mask,
         "input_register": config.input_register,

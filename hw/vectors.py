@@ -12,7 +12,8 @@ from xorweave.golden.decoder import decode_words
 from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import NumberFormat, Words
 from xorweave.golden.stream import EncodedTensor, Patches
-from xorweave.hw.layouts import pack_patch, patch_bits
+from xorweave.golden.transforms import inverse
+from xorweave.hw.layouts import dense_corrections, pack_patch, patch_bits
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def golden_vectors(
     symbols = tensor.symbols[:blocks]
     words = decode_words(code, symbols, tensor.segment_blocks).reshape(-1).copy()
 
+    uncorrected = words.copy()
     slots: list[list[int]] = [[] for _ in range(blocks)]
     if patches_per_block:
         patches = tensor.patches
@@ -85,7 +87,9 @@ def golden_vectors(
         for position, difference in zip(patches.positions[inside], patches.differences[inside], strict=True):
             block, at = divmod(int(position), code.n_out)
             slots[block].append(pack_patch(at, int(difference), n_out=code.n_out, n_w=n_w))
+    differences = words ^ uncorrected
     words ^= words.dtype.type(tensor.inversion)
+    words = inverse(tensor.transform, words, n_w)
     kept = np.zeros(words.size, bool)
     kept[: min(tensor.n, words.size)] = tensor.mask[: words.size]
     if mask:
@@ -97,6 +101,10 @@ def golden_vectors(
         last[-1] = True
     marks = [int(f) | int(l) << 1 for f, l in zip(first, last, strict=True)]
     width = patch_bits(code.n_out, n_w)
+    dense = dense_corrections(code.n_out, n_w, patches_per_block)
+    lists = [sum(patch << (p * width) for p, patch in enumerate(slot)) for slot in slots]
+    if dense:
+        lists = _pack(differences.reshape(blocks, code.n_out), n_w)
     return Vectors(
         symbols=[w | m << (code.n_in * n_w) for w, m in zip(_pack(symbols, n_w), marks, strict=True)],
         weights=[
@@ -104,9 +112,7 @@ def golden_vectors(
             for w, m in zip(_pack(words.reshape(blocks, code.n_out), n_w), marks, strict=True)
         ],
         masks=_pack(kept.reshape(blocks, code.n_out).astype(np.uint8), 1),
-        patches=[sum(patch << (p * width) for p, patch in enumerate(slot)) for slot in slots]
-        if patches_per_block
-        else [],
+        patches=lists if patches_per_block else [],
     )
 
 
@@ -119,6 +125,7 @@ def random_tensor(
     sparsity: float = 0.9,
     patches_per_block: int = 0,
     inversion: int = 0,
+    transform: str = "none",
     seed: int = 0,
 ) -> EncodedTensor:
     """Make an encoded tensor of random symbols, mask and patches: input for a decoder, nobody's weights.
@@ -136,6 +143,7 @@ def random_tensor(
     patches_per_block : int
         Blocks get 0 to so many patches, with equal probability.
     inversion : int
+    transform : str
     seed : int
     """
     rng = np.random.default_rng(seed)
@@ -158,4 +166,5 @@ def random_tensor(
         patches=Patches(where, rng.integers(1, 1 << n_w, where.size, dtype=np.uint64).astype(word)),
         correction_format="joint" if where.size else "none",
         inversion=inversion,
+        transform=transform,
     )

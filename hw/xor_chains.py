@@ -8,6 +8,7 @@ be bounded.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,7 +79,9 @@ def difference_network(matrix: ArrayLike, *, seed: int = 0) -> XorNetwork:
 
 
 def _joined(gates: list[Gate], inputs: int, a: int, b: int) -> int:
-    """Signal of a + b, where -1 is nothing; a gate is added if both are there."""
+    """Signal of a + b, where -1 is nothing; a gate is added only if it takes one."""
+    if a == b:
+        return -1
     if a < 0 or b < 0:
         return max(a, b)
     gates.append((a, b))
@@ -169,8 +172,8 @@ def chain_network(
     inputs = array.shape[1]
     weights = array.sum(axis=1, dtype=np.int64)
     limit = 10**6 if depth_limit is None else depth_limit
-    if len(array) and (int(weights.max()) - 1).bit_length() > limit:
-        least = (int(weights.max()) - 1).bit_length()
+    least = (int(weights.max(initial=1)) - 1).bit_length()
+    if least > limit:
         raise InputError(f"the depth limit must be at least {least} for this matrix, not {depth_limit}")
     steps = np.zeros_like(array)
     steps[1:] = array[1:] ^ array[:-1]
@@ -179,9 +182,7 @@ def chain_network(
     else:
         fresh = sorted({0, *starts}) if len(array) else []
     # A run whose prefix network does not fit in the depth is cut in two until it does.
-    runs = [
-        (first, last) for first, last in zip(fresh, [*fresh[1:], len(array)], strict=True) if first < last
-    ]
+    runs = list(pairwise([*fresh, len(array)]))
     items = steps.copy()
     plans: list[tuple[int, int, list[int]]] = []
     while runs:
@@ -212,7 +213,7 @@ def chain_network(
                 [rows[r] for r in chosen], levels=[0] * inputs, depth_limit=bound, seed=seed
             )
             shift = len(gates)
-            gates += [tuple(s + shift * (s >= inputs) for s in gate) for gate in made]  # type: ignore[misc]
+            gates += [tuple(s + shift * (s >= inputs) for s in gate) for gate in made]
             for r, signal in zip(chosen, found, strict=True):
                 sums[r] = signal + shift * (signal >= inputs)
     level = [0] * inputs
@@ -230,8 +231,11 @@ def chain_network(
             while len(bridge) > 1:
                 bridge.sort(key=lambda s: level[s], reverse=True)
                 a, b = bridge.pop(), bridge.pop()
-                bridge.append(_joined(gates, inputs, a, b))
-                level.append(1 + max(level[a], level[b]))
+                both = _joined(gates, inputs, a, b)
+                if both >= len(level):
+                    level.append(1 + max(level[a], level[b]))
+                if both >= 0:
+                    bridge.append(both)
             signals[row + group] = _joined(gates, inputs, signals[row], bridge[0] if bridge else -1)
             row += group
         assert row == last - 1

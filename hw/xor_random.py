@@ -20,4 +20,4 @@ def next_word(state: NDArray[np.uint64]) -> np.uint64:
 @njit(cache=True)
 def below(state: NDArray[np.uint64], bound: int) -> int:
     """Return a random integer in 0 .. bound - 1; its bias, bound / 2**32, does not matter here."""
-    return np.int64(((next_word(state) >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32))
+    return int(((next_word(state) >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32))

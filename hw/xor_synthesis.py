@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from xorweave.golden.errors import InputError
 from xorweave.hw.xor_chains import chain_network, difference_network
@@ -14,7 +13,7 @@ from xorweave.hw.xor_network import Gate, XorNetwork, as_matrix, balanced_trees
 from xorweave.hw.xor_pairs import greedy_pairs
 from xorweave.hw.xor_plateau_search import plateau_search
 
-EFFORTS = {0: 0, 1: 1, 2: 10, 3: 100}
+EFFORTS = {0: 0, 1: 1, 2: 30, 3: 300}
 """Effort, and the plateau search's work at it relative to the default effort 1."""
 
 _LOOKS = 400_000  # default effort: moves times signals, a move costing about a look at every signal
@@ -86,14 +85,16 @@ def _searched_by_windows(network: XorNetwork, moves: int, rng: np.random.Generat
     ).pruned()
 
 
-def _starts(matrix: ArrayLike, depth_limit: int | None, seed: int) -> list[XorNetwork]:
-    makers: list[Callable[[], XorNetwork]] = [
-        lambda: greedy_pairs(matrix, depth_limit=depth_limit, seed=seed),
-        lambda: chain_network(matrix, depth_limit=depth_limit, seed=seed),
-    ]
+def _starts(array: NDArray[np.uint8], depth_limit: int | None, seed: int) -> list[XorNetwork]:
+    """Build the networks worth starting from."""
+    starts = [greedy_pairs(array, depth_limit=depth_limit, seed=seed)]
+    weights = array.sum(axis=1, dtype=np.int64)
+    steps = (array[1:] ^ array[:-1]).sum(axis=1, dtype=np.int64)
+    if np.minimum(steps, weights[1:]).sum() < 0.75 * weights[1:].sum():  # else there are no runs to speak of
+        starts.append(chain_network(array, depth_limit=depth_limit, seed=seed))
     if depth_limit is None:
-        makers.append(lambda: difference_network(matrix, seed=seed))
-    return sorted((make() for make in makers), key=_merit)
+        starts.append(difference_network(array, seed=seed))
+    return starts
 
 
 def _merit(network: XorNetwork) -> tuple[int, int]:
@@ -113,8 +114,8 @@ def optimize(
     ----------
     matrix : array of 0 and 1, shape (outputs, inputs)
     effort : int
-        0: constructions only. 1: under a second for 80 x 24. 2, 3: ten and a hundred times the search, from
-        more starts.
+        0: constructions only. 1: under a second for 80 x 24. 2: thirty times the search. 3: three hundred
+        times, from several starts.
     depth_limit : int, optional
         Most two-input XORs between an input and an output.
     seed : int
@@ -146,20 +147,20 @@ def optimize(
             _walked(start, work, depth_limit, rng) for start in _chosen(array, found, work, depth_limit, rng)
         ]
     best = min(found, key=_merit)
-    assert np.array_equal(best.matrix(), array), "the network does not compute the matrix"
+    if not np.array_equal(best.matrix(), array):
+        raise RuntimeError("the optimised network does not compute the matrix")
     return best
 
 
 def _chosen(
     array: ArrayLike, found: list[XorNetwork], work: int, depth_limit: int | None, rng: np.random.Generator
 ) -> list[XorNetwork]:
-    """Pick the starts worth a walk: the best two, and at higher effort greedy pairs with other choices."""
-    if work == 1 or found[0].signals > _WHOLE:
+    """Pick the starts worth a walk: the best, and at the highest effort greedy pairs with other choices."""
+    if work < EFFORTS[3] or found[0].signals > _WHOLE:
         return found[:1]
     near = [network for network in found[:3] if network.xor2 <= 1.4 * found[0].xor2][:2]
-    more = 2 if work <= 10 else 14
     return near + [
-        greedy_pairs(array, depth_limit=depth_limit, seed=int(rng.integers(1 << 31))) for _ in range(more)
+        greedy_pairs(array, depth_limit=depth_limit, seed=int(rng.integers(1 << 31))) for _ in range(2)
     ]
 
 
@@ -167,7 +168,7 @@ def _walked(start: XorNetwork, work: int, depth_limit: int | None, rng: np.rando
     """Walk on from one start for as long as the effort says."""
     size = start.signals
     if size <= _LARGEST:
-        moves = work * _LOOKS // size if size <= _WHOLE else work * 1000
+        moves = work * min(40 * size, _LOOKS // size if size <= _WHOLE else 1000)
         return plateau_search(
             start, moves=moves, depth_limit=depth_limit, climb=0, seed=int(rng.integers(1 << 31))
         )

@@ -1,4 +1,4 @@
-"""The stream contract as a monitor in Verilog: what goes in comes out once, in order, at full rate, under any stalls."""
+"""The stream contract as a monitor in Verilog: what goes in comes out once, in order, at full rate."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ _COUNT_BITS = (
 
 
 def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
-    """Write the monitor around a decoder whose block is the window of symbols itself (`DecoderShape.with_identity`).
+    """Write the monitor around a decoder whose block is the window of symbols itself
+    (`DecoderShape.with_identity`).
 
-    The sources are as free as AXI4-Stream lets them be (valid once raised stays, with its data, until taken); ready,
-    reset and the data are free in every cycle. One block number, modulo 8, is picked freely at reset; what the
-    symbol, patch and mask streams bring under that number is kept and compared when the block leaves, so every block
-    is covered. The output ``bad`` is 1 when one of these is broken:
+    The sources are as free as AXI4-Stream lets them be (valid once raised stays, with its data, until taken);
+    ready, reset and the data are free in every cycle. One block number, modulo 8, is picked freely at reset;
+    what the symbol, patch and mask streams bring under that number is kept and compared when the block
+    leaves, so every block is covered. The output ``bad`` is 1 when one of these is broken:
 
-    - a block leaves only if its symbol, patches and mask have been taken, and never more than 8 are under way;
+    - a block leaves only if its symbol, patches and mask have been taken, and never more than 8 are under
+      way;
     - it equals ((window xor patches) xor inversion) and mask, with the right first and last marks;
     - ``m_axis_tvalid`` and its data stay until taken;
     - full rate: once every source has been valid and the sink ready for `latency` cycles (one more with skid
       buffers), a symbol enters and a block leaves in every cycle while that lasts;
-    - nothing stays behind: with the sink ready and patches and masks at hand, a taken symbol's block leaves within
-      `latency` cycles (one more with skid buffers).
+    - nothing stays behind: with the sink ready and patches and masks at hand, a taken symbol's block leaves
+      within `latency` cycles (one more with skid buffers).
 
     Parameters
     ----------

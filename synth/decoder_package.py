@@ -66,8 +66,8 @@ def synthesize_decoder(
 ) -> SynthesisResult:
     """Map a generated decoder and prove the mapped netlist equal to its matrix and protocol.
 
-    Everything behind the AXI4-Stream ports is counted: shift registers, handshake, correction, inversion and mask
-    stages, and output registers if the decoder has them.
+    Everything behind the AXI4-Stream ports is counted: shift registers, handshake, correction, inversion and
+    mask stages, and output registers if the decoder has them.
 
     Parameters
     ----------
@@ -109,6 +109,6 @@ def synthesize_decoder(
 def prove_decoder(
     netlist: Path, top: str, shape: DecoderShape, *, liberty: Path | None, timeout_s: float = 600
 ) -> str:
-    """Prove a netlist's matrix and cycle-by-cycle behaviour, then the protocol: both lemmas of ``proof.py``."""
+    """Prove a netlist's behaviour cycle by cycle, then the protocol: both lemmas of ``proof.py``."""
     verdict = prove_equivalent(netlist, top, shape, liberty=liberty, timeout_s=timeout_s)
     return prove_contract(shape, timeout_s=timeout_s) if verdict == "proved" else verdict

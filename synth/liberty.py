@@ -105,7 +105,7 @@ class Cell:
     usable: bool
 
     def truth(self, output: str) -> tuple[bool, ...] | None:
-        """Return the truth table of an output over `inputs` (first input slowest), None if it is no pure function."""
+        """Return the truth table of an output over `inputs` (first one slowest), None if it has a state."""
         if self.flip_flop or len(self.inputs) > 6:
             return None
         expression = dict(self.functions)[output]
@@ -222,10 +222,11 @@ class Library:
         return max(values, default=0.0) * self.capacitance_pf
 
     def flip_flop_ns(self, cell: str) -> float | None:
-        """Return clock-to-output delay plus set-up time of a flip-flop in ns, None if the file gives no tables.
+        """Return clock-to-output delay plus set-up time of a flip-flop in ns, None if the file gives no
+        tables.
 
-        Both are read at a middle point of their tables: the median slew, and the load of four smallest NAND2 inputs
-        for the clock-to-output arc; the worse of rise and fall is taken.
+        Both are read at a middle point of their tables: the median slew, and the load of four smallest NAND2
+        inputs for the clock-to-output arc; the worse of rise and fall is taken.
         """
         group = self._cell_group(cell)
         load = 4 * self.pin_capacitance(self.nand2.name) / self.capacitance_pf

@@ -1,25 +1,27 @@
-"""Proofs that a mapped netlist is the decoder: the matrix, and the stream protocol, for ever and under every stall.
+"""Proofs that a mapped netlist is the decoder: the matrix, and the stream protocol, for ever and under every
+stall.
 
 Two lemmas make the proof.
 
-1. *Equivalence.* The netlist and the plain reference (``reference.py``), fed the same inputs, agree on every output in
-   every cycle: one miter output a port bit, written as AIGER. ABC finds the registers that correspond by induction
-   (``lcorr``), which leaves combinational functions, and builds their BDDs (``collapse``): parities have small BDDs,
-   while SAT solvers do not finish on them.
-2. *Contract.* The reference honours the streams (``contract_verilog``): every block is answered once, in order, with
-   the right window, patches, mask and marks; nothing is lost or doubled under any pattern of valid, ready and reset;
-   and a block leaves in every cycle as soon as all sides are willing. The data path of the reference is the same
-   text for every G and every width, so ``pdr`` proves this on the window itself (G = identity, one plane of one-bit
-   symbols, the code's own N_s, one patch slot), from any power-up state.
+1. *Equivalence.* The netlist and the plain reference (``reference.py``), fed the same inputs, agree on every
+output in
+   every cycle: one miter output a port bit, written as AIGER. ABC finds the registers that correspond by
+   induction (``lcorr``), which leaves combinational functions, and builds their BDDs (``collapse``): parities
+   have small BDDs, while SAT solvers do not finish on them.
+2. *Contract.* The reference honours the streams (``contract_verilog``): every block is answered once, in
+order, with
+   the right window, patches, mask and marks; nothing is lost or doubled under any pattern of valid, ready and
+   reset; and a block leaves in every cycle as soon as all sides are willing. The data path of the reference
+   is the same text for every G and every width, so ``pdr`` proves this on the window itself (G = identity,
+   one plane of one-bit symbols, the code's own N_s, one patch slot), from any power-up state.
 
-Lemma 1 starts both sides with equal registers. Registers correspond one to one, so it holds from whatever state the
-flip-flops of a chip wake up in, and lemma 2 says what is seen from there after a reset.
+Lemma 1 starts both sides with equal registers. Registers correspond one to one, so it holds from whatever
+state the flip-flops of a chip wake up in, and lemma 2 says what is seen from there after a reset.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from xorweave.synth.contract import contract_verilog
@@ -57,8 +59,8 @@ def _aiger(path: Path) -> tuple[list[int], bytes]:
 def _free_registers(sequential: Path, combinational: Path) -> None:
     """Turn every register of an AIGER file into an input: what holds then holds in every state.
 
-    In binary AIGER the registers are numbered right after the inputs, so only the header changes and the lines of
-    the next-state functions go.
+    In binary AIGER the registers are numbered right after the inputs, so only the header changes and the
+    lines of the next-state functions go.
     """
     (largest, inputs, registers, outputs, ands), rest = _aiger(sequential)
     rest = rest.split(b"\n", registers)[registers]
@@ -164,8 +166,8 @@ def prove_contract(shape: DecoderShape, *, timeout_s: float = 300) -> str:
     Parameters
     ----------
     shape : DecoderShape
-        Its matrix and widths do not matter to the proof, which runs on one plane of one-bit symbols with G = identity:
-        the reference's text moves symbols, patches and masks as words, whatever their width.
+        Its matrix and widths do not matter to the proof, which runs on one plane of one-bit symbols with G =
+        identity: the reference's text moves symbols, patches and masks as words, whatever their width.
     timeout_s : float
 
     Returns

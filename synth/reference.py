@@ -1,8 +1,8 @@
 """A plain decoder in Verilog, written straight from the generator matrix and the stream protocol.
 
-It serves twice. It is the reference that netlists are proved equal to: it shares no code with the hardware description,
-has one flat exclusive-or per row of G, and can be read in one go. And it is the baseline "as a plain generator writes it":
-the sharing of sub-expressions is left to the synthesiser.
+It serves twice. It is the reference that netlists are proved equal to: it shares no code with the hardware
+description, has one flat exclusive-or per row of G, and can be read in one go. And it is the baseline "as a
+plain generator writes it": the sharing of sub-expressions is left to the synthesiser.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class DecoderShape:
     def with_identity(self, *, n_in: int | None = None) -> DecoderShape:
         """Return the one-plane shape whose block is the window of symbols itself: G = identity.
 
-        Its symbols have `n_in` bits, by default as many as the code's, and it has at most one patch slot: what the
-        stages do with words does not depend on how many there are.
+        Its symbols have `n_in` bits, by default as many as the code's, and it has at most one patch slot:
+        what the stages do with words does not depend on how many there are.
         """
         code = self.code
         n_in = code.n_in if n_in is None else n_in
@@ -129,7 +129,8 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
     Returns
     -------
     str
-        Verilog-2001. Bit b of plane q of a symbol is ``tdata[b * n_w + q]``, word r of a block ``tdata[r * n_w + q]``.
+        Verilog-2001. Bit b of plane q of a symbol is ``tdata[b * n_w + q]``, word r of a block ``tdata[r *
+        n_w + q]``.
 
     Raises
     ------

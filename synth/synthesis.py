@@ -1,7 +1,8 @@
 """Map Verilog to standard cells with Yosys and ABC and report gates, area and timing.
 
-Every figure comes from one flow: Yosys' generic synthesis, flattened, without initial values (an ASIC has none), then
-``dfflibmap`` and ``abc`` on one Liberty file: our own generic library, whose areas are gate equivalents, or the one given.
+Every figure comes from one flow: Yosys' generic synthesis, flattened, without initial values (an ASIC has
+none), then ``dfflibmap`` and ``abc`` on one Liberty file: our own generic library, whose areas are gate
+equivalents, or the one given.
 """
 
 from __future__ import annotations
@@ -152,7 +153,8 @@ def map_to_cells(
         delay_ps = 1e6 / clock_mhz - 1000 * (register_ns or 0.0)
         if delay_ps <= 0:
             raise InputError(
-                f"the clock must leave time beside the flip-flop's {register_ns:.2f} ns, but {clock_mhz:g} MHz does not"
+                f"the clock must be slower than {1000 / (register_ns or 1):.0f} MHz (flip-flops alone),"
+                f" not {clock_mhz:g} MHz"
             )
     names = " ".join(f"source{number}.v" for number in range(len(files)))
     log = run_yosys(
@@ -237,8 +239,8 @@ def synthesize(
     top : str
         Name of the module to synthesise.
     liberty : Path, optional
-        A real library, plain or .gz. Without one, our generic library whose unit is the gate equivalent is used, and
-        area and timing are not made.
+        A real library, plain or .gz. Without one, our generic library whose unit is the gate equivalent is
+        used, and area and timing are not made.
     clock_mhz : float, optional
         Clock constraint for mapping and sizing; needs a Liberty file.
     outputs_per_cycle : int, optional

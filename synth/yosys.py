@@ -20,7 +20,8 @@ class ToolError(RuntimeError):
 def run_yosys(script: str, directory: Path, *, timeout_s: float | None = None) -> str:
     """Run a Yosys script in `directory` and return its log.
 
-    File names inside the script are relative to `directory`, which keeps machine paths out of what Yosys writes.
+    File names inside the script are relative to `directory`, which keeps machine paths out of what Yosys
+    writes.
 
     Raises
     ------

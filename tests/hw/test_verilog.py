@@ -29,8 +29,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "output_register": True,
         "skid_buffers": True,
     },
+    "dense corrections": {"patches_per_block": 7},
+    "difference": {"transform": "difference", "mask": False},
+    "sign-magnitude": {"transform": "sign-magnitude"},
     "no registers": {"input_register": False, "inversion": 5, "mask": False},
 }
+
+
+def _config(code: Code, options: dict[str, Any]) -> DecoderConfig:
+    patches = min(code.n_out, options.get("patches_per_block", 0))
+    return DecoderConfig(code=code, n_w=3, **{**options, "patches_per_block": patches})
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
@@ -40,7 +48,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def test_structured_verilog_equals_amaranth_back_end(
     equivalent: Callable[[str, str, str], bool], code: Code, options: dict[str, Any]
 ) -> None:
-    config = DecoderConfig(code=code, n_w=3, **options)
+    config = _config(code, options)
     ours = decoder_verilog(config, "dec")
     reference = amaranth_verilog(AxisDecoder(config), "dec")
     assert equivalent(reference, ours, "dec")
@@ -113,7 +121,7 @@ def test_what_the_writer_does_not_know_is_refused() -> None:
 def test_verilator_has_nothing_to_say(
     lint: Callable[[str, str], str], code: Code, options: dict[str, Any]
 ) -> None:
-    assert lint(decoder_verilog(DecoderConfig(code=code, n_w=3, **options), "dec"), "dec") == ""
+    assert lint(decoder_verilog(_config(code, options), "dec"), "dec") == ""
 
 
 def test_unused_columns_and_empty_rows(lint: Callable[[str, str], str]) -> None:

@@ -7,7 +7,7 @@ import math
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -18,6 +18,7 @@ shapes = st.tuples(st.integers(0, 9), st.integers(1, 12))
 matrices = arrays(np.uint8, shapes, elements=st.integers(0, 1))
 
 
+@settings(deadline=None)
 @given(matrices)
 def test_balanced_trees_compute_the_matrix(matrix: np.ndarray) -> None:
     network = balanced_trees(matrix)
@@ -27,6 +28,7 @@ def test_balanced_trees_compute_the_matrix(matrix: np.ndarray) -> None:
     assert network.depth == max((math.ceil(math.log2(w)) for w in weights if w), default=0)
 
 
+@settings(deadline=None)
 @given(matrices, st.data())
 def test_evaluate_is_the_matrix_product_in_each_bit(matrix: np.ndarray, data: st.DataObject) -> None:
     words = data.draw(arrays(np.uint16, (matrix.shape[1], 3)))

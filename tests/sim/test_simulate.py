@@ -29,6 +29,7 @@ def _make(folder: Path, **options: object) -> Path:
         sparsity=0.7,
         patches_per_block=3,
         inversion=0xA5,
+        transform="sign-magnitude",
         seed=2,
     )
     write_package(folder, config_for(tensor, inversion=None, **options), tensor)

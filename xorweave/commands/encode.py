@@ -12,7 +12,14 @@ from xorweave.golden.code_choice import CodeChoice
 from xorweave.golden.container import Container, write_container
 from xorweave.golden.errors import InputError
 from xorweave.golden.figures import tensor_record, total_record
-from xorweave.golden.prepare import Preparation, Prepared, is_encodable, prepare, synthetic_values
+from xorweave.golden.prepare import (
+    Preparation,
+    Prepared,
+    check_dtype,
+    is_encodable,
+    prepare,
+    synthetic_values,
+)
 from xorweave.golden.safetensors_file import Tensor
 from xorweave.golden.stream import EncodedTensor
 from xorweave.golden.weight_files import read_masks, read_smtx, read_weights
@@ -45,13 +52,13 @@ def encode(
         str, typer.Option(help="Alternatives elimination keeps for each plane: 1 (greedy) or more, or exact")
     ] = "1",
     corrections: Annotated[
-        str, typer.Option(help="auto, paper, joint, bounded[:PATCHES A BLOCK] or none")
+        str, typer.Option(help="auto, paper, joint, plane, bounded[:PATCHES A BLOCK] or none")
     ] = "auto",
     error_free: Annotated[
         bool, typer.Option("--error-free", help="Find a code that needs no corrections at all")
     ] = False,
     transform: Annotated[
-        str, typer.Option(help="none, difference or sign-magnitude: a map that may make planes constant")
+        str, typer.Option(help="none, difference, sign-magnitude or auto: a map that may make planes constant")
     ] = "none",
     drop_planes: Annotated[
         bool, typer.Option("--drop-planes", help="Leave (nearly) constant planes out of the payload")
@@ -80,6 +87,7 @@ def encode(
             raise InputError(
                 "an .smtx file is a mask already: --sparsity and --mask must not be given with it"
             )
+        check_dtype(dtype)
         kept = read_smtx(src)
         made, fmt = synthetic_values(kept, values or "uniform", dtype or "int8", seed)
         if kept.size:
@@ -91,6 +99,8 @@ def encode(
             raise InputError("--values must be given with an .smtx mask only")
         tensors = read_weights(src)
         masks = read_masks(mask) if mask is not None else {}
+        if mask is not None and not masks:
+            raise InputError(f"{mask} must hold at least one mask")
         encodable = [name for name, tensor in tensors.items() if is_encodable(tensor)]
         if len(masks) == 1 and len(encodable) == 1:
             masks = {encodable[0]: next(iter(masks.values()))}  # one mask for one tensor needs no name
@@ -104,6 +114,11 @@ def encode(
             work[name] = prepare(name, tensor, how)
             scale = work[name].scale
             if scale is not None:
+                if f"{name}.scale" in tensors:
+                    raise InputError(
+                        f"the scale of tensor {name} must be named {name}.scale, "
+                        "but there is a tensor of that name already"
+                    )
                 plain[f"{name}.scale"] = Tensor.of(scale)
 
     encoded: dict[str, EncodedTensor] = {}

@@ -21,7 +21,7 @@ def synth(
     prove: Annotated[bool, typer.Option(help="Prove the netlist equal to matrix and protocol.")] = True,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Count a decoder's gates (NAND2 = 1), prove the netlist, and report area and clock for a real library."""
+    """Count a decoder's gates (NAND2 = 1), prove the netlist, give area and clock for a real library."""
     result = synthesize_decoder(directory, target=target, liberty=liberty, clock_mhz=clock, prove=prove)
     if json_output:
         typer.echo(json.dumps(result.to_json()))

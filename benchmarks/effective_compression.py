@@ -1,0 +1,148 @@
+"""Direct against effective compression of a network at initialisation, by pruning method: table, picture.
+
+    python benchmarks/effective_compression.py [--network lenet-300-100] [--seeds 11] [--only WORD ...] [--svg FILE]
+
+Every seed draws new weights (normal, variance 2 / inputs) and new random masks. Shown are the median over the
+seeds and, in brackets, the lowest and the highest. SNIP takes its gradients from the digits data set, and is left out
+where PyTorch (extra `train`) is missing or the images do not fit the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.errors import InputError
+from xorweave.golden.network.catalogue import CATALOGUE, named_network
+from xorweave.golden.network.digits import load_digits
+from xorweave.golden.network.network import Masks, Network
+from xorweave.golden.network.training import loss_gradients
+from xorweave.golden.pruning.pruners import prune
+from xorweave.golden.pruning.quotas import QUOTAS
+from xorweave.golden.pruning.ranking import GlobalRanking
+from xorweave.golden.pruning.scores import lamp, magnitude, snip
+from xorweave.golden.pruning.sparsity import measure_sparsity
+
+Curve = list[list[float]]  # effective compression by direct compression and seed
+
+
+def initial_weights(network: Network, seed: int) -> dict[str, NDArray[np.float64]]:
+    """Draw weights as for rectifiers: normal, variance 2 / inputs (He et al., 2015)."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: rng.normal(size=shape) * math.sqrt(2 / math.prod(shape[1:]))
+        for name, shape in network.weights.items()
+    }
+
+
+def snip_gradients(network: Network, tensors: dict[str, NDArray]) -> dict[str, NDArray] | None:
+    """Return the gradients of the loss on the digits, None where they cannot be had."""
+    try:
+        digits = load_digits()
+        zeros = {name: np.zeros(shape) for name, shape in network.parameters.items()}
+        return loss_gradients(network, {**zeros, **tensors}, digits.train_images, digits.train_labels)
+    except InputError:
+        return None
+
+
+def methods(network: Network, seed: int) -> dict[str, Callable[[float], Masks]]:
+    """Return every method as a function of the sparsity."""
+    tensors = initial_weights(network, seed)
+    found: dict[str, Callable[[float], Masks]] = {
+        f"random, {quota}": lambda s, quota=quota: prune(  # type: ignore[misc]
+            network, None, method="random", sparsity=s, quota=quota, seed=seed
+        )
+        for quota in QUOTAS
+    }
+    for name, score in (("magnitude", magnitude), ("LAMP", lamp)):
+        ranking = GlobalRanking.of(network.weights, score(tensors, network.weights))
+        found[f"{name}, global"] = lambda s, ranking=ranking: ranking.masks(  # type: ignore[misc]
+            round((1 - s) * network.connections)
+        )
+    if (gradients := snip_gradients(network, tensors)) is not None:
+        ranking = GlobalRanking.of(network.weights, snip(tensors, gradients, network.weights))
+        found["SNIP"] = lambda s, ranking=ranking: ranking.masks(  # type: ignore[misc]
+            round((1 - s) * network.connections)
+        )
+    found["SynFlow"] = lambda s: prune(network, tensors, method="synflow", sparsity=s)
+    return found
+
+
+def measure(network: Network, directs: list[float], seeds: int, only: list[str]) -> dict[str, Curve]:
+    """Measure effective compression; a target a quota cannot meet gives NaN."""
+    curves: dict[str, Curve] = {}
+    for seed in range(seeds):
+        for name, masks_at in methods(network, seed).items():
+            if only and not any(word in name for word in only):
+                continue
+            curve = curves.setdefault(name, [[] for _ in directs])
+            for found, direct in zip(curve, directs, strict=True):
+                try:
+                    masks = masks_at(1 - 1 / direct)
+                    found.append(measure_sparsity(network, masks)[1].effective_compression)
+                except InputError:
+                    found.append(math.nan)
+    return curves
+
+
+def draw(network: Network, directs: list[float], curves: dict[str, Curve], target: Path) -> None:
+    """Draw the medians over the direct compression, both axes logarithmic."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "xorweave", "font.size": 9})
+    figure, axes = pyplot.subplots(figsize=(6.4, 4.2))
+    axes.plot(directs, directs, color="0.7", linewidth=1, label="no gap")
+    for name, curve in curves.items():
+        medians = [float(np.median(found)) for found in curve]
+        finite = [m if math.isfinite(m) else math.nan for m in medians]
+        axes.plot(directs, finite, marker="o", markersize=2.5, linewidth=1, label=name)
+    axes.set(xscale="log", yscale="log", xlabel="direct compression", ylabel="effective compression")
+    axes.set_title(
+        f"{network.name} at initialisation, median of {len(next(iter(curves.values()))[0])}", fontsize=9
+    )
+    axes.grid(True, linewidth=0.3)
+    axes.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(target, metadata={"Date": None})
+
+
+def number(value: float) -> str:
+    """Write a compression to read: inf where nothing is left, not possible where a quota cannot be met."""
+    return "not possible" if math.isnan(value) else "inf" if math.isinf(value) else f"{value:,.1f}"
+
+
+def main() -> None:
+    """Measure, print, draw."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--network", default="lenet-300-100", choices=sorted(CATALOGUE))
+    parser.add_argument("--seeds", type=int, default=11)
+    parser.add_argument(
+        "--directs", type=float, nargs="+", default=[2, 5, 10, 20, 50, 100, 200, 316, 500, 1000]
+    )
+    parser.add_argument("--only", nargs="+", default=[], help="methods whose names hold one of these words")
+    parser.add_argument("--svg", type=Path)
+    arguments = parser.parse_args()
+    network = named_network(arguments.network)
+    curves = measure(network, arguments.directs, arguments.seeds, arguments.only)
+    print(f"{network.name}, {network.connections:,} weights; {arguments.seeds} seeds; effective at direct")
+    print("| method | " + " | ".join(f"{direct:g}x" for direct in arguments.directs) + " |")
+    print("|---" * (len(arguments.directs) + 1) + "|")
+    for name, curve in curves.items():
+        cells = [f"{number(float(np.median(f)))} ({number(min(f))} .. {number(max(f))})" for f in curve]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    if arguments.svg:
+        draw(network, arguments.directs, curves, arguments.svg)
+
+
+if __name__ == "__main__":
+    main()

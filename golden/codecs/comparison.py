@@ -1,0 +1,176 @@
+"""One tensor in every format, each lossless one checked by decoding it."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from xorweave.golden.codecs.arm_mlw import ArmMlw
+from xorweave.golden.codecs.bloomier_codec import Weightless
+from xorweave.golden.codecs.codec import Codec, PrunedTensor
+from xorweave.golden.codecs.compressed_rows import CompressedRows, CompressedRows32
+from xorweave.golden.codecs.deep_compression import DeepCompression, DeepCompressionClustered
+from xorweave.golden.codecs.entropy_bounds import mask_entropy_bits, value_entropy_bits
+from xorweave.golden.codecs.plain import Bitmap, Dense
+from xorweave.golden.codecs.relative_index import Eie, Macko
+from xorweave.golden.codecs.zstandard import Zstandard
+
+_OPTIONAL = {
+    "zstd": "zstandard",
+    "arm-mlw": "ethosu",
+    "deep-compression": "bitarray",
+    "deep-compression-clustered": "bitarray",
+}
+
+
+def all_codecs() -> tuple[Codec, ...]:
+    """Return one of every codec, in the order of the table."""
+    return (
+        Dense(), Bitmap(), CompressedRows(), CompressedRows32(), Eie(), Macko(), DeepCompression(),
+        DeepCompressionClustered(), Zstandard(), ArmMlw(), Weightless(),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; a figure that was not made is None.
+
+    Attributes
+    ----------
+    codec, title : str
+    lossless : bool
+    bits : int or None
+        Everything stored.
+    bits_per_weight, bits_per_weight_with_mask : float or None
+        Stored bits over the number of weights, pruned ones included; without the mask None where place and
+        value cannot be told apart.
+    memory_reduction_with_mask : float or None
+        1 - bits / dense bits.
+    verified : bool or None
+        The decoded tensor equals the original bit for bit (lossless codecs).
+    wrong_weights : int or None
+        Weights that read back as another word.
+    false_positives : int or None
+        Pruned weights that read back as a weight.
+    encode_seconds, decode_seconds : float or None
+        One run each, wall clock, this machine.
+    rate, worst_case_stall, random_access : str
+        See ``DecodeTraits``.
+    note : str
+        Why there is no figure, or what to know about it.
+    """
+
+    codec: str
+    title: str
+    lossless: bool
+    bits: int | None = None
+    bits_per_weight: float | None = None
+    bits_per_weight_with_mask: float | None = None
+    memory_reduction_with_mask: float | None = None
+    verified: bool | None = None
+    wrong_weights: int | None = None
+    false_positives: int | None = None
+    encode_seconds: float | None = None
+    decode_seconds: float | None = None
+    rate: str = ""
+    worst_case_stall: str = ""
+    random_access: str = ""
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row as plain data."""
+        return asdict(self)
+
+
+def missing_extra(codec: Codec) -> str | None:
+    """Say which extra to install for a codec whose library is absent, or None."""
+    module = _OPTIONAL.get(codec.name)
+    if module is not None and importlib.util.find_spec(module) is None:
+        return f"needs {module}: pip install 'xorweave[baselines]'"
+    return None
+
+
+def measure(codec: Codec, tensor: PrunedTensor) -> Row:
+    """Encode and decode a tensor by one codec.
+
+    Raises
+    ------
+    RuntimeError
+        A lossless codec gave back another tensor: a defect, never a row of a table.
+    """
+    traits = codec.traits
+    common = {
+        "codec": codec.name, "title": codec.title, "lossless": codec.lossless, "rate": traits.rate,
+        "worst_case_stall": traits.worst_case_stall, "random_access": traits.random_access,
+    }  # fmt: skip
+    objection = missing_extra(codec) or codec.objection(tensor)
+    if objection is not None:
+        return Row(**common, note=f"not measured: {objection}")  # type: ignore[arg-type]
+    started = time.perf_counter()
+    encoding = codec.encode(tensor)
+    encoded = time.perf_counter()
+    words = codec.decode(encoding, tensor.shape, tensor.number_format)
+    decoded = time.perf_counter()
+    wrong = int((words != tensor.words).sum())
+    if codec.lossless and wrong:
+        raise RuntimeError(f"{codec.name} is lossless, but {wrong} of {tensor.n} weights came back different")
+    n = max(tensor.n, 1)
+    without = encoding.bits_without_mask
+    return Row(
+        **common,  # type: ignore[arg-type]
+        bits=encoding.bits,
+        bits_per_weight=None if without is None else without / n,
+        bits_per_weight_with_mask=encoding.bits / n,
+        memory_reduction_with_mask=1 - encoding.bits / (n * tensor.n_w),
+        verified=True if codec.lossless else None,
+        wrong_weights=wrong,
+        false_positives=int((words[~tensor.mask] != 0).sum()),
+        encode_seconds=encoded - started,
+        decode_seconds=decoded - encoded,
+    )
+
+
+def bounds(tensor: PrunedTensor) -> list[Row]:
+    """Return the entropy limits as rows."""
+    n = max(tensor.n, 1)
+    mask = mask_entropy_bits(tensor.mask)
+    raw = float(tensor.kept * tensor.n_w)
+    values = value_entropy_bits(tensor)
+    distinct = np.unique(tensor.words[tensor.mask]).size
+    crowded = distinct * 4 > tensor.kept > 0
+    rows = []
+    for name, title, value_bits, note in (
+        ("bound-raw-values", "mask entropy + raw values", raw, "memoryless mask of this density"),
+        (
+            "bound-entropy",
+            "mask entropy + value entropy",
+            values,
+            "almost every value occurs once: no code reaches this"
+            if crowded
+            else "order 0, tables not counted",
+        ),
+    ):
+        total = mask + value_bits
+        rows.append(
+            Row(
+                codec=name,
+                title=title,
+                lossless=True,
+                bits=round(total),
+                bits_per_weight=value_bits / n,
+                bits_per_weight_with_mask=total / n,
+                memory_reduction_with_mask=1 - total / (n * tensor.n_w),
+                note=note,
+            )
+        )
+    return rows
+
+
+def compare(tensor: PrunedTensor, codecs: Iterable[Codec] | None = None) -> list[Row]:
+    """Measure a tensor in every format, entropy limits last."""
+    return [measure(codec, tensor) for codec in (all_codecs() if codecs is None else codecs)] + bounds(tensor)

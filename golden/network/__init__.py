@@ -1,0 +1,1 @@
+"""Networks as graphs of layers: which connections of a pruned one lie on a live path."""

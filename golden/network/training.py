@@ -1,0 +1,167 @@
+"""Training enough to judge masks: initialise, train under a mask, gradients for SNIP (extra `train`).
+
+PyTorch runs in one thread here: the networks are small, results stay the same from run to run, and parallel
+work gains more from running several trainings side by side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.errors import InputError
+from xorweave.golden.network.evaluate import evaluate
+from xorweave.golden.network.layers import Input
+from xorweave.golden.network.network import Network
+from xorweave.golden.network.torch_model import import_torch, torch_forward
+
+Tensors = dict[str, NDArray[np.float32]]
+
+
+def initial_tensors(network: Network, seed: int) -> Tensors:
+    """Draw weights for rectifiers (normal, variance 2 / inputs; He et al., 2015); biases are 0, scales 1."""
+    rng = np.random.default_rng(seed)
+    tensors: Tensors = {}
+    for name, shape in network.weights.items():
+        fan_in = math.prod(shape[1:])
+        tensors[name] = (rng.normal(size=shape) * math.sqrt(2 / fan_in)).astype(np.float32)
+    ones = {
+        getattr(node.layer, field)
+        for node in network.nodes.values()
+        for field in ("scale", "variance")
+        if getattr(node.layer, field, None)
+    }
+    for name, shape in network.parameters.items():
+        tensors[name] = np.full(shape, name in ones, np.float32)
+    return tensors
+
+
+def train(
+    network: Network,
+    tensors: Mapping[str, NDArray],
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    masks: Mapping[str, NDArray] | None = None,
+    *,
+    epochs: int = 20,
+    batch: int = 64,
+    rate: float = 1e-3,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Tensors:
+    """Train a classifier with Adam on the cross-entropy; pruned weights stay zero.
+
+    Parameters
+    ----------
+    network : Network
+    tensors : mapping of str to ndarray
+        Where to start.
+    images : ndarray, shape (n, *shape that flattens to the network's input)
+    labels : ndarray of int, shape (n,)
+    masks : mapping of str to ndarray, optional
+    epochs, batch : int
+    rate : float
+        Step size.
+    seed : int
+        Of the order of the examples.
+    progress : callable, optional
+        Called with the number of every finished epoch.
+
+    Returns
+    -------
+    dict of str to ndarray of float32
+        The trained tensors, masked.
+
+    Raises
+    ------
+    InputError
+        PyTorch is missing, or images do not fit the network.
+    """
+    torch = import_torch()
+    data, target = _batch(network, images), torch.from_numpy(np.asarray(labels, np.int64))
+    held = {name: torch.tensor(np.asarray(tensors[name], np.float32)) for name in _names(network)}
+    kept = _torch_masks(network, masks)
+    for tensor in held.values():
+        tensor.requires_grad_(True)
+    optimiser = torch.optim.Adam(held.values(), lr=rate)
+    order = np.random.default_rng(seed)
+    with _one_thread():
+        for epoch in range(1, epochs + 1):
+            for chosen in np.array_split(order.permutation(len(data)), max(1, len(data) // batch)):
+                optimiser.zero_grad()
+                out = torch_forward(network, _masked(held, kept), data[chosen])
+                torch.nn.functional.cross_entropy(out, target[chosen]).backward()
+                optimiser.step()
+            if progress:
+                progress(epoch)
+    with torch.no_grad():
+        return {name: tensor.numpy().copy() for name, tensor in _masked(held, kept).items()}
+
+
+def loss_gradients(
+    network: Network, tensors: Mapping[str, NDArray], images: NDArray[np.float32], labels: NDArray[np.int64]
+) -> Tensors:
+    """Return the gradient of the mean cross-entropy at every weight: what SNIP scores with."""
+    torch = import_torch()
+    held = {name: torch.tensor(np.asarray(tensors[name], np.float32)) for name in _names(network)}
+    for name in network.weights:
+        held[name].requires_grad_(True)
+    with _one_thread():
+        out = torch_forward(network, held, _batch(network, images))
+        torch.nn.functional.cross_entropy(out, torch.from_numpy(np.asarray(labels, np.int64))).backward()
+    return {name: held[name].grad.numpy() for name in network.weights}
+
+
+def accuracy(
+    network: Network,
+    tensors: Mapping[str, NDArray],
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    masks: Mapping[str, NDArray] | None = None,
+) -> float:
+    """Return the share of images classified as labelled (run in NumPy, single precision)."""
+    out = evaluate(network, tensors, _fitted(network, images), masks, dtype=np.float32)[0]
+    return float((out.argmax(axis=1) == labels).mean())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    torch = import_torch()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _names(network: Network) -> list[str]:
+    return [*network.weights, *network.parameters]
+
+
+def _fitted(network: Network, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    shape = next(node.shape for node in network.nodes.values() if isinstance(node.layer, Input))
+    if math.prod(shape) != math.prod(images.shape[1:]):
+        raise InputError(f"images of shape {images.shape[1:]} do not fit the input {shape} of {network.name}")
+    return np.asarray(images, np.float32).reshape(-1, *shape)
+
+
+def _batch(network: Network, images: NDArray[np.float32]):  # type: ignore[no-untyped-def]  # a torch.Tensor
+    return import_torch().from_numpy(_fitted(network, images))
+
+
+def _torch_masks(network: Network, masks: Mapping[str, NDArray] | None):  # type: ignore[no-untyped-def]
+    torch = import_torch()
+    if masks is None:
+        return {}
+    return {
+        name: torch.from_numpy(mask.astype(np.float32)) for name, mask in network.check_masks(masks).items()
+    }
+
+
+def _masked(held: Mapping, kept: Mapping) -> dict:
+    return {name: tensor * kept[name] if name in kept else tensor for name, tensor in held.items()}

@@ -1,0 +1,1 @@
+"""Pruners: which weights to keep, by layer quotas, scores and searches."""

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from xorweave.golden.codecs.bit_fields import BitReader
+from xorweave.golden.codecs.codec import Encoding, PrunedTensor
+from xorweave.golden.codecs.compressed_rows import CompressedRows, CompressedRows32
+from xorweave.golden.errors import InputError
+from xorweave.golden.number_format import number_format
+
+
+def test_the_32_bit_form_holds_what_scipy_holds() -> None:
+    random = np.random.default_rng(2)
+    values = random.integers(1, 100, (17, 23)).astype(np.int8) * (random.random((17, 23)) < 0.2)
+    tensor = PrunedTensor.from_values(values.astype(np.int8), number_format("int8"))
+    reader = BitReader(CompressedRows32().encode(tensor).stream)
+    oracle = csr_array(values)
+    assert np.array_equal(reader.fields(18, 32), oracle.indptr)
+    assert np.array_equal(reader.fields(oracle.nnz, 32), oracle.indices)
+    assert np.array_equal(reader.fields(oracle.nnz, 8), oracle.data.astype(np.uint8))
+
+
+def test_a_cut_stream_is_refused() -> None:
+    tensor = PrunedTensor.from_values(np.ones((4, 4), np.int8), number_format("int8"))
+    stream = CompressedRows().encode(tensor).stream[:-4]
+    with pytest.raises(InputError, match="the stream must hold at least"):
+        CompressedRows().decode(Encoding(stream, {}), (4, 4), number_format("int8"))

@@ -1,0 +1,79 @@
+"""Training with PyTorch: gradients against finite differences, masks respected, results reproducible."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from xorweave.golden.errors import InputError
+from xorweave.golden.network.catalogue import lenet_5, lenet_300_100, perceptron
+from xorweave.golden.network.digits import load_digits
+from xorweave.golden.network.evaluate import evaluate
+from xorweave.golden.network.training import accuracy, initial_tensors, loss_gradients, train
+
+
+def test_absence_of_pytorch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InputError, match=r"training and SNIP need PyTorch: pip install 'xorweave\[train\]'"):
+        loss_gradients(perceptron((2, 2)), {}, np.zeros((1, 2)), np.zeros(1))
+
+
+@pytest.fixture
+def torch() -> object:
+    return pytest.importorskip("torch", reason="PyTorch is not installed (extra train)")
+
+
+def test_gradients_against_finite_differences(torch: object) -> None:
+    network = perceptron((5, 4, 3))
+    rng = np.random.default_rng(0)
+    tensors = initial_tensors(network, 1)
+    images, labels = rng.normal(size=(6, 5)), rng.integers(0, 3, 6)
+    found = loss_gradients(network, tensors, images, labels)
+
+    def loss(changed: dict) -> float:
+        out = evaluate(network, changed, images)[0]
+        return float(np.mean(np.log(np.exp(out).sum(axis=1)) - out[np.arange(6), labels]))
+
+    for name in network.weights:
+        for index in np.ndindex(*network.weights[name]):
+            sides = []
+            for step in (1e-4, -1e-4):
+                changed = {key: value.astype(np.float64) for key, value in tensors.items()}
+                changed[name][index] += step
+                sides.append(loss(changed))
+            assert found[name][index] == pytest.approx((sides[0] - sides[1]) / 2e-4, abs=1e-4)
+
+
+def test_training_learns_under_a_mask_and_is_reproducible(torch: object) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+    digits = load_digits()
+    network = lenet_300_100()
+    rng = np.random.default_rng(0)
+    masks = {name: rng.random(shape) < 0.1 for name, shape in network.weights.items()}
+    start = initial_tensors(network, 0)
+    before = accuracy(network, start, digits.test_images, digits.test_labels, masks)
+    first = train(network, start, digits.train_images, digits.train_labels, masks, epochs=3)
+    again = train(network, start, digits.train_images, digits.train_labels, masks, epochs=3)
+    after = accuracy(network, first, digits.test_images, digits.test_labels)
+    assert before < 0.4 and after > 0.7
+    assert all(not first[name][~masks[name]].any() for name in masks)
+    assert all((first[name] == again[name]).all() for name in first)
+
+
+def test_digits_have_the_size_lenet_reads() -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+    digits = load_digits(seed=3)
+    assert digits.train_images.shape == (1348, 1, 28, 28) and digits.test_images.shape == (449, 1, 28, 28)
+    assert digits.train_images.min() == 0 and digits.train_images.max() == 1
+    other = load_digits(seed=4)
+    assert (other.test_labels != digits.test_labels).any()
+    out = accuracy(lenet_5(), initial_tensors(lenet_5(), 0), digits.test_images[:20], digits.test_labels[:20])
+    assert 0 <= out <= 1
+
+
+def test_images_must_fit(torch: object) -> None:
+    network = perceptron((5, 3))
+    with pytest.raises(InputError, match=r"images of shape \(4,\) do not fit the input \(5,\) of perceptron"):
+        loss_gradients(network, initial_tensors(network, 0), np.zeros((1, 4)), np.zeros(1))

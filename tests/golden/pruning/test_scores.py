@@ -1,0 +1,28 @@
+"""Scores against their definitions, written out weight by weight."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from xorweave.golden.errors import InputError
+from xorweave.golden.pruning.scores import lamp, magnitude, snip
+
+
+@given(arrays(np.float64, (3, 4), elements=st.integers(-3, 3).map(float)))
+def test_lamp_is_its_definition(w: np.ndarray) -> None:
+    score = lamp({"w": w}, ["w"])["w"]
+    for index, value in np.ndenumerate(w):
+        sum_of_larger = (w[np.abs(w) >= abs(value)] ** 2).sum()
+        assert score[index] == pytest.approx(value**2 / sum_of_larger if sum_of_larger else 0.0)
+
+
+def test_magnitude_and_snip() -> None:
+    w, g = np.array([[1.0, -2.0], [0.0, 3.0]]), np.array([[-5.0, 1.0], [7.0, 0.5]])
+    assert magnitude({"w": w}, ["w"])["w"].tolist() == [[1, 2], [0, 3]]
+    assert snip({"w": w}, {"w": g}, ["w"])["w"].tolist() == [[5, 2], [0, 1.5]]
+    with pytest.raises(InputError, match="the tensor v must be given to be scored, but is missing"):
+        magnitude({"w": w}, ["v"])

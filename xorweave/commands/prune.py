@@ -1,0 +1,103 @@
+"""``xorweave prune``: masks by every method, to a direct or an effective sparsity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from xorweave.commands.sparsity import SPARSITY_COLUMNS, sparsity_rows
+from xorweave.console import meter, print_json, print_table
+from xorweave.golden.errors import InputError
+from xorweave.golden.network.effective import make_effective
+from xorweave.golden.network.network_files import read_network, read_tensors
+from xorweave.golden.pruning.pruners import prune as prune_network
+from xorweave.golden.pruning.sparsity import measure_sparsity
+from xorweave.golden.pruning.targets import target_sparsity
+from xorweave.golden.safetensors_file import Tensor, write_safetensors
+
+
+def prune(
+    src: Annotated[
+        Path,
+        typer.Argument(help="Weights: .npz .safetensors .onnx, a folder of .npy; or a .json description"),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Pruned tensors to write (.safetensors)")],
+    method: Annotated[str, typer.Option(help="random, magnitude, lamp, snip or synflow")] = "magnitude",
+    sparsity: Annotated[float | None, typer.Option(help="Share of weights to remove, 0 to 1")] = None,
+    compression: Annotated[float | None, typer.Option(help="Instead: weights over weights left")] = None,
+    effective: Annotated[
+        bool, typer.Option("--effective", help="The target is the effective sparsity, found by search")
+    ] = False,
+    quota: Annotated[
+        str | None,
+        typer.Option(help="Layer quotas: uniform, uniform+, erk, igq; default: random uniform, else global"),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="A name, a .json description or .onnx; default: a fully connected network"),
+    ] = None,
+    gradients: Annotated[
+        Path | None, typer.Option(help="Gradients of the loss by tensor name, for snip")
+    ] = None,
+    fold: Annotated[
+        bool,
+        typer.Option("--fold", help="Drop inactivated connections too and fold their constants into biases"),
+    ] = False,
+    masks_out: Annotated[
+        Path | None, typer.Option("--masks", help="Write the masks too (.safetensors)")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of random pruning")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+) -> None:
+    """Prune a network in one shot and write the pruned weights."""
+    for path in (out, masks_out):
+        if path is not None and path.suffix.lower() != ".safetensors":
+            raise InputError(f"the file to write must be named .safetensors, not {path.name!r}")
+        if path is not None and not path.parent.is_dir():
+            raise InputError(f"there is no folder {path.parent} to write into")
+    target = target_sparsity(sparsity, compression)
+    described, tensors = read_network(src, network)
+    if fold and not tensors:
+        raise InputError("--fold needs the weights and biases, not only a description")
+    with meter() as show, show.task(method) as advance:
+        masks = prune_network(
+            described, tensors or None, method=method, sparsity=target, quota=quota, effective=effective, seed=seed,
+            gradients=read_tensors(gradients) if gradients else None, progress=lambda done: advance(done / 100),
+        )  # fmt: skip
+    layers, total = measure_sparsity(described, masks)
+    written: dict[str, np.ndarray] = dict(tensors)
+    folded = None
+    if fold:
+        folded = make_effective(tensors, masks, described)
+        masks = {name: folded.masks[name] for name in described.weights}
+        written.update(folded.biases)
+    for name, mask in masks.items():
+        # without weights the mask itself is what there is to write
+        written[name] = np.where(mask, tensors[name], 0).astype(tensors[name].dtype) if tensors else mask
+    info = {
+        "source": src.name, "network": described.name, "method": method, "quota": str(quota), "seed": str(seed),
+        "sparsity": repr(target), "effective": str(effective), "folded": str(fold),
+    }  # fmt: skip
+    write_safetensors(out, {name: Tensor.of(value) for name, value in written.items()}, info)
+    if masks_out is not None:
+        write_safetensors(masks_out, {name: Tensor.of(mask) for name, mask in masks.items()}, info)
+    if as_json:
+        print_json(
+            {
+                "network": described.name,
+                "method": method,
+                "layers": [layer.to_dict() for layer in layers],
+                "total": total.to_dict(),
+                "biases_folded": sorted(folded.biases) if folded else [],
+                "inactivated_but_kept": folded.kept if folded else {},
+            }
+        )
+        return
+    print_table(
+        f"{described.name}: {method} -> {out.name}", SPARSITY_COLUMNS, sparsity_rows([*layers, total])
+    )
+    if folded:
+        typer.echo(f"{sum(folded.inactivated.values()):,} inactivated connections dropped")

@@ -1,0 +1,142 @@
+"""``xorweave sparsity``: direct and effective sparsity of a pruned network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xorweave.console import meter, percent, print_json, print_table
+from xorweave.golden.errors import InputError
+from xorweave.golden.network.effective import Effective, largest_difference, make_effective
+from xorweave.golden.network.layers import Opaque
+from xorweave.golden.network.network import Masks, Network, Tensors
+from xorweave.golden.network.network_files import read_network
+from xorweave.golden.pruning.savings import Saving, measure_saving
+from xorweave.golden.pruning.sparsity import Sparsity, measure_sparsity
+from xorweave.golden.weight_files import read_masks
+
+
+def sparsity(
+    src: Annotated[Path, typer.Argument(help="Weights: .npz .safetensors .onnx, or a folder of .npy files")],
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="A name (lenet-300-100, lenet-5, resnet-20, minilm-layer), a .json description or .onnx"
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="Masks by tensor name; default: the weights that are not zero")
+    ] = None,
+    encode: Annotated[
+        bool, typer.Option("--encode", help="Encode with both masks and say what is saved")
+    ] = False,
+    dtype: Annotated[str, typer.Option(help="Number format for --encode")] = "int8",
+    code: Annotated[str, typer.Option(help="Code for --encode, as for the command encode")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of the random inputs and of the code")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+) -> None:
+    """Count the connections that are kept, and those that are alive."""
+    described, tensors = read_network(src, network)
+    if not tensors:
+        raise InputError(f"{src} must hold weights, not only a description")
+    masks = described.check_masks(read_masks(mask)) if mask else described.zero_masks(tensors)
+    layers, total = measure_sparsity(described, masks)
+    effective = make_effective(tensors, masks, described)
+    apart = _difference(described, tensors, masks, effective, seed)
+    savings: dict[str, Saving] = {}
+    if encode:
+        with meter() as show, show.task("encoding") as advance:
+            order = list(described.weights)
+            savings = measure_saving(
+                tensors, masks, {name: effective.masks[name] for name in order}, dtype=dtype, code=code, seed=seed,
+                progress=lambda name: advance(order.index(name) / len(order)),
+            )  # fmt: skip
+    whole = _together(savings)
+    if as_json:
+        print_json(
+            {
+                "network": described.name,
+                "layers": [layer.to_dict() for layer in layers],
+                "total": total.to_dict(),
+                "biases_folded": sorted(effective.biases),
+                "inactivated_but_kept": effective.kept,
+                "largest_difference": apart,
+                "encoded": {name: saving.to_dict() for name, saving in savings.items()},
+                "encoded_total": whole.to_dict() if whole else None,
+            }
+        )
+        return
+    _print(described, [*layers, total], effective, apart)
+    if whole:
+        _print_savings(savings, whole, dtype)
+
+
+def _difference(
+    network: Network, tensors: Tensors, masks: Masks, effective: Effective, seed: int
+) -> float | None:
+    """Run both networks; None where the network cannot be run."""
+    runnable = all(name in tensors for name in (*network.weights, *network.parameters)) and not any(
+        isinstance(node.layer, Opaque) for node in network.nodes.values()
+    )
+    return largest_difference(network, tensors, masks, effective, seed=seed) if runnable else None
+
+
+def _together(savings: dict[str, Saving]) -> Saving | None:
+    if not savings:
+        return None
+    direct, effective = ([getattr(s, mask) for s in savings.values()] for mask in ("direct", "effective"))
+    return Saving(type(direct[0]).together(direct), type(effective[0]).together(effective))
+
+
+def compression(value: float) -> str:
+    """Write a compression; nothing left is infinite."""
+    return "inf" if value == float("inf") else f"{value:,.2f}x"
+
+
+def sparsity_rows(rows: list[Sparsity]) -> list[list[str]]:
+    """Return the rows of the table of layers and total."""
+    return [
+        [
+            row.name, f"{row.total:,}", f"{row.kept:,}", f"{row.alive:,}", f"{row.inactivated:,}",
+            percent(row.direct_sparsity), percent(row.effective_sparsity),
+            compression(row.direct_compression), compression(row.effective_compression),
+        ]
+        for row in rows
+    ]  # fmt: skip
+
+
+SPARSITY_COLUMNS = (
+    "tensor", "weights", "kept", "alive", "inactivated", "direct sparsity", "effective",
+    "direct compression", "effective",
+)  # fmt: skip
+
+
+def _print(network: Network, rows: list[Sparsity], effective: Effective, apart: float | None) -> None:
+    print_table(f"{network.name}: sparsity and compression", SPARSITY_COLUMNS, sparsity_rows(rows))
+    if any(isinstance(node.layer, Opaque) for node in network.nodes.values()):
+        typer.echo(
+            "layers that are not known count as connecting everything: what is alive is an upper bound"
+        )
+    if effective.biases:
+        typer.echo(f"biases to be folded: {', '.join(sorted(effective.biases))}")
+    if effective.kept:
+        kept = ", ".join(f"{name} {count}" for name, count in effective.kept.items())
+        typer.echo(f"inactivated, but needed for a constant no bias can take: {kept}")
+    difference = "not measured" if apart is None else f"{apart:.1e} of the largest output"
+    typer.echo(f"largest difference of the outputs on 16 random inputs: {difference}")
+
+
+def _print_savings(savings: dict[str, Saving], whole: Saving, dtype: str) -> None:
+    rows = []
+    for name, saving in (*savings.items(), ("total", whole)):
+        bits = [
+            f"{(figures.stored_bits + extra) / figures.weights:.4f}"
+            for extra_mask in (False, True)
+            for figures in (saving.direct, saving.effective)
+            for extra in (figures.mask_bits if extra_mask else 0,)
+        ]
+        rows.append([name, *bits, percent(saving.share_saved)])
+    columns = ("tensor", "direct", "effective", "direct, mask", "effective, mask", "saved")
+    print_table(f"bits a weight, {dtype}, with the direct and the effective mask", columns, rows)
