@@ -57,7 +57,7 @@ def encode_bounded(
             return symbols, wrong
         # room for further give-ups; a given-up bit may match by luck, but is counted as a patch all the same
         room = np.minimum(limit - np.maximum(needed, given_up), [b.size for b in by_block] - given_up)
-        for t in np.flatnonzero(needed > limit):
+        for t in np.flatnonzero(needed > limit).tolist():
             excess = int(needed[t]) - limit
             for back in range(t - 1, max(-1, t - 4 * reach - 1), -1):
                 take = min(excess, max(0, int(room[back])))

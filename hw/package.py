@@ -93,7 +93,8 @@ def _header(config: DecoderConfig) -> str:
             f"s_axis_patch  beats of up to {config.patches_per_block} records (tuser says how many), record p",
             f"              from bit {config.gap_bits + n_w}*p: gap ({config.gap_bits} bits, lowest), difference "
             f"({n_w} bits).",
-            "              A record moves on by gap + 1 weights; tlast marks the tensor's last beat, patch_restart begins the next tensor.",
+            "              A record moves on by gap + 1 weights; tlast marks the tensor's last beat, patch_restart",
+            "              begins the next tensor.",
         ]
     elif config.patches_per_block and dense_corrections(code.n_out, n_w, config.patches_per_block):
         lines += [
