@@ -80,7 +80,9 @@ def gates(code: ShapedMaskCode, clock_mhz: float | None) -> None:
 
 def main() -> None:
     """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("masks", nargs="*", type=Path)
     parser.add_argument("--random", nargs="*", type=float, default=[])
     parser.add_argument("--n", type=int, default=262_144)

@@ -49,7 +49,7 @@ def encode_bounded(
     by_block = [np.flatnonzero(row) + t * n_out for t, row in enumerate(care.reshape(blocks, n_out))]
     for _round in range(_ROUNDS):
         active = mask.copy()
-        for t in np.flatnonzero(given_up):
+        for t in np.flatnonzero(given_up).tolist():
             active[by_block[t][: given_up[t]]] = False
         symbols, wrong = encode(active)
         needed = np.bincount(wrong // n_out, minlength=blocks)

@@ -46,7 +46,9 @@ def test_later_layers_are_retrained_on_frozen_earlier_ones() -> None:
     assert np.abs(model.layers["second"].weights[kept] - tensors["second"][kept] - 0.25).max() < 0.7
     assert np.array_equal(model.tensors["first"], model.layers["first"].weights)
     assert (model.tensors["bias"] == 2).all()
-    with pytest.raises(InputError, match="the model must hold the layer 'third'; it holds first, second, bias"):
+    with pytest.raises(
+        InputError, match="the model must hold the layer 'third'; it holds first, second, bias"
+    ):
         store_model(tensors, ["third"], retrain, t=8, clusters=7)
 
 
