@@ -19,6 +19,7 @@ from xorweave.golden.prepare import (
     Prepared,
     check_dtype,
     is_encodable,
+    is_negative_zero,
     prepare,
     synthetic_values,
 )
@@ -41,6 +42,10 @@ def encode(
     ] = None,
     prune: Annotated[str, typer.Option(help="magnitude or random")] = "magnitude",
     mask: Annotated[Path | None, typer.Option(help="A mask file; every non-zero is a kept weight")] = None,
+    negative_zero: Annotated[
+        str,
+        typer.Option(help="Where zeros are the mask, -0.0 is kept (bit for bit) or pruned (reads back as 0)"),
+    ] = "kept",
     per_row: Annotated[
         bool, typer.Option("--per-row", help="One scale for each row when quantising")
     ] = False,
@@ -117,7 +122,13 @@ def encode(
         if len(masks) == 1 and len(encodable) == 1:
             masks = {encodable[0]: next(iter(masks.values()))}  # one mask for one tensor needs no name
         how = Preparation(
-            dtype=dtype, sparsity=sparsity, prune=prune, per_row=per_row, seed=seed, masks=masks
+            dtype=dtype,
+            sparsity=sparsity,
+            prune=prune,
+            per_row=per_row,
+            seed=seed,
+            masks=masks,
+            negative_zero=negative_zero,
         )
         for name, tensor in tensors.items():
             if not is_encodable(tensor):
@@ -132,6 +143,13 @@ def encode(
                         "but there is a tensor of that name already"
                     )
                 plain[f"{name}.scale"] = Tensor.of(scale)
+
+    zeros = sum(int(is_negative_zero(i.values, i.number_format)[i.mask].sum()) for i in work.values())
+    if zeros:
+        typer.echo(
+            f"xorweave: {zeros} kept weights are -0.0; with --negative-zero pruned they are zeros like others",
+            err=True,
+        )
 
     inactivated: dict[str, int] = {}
     if effective:
