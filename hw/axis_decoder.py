@@ -47,6 +47,8 @@ class DecoderConfig:
         Whether there are a mask stage and its port.
     input_register : bool
         See `XorDecoder`.
+    max_depth : int or None
+        Most two-input XORs between registers, see `XorDecoder`.
     output_register : bool
         Register the weights (n_out * n_w flip-flops) after the last stage.
     skid_buffers : bool
@@ -69,6 +71,7 @@ class DecoderConfig:
     transform: str = "none"
     mask: bool = True
     input_register: bool = True
+    max_depth: int | None = None
     output_register: bool = False
     skid_buffers: bool = False
     network: XorNetwork | None = None
@@ -84,6 +87,10 @@ class DecoderConfig:
         if not 0 <= self.gap_bits <= 32 or (self.gap_bits and not self.patches_per_block):
             raise InputError(
                 f"gap_bits must be between 0 and 32, and 0 without a correction stage, not {self.gap_bits}"
+            )
+        if self.max_depth is not None and (self.max_depth < 1 or not self.input_register):
+            raise InputError(
+                f"max_depth must be at least 1, and needs the input register, not {self.max_depth}"
             )
         if not 0 <= self.length_bits <= 32:
             raise InputError(f"length_bits must be between 0 and 32, not {self.length_bits}")
@@ -178,7 +185,11 @@ class AxisDecoder(wiring.Component):
         blocks = block_layout(code.n_out, n_w)
 
         m.submodules.decoder = decoder = XorDecoder(
-            code, n_w, config.network, input_register=config.input_register
+            code,
+            n_w,
+            config.network,
+            input_register=config.input_register,
+            max_depth=config.max_depth,
         )
         symbols = decoder.i
         if config.length_bits:

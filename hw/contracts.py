@@ -144,8 +144,9 @@ def decoded_by(code: Code, n_w: int) -> Owed:
     return owed
 
 
-def decoder_contract(code: Code, n_w: int, *, input_register: bool = True) -> StreamContract:
+def decoder_contract(
+    code: Code, n_w: int, *, input_register: bool = True, max_depth: int | None = None
+) -> StreamContract:
     """Make the contract of an `XorDecoder`."""
-    dut = XorDecoder(code, n_w, input_register=input_register)
-    depth = int(input_register)
-    return StreamContract(dut, decoded_by(code, n_w), capacity=depth, latency=depth)
+    dut = XorDecoder(code, n_w, input_register=input_register, max_depth=max_depth)
+    return StreamContract(dut, decoded_by(code, n_w), capacity=dut.latency, latency=dut.latency)

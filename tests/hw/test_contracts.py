@@ -25,6 +25,13 @@ def test_decoder(never: Never, n_s: int, input_register: bool) -> None:
     )
 
 
+def test_pipelined_decoder(never: Never) -> None:
+    code = Code.uniform(n_in=3, n_out=3, n_s=1, seed=4)
+    contract = decoder_contract(code, 1, max_depth=1)
+    assert contract.latency > 1
+    assert never(amaranth_verilog(contract, "contract"), "contract")
+
+
 def test_slices(never: Never) -> None:
     register = StreamContract(OutputRegister(2), passes_on, capacity=1, latency=1)
     assert never(amaranth_verilog(register, "contract"), "contract")
