@@ -1,6 +1,6 @@
 """How fast the encoders are: megabytes a second, and ratios to plain Algorithm 3, in one run.
 
-    python benchmarks/encoder_speed.py [--repeats N]
+python benchmarks/encoder_speed.py [--repeats N]
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def main() -> None:
         {
             "plain": lambda: plain(paper, plane, mask),
             "exact": lambda: exact(paper, plane, mask),
-            "elimination": lambda: encode_tensor(long_words, fmt, better, mask=long_mask, encoder="elimination"),
+            "elimination": lambda: encode_tensor(
+                long_words, fmt, better, mask=long_mask, encoder="elimination"
+            ),
         },
         repeats,
     )

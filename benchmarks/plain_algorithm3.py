@@ -61,7 +61,9 @@ def _encode(sums, n_in, n_s, care, wanted, symbols):  # type: ignore[no-untyped-
     return least
 
 
-def encode_plane(code: Code, plane: NDArray[np.uint8], mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], int]:
+def encode_plane(
+    code: Code, plane: NDArray[np.uint8], mask: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], int]:
     """Encode one bit-plane, shape (n,), n a whole number of blocks; N_in = 8, N_s >= 1, N_out <= 128.
 
     Returns the symbols as numbers, shape (blocks,), and the unmatched bits.

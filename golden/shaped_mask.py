@@ -68,6 +68,10 @@ class ShapedMaskCode:
                 raise InputError(f"{name} must be between {low} and {high}, not {value}")
         if self.taps % 2:
             raise InputError(f"taps must be even, not {self.taps}")
+        if math.comb(self.window - 1, self.taps - 1) < self.parities:
+            raise InputError(
+                f"window {self.window} with {self.taps} taps must leave {self.parities} different parities"
+            )
         most = -(-self.n_out // self.n_in)
         if most > _MAX_OUTPUTS_A_BIT or most * self.parities > _MAX_PARITIES_A_BIT:
             raise InputError(
@@ -118,12 +122,12 @@ class ShapedMaskCode:
         )
         lags = np.zeros((self.n_out, self.parities, self.taps), np.int64)
         for r in range(self.n_out):
-            seen: set[tuple[int, ...]] = set()
-            while len(seen) < self.parities:
-                hand = tuple(sorted(source.shuffled(list(range(1, self.window)))[: self.taps - 1]))
-                if hand not in seen or self.taps > self.window - 2:
-                    lags[r, len(seen), 1:] = hand
-                    seen.add(hand if hand not in seen else (-len(seen),))
+            hands: list[list[int]] = []
+            while len(hands) < self.parities:
+                hand = sorted(source.shuffled(list(range(1, self.window)))[: self.taps - 1])
+                if hand not in hands:
+                    hands.append(hand)
+            lags[r, :, 1:] = hands
         return lags
 
     @cached_property

@@ -15,7 +15,6 @@ from xorweave.golden.code import Code
 from xorweave.golden.corrections import JointCorrections, NoCorrections
 from xorweave.golden.errors import InputError
 from xorweave.golden.figures import figures_of
-from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import NumberFormat
 from xorweave.golden.plan import choose_plan, correction_cost
 from xorweave.golden.queue_model import forecast
@@ -23,6 +22,11 @@ from xorweave.golden.shaped_mask import ShapedMaskCode
 from xorweave.golden.shaped_mask_encoder import ShapedMask, encode_mask
 from xorweave.golden.stream import EncodedTensor, Patches
 from xorweave.golden.tensor_codec import decode_scan, encode_tensor
+
+
+def missed_format(missed: Patches, n_w: int) -> JointCorrections | NoCorrections:
+    """Return the format in which the weights under false zeros are stored."""
+    return JointCorrections.cheapest(missed, n_w) if missed.positions.size else NoCorrections()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +55,8 @@ class ShapedTensor:
     @property
     def missed_bits(self) -> int:
         """Bits of the patches for false zeros."""
-        n, n_w = self.values.n, self.values.number_format.n_w
-        if not self.missed.positions.size:
-            return NoCorrections().bits(self.missed, n, n_w)
-        return JointCorrections.cheapest(self.missed, n_w).bits(self.missed, n, n_w)
+        n_w = self.values.number_format.n_w
+        return missed_format(self.missed, n_w).bits(self.missed, self.values.n, n_w)
 
     @property
     def bits(self) -> int:

@@ -248,10 +248,7 @@ def encode_tensor(
     scan = interleaver or Interleaver(n)
     if scan.n != n:
         raise InputError(f"the interleaver must be made for {n} weights, not {scan.n}")
-    if mask is None:
-        flat_mask = raw != 0
-    else:
-        flat_mask = np.ascontiguousarray(mask, bool).reshape(-1)
+    flat_mask = raw != 0 if mask is None else np.ascontiguousarray(mask, bool).reshape(-1)
     scan_mask = scan.to_scan(flat_mask)
     blocks = -(-n // code.n_out)
     period = min(segment_blocks or default_segment_blocks(code, n), max(1, blocks))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -46,10 +46,12 @@ class Weightless(Codec):
     layout: str = "fuse"
     seed: int = 0
 
-    name: ClassVar[str] = "weightless"
-    title: ClassVar[str] = "Weightless (lossy)"
+    name: str = "weightless"
+    title: str = "Weightless (lossy)"
     lossless: ClassVar[bool] = False
-    traits: ClassVar[DecodeTraits] = DecodeTraits("fixed", "none while k banks answer each cycle", "k cells")
+    traits: DecodeTraits = field(
+        default=DecodeTraits("fixed", "none while k banks answer each cycle", "k cells")
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.clusters < 1 << self.t:

@@ -137,10 +137,10 @@ class DecodeTraits:
 class Codec(ABC):
     """A way to store a pruned tensor."""
 
-    name: ClassVar[str]
-    title: ClassVar[str]
+    name: str
+    title: str
     lossless: ClassVar[bool] = True
-    traits: ClassVar[DecodeTraits]
+    traits: DecodeTraits
 
     def objection(self, tensor: PrunedTensor) -> str | None:
         """Say why the format cannot hold this tensor, or None where it can."""

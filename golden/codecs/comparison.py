@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from xorweave.golden.codecs.deep_compression import DeepCompression, DeepCompres
 from xorweave.golden.codecs.entropy_bounds import mask_entropy_bits, value_entropy_bits
 from xorweave.golden.codecs.plain import Bitmap, Dense
 from xorweave.golden.codecs.relative_index import Eie, Macko
+from xorweave.golden.codecs.xor_code import our_codecs
 from xorweave.golden.codecs.zstandard import Zstandard
 
 _OPTIONAL = {
@@ -32,7 +33,7 @@ def all_codecs() -> tuple[Codec, ...]:
     """Return one of every codec, in the order of the table."""
     return (
         Dense(), Bitmap(), CompressedRows(), CompressedRows32(), Eie(), Macko(), DeepCompression(),
-        DeepCompressionClustered(), Zstandard(), ArmMlw(), Weightless(),
+        DeepCompressionClustered(), Zstandard(), ArmMlw(), Weightless(), *our_codecs(),
     )  # fmt: skip
 
 
@@ -174,3 +175,43 @@ def bounds(tensor: PrunedTensor) -> list[Row]:
 def compare(tensor: PrunedTensor, codecs: Iterable[Codec] | None = None) -> list[Row]:
     """Measure a tensor in every format, entropy limits last."""
     return [measure(codec, tensor) for codec in (all_codecs() if codecs is None else codecs)] + bounds(tensor)
+
+
+def total_rows(tensors: Mapping[str, PrunedTensor], tables: Mapping[str, list[Row]]) -> list[Row]:
+    """Add the tables of a model's tensors up, format by format.
+
+    A format that could not hold one of the tensors has no total. Every table has the same formats in one order.
+    """
+    weights = sum(tensor.n for tensor in tensors.values())
+    dense = sum(tensor.n * tensor.n_w for tensor in tensors.values())
+    totals = []
+    for rows in zip(*tables.values(), strict=True):
+        first = rows[0]
+
+        def added(name: str, parts: tuple[Row, ...] = rows) -> Any:
+            found = [getattr(row, name) for row in parts]
+            return None if any(item is None for item in found) else sum(found)
+
+        per_tensor = [
+            None if row.bits_per_weight is None else row.bits_per_weight * tensor.n
+            for row, tensor in zip(rows, tensors.values(), strict=True)
+        ]
+        alone = None if any(item is None for item in per_tensor) else sum(filter(None, per_tensor))
+        bits = added("bits")
+        missing = sum(row.bits is None for row in rows)
+        totals.append(
+            replace(
+                first,
+                bits=bits,
+                bits_per_weight=None if alone is None else alone / weights,
+                bits_per_weight_with_mask=None if bits is None else bits / weights,
+                memory_reduction_with_mask=None if bits is None else 1 - bits / dense,
+                verified=True if all(row.verified for row in rows) else None,
+                wrong_weights=added("wrong_weights"),
+                false_positives=added("false_positives"),
+                encode_seconds=added("encode_seconds"),
+                decode_seconds=added("decode_seconds"),
+                note=f"not measured for {missing} of {len(rows)} tensors" if missing else "",
+            )
+        )
+    return totals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -88,10 +89,8 @@ class DeepCompression(Codec):
         entries = reader.field(width_for(n))
         raw = bool(reader.field(1))
         runs = read_huffman(reader, entries, self._run_bits(shape)).astype(np.int64)
-        if raw:
-            values = reader.fields(entries, number_format.n_w)
-        else:
-            values = read_huffman(reader, entries, number_format.n_w)
+        read = reader.fields if raw else partial(read_huffman, reader)
+        values = read(entries, number_format.n_w)
         positions = np.cumsum(runs + 1) - 1
         if positions.size and positions[-1] >= n:
             raise InputError(f"runs must stay within {n} weights")

@@ -58,7 +58,8 @@ def encode(
         bool, typer.Option("--error-free", help="Find a code that needs no corrections at all")
     ] = False,
     transform: Annotated[
-        str, typer.Option(help="none, difference, sign-magnitude or auto: a map that may make planes constant")
+        str,
+        typer.Option(help="none, difference, sign-magnitude or auto: a map that may make planes constant"),
     ] = "none",
     drop_planes: Annotated[
         bool, typer.Option("--drop-planes", help="Leave (nearly) constant planes out of the payload")

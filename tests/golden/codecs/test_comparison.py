@@ -8,11 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
-from xorweave.golden.codecs.codec import Codec, PrunedTensor
-from xorweave.golden.codecs.comparison import all_codecs, bounds, compare, measure, missing_extra
+from xorweave.golden.codecs.codec import Codec, Encoding, PrunedTensor
+from xorweave.golden.codecs.comparison import all_codecs, bounds, compare, measure, missing_extra, total_rows
 from xorweave.golden.codecs.entropy_bounds import binary_entropy
 from xorweave.golden.errors import InputError
 from xorweave.golden.number_format import FORMATS, number_format
+
+OURS = [codec for codec in all_codecs() if codec.name.startswith("xor-")]
 
 
 def pruned(shape: tuple[int, ...], fmt: str, density: float, seed: int) -> PrunedTensor:
@@ -27,7 +29,9 @@ def lossless(codec: Codec) -> bool:
     return codec.lossless and missing_extra(codec) is None
 
 
-@pytest.mark.parametrize("codec", [c for c in all_codecs() if c.lossless], ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "codec", [c for c in all_codecs() if c.lossless and c not in OURS], ids=lambda c: c.name
+)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.integers(1, 9),
@@ -52,9 +56,34 @@ def test_lossless_codecs_give_back_every_bit(
     assert 0 <= 8 * len(encoding.stream) - encoding.bits < 8
 
 
+@pytest.mark.parametrize("codec", OURS, ids=lambda c: c.name)
+@pytest.mark.parametrize(("fmt", "density"), [("int8", 0.3), ("fp16", 0.25)])
+def test_our_own_formats_give_back_every_bit_from_the_stream_alone(
+    codec: Codec, fmt: str, density: float
+) -> None:
+    tensor = pruned((24, 30), fmt, density, 4)
+    encoding = codec.encode(tensor)
+    words = codec.decode(Encoding(encoding.stream, {}), tensor.shape, tensor.number_format)
+    assert np.array_equal(words, tensor.words)
+    assert 0 <= 8 * len(encoding.stream) - encoding.bits < 8
+
+
+def test_a_models_total_adds_its_tensors() -> None:
+    tensors = {"a": pruned((20, 30), "int8", 0.2, 1), "b": pruned((10, 10), "int4", 0.5, 2)}
+    chosen = [c for c in all_codecs() if c.name in ("dense", "bitmap")]
+    tables = {name: compare(tensor, chosen) for name, tensor in tensors.items()}
+    dense, bitmap, *_ = total_rows(tensors, tables)
+    kept = [tensor.kept for tensor in tensors.values()]
+    assert dense.bits == 600 * 8 + 100 * 4
+    assert bitmap.bits == 700 + 8 * kept[0] + 4 * kept[1]
+    assert bitmap.bits_per_weight == pytest.approx((8 * kept[0] + 4 * kept[1]) / 700)
+    assert bitmap.memory_reduction_with_mask == pytest.approx(1 - bitmap.bits / dense.bits)
+
+
 def test_convolutions_of_four_dimensions_go_through_every_codec() -> None:
     tensor = pruned((6, 3, 3, 3), "int8", 0.3, 1)
-    rows = {row.codec: row for row in compare(tensor)}
+    chosen = [codec for codec in all_codecs() if codec not in OURS]
+    rows = {row.codec: row for row in compare(tensor, chosen)}
     assert rows["bitmap"].bits == tensor.n + 8 * tensor.kept
     assert rows["dense"].bits_per_weight_with_mask == 8
     assert rows["csr"].verified
@@ -73,7 +102,8 @@ def test_a_codec_that_lies_about_being_lossless_is_a_defect_not_a_row() -> None:
 
 def test_lossy_codecs_say_how_many_weights_they_changed() -> None:
     tensor = pruned((100, 200), "int8", 0.1, 3)
-    rows = {row.codec: row for row in compare(tensor)}
+    chosen = [codec for codec in all_codecs() if codec not in OURS]
+    rows = {row.codec: row for row in compare(tensor, chosen)}
     weightless = rows["weightless"]
     assert not weightless.lossless and weightless.verified is None
     pruned_weights = tensor.n - tensor.kept
