@@ -20,7 +20,8 @@ from xorweave.hw.mask import MaskStage
 from xorweave.hw.register_slice import OutputRegister, SkidBuffer
 from xorweave.hw.stream_guard import StreamGuard
 from xorweave.hw.transform import TransformStage
-from xorweave.hw.xor_network import XorNetwork
+from xorweave.hw.xor_network import XorNetwork, balanced_trees
+from xorweave.hw.xor_pipeline import pipeline_cut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,15 @@ class DecoderConfig:
             raise InputError(f"the transform must be one of {', '.join(TRANSFORMS)}, not {self.transform!r}")
         if self.inversion is not None and not 0 <= self.inversion < 1 << self.n_w:
             raise InputError(f"the inversion word must have {self.n_w} bits, not be {self.inversion}")
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a symbol taken to its block offered, when nothing is in the way."""
+        stages = int(self.input_register)
+        if self.max_depth is not None:
+            network = self.network or balanced_trees(self.code.generator)
+            stages = pipeline_cut(network, max_depth=self.max_depth).stages
+        return stages + int(self.output_register)
 
 
 class AxisDecoder(wiring.Component):

@@ -54,13 +54,13 @@ class StreamContract(wiring.Component):
     def __init__(self, dut: wiring.Component, owed: Owed, *, capacity: int, latency: int) -> None:
         self.dut, self.owed = dut, owed
         self.capacity, self.latency = capacity, latency
-        width = len(Value.cast(dut.i.payload))  # type: ignore[attr-defined]
+        width = len(Value.cast(dut.i.payload))
         super().__init__({"i_payload": In(width), "i_valid": In(1), "o_ready": In(1), "violation": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.dut = dut = self.dut
-        i, o = dut.i, dut.o  # type: ignore[attr-defined]
+        i, o = dut.i, dut.o
         # the source keeps to the protocol: an offered word stays
         kept = Signal()
         word = Signal(len(self.i_payload))

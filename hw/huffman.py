@@ -24,7 +24,9 @@ def code_lengths(counts: Mapping[int, int]) -> dict[int, int]:
         raise InputError("a Huffman code needs at least one symbol, each counted at least once")
     if len(counts) == 1:
         return dict.fromkeys(counts, 1)
-    heap = [(count, symbol, (symbol,)) for symbol, count in sorted(counts.items())]
+    heap: list[tuple[int, int, tuple[int, ...]]] = [
+        (count, symbol, (symbol,)) for symbol, count in sorted(counts.items())
+    ]
     heapq.heapify(heap)
     lengths = dict.fromkeys(counts, 0)
     while len(heap) > 1:

@@ -16,7 +16,6 @@ from xorweave import __version__
 from xorweave.golden.errors import InputError
 from xorweave.golden.stream import EncodedTensor
 from xorweave.hw.axis_decoder import AxisDecoder, DecoderConfig
-from xorweave.hw.decoder import XorDecoder
 from xorweave.hw.layouts import correction_bits, dense_corrections, patch_bits, position_bits
 from xorweave.hw.vectors import Vectors, golden_vectors, required_patches, required_records
 from xorweave.hw.verilog import structured_verilog
@@ -332,7 +331,6 @@ def write_package(
         files["vectors/patches.hex"] = _hex(vectors.patches, bits)
     files[f"{top}.core"] = _core(top, [name for name in files if name.startswith("vectors/")])
     network = config.network or balanced_trees(code.generator)
-    decoder = XorDecoder(code, n_w, network, input_register=config.input_register, max_depth=config.max_depth)
     manifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -367,7 +365,7 @@ def write_package(
         "output_register": config.output_register,
         "skid_buffers": config.skid_buffers,
         "max_depth": config.max_depth,
-        "latency": decoder.latency + int(config.output_register),
+        "latency": config.latency,
         "verilog": [f"rtl/{top}.v"],
         "testbench": f"tb/{top}_tb.v",
         "core": f"{top}.core",
