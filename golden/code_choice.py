@@ -88,7 +88,9 @@ class CodeChoice:
         if self.kind == "paper":
             kept = int(np.count_nonzero(mask))
             # a mask without a kept weight would ask for an endless block
-            n_out = min(4096, math.floor(8 * n / kept)) if kept else 4096
+            # S is taken to three digits, as it is asked for: one kept weight more than 10 % is still S = .9
+            share = round(kept / n, 3) or kept / n if kept else 0.0
+            n_out = min(4096, math.floor(8 / share + 1e-9)) if kept else 4096
             code = Code.uniform(n_in=8, n_out=n_out, n_s=self.n_s, seed=self.seed)
             return TensorChoice(code=code, interleaver=Interleaver(n), corrections="paper")
         assert self.code is not None

@@ -134,7 +134,7 @@ def _integer(record: dict[str, Any], key: str, low: int, high: int) -> int:
 def _seconds(record: dict[str, Any]) -> float:
     value = record.get("seconds")
     # JSON as Python reads it knows NaN, infinities and integers of any length
-    if type(value) not in (int, float) or not 0 <= value <= 1e12:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e12:
         raise InputError(f"seconds must be a number, not {value!r:.60}")
     return float(value)
 
@@ -167,7 +167,8 @@ def _read_code(record: dict[str, Any], tensors: dict[str, Tensor], name: str) ->
         columns = sizes["n_in"] * (sizes["n_s"] + 1)
         count = sizes["n_out"] * columns
         data = _part(tensors, name, "generator", -(-count // 8))
-        code = Code(generator=from_bytes(data, count).reshape(sizes["n_out"], columns), **sizes)
+        matrix = from_bytes(data, count).reshape(sizes["n_out"], columns)
+        code = Code(n_in=sizes["n_in"], n_out=sizes["n_out"], n_s=sizes["n_s"], generator=matrix)
     else:
         code = Code.from_spec(spec)
     if code.check_value != _text(record, "check_value"):

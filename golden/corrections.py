@@ -28,7 +28,10 @@ def no_patches(word: np.dtype) -> Patches:
 class CorrectionFormat(Protocol):
     """What every correction format can do. `n` is the number of scan positions, `n_w` the planes."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The format's name, as in ``--corrections``."""
+        ...
 
     def bits(self, patches: Patches, n: int, n_w: int) -> int:
         """Return the number of bits `pack` gives, without packing."""

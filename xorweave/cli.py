@@ -8,6 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 from xorweave import __version__
+from xorweave.commands.codecs import codecs
 from xorweave.commands.decode import decode
 from xorweave.commands.demo import demo
 from xorweave.commands.encode import encode
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Lossless fixed-to-fixed XOR codes for pruned neural-network weights, from encoder to gates.",
 )
-for command in (demo, encode, decode, inspect, generate, simulate, synth, prune, sparsity):
+for command in (demo, encode, decode, inspect, generate, simulate, synth, codecs, prune, sparsity):
     app.command()(command)
 
 

@@ -36,7 +36,7 @@ def test_a_bound_that_cannot_be_kept_is_refused() -> None:
     weights = np.arange(64, dtype=np.int8).reshape(8, 8) + 1  # twice as many care bits as encoded bits
     with pytest.raises(
         InputError,
-        match="^at most 1 patches a block cannot be kept at this rate; use a lower rate or a higher bound$",
+        match=r"^at most 1 patches a block cannot be kept at this rate; use a lower rate or a higher bound$",
     ):
         encode_tensor(weights, FORMATS["int8"], code, encoder="elimination", corrections="bounded:1")
 

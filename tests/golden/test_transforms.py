@@ -39,7 +39,7 @@ def test_difference_is_the_gray_code() -> None:
 
 def test_unknown_transforms_are_refused() -> None:
     with pytest.raises(
-        InputError, match="^the transform must be one of none, difference, sign-magnitude, not 'x'$"
+        InputError, match=r"^the transform must be one of none, difference, sign-magnitude, not 'x'$"
     ):
         forward("x", np.zeros(1, np.uint8), 8)
 

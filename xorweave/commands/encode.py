@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from xorweave.golden.code_choice import CodeChoice
 from xorweave.golden.container import Container, write_container
 from xorweave.golden.errors import InputError
 from xorweave.golden.figures import tensor_record, total_record
+from xorweave.golden.network.effective import make_effective
 from xorweave.golden.prepare import (
     Preparation,
     Prepared,
@@ -64,6 +66,13 @@ def encode(
     drop_planes: Annotated[
         bool, typer.Option("--drop-planes", help="Leave (nearly) constant planes out of the payload")
     ] = False,
+    effective: Annotated[
+        bool, typer.Option("--effective", help="Drop weights that no live path of the network uses")
+    ] = False,
+    network: Annotated[
+        str | None,
+        typer.Option(help="With --effective: a named network, a .json description or an .onnx file"),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Threads")] = 1,
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
@@ -79,6 +88,8 @@ def encode(
         raise InputError(f"--effort must be a number or 'exact', not {effort!r}")
     if error_free and corrections not in ("auto", "none"):
         raise InputError(f"--error-free stores no corrections, so --corrections must not be {corrections!r}")
+    if network is not None and not effective:
+        raise InputError("--network must be given with --effective only")
     choice = CodeChoice.parse(code, max_k=max_k, seed=seed)
 
     plain: dict[str, Tensor] = {}
@@ -122,6 +133,16 @@ def encode(
                     )
                 plain[f"{name}.scale"] = Tensor.of(scale)
 
+    inactivated: dict[str, int] = {}
+    if effective:
+        if src.suffix.lower() == ".smtx":
+            raise InputError("--effective needs the weights of a network, not an .smtx mask")
+        arrays = {name: tensor.values for name, tensor in tensors.items()}
+        alive = make_effective(arrays, {name: item.mask for name, item in work.items()}, network)
+        work = {name: replace(item, mask=alive.masks[name]) for name, item in work.items()}
+        plain |= {name: replace(plain[name], values=values) for name, values in alive.biases.items()}
+        inactivated = alive.inactivated
+
     encoded: dict[str, EncodedTensor] = {}
     with meter() as show:
         for name, item in work.items():
@@ -141,10 +162,12 @@ def encode(
     info = {
         "source": src.name, "code": code, "encoder": encoder, "seed": str(seed), "prune": prune,
         "sparsity": str(sparsity), "dtype": str(dtype), "values": str(values),
-        "effort": effort, "error_free": str(error_free),
+        "effective": str(effective), "effort": effort, "error_free": str(error_free),
     }  # fmt: skip
     write_container(out, Container(encoded=encoded, plain=plain, info=info))
     report(encoded, as_json=as_json, title=f"{src.name} -> {out.name}")
+    if inactivated and not as_json:
+        typer.echo(f"{sum(inactivated.values())} kept weights lay on no live path and became don't-cares.")
 
 
 def report(encoded: dict[str, EncodedTensor], *, as_json: bool, title: str) -> None:
