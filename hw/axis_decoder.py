@@ -20,7 +20,8 @@ from xorweave.hw.mask import MaskStage
 from xorweave.hw.register_slice import OutputRegister, SkidBuffer
 from xorweave.hw.stream_guard import StreamGuard
 from xorweave.hw.transform import TransformStage
-from xorweave.hw.xor_network import XorNetwork
+from xorweave.hw.xor_network import XorNetwork, balanced_trees
+from xorweave.hw.xor_pipeline import pipeline_cut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,8 @@ class DecoderConfig:
         Whether there are a mask stage and its port.
     input_register : bool
         See `XorDecoder`.
+    max_depth : int or None
+        Most two-input XORs between registers, see `XorDecoder`.
     output_register : bool
         Register the weights (n_out * n_w flip-flops) after the last stage.
     skid_buffers : bool
@@ -69,6 +72,7 @@ class DecoderConfig:
     transform: str = "none"
     mask: bool = True
     input_register: bool = True
+    max_depth: int | None = None
     output_register: bool = False
     skid_buffers: bool = False
     network: XorNetwork | None = None
@@ -85,12 +89,25 @@ class DecoderConfig:
             raise InputError(
                 f"gap_bits must be between 0 and 32, and 0 without a correction stage, not {self.gap_bits}"
             )
+        if self.max_depth is not None and (self.max_depth < 1 or not self.input_register):
+            raise InputError(
+                f"max_depth must be at least 1, and needs the input register, not {self.max_depth}"
+            )
         if not 0 <= self.length_bits <= 32:
             raise InputError(f"length_bits must be between 0 and 32, not {self.length_bits}")
         if self.transform not in TRANSFORMS:
             raise InputError(f"the transform must be one of {', '.join(TRANSFORMS)}, not {self.transform!r}")
         if self.inversion is not None and not 0 <= self.inversion < 1 << self.n_w:
             raise InputError(f"the inversion word must have {self.n_w} bits, not be {self.inversion}")
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a symbol taken to its block offered, when nothing is in the way."""
+        stages = int(self.input_register)
+        if self.max_depth is not None:
+            network = self.network or balanced_trees(self.code.generator)
+            stages = pipeline_cut(network, max_depth=self.max_depth).stages
+        return stages + int(self.output_register)
 
 
 class AxisDecoder(wiring.Component):
@@ -178,7 +195,11 @@ class AxisDecoder(wiring.Component):
         blocks = block_layout(code.n_out, n_w)
 
         m.submodules.decoder = decoder = XorDecoder(
-            code, n_w, config.network, input_register=config.input_register
+            code,
+            n_w,
+            config.network,
+            input_register=config.input_register,
+            max_depth=config.max_depth,
         )
         symbols = decoder.i
         if config.length_bits:

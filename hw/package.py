@@ -89,12 +89,12 @@ def _header(config: DecoderConfig) -> str:
         "              tlast starts a stream even without tuser. A start clears the history, without a bubble.",
     ]
     if config.gap_bits:
+        gap = config.gap_bits
         lines += [
-            f"s_axis_patch  beats of up to {config.patches_per_block} records (tuser says how many), record p",
-            f"              from bit {config.gap_bits + n_w}*p: gap ({config.gap_bits} bits, lowest), difference "
-            f"({n_w} bits).",
-            "              A record moves on by gap + 1 weights; tlast marks the tensor's last beat, patch_restart",
-            "              begins the next tensor.",
+            f"s_axis_patch  beats of up to {config.patches_per_block} records (tuser says how many); record p",
+            f"              from bit {gap + n_w}*p: gap ({gap} bits, lowest), difference ({n_w} bits).",
+            "              A record moves on by gap + 1 weights. tlast marks the tensor's last beat,",
+            "              patch_restart begins the next tensor.",
         ]
     elif config.patches_per_block and dense_corrections(code.n_out, n_w, config.patches_per_block):
         lines += [
@@ -364,7 +364,8 @@ def write_package(
         "input_register": config.input_register,
         "output_register": config.output_register,
         "skid_buffers": config.skid_buffers,
-        "latency": int(config.input_register) + int(config.output_register),
+        "max_depth": config.max_depth,
+        "latency": config.latency,
         "verilog": [f"rtl/{top}.v"],
         "testbench": f"tb/{top}_tb.v",
         "core": f"{top}.core",

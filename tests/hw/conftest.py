@@ -156,3 +156,34 @@ def run_streams() -> Callable[..., list[int]]:
         return found
 
     return run
+
+
+@pytest.fixture
+def never(tmp_path: Path) -> Callable[[str, str], bool]:
+    """Prove or refute that the one output of a module is never 1, whatever comes in."""
+
+    def check(text: str, top: str) -> bool:
+        (tmp_path / "contract.v").write_text(text)
+        script = f"""
+read_verilog contract.v
+hierarchy -top {top}
+proc
+flatten
+opt_clean
+techmap
+dffunmap
+aigmap
+setundef -undriven -zero
+write_aiger -zinit contract.aig
+"""
+        (tmp_path / "script.ys").write_text(script)
+        _run([sys.executable, "-c", _YOSYS, "script.ys"], tmp_path)
+        spec = find_spec("pyosys")
+        assert spec is not None and spec.origin is not None
+        abc = Path(spec.origin).with_name("yosys-abc")
+        said = _run([str(abc), "-c", "read_aiger contract.aig; strash; pdr"], tmp_path)
+        proved, refuted = "Property proved" in said, "was asserted" in said
+        assert proved != refuted, said
+        return proved
+
+    return check

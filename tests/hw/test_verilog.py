@@ -42,6 +42,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "difference": {"transform": "difference", "mask": False},
     "sign-magnitude": {"transform": "sign-magnitude"},
     "gaps and guard": {"patches_per_block": 1, "gap_bits": 3, "length_bits": 3},
+    "pipeline": {"max_depth": 1},
     "no registers": {"input_register": False, "inversion": 5, "mask": False},
 }
 

@@ -54,6 +54,9 @@ def generate(
     depth_limit: Annotated[
         int | None, typer.Option(help="Most two-input XORs in a row in a shared network")
     ] = None,
+    max_depth: Annotated[
+        int | None, typer.Option(help="Cut the network into pipeline stages of so many two-input XORs")
+    ] = None,
     gap_bits: Annotated[
         int, typer.Option(help="Take corrections as gap-coded records with gaps of so many bits; 0: as lists")
     ] = 0,
@@ -101,6 +104,7 @@ def generate(
         "input_register": input_register,
         "output_register": output_register,
         "skid_buffers": skid_buffers,
+        "max_depth": max_depth,
         "gap_bits": gap_bits,
         "length_bits": length_bits,
     }
