@@ -48,6 +48,7 @@ def line(row: Row, baseline: Row) -> dict[str, object]:
         "overhead": row.overhead.overhead,
         "unmatched_bits": row.overhead.unmatched_bits,
         "care_bits": row.overhead.care_bits,
+        "tries": row.overhead.tries,
         "patches_per_block": row.shape.patches_per_block,
         "gate_equivalents": result.gate_equivalents,
         "gate_equivalents_per_output": result.gate_equivalents / result.outputs_per_cycle,
