@@ -156,7 +156,7 @@ def paired_structure(
     for _ in range(n_out):
         least = min(len(near) for near in neighbours)
         a = source.shuffled([v for v in range(pool) if len(neighbours[v]) == least])[0]
-        b = _far_vertex(source, neighbours, a)
+        b = _far_vertex(source, neighbours, a, run)
         neighbours[a].add(b)
         neighbours[b].add(a)
         edges.append((a, b))
@@ -187,13 +187,20 @@ def paired(*, n_in: int, n_out: int, n_s: int, seed: int, pool: int = 0, run: in
 _LONGEST_RING = 6  # rings of so many edges and fewer are kept open as far as possible
 
 
-def _far_vertex(source: BitSource, neighbours: list[set[int]], vertex: int) -> int:
-    """Draw a vertex of low degree to join to `vertex`, so that the new edge closes no short ring if possible."""
-    shells = [{vertex}, {vertex, vertex - 1, vertex + 1}]
+def _far_vertex(source: BitSource, neighbours: list[set[int]], vertex: int, run: int) -> int:
+    """Draw a vertex of low degree to join to `vertex`, so that the new edge closes no short ring if possible.
+
+    Sums that follow each other in a run differ by one column only, so they count as joined.
+    """
+    beside = [
+        {w for w in (v - 1, v + 1) if 0 <= w < len(neighbours) and w // run == v // run}
+        for v in range(len(neighbours))
+    ]
     reached = {vertex}
+    shells = [reached]
     for _ in range(_LONGEST_RING - 1):
-        reached = reached.union(*(neighbours[v] for v in reached))
-        shells.append(shells[1] | reached)
+        reached = reached.union(*(neighbours[v] | beside[v] for v in reached))
+        shells.append(reached)
     for barred in reversed(shells):
         free = [v for v in range(len(neighbours)) if v not in barred]
         if free:

@@ -28,6 +28,8 @@ class OverheadMeasurement:
         Over all planes.
     correction_bits : int
     encoder : str
+    tries : int
+        Offsets of the interleaver that were tried until nothing was unmatched, or until the allowed number.
     """
 
     overhead: float
@@ -35,6 +37,7 @@ class OverheadMeasurement:
     care_bits: int
     correction_bits: int
     encoder: str
+    tries: int
 
     @property
     def error_free(self) -> bool:
@@ -65,6 +68,7 @@ def measure_overhead(
     encoder: str = "elimination",
     effort: int | None = 1,
     corrections: str = "auto",
+    tries: int = 1,
     seed: int = 0,
 ) -> OverheadMeasurement:
     """Encode `weights` random INT8 values under a random mask and count every bit.
@@ -80,6 +84,9 @@ def measure_overhead(
         Size of the sample.
     encoder, effort, corrections
         See `xorweave.golden.tensor_codec.encode_tensor`.
+    tries : int
+        Offsets of the interleaver to try at most, one position apart, until no bit is unmatched. Another offset
+        leaves the balance of columns and care bits as good as it is and deals other equations to every block.
     seed : int
 
     Raises
@@ -94,21 +101,28 @@ def measure_overhead(
     if not mask.any():
         raise InputError(f"the sample must hold kept weights, but {weights} at sparsity {sparsity} hold none")
     values = rng.integers(-128, 128, weights).astype(np.int8)
-    encoded = encode_tensor(
-        values,
-        number_format("int8"),
-        code,
-        mask=mask,
-        interleaver=Interleaver(n=weights, offset=best_start(mask, code)),
-        encoder=encoder,
-        effort=effort,
-        corrections=corrections,
-    )
-    figures = figures_of(encoded)
+    if tries < 1:
+        raise InputError(f"tries must be at least 1, not {tries}")
+    start = best_start(mask, code)
+    for attempt in range(tries):
+        encoded = encode_tensor(
+            values,
+            number_format("int8"),
+            code,
+            mask=mask,
+            interleaver=Interleaver(n=weights, offset=(start + attempt) % weights),
+            encoder=encoder,
+            effort=effort,
+            corrections=corrections,
+        )
+        figures = figures_of(encoded)
+        if figures.unmatched_bits == 0:
+            break
     return OverheadMeasurement(
         overhead=(figures.payload_bits + figures.correction_bits) / figures.care_bits - 1,
         unmatched_bits=figures.unmatched_bits,
         care_bits=figures.care_bits,
         correction_bits=figures.correction_bits,
         encoder=encoded.encoder,
+        tries=attempt + 1,
     )
