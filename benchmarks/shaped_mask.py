@@ -71,8 +71,9 @@ def gates(code: ShapedMaskCode, clock_mhz: float | None) -> None:
             result = synthesize([path], "mask", clock_mhz=clock_mhz, outputs_per_cycle=code.n_out)
         assert result.gate_equivalents is not None
         print(
-            f"decoder {code.n_in}->{code.n_out} A={code.parities} taps {code.taps}, {kind}: "
-            f"{network.xor2} XOR2 written, {result.gate_equivalents:.0f} gate equivalents, {result.gate_equivalents / code.n_out:.1f} a mask bit,"
+            f"decoder {code.n_in}->{code.n_out} A={code.parities} taps {code.taps}, {kind}:"
+            f" {network.xor2} XOR2 written, {result.gate_equivalents:.0f} gate equivalents,"
+            f" {result.gate_equivalents / code.n_out:.1f} a mask bit,"
             f" {result.flip_flops} flip-flops, depth {result.depth} cells",
             flush=True,
         )

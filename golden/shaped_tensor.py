@@ -6,6 +6,7 @@ kept ones and the false ones, where it must give 0. A kept weight under a false 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,17 @@ from xorweave.golden.code import Code
 from xorweave.golden.corrections import JointCorrections, NoCorrections
 from xorweave.golden.errors import InputError
 from xorweave.golden.figures import figures_of
+from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import NumberFormat
-from xorweave.golden.plan import choose_plan, correction_cost
+from xorweave.golden.plan import candidate_strides, correction_cost
 from xorweave.golden.queue_model import forecast
 from xorweave.golden.shaped_mask import ShapedMaskCode
 from xorweave.golden.shaped_mask_encoder import ShapedMask, encode_mask
 from xorweave.golden.stream import EncodedTensor, Patches
 from xorweave.golden.tensor_codec import decode_scan, encode_tensor
+
+_STRIDES = 48
+_BUFFER = 40  # encoded bits that window and beam smooth over
 
 
 def missed_format(missed: Patches, n_w: int) -> JointCorrections | NoCorrections:
@@ -85,6 +90,38 @@ def _values_code(
     return Code.uniform(n_in=n_in, n_out=n_out, n_s=max_k // n_in - 1, seed=seed)
 
 
+def _scan(kept: NDArray[np.bool_], code: ShapedMaskCode, n_w: int, *, max_k: int, seed: int) -> Interleaver:
+    """Choose the scan on which the ones' demand for encoded bits fluctuates least.
+
+    Every one takes A of a block's encoded bits, and every zero the information of not being a one; the queue
+    forecast says how many of the ones' equations find no room; the values' code, in the same scan, is judged too.
+    """
+    n = kept.size
+    left = code.n_in + (1 - float(kept.mean())) * code.n_out * math.log2(1 - 2.0**-code.parities)
+    room = max(1, round(left))
+    density = float(kept.mean())
+    width = 24
+    values_out = max(width, round(width / (1.01 * density)))
+
+    def judged(stride: int) -> tuple[float, Interleaver]:
+        scanned = Interleaver(n, stride).to_scan(kept)
+        # the scan is a circle: from where encoded bits are scarcest against ones they stay ahead (cyclic lemma)
+        surplus = np.arange(1, n + 1) * density - np.cumsum(scanned)
+        start = (int(np.argmin(surplus)) + 1) % n
+        scanned = np.roll(scanned, -start).astype(np.int64)
+        ones = np.add.reduceat(scanned, np.arange(0, n, code.n_out)) * code.parities
+        crowded = forecast(ones, room, max(1, _BUFFER // room)).dependent
+        counts = np.add.reduceat(scanned, np.arange(0, n, values_out))
+        unmatched = forecast(counts, width, max_k // width - 1).dependent
+        return crowded + correction_cost(unmatched, n, n_w), Interleaver(n, stride, start * stride % n)
+
+    if n < 2:
+        return Interleaver(n)
+    return min((judged(stride) for stride in candidate_strides(n, _STRIDES, seed)), key=lambda pair: pair[0])[
+        1
+    ]
+
+
 def encode_with_shaped_mask(
     values: NDArray,
     number_format: NumberFormat,
@@ -126,7 +163,7 @@ def encode_with_shaped_mask(
         kept &= mask.reshape(-1)
     n, n_w = words.size, number_format.n_w
     code = mask_code or ShapedMaskCode.for_density(float(kept.mean()) if n else 0.0, n_w, seed=seed)
-    scan = choose_plan(kept, n_w, max_k=max_k, seed=seed).interleaver
+    scan = _scan(kept, code, n_w, max_k=max_k, seed=seed)
     wanted = scan.to_scan(kept)
     shaped = encode_mask(wanted, code, cost_of_false_one=1.01 * n_w, beam=beam)
     encoded = encode_tensor(

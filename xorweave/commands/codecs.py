@@ -86,13 +86,13 @@ def codecs(
     else:
         if values is not None:
             raise InputError("--values must be given with an .smtx mask only")
-        read = {name: t for name, t in read_weights(src).items() if is_encodable(t)}
+        read = {name: found for name, found in read_weights(src).items() if is_encodable(found)}
         masks = read_masks(mask) if mask is not None else {}
         if len(masks) == 1 and len(read) == 1:
             masks = {next(iter(read)): next(iter(masks.values()))}
         how = Preparation(dtype=dtype, sparsity=sparsity, prune=prune, seed=seed, masks=masks)
-        for name, tensor in read.items():
-            ready = prepare(name, tensor, how)
+        for name, found in read.items():
+            ready = prepare(name, found, how)
             tensors[name] = PrunedTensor.from_values(ready.values, ready.number_format, ready.mask)
     tensors = {name: tensor for name, tensor in tensors.items() if tensor.n}
     if not tensors:

@@ -1,0 +1,102 @@
+"""A Bloomier decoder's gates and memory beside the XOR decoder's at as many weights a cycle, one synthesis flow.
+
+    python benchmarks/bloomier_decoder.py [--weights 262144] [--sparsity 0.9] [--lanes 64] [--queries 100000]
+
+A lane answers one query a cycle from k memories; lanes in parallel need as many read ports (or copies of the table).
+The filter is built over a random mask, simulated in Verilator against the golden query, and its lane synthesised
+without the memories. The XOR decoder gives `lanes` INT8 weights a cycle, losslessly; its mask comes from elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from amaranth.lib import wiring
+
+from xorweave.golden.code import Code
+from xorweave.golden.weightless.bloomier import Bloomier
+from xorweave.hw.bloomier import BloomierDecoder, BloomierLane, bank_depth
+from xorweave.hw.decoder import XorDecoder
+from xorweave.hw.verilog import amaranth_verilog
+from xorweave.hw.xor_network import balanced_trees
+from xorweave.hw.xor_pairs import greedy_pairs
+from xorweave.sim.stream_check import check_stream
+from xorweave.synth.synthesis import SynthesisResult, synthesize
+
+
+def mapped(component: wiring.Component, name: str) -> SynthesisResult:
+    """Synthesise a component to generic cells."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.v"
+        path.write_text(amaranth_verilog(component, name))
+        return synthesize([path], name)
+
+
+def main() -> None:
+    """Build, simulate, synthesise, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", type=int, default=262_144)
+    parser.add_argument("--sparsity", type=float, default=0.9)
+    parser.add_argument("--clusters", type=int, default=16)
+    parser.add_argument("--t", type=int, default=8)
+    parser.add_argument("--lanes", type=int, default=64)
+    parser.add_argument("--queries", type=int, default=100_000)
+    arguments = parser.parse_args()
+    random = np.random.default_rng(0)
+    keys = np.flatnonzero(random.random(arguments.weights) >= arguments.sparsity)
+    key_bits = (arguments.weights - 1).bit_length()
+    labels = random.integers(0, arguments.clusters, keys.size)
+    for kind, k in (("fuse", 4), ("uniform", 3)):
+        table = Bloomier.build(keys, labels, t=arguments.t, k=k, layout=kind, key_bits=key_bits)
+        pairs = greedy_pairs(table.hash.first[:, :-1]), greedy_pairs(table.hash.second)
+        lane = mapped(BloomierLane(table, arguments.clusters, pairs), "lane")
+        assert lane.gate_equivalents is not None
+        ports = arguments.lanes * k
+        print(
+            f"Bloomier {kind} k={k} t={arguments.t}, {keys.size} keys: lane {lane.gate_equivalents:.0f} gate"
+            f" equivalents, {lane.flip_flops} flip-flops, 1 weight a cycle; tables {k} x {bank_depth(table.layout)} x"
+            f" {arguments.t} = {k * bank_depth(table.layout) * arguments.t} bits"
+            f" ({table.bits / arguments.weights:.3f} bits a weight); {arguments.lanes} lanes:"
+            f" {arguments.lanes * lane.gate_equivalents:.0f} gate equivalents, {ports} reads a cycle",
+            flush=True,
+        )
+        if arguments.queries:
+            asked = random.integers(0, arguments.weights, arguments.queries)
+            wanted = [int(a) | int(a < arguments.clusters) << arguments.t for a in table.query(asked)]
+            verilog = amaranth_verilog(BloomierDecoder(table, arguments.clusters, pairs), "bloomier")
+            run = check_stream(
+                verilog,
+                "bloomier",
+                asked.tolist(),
+                wanted,
+                i_bits=key_bits,
+                o_bits=arguments.t + 1,
+                stalls=True,
+            )
+            print(
+                f"  simulated: {run.words} queries, {run.mismatches} mismatches, {run.cycles} cycles",
+                flush=True,
+            )
+    n_in = max(1, round(arguments.lanes * (1 - arguments.sparsity) * 1.01))
+    code = Code.uniform(n_in=n_in, n_out=arguments.lanes, n_s=max(1, 64 // n_in - 1))
+    for title, network in (
+        ("trees", balanced_trees(code.generator)),
+        ("greedy pairs", greedy_pairs(code.generator)),
+    ):
+        ours = mapped(XorDecoder(code, 8, network), "decoder")
+        assert ours.gate_equivalents is not None
+        print(
+            f"XOR decoder {code.n_in}->{code.n_out} N_s={code.n_s} INT8, {title}: {ours.gate_equivalents:.0f} gate"
+            f" equivalents, {ours.flip_flops} flip-flops, {code.n_out} weights a cycle, no table;"
+            f" {code.rate * 8:.3f} bits a weight read, mask and corrections apart",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
