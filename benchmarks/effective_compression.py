@@ -1,9 +1,10 @@
 """Direct against effective compression of a network at initialisation, by pruning method: table, picture.
 
-    python benchmarks/effective_compression.py [--network lenet-300-100] [--seeds 11] [--svg FILE]
+    python benchmarks/effective_compression.py [--network lenet-300-100] [--seeds 11] [--only WORD ...] [--svg FILE]
 
 Every seed draws new weights (normal, variance 2 / inputs) and new random masks. Shown are the median over the
-seeds and, in brackets, the lowest and the highest.
+seeds and, in brackets, the lowest and the highest. SNIP takes its gradients from the digits data set, and is left out
+where PyTorch (extra `train`) is missing or the images do not fit the network.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from numpy.typing import NDArray
 
 from xorweave.golden.errors import InputError
 from xorweave.golden.network.catalogue import CATALOGUE, named_network
+from xorweave.golden.network.digits import load_digits
 from xorweave.golden.network.network import Masks, Network
+from xorweave.golden.network.training import loss_gradients
 from xorweave.golden.pruning.pruners import prune
 from xorweave.golden.pruning.quotas import QUOTAS
 from xorweave.golden.pruning.ranking import GlobalRanking
-from xorweave.golden.pruning.scores import lamp, magnitude
+from xorweave.golden.pruning.scores import lamp, magnitude, snip
 from xorweave.golden.pruning.sparsity import measure_sparsity
 
 Curve = list[list[float]]  # effective compression by direct compression and seed
@@ -35,6 +38,16 @@ def initial_weights(network: Network, seed: int) -> dict[str, NDArray[np.float64
         name: rng.normal(size=shape) * math.sqrt(2 / math.prod(shape[1:]))
         for name, shape in network.weights.items()
     }
+
+
+def snip_gradients(network: Network, tensors: dict[str, NDArray]) -> dict[str, NDArray] | None:
+    """Return the gradients of the loss on the digits, None where they cannot be had."""
+    try:
+        digits = load_digits()
+        zeros = {name: np.zeros(shape) for name, shape in network.parameters.items()}
+        return loss_gradients(network, {**zeros, **tensors}, digits.train_images, digits.train_labels)
+    except InputError:
+        return None
 
 
 def methods(network: Network, seed: int) -> dict[str, Callable[[float], Masks]]:
@@ -51,15 +64,22 @@ def methods(network: Network, seed: int) -> dict[str, Callable[[float], Masks]]:
         found[f"{name}, global"] = lambda s, ranking=ranking: ranking.masks(  # type: ignore[misc]
             round((1 - s) * network.connections)
         )
+    if (gradients := snip_gradients(network, tensors)) is not None:
+        ranking = GlobalRanking.of(network.weights, snip(tensors, gradients, network.weights))
+        found["SNIP"] = lambda s, ranking=ranking: ranking.masks(  # type: ignore[misc]
+            round((1 - s) * network.connections)
+        )
     found["SynFlow"] = lambda s: prune(network, tensors, method="synflow", sparsity=s)
     return found
 
 
-def measure(network: Network, directs: list[float], seeds: int) -> dict[str, Curve]:
+def measure(network: Network, directs: list[float], seeds: int, only: list[str]) -> dict[str, Curve]:
     """Measure effective compression; a target a quota cannot meet gives NaN."""
     curves: dict[str, Curve] = {}
     for seed in range(seeds):
         for name, masks_at in methods(network, seed).items():
+            if only and not any(word in name for word in only):
+                continue
             curve = curves.setdefault(name, [[] for _ in directs])
             for found, direct in zip(curve, directs, strict=True):
                 try:
@@ -109,10 +129,11 @@ def main() -> None:
     parser.add_argument(
         "--directs", type=float, nargs="+", default=[2, 5, 10, 20, 50, 100, 200, 316, 500, 1000]
     )
+    parser.add_argument("--only", nargs="+", default=[], help="methods whose names hold one of these words")
     parser.add_argument("--svg", type=Path)
     arguments = parser.parse_args()
     network = named_network(arguments.network)
-    curves = measure(network, arguments.directs, arguments.seeds)
+    curves = measure(network, arguments.directs, arguments.seeds, arguments.only)
     print(f"{network.name}, {network.connections:,} weights; {arguments.seeds} seeds; effective at direct")
     print("| method | " + " | ".join(f"{direct:g}x" for direct in arguments.directs) + " |")
     print("|---" * (len(arguments.directs) + 1) + "|")

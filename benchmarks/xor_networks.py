@@ -239,7 +239,7 @@ def decoder_table(effort: int, seed: int) -> None:
 def large_table(seed: int) -> None:
     print("| code | greedy pairs (depth) | effort 1 (depth) | XOR2 an output | s |")
     print("|---|---|---|---|---|")
-    for code in (Code.uniform(n_in=64, n_out=640, n_s=3), Code.uniform(n_in=128, n_out=1280, n_s=7)):
+    for code in (Code.uniform(n_in=64, n_out=640, n_s=3), Code.uniform(n_in=96, n_out=960, n_s=5)):
         pairs = checked(greedy_pairs(code.generator, seed=seed), code.generator)
         began = time.perf_counter()
         ours = checked(optimize(code.generator, seed=seed), code.generator)

@@ -49,7 +49,7 @@ def encode_bounded(
     by_block = [np.flatnonzero(row) + t * n_out for t, row in enumerate(care.reshape(blocks, n_out))]
     for _round in range(_ROUNDS):
         active = mask.copy()
-        for t in np.flatnonzero(given_up):
+        for t in np.flatnonzero(given_up).tolist():
             active[by_block[t][: given_up[t]]] = False
         symbols, wrong = encode(active)
         needed = np.bincount(wrong // n_out, minlength=blocks)
@@ -57,7 +57,7 @@ def encode_bounded(
             return symbols, wrong
         # room for further give-ups; a given-up bit may match by luck, but is counted as a patch all the same
         room = np.minimum(limit - np.maximum(needed, given_up), [b.size for b in by_block] - given_up)
-        for t in np.flatnonzero(needed > limit):
+        for t in np.flatnonzero(needed > limit).tolist():
             excess = int(needed[t]) - limit
             for back in range(t - 1, max(-1, t - 4 * reach - 1), -1):
                 take = min(excess, max(0, int(room[back])))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from xorweave.golden.catalogue import CATALOGUE
 from xorweave.golden.errors import InputError
 from xorweave.golden.generators import build_generator
 
@@ -152,6 +153,19 @@ class Code:
         if missing:
             raise InputError(f"the code {spec!r} must give {', '.join(missing)}")
         return cls.from_family(family, **numbers)
+
+    @classmethod
+    def from_name(cls, name: str) -> Code:
+        """Make a code of the catalogue (``xorweave.golden.catalogue``).
+
+        Raises
+        ------
+        InputError
+            The catalogue has no such name.
+        """
+        if name not in CATALOGUE:
+            raise InputError(f"the code must be one of {', '.join(CATALOGUE)}, not {name!r}")
+        return cls.from_spec(CATALOGUE[name].spec)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Code):

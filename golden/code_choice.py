@@ -72,7 +72,7 @@ class CodeChoice:
                 raise InputError(f"the paper's code has n_s = 0, 1 or 2, not {numbers['n_s']}")
             return cls(kind="paper", max_k=max_k, seed=numbers["seed"], n_s=numbers["n_s"])
         if text in CATALOGUE:
-            return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_spec(CATALOGUE[text].spec))
+            return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_name(text))
         if "=" not in text:
             raise InputError(
                 f"--code must be auto, paper[,n_s=0|1|2], KEY=VALUE,... or one of {', '.join(CATALOGUE)}, not {text!r}"
@@ -88,7 +88,9 @@ class CodeChoice:
         if self.kind == "paper":
             kept = int(np.count_nonzero(mask))
             # a mask without a kept weight would ask for an endless block
-            n_out = min(4096, math.floor(8 * n / kept)) if kept else 4096
+            # S is taken to three digits, as it is asked for: one kept weight more than 10 % is still S = .9
+            share = round(kept / n, 3) or kept / n if kept else 0.0
+            n_out = min(4096, math.floor(8 / share + 1e-9)) if kept else 4096
             code = Code.uniform(n_in=8, n_out=n_out, n_s=self.n_s, seed=self.seed)
             return TensorChoice(code=code, interleaver=Interleaver(n), corrections="paper")
         assert self.code is not None

@@ -127,8 +127,16 @@ def write_container(path: Path, container: Container) -> None:
 def _integer(record: dict[str, Any], key: str, low: int, high: int) -> int:
     value = record.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InputError(f"{key} must be an integer between {low} and {high}, not {value!r}")
+        raise InputError(f"{key} must be an integer between {low} and {high}, not {value!r:.60}")
     return value
+
+
+def _seconds(record: dict[str, Any]) -> float:
+    value = record.get("seconds")
+    # JSON as Python reads it knows NaN, infinities and integers of any length
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e12:
+        raise InputError(f"seconds must be a number, not {value!r:.60}")
+    return float(value)
 
 
 def _text(record: dict[str, Any], key: str) -> str:
@@ -159,7 +167,8 @@ def _read_code(record: dict[str, Any], tensors: dict[str, Tensor], name: str) ->
         columns = sizes["n_in"] * (sizes["n_s"] + 1)
         count = sizes["n_out"] * columns
         data = _part(tensors, name, "generator", -(-count // 8))
-        code = Code(generator=from_bytes(data, count).reshape(sizes["n_out"], columns), **sizes)
+        matrix = from_bytes(data, count).reshape(sizes["n_out"], columns)
+        code = Code(n_in=sizes["n_in"], n_out=sizes["n_out"], n_s=sizes["n_s"], generator=matrix)
     else:
         code = Code.from_spec(spec)
     if code.check_value != _text(record, "check_value"):
@@ -177,6 +186,10 @@ def _read_encoded(record: dict[str, Any], tensors: dict[str, Tensor], name: str)
     n = element_count(tuple(shape))
     kind = number_format(_text(record, "dtype"))
     mask_bytes = _part(tensors, name, "mask", -(-n // 8))
+    try:
+        np.broadcast_to(kind.word.type(0), shape)  # takes no memory
+    except (ValueError, OverflowError):
+        raise InputError(f"shape must be one that an array can have, not {shape!r:.60}") from None
     code = _read_code(record, tensors, name)
     blocks = -(-n // code.n_out)
     constant = _integer(record, "constant_planes", 0, (1 << kind.n_w) - 1)
@@ -207,7 +220,7 @@ def _read_encoded(record: dict[str, Any], tensors: dict[str, Tensor], name: str)
         constant_planes=constant,
         transform=transform,
         encoder=_text(record, "encoder"),
-        seconds=float(record["seconds"]) if isinstance(record.get("seconds"), (int, float)) else 0.0,
+        seconds=_seconds(record),
     )
 
 

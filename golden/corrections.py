@@ -28,7 +28,10 @@ def no_patches(word: np.dtype) -> Patches:
 class CorrectionFormat(Protocol):
     """What every correction format can do. `n` is the number of scan positions, `n_w` the planes."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The format's name, as in ``--corrections``."""
+        ...
 
     def bits(self, patches: Patches, n: int, n_w: int) -> int:
         """Return the number of bits `pack` gives, without packing."""
@@ -279,8 +282,8 @@ class BoundedCorrections:
     """The joint format with a promise: at most `limit` records fall into any block of n_out positions.
 
     So hardware of fixed width corrects at line rate, without buffers and without ever stalling. The encoder keeps
-    the promise (``xorweave.golden.bounding``). A gap field of at least log2(n_out) bits sees to it that a block
-    has at most one bridging record, and only if it has no patch.
+    the promise for the patches (``xorweave.golden.bounding``); the gap width is chosen so that bridging records,
+    which may fall into a block beside its patches, do not break it.
     """
 
     limit: int
@@ -298,20 +301,25 @@ class BoundedCorrections:
 
     @classmethod
     def cheapest(cls, patches: Patches, n_w: int, limit: int, n_out: int) -> BoundedCorrections:
-        """Choose the gap width that stores these patches in the fewest bits."""
-        gap_bits = max((n_out - 1).bit_length(), JointCorrections.cheapest(patches, n_w).gap_bits)
-        return cls(limit, gap_bits, n_out)
+        """Choose the gap width that stores these patches in the fewest bits without a block too full."""
+        forms = [cls(limit, gap_bits, n_out) for gap_bits in range(max(1, (n_out - 1).bit_length()), 33)]
+        # the widest field needs no bridge: if that breaks the promise, the patches themselves do
+        kept = [form for form in forms if form._fullest(patches) <= limit] or forms[-1:]
+        return min(kept, key=lambda form: form.records.bits(patches, 0, n_w))
 
     @property
     def records(self) -> JointCorrections:
         """The joint format that the records are written in."""
         return JointCorrections(self.gap_bits)
 
-    def _check(self, patches: Patches) -> None:
+    def _fullest(self, patches: Patches) -> int:
         gaps, _differences = self.records.records(patches)
-        counts = np.bincount((np.cumsum(gaps + 1) - 1) // self.n_out)
-        if counts.max(initial=0) > self.limit:
-            raise InputError(f"a block needs {counts.max()} patches, but the format allows {self.limit}")
+        return int(np.bincount((np.cumsum(gaps + 1) - 1) // self.n_out).max(initial=0))
+
+    def _check(self, patches: Patches) -> None:
+        fullest = self._fullest(patches)
+        if fullest > self.limit:
+            raise InputError(f"a block needs {fullest} patches, but the format allows {self.limit}")
 
     def bits(self, patches: Patches, n: int, n_w: int) -> int:
         self._check(patches)

@@ -10,9 +10,6 @@ generator, the right-hand side is an n_w-bit word and one elimination serves all
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -45,42 +42,46 @@ def rotated_rows(code: Code) -> NDArray[np.uint64]:
     return packed
 
 
-@cache
-def row_reducer(words: int) -> Callable:
-    """Return the compiled row reducer for a window of `words` 64-bit words (a constant to the compiler)."""
+def width_of(rows: NDArray[np.uint64]) -> tuple[int, ...]:
+    """Return a tuple with as many elements as a row has words.
 
-    @njit(cache=True, nogil=True)
-    def reduce_row(row, rhs, has, pivot_rows, pivot_rhs, start):  # type: ignore[no-untyped-def]
-        # Eliminates `row` from the oldest column (ring bit `start`) on. Returns the oldest free column that is
-        # left in the row, or -1 if nothing is left, and the reduced right-hand side. The word at hand stays in
-        # a register, so the chain from one pivot to the next is: count zeros, load, exclusive-or.
-        first = start >> 6
-        below = (np.uint64(1) << np.uint64(start & 63)) - np.uint64(1)
-        for step in range(words + 1):
-            k = first + step
-            if k >= words:
-                k -= words
-            select = ~np.uint64(0)
-            if step == 0:
-                select = ~below
-            elif step == words:
-                select = below
-            word = row[k]
-            known = has[k]
+    A tuple's length belongs to its type, so to the compiler it is a constant: loops over words are unrolled, and
+    each width is compiled once and kept on disk.
+    """
+    return (0,) * rows.shape[-1]
+
+
+@njit(cache=True, nogil=True)
+def reduce_row(row, rhs, has, pivot_rows, pivot_rhs, start, width):  # type: ignore[no-untyped-def]
+    # Eliminates `row` from the oldest column (ring bit `start`) on. Returns the oldest free column that is
+    # left in the row, or -1 if nothing is left, and the reduced right-hand side. The word at hand stays in
+    # a register, so the chain from one pivot to the next is: count zeros, load, exclusive-or.
+    words = len(width)
+    first = start >> 6
+    below = (np.uint64(1) << np.uint64(start & 63)) - np.uint64(1)
+    for step in range(words + 1):
+        k = first + step
+        if k >= words:
+            k -= words
+        select = ~np.uint64(0)
+        if step == 0:
+            select = ~below
+        elif step == words:
+            select = below
+        word = row[k]
+        known = has[k]
+        todo = word & select
+        while todo != np.uint64(0):
+            bit = trailing_zeros(todo)
+            column = (k << 6) + bit
+            if (known >> np.uint64(bit)) & np.uint64(1) == np.uint64(0):
+                return column, rhs
+            for j in range(words):
+                row[j] ^= pivot_rows[column, j]
+            word ^= pivot_rows[column, k]
+            rhs ^= pivot_rhs[column]
             todo = word & select
-            while todo != np.uint64(0):
-                bit = trailing_zeros(todo)
-                column = (k << 6) + bit
-                if (known >> np.uint64(bit)) & np.uint64(1) == np.uint64(0):
-                    return column, rhs
-                for j in range(words):
-                    row[j] ^= pivot_rows[column, j]
-                word ^= pivot_rows[column, k]
-                rhs ^= pivot_rhs[column]
-                todo = word & select
-        return -1, rhs
-
-    return reduce_row
+    return -1, rhs
 
 
 @njit(cache=True, nogil=True)
@@ -119,62 +120,56 @@ def back_substitute(kept, kept_rows, kept_rhs, n_in, slots, symbols):  # type: i
                         tables[group, index] ^= change
 
 
-@cache
-def segment_solver(words: int) -> Callable:
-    """Return the compiled encoder of one segment for a window of `words` 64-bit words."""
-    reduce_row = row_reducer(words)
+@njit(cache=True, nogil=True)
+def solve_segment(rows, n_in, targets, mask, symbols, width):  # type: ignore[no-untyped-def]
+    words = len(width)
+    slots = rows.shape[0]
+    n_out = rows.shape[1]
+    blocks = symbols.shape[0]
+    n = targets.shape[0]
 
-    @njit(cache=True, nogil=True)
-    def solve_segment(rows, n_in, targets, mask, symbols):  # type: ignore[no-untyped-def]
-        slots = rows.shape[0]
-        n_out = rows.shape[1]
-        blocks = symbols.shape[0]
-        n = targets.shape[0]
+    has = np.zeros(words, np.uint64)
+    exists = np.zeros(words, np.uint64)
+    pivot_rows = np.zeros((words * 64, words), np.uint64)
+    pivot_rhs = np.zeros(words * 64, targets.dtype)
+    row = np.zeros(words, np.uint64)
+    kept = np.zeros(blocks * n_in, np.bool_)
+    kept_rows = np.empty((blocks * n_in, words), np.uint64)
+    kept_rhs = np.empty(blocks * n_in, targets.dtype)
+    dependent = 0
 
-        has = np.zeros(words, np.uint64)
-        exists = np.zeros(words, np.uint64)
-        pivot_rows = np.zeros((words * 64, words), np.uint64)
-        pivot_rhs = np.zeros(words * 64, targets.dtype)
-        row = np.zeros(words, np.uint64)
-        kept = np.zeros(blocks * n_in, np.bool_)
-        kept_rows = np.empty((blocks * n_in, words), np.uint64)
-        kept_rhs = np.empty(blocks * n_in, targets.dtype)
-        dependent = 0
-
-        for t in range(blocks + slots):
-            slot = t % slots
-            for b in range(n_in):
-                place = slot * n_in + b
-                bit = np.uint64(1) << np.uint64(place & 63)
-                exists[place >> 6] |= bit
-                if has[place >> 6] & bit:  # the symbol of `slots` blocks ago leaves the window
-                    column = (t - slots) * n_in + b
-                    kept[column] = True
-                    kept_rhs[column] = pivot_rhs[place]
-                    for j in range(words):
-                        kept_rows[column, j] = pivot_rows[place, j]
-                    has[place >> 6] ^= bit
-            if t >= blocks:
+    for t in range(blocks + slots):
+        slot = t % slots
+        for b in range(n_in):
+            place = slot * n_in + b
+            bit = np.uint64(1) << np.uint64(place & 63)
+            exists[place >> 6] |= bit
+            if has[place >> 6] & bit:  # the symbol of `slots` blocks ago leaves the window
+                column = (t - slots) * n_in + b
+                kept[column] = True
+                kept_rhs[column] = pivot_rhs[place]
+                for j in range(words):
+                    kept_rows[column, j] = pivot_rows[place, j]
+                has[place >> 6] ^= bit
+        if t >= blocks:
+            continue
+        start = ((t + 1) % slots) * n_in
+        for r in range(min(n_out, n - t * n_out)):
+            position = t * n_out + r
+            if not mask[position]:
                 continue
-            start = ((t + 1) % slots) * n_in
-            for r in range(min(n_out, n - t * n_out)):
-                position = t * n_out + r
-                if not mask[position]:
-                    continue
-                for j in range(words):
-                    row[j] = rows[slot, r, j] & exists[j]
-                place, rhs = reduce_row(row, targets[position], has, pivot_rows, pivot_rhs, start)
-                if place < 0:
-                    dependent += 1
-                    continue
-                has[place >> 6] |= np.uint64(1) << np.uint64(place & 63)
-                pivot_rhs[place] = rhs
-                for j in range(words):
-                    pivot_rows[place, j] = row[j]
-        back_substitute(kept, kept_rows, kept_rhs, n_in, slots, symbols)
-        return dependent
-
-    return solve_segment
+            for j in range(words):
+                row[j] = rows[slot, r, j] & exists[j]
+            place, rhs = reduce_row(row, targets[position], has, pivot_rows, pivot_rhs, start, width)
+            if place < 0:
+                dependent += 1
+                continue
+            has[place >> 6] |= np.uint64(1) << np.uint64(place & 63)
+            pivot_rhs[place] = rhs
+            for j in range(words):
+                pivot_rows[place, j] = row[j]
+    back_substitute(kept, kept_rows, kept_rhs, n_in, slots, symbols)
+    return dependent
 
 
 def encode_segment(code: Code, targets: Words, mask: NDArray[np.bool_], rows: NDArray[np.uint64]) -> Words:
@@ -195,5 +190,5 @@ def encode_segment(code: Code, targets: Words, mask: NDArray[np.bool_], rows: ND
     """
     blocks = -(-targets.size // code.n_out)
     symbols = np.zeros((blocks, code.n_in), targets.dtype)
-    segment_solver(rows.shape[2])(rows, code.n_in, np.ascontiguousarray(targets), mask, symbols)
+    solve_segment(rows, code.n_in, np.ascontiguousarray(targets), mask, symbols, width_of(rows))
     return symbols

@@ -93,12 +93,18 @@ def sparse(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 6) -> Matr
     return matrix
 
 
+def _odd(count: int, most: int) -> int:
+    """The next odd number from `count` that is not above `most`, else the one below."""
+    return count if count % 2 else (count + 1 if count < most else count - 1)
+
+
 def chain(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 2, run: int = 10) -> Matrix:
     """Runs of outputs, each the one before it plus `taps` fresh columns, started anew every `run` outputs.
 
     Two outputs of a run differ by the sum of all taps between them, so that care bits, which are several outputs
     apart, see a dense code, though each output costs `taps` two-input XORs only. The first output of a run gets
-    as many taps as a dense sparse row needs (six), or `taps` if that is more.
+    about as many taps as a dense sparse row needs: five, or `taps` if that is more, and always an odd number, or
+    else with even `taps` every row would be even and G would lack a rank.
     """
     columns = n_in * (n_s + 1)
     if not 1 <= taps <= columns:
@@ -108,7 +114,9 @@ def chain(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 2, run: int
     source = BitSource(f"chain;{n_in};{n_out};{n_s};{seed};{taps};{run}")
     matrix = np.zeros((n_out, columns), np.uint8)
     fresh = _balanced_taps(source, n_out, columns, taps)
-    starts = _balanced_taps(source, (n_out + run - 1) // run, columns, min(columns, max(6, taps)))
+    starts = _balanced_taps(
+        source, (n_out + run - 1) // run, columns, _odd(min(columns, max(5, taps)), columns)
+    )
     for row in range(n_out):
         if row % run == 0:
             matrix[row, starts[row // run]] = 1
@@ -116,6 +124,89 @@ def chain(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 2, run: int
             matrix[row] = matrix[row - 1]
             matrix[row, fresh[row]] ^= 1
     return matrix
+
+
+def paired_structure(
+    *, n_in: int, n_out: int, n_s: int, seed: int, pool: int = 0, run: int = 4
+) -> tuple[list[list[int]], list[tuple[int, int]]]:
+    """Return what `paired` is made of.
+
+    Returns
+    -------
+    (list of lists of int, list of (int, int))
+        The columns that each sum of the pool adds: three for the first of a run, else one, added to the sum before.
+        The two sums of each output.
+
+    Raises
+    ------
+    InputError
+        The run or the pool is too small.
+    """
+    columns = n_in * (n_s + 1)
+    pool = pool or max(columns, round(0.65 * n_out))
+    if run < 1:
+        raise InputError(f"run must be at least 1, not {run}")
+    if pool < 4:
+        raise InputError(f"pool must be at least 4, not {pool}")
+    source = BitSource(f"paired;{n_in};{n_out};{n_s};{seed};{pool};{run}")
+    added = _balanced_taps(source, pool, columns, 1)
+    added[::run] = _balanced_taps(source, (pool + run - 1) // run, columns, min(columns, 3))
+    neighbours: list[set[int]] = [set() for _ in range(pool)]
+    edges = []
+    for _ in range(n_out):
+        least = min(len(near) for near in neighbours)
+        a = source.shuffled([v for v in range(pool) if len(neighbours[v]) == least])[0]
+        b = _far_vertex(source, neighbours, a, run)
+        neighbours[a].add(b)
+        neighbours[b].add(a)
+        edges.append((a, b))
+    return added, edges
+
+
+def paired(*, n_in: int, n_out: int, n_s: int, seed: int, pool: int = 0, run: int = 4) -> Matrix:
+    """Each output is the sum of two signals of a pool of running sums; no short ring of outputs closes.
+
+    The pool holds `pool` sums of columns, in runs of `run`: a run starts with three columns and goes on with
+    one more for each sum. An output is an edge between two sums, so that outputs are dependent only if their
+    edges close a ring (or if sums do). Edges are drawn so that the degrees are equal and rings are long; rings
+    of fewer than seven edges are closed only where nothing else is left. Every sum and every output costs about
+    one two-input XOR, at a depth of ``run + 2``, and rows behave like dense ones.
+
+    With ``pool=0`` the pool has 0.65 sums an output, at least as many as the constraint length.
+    """
+    added, edges = paired_structure(n_in=n_in, n_out=n_out, n_s=n_s, seed=seed, pool=pool, run=run)
+    sums = np.zeros((len(added), n_in * (n_s + 1)), np.uint8)
+    for j, columns in enumerate(added):
+        if j % run:
+            sums[j] = sums[j - 1]
+        sums[j, columns] ^= 1
+    first, second = np.array(edges).T
+    return sums[first] ^ sums[second]
+
+
+_LONGEST_RING = 6  # rings of so many edges and fewer are kept open as far as possible
+
+
+def _far_vertex(source: BitSource, neighbours: list[set[int]], vertex: int, run: int) -> int:
+    """Draw a vertex of low degree to join to `vertex`, so that the new edge closes no short ring if possible.
+
+    Sums that follow each other in a run differ by one column only, so they count as joined.
+    """
+    beside = [
+        {w for w in (v - 1, v + 1) if 0 <= w < len(neighbours) and w // run == v // run}
+        for v in range(len(neighbours))
+    ]
+    reached = {vertex}
+    shells = [reached]
+    for _ in range(_LONGEST_RING - 1):
+        reached = reached.union(*(neighbours[v] | beside[v] for v in reached))
+        shells.append(reached)
+    for barred in reversed(shells):
+        free = [v for v in range(len(neighbours)) if v not in barred]
+        if free:
+            least = min(len(neighbours[v]) for v in free)
+            return source.shuffled([v for v in free if len(neighbours[v]) == least])[0]
+    raise InputError("pool must hold more than one sum")
 
 
 def identity(*, n_in: int, n_out: int, n_s: int) -> Matrix:
@@ -129,12 +220,14 @@ FAMILIES: dict[str, Callable[..., Matrix]] = {
     "uniform": uniform,
     "sparse": sparse,
     "chain": chain,
+    "paired": paired,
     "identity": identity,
 }
 _DEFAULTS: dict[str, dict[str, int]] = {
     "uniform": {"seed": 0},
     "sparse": {"seed": 0, "taps": 6},
     "chain": {"seed": 0, "taps": 2, "run": 10},
+    "paired": {"seed": 0, "pool": 0, "run": 4},
     "identity": {},
 }
 

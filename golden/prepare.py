@@ -18,6 +18,12 @@ DTYPES = ("int8", "int4", "fp16", "bf16", "fp32")
 _BY_SAFETENSORS = {fmt.safetensors: fmt for fmt in FORMATS.values() if fmt.name != "int4"}
 
 
+def check_dtype(dtype: str | None) -> None:
+    """Refuse what is no dtype that weights can be cast to; None stands for their own."""
+    if dtype is not None and dtype not in DTYPES:
+        raise InputError(f"--dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """Weights ready to be encoded.
@@ -52,6 +58,8 @@ class Preparation:
         One scale for each row instead of one for the tensor.
     seed : int
         Of random pruning.
+    negative_zero : {"kept", "pruned"}
+        What -0.0 is where zeros are the mask: a weight to be given back bit for bit, or one more zero.
     masks : dict of str to ndarray of bool
         Masks by tensor name; they take the place of sparsity.
     """
@@ -61,13 +69,15 @@ class Preparation:
     prune: str = "magnitude"
     per_row: bool = False
     seed: int = 0
+    negative_zero: str = "kept"
     masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.dtype is not None and self.dtype not in DTYPES:
-            raise InputError(f"--dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
+        check_dtype(self.dtype)
         if self.prune not in PRUNERS:
             raise InputError(f"--prune must be one of {', '.join(PRUNERS)}, not {self.prune!r}")
+        if self.negative_zero not in ("kept", "pruned"):
+            raise InputError(f"--negative-zero must be kept or pruned, not {self.negative_zero!r}")
         if self.sparsity is not None and not 0.0 <= self.sparsity <= 1.0:
             raise InputError(f"--sparsity must be between 0 and 1, not {self.sparsity}")
         if self.sparsity is not None and self.masks:
@@ -114,9 +124,11 @@ def _cast(
         return integers, wanted, scale
     with np.errstate(over="ignore"):
         narrow = values.astype(np.float32 if wanted.name == "bf16" else wanted.storage)
-    if (np.isinf(narrow) & np.isfinite(values)).any():
+        rounded = to_bfloat16(narrow) if wanted.name == "bf16" else narrow
+    back = from_bfloat16(rounded) if wanted.name == "bf16" else rounded
+    if (np.isinf(back) & np.isfinite(values)).any():
         raise InputError(f"tensor {name} holds values beyond the range of {dtype}")
-    return (to_bfloat16(narrow) if wanted.name == "bf16" else narrow), wanted, None
+    return rounded, wanted, None
 
 
 def prepare(name: str, tensor: Tensor, how: Preparation) -> Prepared:
@@ -148,10 +160,19 @@ def prepare(name: str, tensor: Tensor, how: Preparation) -> Prepared:
                 mask = magnitude_mask(source, how.sparsity)
         else:
             mask = fmt.to_words(values) != 0
+            if how.negative_zero == "pruned":
+                mask &= ~is_negative_zero(values, fmt)
     except InputError as error:
         text = str(error)
         raise InputError(text if text.startswith("tensor ") else f"tensor {name}: {text}") from None
     return Prepared(values=values, number_format=fmt, mask=mask, scale=scale)
+
+
+def is_negative_zero(values: NDArray, fmt: NumberFormat) -> NDArray[np.bool_]:
+    """Return where a floating-point weight is -0.0; integers have none. Same shape as `values`."""
+    if not fmt.is_float:
+        return np.zeros(values.shape, bool)
+    return fmt.to_words(values) == 1 << (fmt.n_w - 1)
 
 
 def synthetic_values(

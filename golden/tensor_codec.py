@@ -30,7 +30,7 @@ from xorweave.golden.list_elimination import MAX_ALTERNATIVES, encode_segment_wi
 from xorweave.golden.number_format import NumberFormat, Words
 from xorweave.golden.plan import correction_cost
 from xorweave.golden.stream import EncodedTensor, Patches
-from xorweave.golden.transforms import forward, inverse
+from xorweave.golden.transforms import TRANSFORMS, forward, inverse
 
 ENCODERS = ("auto", "elimination", "viterbi")
 CORRECTIONS = ("auto", "paper", "joint", "plane", "bounded", "none")
@@ -212,8 +212,8 @@ def encode_tensor(
     corrections : str
         ``auto`` (the cheapest of paper, joint and plane; none when nothing is unmatched), ``paper``, ``joint``,
         ``plane``, ``bounded:LIMIT`` (at most LIMIT patches in any block, 1 by default) or ``none``.
-    transform : {"none", "difference", "sign-magnitude"}
-        Reversible map of the words that are encoded.
+    transform : {"none", "difference", "sign-magnitude", "auto"}
+        Reversible map of the words that are encoded; ``auto`` takes the one that leaves the fewest planes to store.
     drop_planes : bool
         Leave planes out of the payload that are constant over the kept weights, or nearly so.
     segment_blocks : int, optional
@@ -243,25 +243,26 @@ def encode_tensor(
     n_w = number_format.n_w
     solve = make_solver(code, chosen, n_w, effort)
     started = time.perf_counter()
-    words = forward(transform, number_format.to_words(values).reshape(-1), n_w)
-    n = words.size
+    raw = number_format.to_words(values).reshape(-1)
+    n = raw.size
     scan = interleaver or Interleaver(n)
     if scan.n != n:
         raise InputError(f"the interleaver must be made for {n} weights, not {scan.n}")
-    if mask is None:
-        flat_mask = number_format.to_words(values).reshape(-1) != 0
-    else:
-        flat_mask = np.ascontiguousarray(mask, bool).reshape(-1)
+    flat_mask = raw != 0 if mask is None else np.ascontiguousarray(mask, bool).reshape(-1)
     scan_mask = scan.to_scan(flat_mask)
-    inversion = _choose_inversion(words, flat_mask, n_w)
     blocks = -(-n // code.n_out)
     period = min(segment_blocks or default_segment_blocks(code, n), max(1, blocks))
-    constant = 0
-    if drop_planes:
+    nearly = format_name in ("auto", "joint")
+    best: tuple[int, str, Words, int, int] | None = None
+    for name in TRANSFORMS if transform == "auto" else (transform,):
+        words = forward(name, raw, n_w)
+        inversion = _choose_inversion(words, flat_mask, n_w)
         flipped = words ^ words.dtype.type(inversion)
-        constant = _constant_planes(
-            flipped, flat_mask, n_w, blocks * code.n_in, format_name in ("auto", "joint")
-        )
+        constant = _constant_planes(flipped, flat_mask, n_w, blocks * code.n_in, nearly) if drop_planes else 0
+        if best is None or constant.bit_count() > best[0]:
+            best = (constant.bit_count(), name, words, inversion, constant)
+    assert best is not None
+    _dropped, transform, words, inversion, constant = best
     stored = words.dtype.type(((1 << n_w) - 1) & ~constant)
     symbols = np.zeros((blocks, code.n_in), words.dtype)
     starts = range(0, blocks, period)

@@ -10,13 +10,18 @@ from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
+from xorweave.golden.transforms import TRANSFORMS
 from xorweave.hw.correction import CorrectionStage
 from xorweave.hw.decoder import XorDecoder
+from xorweave.hw.gap_correction import GapUnpacker
 from xorweave.hw.inversion import InversionStage
-from xorweave.hw.layouts import block_layout, patch_bits, symbol_layout
+from xorweave.hw.layouts import block_layout, correction_bits, symbol_layout
 from xorweave.hw.mask import MaskStage
 from xorweave.hw.register_slice import OutputRegister, SkidBuffer
-from xorweave.hw.xor_network import XorNetwork
+from xorweave.hw.stream_guard import StreamGuard
+from xorweave.hw.transform import TransformStage
+from xorweave.hw.xor_network import XorNetwork, balanced_trees
+from xorweave.hw.xor_pipeline import pipeline_cut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +35,21 @@ class DecoderConfig:
         Planes side by side, bits of a weight.
     patches_per_block : int
         Slots of the correction stage; 0 leaves the stage and its port out (error-free codes).
+    gap_bits : int
+        0: `s_axis_patch` brings a list of patches with every block. Otherwise it brings the gap-coded records of
+        the joint format, with gaps of so many bits and up to patches_per_block records a beat and a block.
+    length_bits : int
+        0: no stream guard. Otherwise the width of its port `stream_length` (see `StreamGuard`).
     inversion : int or None
         Fixed inversion word (0 leaves the stage out), or None for an `inversion` port.
+    transform : str
+        Map of words to undo after the inversion (see `TransformStage`), or ``none``.
     mask : bool
         Whether there are a mask stage and its port.
     input_register : bool
         See `XorDecoder`.
+    max_depth : int or None
+        Most two-input XORs between registers, see `XorDecoder`.
     output_register : bool
         Register the weights (n_out * n_w flip-flops) after the last stage.
     skid_buffers : bool
@@ -52,9 +66,13 @@ class DecoderConfig:
     code: Code
     n_w: int
     patches_per_block: int = 0
+    gap_bits: int = 0
+    length_bits: int = 0
     inversion: int | None = 0
+    transform: str = "none"
     mask: bool = True
     input_register: bool = True
+    max_depth: int | None = None
     output_register: bool = False
     skid_buffers: bool = False
     network: XorNetwork | None = None
@@ -67,8 +85,29 @@ class DecoderConfig:
                 f"patches_per_block must be between 0 and n_out = {self.code.n_out}, "
                 f"not {self.patches_per_block}"
             )
+        if not 0 <= self.gap_bits <= 32 or (self.gap_bits and not self.patches_per_block):
+            raise InputError(
+                f"gap_bits must be between 0 and 32, and 0 without a correction stage, not {self.gap_bits}"
+            )
+        if self.max_depth is not None and (self.max_depth < 1 or not self.input_register):
+            raise InputError(
+                f"max_depth must be at least 1, and needs the input register, not {self.max_depth}"
+            )
+        if not 0 <= self.length_bits <= 32:
+            raise InputError(f"length_bits must be between 0 and 32, not {self.length_bits}")
+        if self.transform not in TRANSFORMS:
+            raise InputError(f"the transform must be one of {', '.join(TRANSFORMS)}, not {self.transform!r}")
         if self.inversion is not None and not 0 <= self.inversion < 1 << self.n_w:
             raise InputError(f"the inversion word must have {self.n_w} bits, not be {self.inversion}")
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a symbol taken to its block offered, when nothing is in the way."""
+        stages = int(self.input_register)
+        if self.max_depth is not None:
+            network = self.network or balanced_trees(self.code.generator)
+            stages = pipeline_cut(network, max_depth=self.max_depth).stages
+        return stages + int(self.output_register)
 
 
 class AxisDecoder(wiring.Component):
@@ -83,8 +122,13 @@ class AxisDecoder(wiring.Component):
     s_axis_tdata : In(n_in * n_w)
         Symbols; `s_axis_tuser` marks the first symbol of a stream (optional after a `s_axis_tlast`),
         `s_axis_tlast` the last. With `s_axis_tvalid`, `s_axis_tready`.
-    s_axis_patch_tdata : In(P * patch_bits(n_out, n_w))
-        One list of patches with every block (only if patches_per_block > 0).
+    s_axis_patch_tdata : In(correction_bits(n_out, n_w, P))
+        One list of patches (or the differences of all words) with every block (only if patches_per_block > 0).
+        With gap_bits, beats of `GapUnpacker`: tdata has the records, tuser how many of them count, tlast marks
+        the tensor's last beat; `patch_restart` begins the next tensor, `patch_overflow` reports a block with
+        more records than fit.
+    stream_length, stream_clear : In; stream_too_short, stream_too_long : Out(1)
+        Only with length_bits, see `StreamGuard`.
     s_axis_mask_tdata : In(n_out)
         One mask word with every block (only with a mask stage).
     inversion : In(n_w)
@@ -103,11 +147,29 @@ class AxisDecoder(wiring.Component):
             "s_axis_tvalid": In(1),
             "s_axis_tready": Out(1),
         }
-        if config.patches_per_block:
+        if config.gap_bits:
+            lanes = config.patches_per_block
             members |= {
-                "s_axis_patch_tdata": In(config.patches_per_block * patch_bits(code.n_out, n_w)),
+                "s_axis_patch_tdata": In(lanes * (config.gap_bits + n_w)),
+                "s_axis_patch_tuser": In(lanes.bit_length()),
+                "s_axis_patch_tlast": In(1),
                 "s_axis_patch_tvalid": In(1),
                 "s_axis_patch_tready": Out(1),
+                "patch_restart": In(1),
+                "patch_overflow": Out(1),
+            }
+        elif config.patches_per_block:
+            members |= {
+                "s_axis_patch_tdata": In(correction_bits(code.n_out, n_w, config.patches_per_block)),
+                "s_axis_patch_tvalid": In(1),
+                "s_axis_patch_tready": Out(1),
+            }
+        if config.length_bits:
+            members |= {
+                "stream_length": In(config.length_bits),
+                "stream_clear": In(1),
+                "stream_too_short": Out(1),
+                "stream_too_long": Out(1),
             }
         if config.inversion is None:
             members["inversion"] = In(n_w)
@@ -133,12 +195,26 @@ class AxisDecoder(wiring.Component):
         blocks = block_layout(code.n_out, n_w)
 
         m.submodules.decoder = decoder = XorDecoder(
-            code, n_w, config.network, input_register=config.input_register
+            code,
+            n_w,
+            config.network,
+            input_register=config.input_register,
+            max_depth=config.max_depth,
         )
         symbols = decoder.i
+        if config.length_bits:
+            m.submodules.guard = guard = StreamGuard(code.n_in, n_w, config.length_bits)
+            wiring.connect(m, guard.o, symbols)
+            m.d.comb += [
+                guard.length.eq(self.stream_length),
+                guard.clear.eq(self.stream_clear),
+                self.stream_too_short.eq(guard.too_short),
+                self.stream_too_long.eq(guard.too_long),
+            ]
+            symbols = guard.i
         if config.skid_buffers:
             m.submodules.symbol_skid = skid = SkidBuffer(symbol_layout(code.n_in, n_w))
-            wiring.connect(m, skid.o, decoder.i)
+            wiring.connect(m, skid.o, symbols)
             symbols = skid.i
         m.d.comb += [
             symbols.p.symbol.eq(self.s_axis_tdata),
@@ -150,18 +226,36 @@ class AxisDecoder(wiring.Component):
         block = decoder.o
 
         if config.patches_per_block:
-            m.submodules.correction = correction = CorrectionStage(code.n_out, n_w, config.patches_per_block)
+            m.submodules.correction = correction = CorrectionStage(
+                code.n_out, n_w, config.patches_per_block, lists=bool(config.gap_bits)
+            )
             wiring.connect(m, block, correction.i)
             patches = correction.patches
-            if config.skid_buffers:
+            if config.gap_bits:
+                # its ready needs no skid buffer: it comes from registers
+                m.submodules.unpacker = unpacker = GapUnpacker(
+                    code.n_out, n_w, config.gap_bits, config.patches_per_block
+                )
+                wiring.connect(m, unpacker.o, patches)
+                m.d.comb += [
+                    unpacker.i.p.records.eq(self.s_axis_patch_tdata),
+                    unpacker.i.p.count.eq(self.s_axis_patch_tuser),
+                    unpacker.i.p.last.eq(self.s_axis_patch_tlast),
+                    unpacker.i.valid.eq(self.s_axis_patch_tvalid),
+                    self.s_axis_patch_tready.eq(unpacker.i.ready),
+                    unpacker.restart.eq(self.patch_restart),
+                    self.patch_overflow.eq(unpacker.overflow),
+                ]
+            elif config.skid_buffers:
                 m.submodules.patch_skid = skid = SkidBuffer(patches.payload.shape())
                 wiring.connect(m, skid.o, patches)
                 patches = skid.i
-            m.d.comb += [
-                patches.payload.eq(self.s_axis_patch_tdata),
-                patches.valid.eq(self.s_axis_patch_tvalid),
-                self.s_axis_patch_tready.eq(patches.ready),
-            ]
+            if not config.gap_bits:
+                m.d.comb += [
+                    patches.payload.eq(self.s_axis_patch_tdata),
+                    patches.valid.eq(self.s_axis_patch_tvalid),
+                    self.s_axis_patch_tready.eq(patches.ready),
+                ]
             block = correction.o
 
         if config.inversion != 0:
@@ -170,6 +264,11 @@ class AxisDecoder(wiring.Component):
             if config.inversion is None:
                 m.d.comb += invert.inversion.eq(self.inversion)
             block = invert.o
+
+        if config.transform != "none":
+            m.submodules.transform = transform = TransformStage(code.n_out, n_w, config.transform)
+            wiring.connect(m, block, transform.i)
+            block = transform.o
 
         if config.mask:
             m.submodules.mask = mask = MaskStage(code.n_out, n_w)

@@ -7,11 +7,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.errors import InputError
-from xorweave.hw.layouts import block_layout, patch_bits, position_bits
+from xorweave.hw.layouts import block_layout, dense_corrections, patch_bits, position_bits
 
 
 class CorrectionStage(wiring.Component):
     """Correction: exclusive-or of up to `patches_per_block` words of a block with their differences.
+
+    A list that would be no shorter than the differences of all n_out words is replaced by those
+    (see `dense_corrections`): word r of the input then belongs to word r of the block.
 
     Takes one list of patches with every block, so it never holds a block back for want of a cycle: whatever the
     number of patches, a block passes in each cycle in which both streams are valid. Combinational.
@@ -22,25 +25,30 @@ class CorrectionStage(wiring.Component):
         Words of a block, bits of a word.
     patches_per_block : int
         Slots of a list (P), at least 1. Positions in one list must differ.
+    lists : bool
+        Take lists of patches even where the differences of all words would be shorter.
 
     Members
     -------
     i : In(stream.Signature(block_layout(n_out, n_w)))
-    patches : In(stream.Signature(P * patch_bits(n_out, n_w)))
-        Slot p from bit ``p * patch_bits``: difference (n_w bits), position, valid (highest bit).
+    patches : In(stream.Signature(correction_bits(n_out, n_w, P)))
+        Slot p from bit ``p * patch_bits``: difference (n_w bits), position, valid (highest bit). Or, dense,
+        difference r from bit ``r * n_w``.
     o : Out(stream.Signature(block_layout(n_out, n_w)))
     """
 
-    def __init__(self, n_out: int, n_w: int, patches_per_block: int) -> None:
+    def __init__(self, n_out: int, n_w: int, patches_per_block: int, *, lists: bool = False) -> None:
         if patches_per_block < 1:
             raise InputError(f"patches_per_block must be at least 1, not {patches_per_block}")
         self.n_out = n_out
         self.n_w = n_w
         self.patches_per_block = patches_per_block
+        self.dense = dense_corrections(n_out, n_w, patches_per_block) and not lists
+        width = n_out * n_w if self.dense else patches_per_block * patch_bits(n_out, n_w)
         super().__init__(
             {
                 "i": In(stream.Signature(block_layout(n_out, n_w))),
-                "patches": In(stream.Signature(patches_per_block * patch_bits(n_out, n_w))),
+                "patches": In(stream.Signature(width)),
                 "o": Out(stream.Signature(block_layout(n_out, n_w))),
             }
         )
@@ -50,7 +58,7 @@ class CorrectionStage(wiring.Component):
         width = patch_bits(self.n_out, self.n_w)
         address = position_bits(self.n_out)
         slots = []
-        for p in range(self.patches_per_block):
+        for p in range(0 if self.dense else self.patches_per_block):
             slot = self.patches.payload[p * width : (p + 1) * width]
             difference = Signal(self.n_w, name=f"difference{p}")
             position = Signal(address, name=f"position{p}")
@@ -60,6 +68,8 @@ class CorrectionStage(wiring.Component):
         words = []
         for r in range(self.n_out):
             repaired = self.i.p.words[r * self.n_w : (r + 1) * self.n_w]
+            if self.dense:
+                repaired ^= self.patches.payload[r * self.n_w : (r + 1) * self.n_w]
             for difference, position, valid in slots:
                 repaired ^= difference & (valid & (position == r)).replicate(self.n_w)
             word = Signal(self.n_w, name=f"w{r}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.code import Code
+from xorweave.golden.errors import InputError
 from xorweave.hw.layouts import block_layout, symbol_layout
 from xorweave.hw.xor_network import XorNetwork
 from xorweave.hw.xor_planes import XorPlanes
@@ -30,6 +33,10 @@ class XorDecoder(wiring.Component):
         True: the newest symbol is held in a register of its own, so the output depends on registers only.
         False: it goes straight to the network (n_in * n_w flip-flops fewer; the output follows the input).
 
+    max_depth : int, optional
+        Most two-input XORs between registers: cuts the network into pipeline stages, which move on together.
+        Needs the input register.
+
     Members
     -------
     i : In(stream.Signature(symbol_layout(n_in, n_w)))
@@ -37,12 +44,21 @@ class XorDecoder(wiring.Component):
     """
 
     def __init__(
-        self, code: Code, n_w: int, network: XorNetwork | None = None, *, input_register: bool = True
+        self,
+        code: Code,
+        n_w: int,
+        network: XorNetwork | None = None,
+        *,
+        input_register: bool = True,
+        max_depth: int | None = None,
     ) -> None:
+        if max_depth is not None and not input_register:
+            raise InputError("a pipelined network needs the input register")
         self.code = code
         self.n_w = n_w
         self.input_register = input_register
-        self._network = XorPlanes(code, n_w, network)
+        self._network = XorPlanes(code, n_w, network, max_depth=max_depth)
+        self.latency = self._network.stages if input_register else 0
         super().__init__(
             {
                 "i": In(stream.Signature(symbol_layout(code.n_in, n_w))),
@@ -69,14 +85,25 @@ class XorDecoder(wiring.Component):
             full = Signal()
             first = Signal(reset_less=True)
             last = Signal(reset_less=True)
+            # what a stage of the network works on: there, and first and last of its stream
+            valids, firsts, lasts = [full], [first], [last]
+            for k in range(1, network.stages):
+                valids.append(Signal(name=f"full{k}"))
+                firsts.append(Signal(name=f"first{k}", reset_less=True))
+                lasts.append(Signal(name=f"last{k}", reset_less=True))
             m.d.comb += [
-                self.i.ready.eq(~full | self.o.ready),
-                self.o.valid.eq(full),
-                self.o.p.first.eq(first),
-                self.o.p.last.eq(last),
+                self.i.ready.eq(~valids[-1] | self.o.ready),
+                self.o.valid.eq(valids[-1]),
+                self.o.p.first.eq(firsts[-1]),
+                self.o.p.last.eq(lasts[-1]),
             ]
             with m.If(self.i.ready):
                 m.d.sync += full.eq(self.i.valid)
+                for marks in (valids, firsts, lasts):
+                    for mark, later in pairwise(marks):
+                        m.d.sync += later.eq(mark)
+            if network.stages > 1:
+                m.d.comb += network.enable.eq(self.i.ready)
             with m.If(take):
                 m.d.sync += [newest.eq(self.i.p.symbol), first.eq(start), last.eq(self.i.p.last)]
                 for older, newer in zip(history, [newest, *history], strict=False):

@@ -25,6 +25,16 @@ def patch_bits(n_out: int, n_w: int) -> int:
     return n_w + position_bits(n_out) + 1
 
 
+def dense_corrections(n_out: int, n_w: int, patches_per_block: int) -> bool:
+    """Whether a list of so many patches is no shorter than the difference of every word, without positions."""
+    return patches_per_block * patch_bits(n_out, n_w) >= n_out * n_w
+
+
+def correction_bits(n_out: int, n_w: int, patches_per_block: int) -> int:
+    """Width of the correction stage's input: a list of patches, or the differences of all words if that is less."""
+    return min(patches_per_block * patch_bits(n_out, n_w), n_out * n_w)
+
+
 def pack_patch(position: int, difference: int, *, n_out: int, n_w: int) -> int:
     """Return the bits of one valid patch, as the correction stage reads them."""
     return difference | position << n_w | 1 << (n_w + position_bits(n_out))

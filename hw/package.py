@@ -16,9 +16,10 @@ from xorweave import __version__
 from xorweave.golden.errors import InputError
 from xorweave.golden.stream import EncodedTensor
 from xorweave.hw.axis_decoder import AxisDecoder, DecoderConfig
-from xorweave.hw.layouts import patch_bits, position_bits
-from xorweave.hw.vectors import Vectors, golden_vectors, required_patches
+from xorweave.hw.layouts import correction_bits, dense_corrections, patch_bits, position_bits
+from xorweave.hw.vectors import Vectors, golden_vectors, required_patches, required_records
 from xorweave.hw.verilog import structured_verilog
+from xorweave.hw.xor_network import balanced_trees
 
 MANIFEST = "manifest.json"
 FORMAT = "xorweave-decoder"
@@ -35,11 +36,13 @@ def config_for(tensor: EncodedTensor, **options: Any) -> DecoderConfig:
     **options
         Further fields of `DecoderConfig`, or other values for those.
     """
+    gap_bits = options.get("gap_bits", 0)
     fitting: dict[str, Any] = {
         "code": tensor.code,
         "n_w": tensor.number_format.n_w,
-        "patches_per_block": required_patches(tensor),
+        "patches_per_block": required_records(tensor, gap_bits) if gap_bits else required_patches(tensor),
         "inversion": tensor.inversion,
+        "transform": tensor.transform,
     }
     return DecoderConfig(**{**fitting, **options})
 
@@ -68,6 +71,7 @@ def read_manifest(directory: Path | str) -> dict[str, Any]:
 
 def _header(config: DecoderConfig) -> str:
     code, n_w = config.code, config.n_w
+    network = config.network or balanced_trees(code.generator)
     lines = [
         f"Fixed-to-fixed XOR decoder, written by xorweave {__version__}.",
         "",
@@ -75,6 +79,7 @@ def _header(config: DecoderConfig) -> str:
         f"Check value  {code.check_value} (CRC-32 of the sizes and the generator matrix)",
         f"Rate         {code.n_in} encoded bits to {code.n_out} bits of a plane, {n_w} planes side by side",
         f"History      {code.n_s} earlier symbols; an output depends on at most {code.constraint_length} bits",
+        f"XOR network  {network.xor2} two-input XORs a plane, depth {network.depth}",
         f"Throughput   one block of {code.n_out} weights of {n_w} bits in every cycle in which all inputs are",
         "             valid and the output is ready, whatever the data",
         "",
@@ -83,12 +88,29 @@ def _header(config: DecoderConfig) -> str:
         "              tuser marks the first symbol of a stream, tlast the last; a symbol after reset or after",
         "              tlast starts a stream even without tuser. A start clears the history, without a bubble.",
     ]
-    if config.patches_per_block:
+    if config.gap_bits:
+        gap = config.gap_bits
+        lines += [
+            f"s_axis_patch  beats of up to {config.patches_per_block} records (tuser says how many); record p",
+            f"              from bit {gap + n_w}*p: gap ({gap} bits, lowest), difference ({n_w} bits).",
+            "              A record moves on by gap + 1 weights. tlast marks the tensor's last beat,",
+            "              patch_restart begins the next tensor.",
+        ]
+    elif config.patches_per_block and dense_corrections(code.n_out, n_w, config.patches_per_block):
+        lines += [
+            f"s_axis_patch  {code.n_out * n_w} bits with every block: difference of word r from bit {n_w}*r."
+        ]
+    elif config.patches_per_block:
         lines += [
             f"s_axis_patch  one list of {config.patches_per_block} patches with every block; patch p from bit "
             f"{patch_bits(code.n_out, n_w)}*p:",
             f"              difference ({n_w} bits, lowest), position in the block "
             f"({position_bits(code.n_out)} bits), valid (1 bit).",
+        ]
+    if config.length_bits:
+        lines += [
+            f"stream_length {config.length_bits} bits: symbols of a stream. What a stream has more is dropped;",
+            "              shorter and longer ones set stream_too_short and stream_too_long until stream_clear.",
         ]
     if config.inversion is None:
         lines.append(f"inversion     {n_w} bits: planes stored inverted; to be held still during a stream.")
@@ -104,6 +126,8 @@ def _header(config: DecoderConfig) -> str:
         stages += " -> xor inversion word"
     elif config.inversion:
         stages += f" -> xor inversion word 0x{config.inversion:x}"
+    if config.transform != "none":
+        stages += f" -> undo {config.transform}"
     if config.mask:
         stages += " -> mask"
     return "\n".join([*lines, "", f"Stages        {stages} -> weights"])
@@ -114,13 +138,33 @@ def decoder_verilog(config: DecoderConfig, top: str = TOP) -> str:
     return structured_verilog(AxisDecoder(config), top, header=_header(config))
 
 
-def _testbench(config: DecoderConfig, vectors: Vectors, inversion: int, top: str) -> str:
+def _patch_fields(config: DecoderConfig) -> list[tuple[str, int]]:
+    """Return the pins of s_axis_patch that make a word of the vectors, lowest first, and their widths."""
+    code, n_w, lanes = config.code, config.n_w, config.patches_per_block
+    if not config.gap_bits:
+        return [("s_axis_patch_tdata", correction_bits(code.n_out, n_w, lanes))]
+    return [
+        ("s_axis_patch_tdata", lanes * (config.gap_bits + n_w)),
+        ("s_axis_patch_tuser", lanes.bit_length()),
+        ("s_axis_patch_tlast", 1),
+    ]
+
+
+def _patch_word(config: DecoderConfig) -> int:
+    """Return the width of a word of vectors/patches.hex, 0 without a correction stage."""
+    return sum(width for _, width in _patch_fields(config)) if config.patches_per_block else 0
+
+
+def _testbench(config: DecoderConfig, vectors: Vectors, inversion: int, segment_blocks: int, top: str) -> str:
     code, n_w = config.code, config.n_w
-    sources = [{"name": "symbol", "what": "symbols", "period": 4, "bit": 5}]
+    blocks = vectors.blocks
+    sources = [{"name": "symbol", "what": "symbols", "period": 4, "bit": 5, "count": blocks}]
     if config.mask:
-        sources.append({"name": "mask", "what": "mask words", "period": 5, "bit": 9})
+        sources.append({"name": "mask", "what": "mask words", "period": 5, "bit": 9, "count": blocks})
     if config.patches_per_block:
-        sources.append({"name": "patch", "what": "lists of patches", "period": 6, "bit": 13})
+        what = "records of patches" if config.gap_bits else "lists of patches"
+        beats = len(vectors.patches)
+        sources.append({"name": "patch", "what": what, "period": 6, "bit": 13, "count": beats})
     template = resources.files("xorweave.hw").joinpath("testbench.v.j2").read_text()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(template).render(
@@ -129,7 +173,12 @@ def _testbench(config: DecoderConfig, vectors: Vectors, inversion: int, top: str
         symbol_bits=code.n_in * n_w,
         block_bits=code.n_out * n_w,
         n_out=code.n_out,
-        patch_bits=config.patches_per_block * patch_bits(code.n_out, n_w),
+        patch_bits=_patch_word(config),
+        patch_beats=len(vectors.patches),
+        patch_fields=_patch_fields(config),
+        gap_bits=config.gap_bits,
+        length_bits=config.length_bits,
+        segment_blocks=segment_blocks,
         mask=config.mask,
         inversion=f"{n_w}'h{inversion:x}" if config.inversion is None else None,
         sources=sources,
@@ -248,7 +297,11 @@ def write_package(
         raise InputError(
             f"the inversion word must be the tensor's, {tensor.inversion}, not {config.inversion}"
         )
-    needed = required_patches(tensor)
+    if config.transform != tensor.transform:
+        raise InputError(f"the transform must be the tensor's, {tensor.transform}, not {config.transform}")
+    needed = required_records(tensor, config.gap_bits) if config.gap_bits else required_patches(tensor)
+    if config.length_bits and tensor.segment_blocks >= 1 << config.length_bits:
+        raise InputError(f"length_bits must hold {tensor.segment_blocks}, the blocks of a stream")
     if needed > config.patches_per_block > 0 or (needed and not config.patches_per_block):
         raise InputError(
             f"patches_per_block must be at least {needed} for this tensor, not {config.patches_per_block}"
@@ -259,20 +312,25 @@ def write_package(
         raise InputError(f"{directory} must be a new or empty folder, or one that generate wrote")
 
     vectors = golden_vectors(
-        tensor, patches_per_block=config.patches_per_block, mask=config.mask, max_blocks=max_blocks
+        tensor,
+        patches_per_block=config.patches_per_block,
+        gap_bits=config.gap_bits,
+        mask=config.mask,
+        max_blocks=max_blocks,
     )
     files = {
         f"rtl/{top}.v": decoder_verilog(config, top),
-        f"tb/{top}_tb.v": _testbench(config, vectors, tensor.inversion, top),
+        f"tb/{top}_tb.v": _testbench(config, vectors, tensor.inversion, tensor.segment_blocks, top),
         "vectors/symbols.hex": _hex(vectors.symbols, code.n_in * n_w + 2),
         "vectors/weights.hex": _hex(vectors.weights, code.n_out * n_w + 2),
     }
     if config.mask:
         files["vectors/masks.hex"] = _hex(vectors.masks, code.n_out)
     if config.patches_per_block:
-        bits = config.patches_per_block * patch_bits(code.n_out, n_w)
+        bits = _patch_word(config)
         files["vectors/patches.hex"] = _hex(vectors.patches, bits)
     files[f"{top}.core"] = _core(top, [name for name in files if name.startswith("vectors/")])
+    network = config.network or balanced_trees(code.generator)
     manifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -293,13 +351,21 @@ def write_package(
         "n_w": n_w,
         "dtype": tensor.number_format.name,
         "patches_per_block": config.patches_per_block,
+        "gap_bits": config.gap_bits,
+        "length_bits": config.length_bits,
+        "dense_corrections": not config.gap_bits
+        and dense_corrections(code.n_out, n_w, config.patches_per_block),
+        "network": {"xor2": network.xor2, "depth": network.depth},
         "inversion": config.inversion,
+        "transform": config.transform,
         "inversion_port": config.inversion is None,
+        "patch_fields": _patch_fields(config) if config.patches_per_block else [],
         "mask": config.mask,
         "input_register": config.input_register,
         "output_register": config.output_register,
         "skid_buffers": config.skid_buffers,
-        "latency": int(config.input_register) + int(config.output_register),
+        "max_depth": config.max_depth,
+        "latency": config.latency,
         "verilog": [f"rtl/{top}.v"],
         "testbench": f"tb/{top}_tb.v",
         "core": f"{top}.core",

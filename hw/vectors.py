@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.code import Code
+from xorweave.golden.corrections import JointCorrections
 from xorweave.golden.decoder import decode_words
 from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import NumberFormat, Words
 from xorweave.golden.stream import EncodedTensor, Patches
-from xorweave.hw.layouts import pack_patch, patch_bits
+from xorweave.golden.transforms import inverse
+from xorweave.hw.baseline_vectors import beats
+from xorweave.hw.layouts import dense_corrections, pack_patch, patch_bits
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Vectors:
     masks : list of int
         n_out bits.
     patches : list of int
-        Lists of patches_per_block patches; empty if the decoder has no correction stage.
+        Lists of patches_per_block patches, or the beats of gap-coded records; empty without a correction
+        stage.
     """
 
     symbols: list[int]
@@ -47,6 +51,14 @@ def required_patches(tensor: EncodedTensor) -> int:
     return int(np.bincount(tensor.patches.positions // tensor.code.n_out).max())
 
 
+def required_records(tensor: EncodedTensor, gap_bits: int) -> int:
+    """Return the largest number of gap-coded records, bridges included, in any block of a tensor."""
+    gaps, _ = JointCorrections(gap_bits).records(tensor.patches)
+    if gaps.size == 0:
+        return 0
+    return int(np.bincount((np.cumsum(gaps + 1) - 1) // tensor.code.n_out).max())
+
+
 def _pack(words: Words, n_w: int) -> list[int]:
     """Join each row of words of n_w bits to one integer, word 0 lowest."""
     shifts = np.arange(n_w, dtype=words.dtype)
@@ -56,7 +68,12 @@ def _pack(words: Words, n_w: int) -> list[int]:
 
 
 def golden_vectors(
-    tensor: EncodedTensor, *, patches_per_block: int, mask: bool = True, max_blocks: int | None = None
+    tensor: EncodedTensor,
+    *,
+    patches_per_block: int,
+    gap_bits: int = 0,
+    mask: bool = True,
+    max_blocks: int | None = None,
 ) -> Vectors:
     """Make the vectors of a tensor with the software decoder.
 
@@ -66,6 +83,8 @@ def golden_vectors(
     patches_per_block : int
         Slots of the correction stage; at least `required_patches`, or 0 to leave the corrections out of
         input and output alike.
+    gap_bits : int
+        Give the patches as beats of gap-coded records, with gaps of so many bits, instead of lists.
     mask : bool
         Whether the decoder has a mask stage; without one, the weights at pruned positions are what the XOR
         network makes of them.
@@ -77,6 +96,7 @@ def golden_vectors(
     symbols = tensor.symbols[:blocks]
     words = decode_words(code, symbols, tensor.segment_blocks).reshape(-1).copy()
 
+    uncorrected = words.copy()
     slots: list[list[int]] = [[] for _ in range(blocks)]
     if patches_per_block:
         patches = tensor.patches
@@ -85,7 +105,9 @@ def golden_vectors(
         for position, difference in zip(patches.positions[inside], patches.differences[inside], strict=True):
             block, at = divmod(int(position), code.n_out)
             slots[block].append(pack_patch(at, int(difference), n_out=code.n_out, n_w=n_w))
+    differences = words ^ uncorrected
     words ^= words.dtype.type(tensor.inversion)
+    words = inverse(tensor.transform, words, n_w)
     kept = np.zeros(words.size, bool)
     kept[: min(tensor.n, words.size)] = tensor.mask[: words.size]
     if mask:
@@ -97,6 +119,15 @@ def golden_vectors(
         last[-1] = True
     marks = [int(f) | int(l) << 1 for f, l in zip(first, last, strict=True)]
     width = patch_bits(code.n_out, n_w)
+    dense = dense_corrections(code.n_out, n_w, patches_per_block)
+    lists = [sum(patch << (p * width) for p, patch in enumerate(slot)) for slot in slots]
+    if gap_bits:
+        gaps, changes = JointCorrections(gap_bits).records(tensor.patches)
+        near = np.cumsum(gaps + 1) <= words.size
+        records = [int(g) | int(c) << gap_bits for g, c in zip(gaps[near], changes[near], strict=True)]
+        lists = beats(records, gap_bits + n_w, patches_per_block)
+    elif dense:
+        lists = _pack(differences.reshape(blocks, code.n_out), n_w)
     return Vectors(
         symbols=[w | m << (code.n_in * n_w) for w, m in zip(_pack(symbols, n_w), marks, strict=True)],
         weights=[
@@ -104,9 +135,7 @@ def golden_vectors(
             for w, m in zip(_pack(words.reshape(blocks, code.n_out), n_w), marks, strict=True)
         ],
         masks=_pack(kept.reshape(blocks, code.n_out).astype(np.uint8), 1),
-        patches=[sum(patch << (p * width) for p, patch in enumerate(slot)) for slot in slots]
-        if patches_per_block
-        else [],
+        patches=lists if patches_per_block else [],
     )
 
 
@@ -119,6 +148,7 @@ def random_tensor(
     sparsity: float = 0.9,
     patches_per_block: int = 0,
     inversion: int = 0,
+    transform: str = "none",
     seed: int = 0,
 ) -> EncodedTensor:
     """Make an encoded tensor of random symbols, mask and patches: input for a decoder, nobody's weights.
@@ -136,6 +166,7 @@ def random_tensor(
     patches_per_block : int
         Blocks get 0 to so many patches, with equal probability.
     inversion : int
+    transform : str
     seed : int
     """
     rng = np.random.default_rng(seed)
@@ -158,4 +189,5 @@ def random_tensor(
         patches=Patches(where, rng.integers(1, 1 << n_w, where.size, dtype=np.uint64).astype(word)),
         correction_format="joint" if where.size else "none",
         inversion=inversion,
+        transform=transform,
     )

@@ -15,6 +15,7 @@ import inspect
 import os
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -549,6 +550,22 @@ class _ModuleText:
             alias[name] = other
         return alias
 
+    def _unread(self, blocks: list[list[str]]) -> dict[str, str]:
+        """Name the outputs of submodules that nothing reads so that lint tools see it is meant."""
+        words = [
+            word
+            for block in blocks
+            for line in block
+            for word in re.findall(r"(?<![.\w'])[A-Za-z_]\w*", line)
+        ]
+        counts = Counter(words)
+        ports = {port.part.name for port in _ports(self._component)}
+        return {
+            name: f"unused_{name}"
+            for name, driver in self._driver.items()
+            if driver == "child" and counts[name] == 1 and name not in ports
+        }
+
     # the module
 
     def text(self) -> str:
@@ -594,6 +611,9 @@ class _ModuleText:
         sync = [[_renamed(line, alias) for line in block] for block in sync]
         self._extra = [_renamed(line, alias) for line in self._extra]
 
+        unread = self._unread([*instances, *comb, *sync, self._extra])
+        instances = [[_renamed(line, unread) for line in block] for block in instances]
+
         declared = []
         constant = []
         initial = {}
@@ -610,7 +630,7 @@ class _ModuleText:
                     declared.append(f"reg {_range(part.width)}{part.name} = {initial[part.name]};")
                 else:
                     kind = "reg" if driver == "always" else "wire"
-                    declared.append(f"{kind} {_range(part.width)}{part.name};")
+                    declared.append(f"{kind} {_range(part.width)}{unread.get(part.name, part.name)};")
         heads = [f"input wire {clock}" for clock in self._clock_names]
         for port, name in zip(ports, names, strict=True):
             kind = "reg" if self._driver.get(name) in ("always", "register") else "wire"

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
 from xorweave.hw.xor_network import XorNetwork, balanced_trees
+from xorweave.hw.xor_pipeline import pipeline_cut
 
 
 class XorPlanes(wiring.Component):
@@ -28,6 +29,12 @@ class XorPlanes(wiring.Component):
         Window of symbols, the newest lowest: bit ``(i * n_in + b) * n_w + q`` is bit b of x_(t-i) in plane q.
     y : Out(n_out * n_w)
         Block of words, bit ``r * n_w + q``.
+    enable : In(1)
+        Only with more than one stage.
+
+    max_depth : int, optional
+        Most two-input XORs between registers: the network is cut into pipeline stages (`pipeline_cut`), which
+        move on in the cycles in which `enable` is 1. `stages` says how many; y comes stages - 1 cycles late.
 
     Raises
     ------
@@ -35,7 +42,9 @@ class XorPlanes(wiring.Component):
         The network does not compute the code's generator matrix.
     """
 
-    def __init__(self, code: Code, n_w: int, network: XorNetwork | None = None) -> None:
+    def __init__(
+        self, code: Code, n_w: int, network: XorNetwork | None = None, *, max_depth: int | None = None
+    ) -> None:
         if network is None:
             network = balanced_trees(code.generator)
         elif not (network.matrix() == code.generator).all():
@@ -43,7 +52,14 @@ class XorPlanes(wiring.Component):
         self.code = code
         self.n_w = n_w
         self.network = network
-        super().__init__({"x": In(code.constraint_length * n_w), "y": Out(code.n_out * n_w)})
+        self._cut = None if max_depth is None else pipeline_cut(network, max_depth=max_depth)
+        self.stages = 1 if self._cut is None else self._cut.stages
+        if self._cut is not None:
+            self.network = self._cut.network  # the cut drops gates that no output needs
+        members = {"x": In(code.constraint_length * n_w), "y": Out(code.n_out * n_w)}
+        if self.stages > 1:
+            members["enable"] = In(1)
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -61,6 +77,9 @@ class XorPlanes(wiring.Component):
             m.d.comb += unused.eq(Cat(idle).any())
         # gates that only one other gate reads stay inside its expression: a tree is one line, sharing has a name
         roots = {signal for signal in self.network.outputs if signal is not None}
+        if self.stages > 1:
+            self._pipeline(m, signals)
+            return m
         for index, (a, b) in enumerate(self.network.gates):
             value = signals[a] ^ signals[b]
             signal = code.constraint_length + index
@@ -76,3 +95,34 @@ class XorPlanes(wiring.Component):
         words = [Const(0, n_w) if s is None else signals[s] for s in self.network.outputs]
         m.d.comb += self.y.eq(Cat(words))
         return m
+
+    def _pipeline(self, m: Module, taps: list[Signal]) -> None:
+        """Make the network of the cut: each signal with the registers that carry it to its readers' stages."""
+        cut = self._cut
+        assert cut is not None
+        late: list[list[Signal]] = []  # late[s][d]: signal s, d cycles after it was made
+
+        def carried(signal: Signal, name: str, delay: int) -> None:
+            line = [signal]
+            for d in range(1, delay + 1):
+                register = Signal(self.n_w, name=f"{name}_r{d}", reset_less=True)
+                with m.If(self.enable):
+                    m.d.sync += register.eq(line[-1])
+                line.append(register)
+            late.append(line)
+
+        for tap, delay in zip(taps, cut.delays, strict=False):
+            carried(tap, tap.name, delay)
+        for index, (a, b) in enumerate(self.network.gates):
+            signal = self.network.inputs + index
+            stage = cut.stage_of[signal]
+            gate = Signal(self.n_w, name=f"g{index}")
+            m.d.comb += gate.eq(late[a][stage - cut.stage_of[a]] ^ late[b][stage - cut.stage_of[b]])
+            carried(gate, f"g{index}", cut.delays[signal])
+        last = self.stages - 1
+        m.d.comb += self.y.eq(
+            Cat(
+                Const(0, self.n_w) if s is None else late[s][last - cut.stage_of[s]]
+                for s in self.network.outputs
+            )
+        )

@@ -13,7 +13,7 @@ from xorweave.hw.xor_network import Gate, XorNetwork, as_matrix, balanced_trees
 from xorweave.hw.xor_pairs import greedy_pairs
 from xorweave.hw.xor_plateau_search import plateau_search
 
-EFFORTS = {0: 0, 1: 1, 2: 10, 3: 100}
+EFFORTS = {0: 0, 1: 1, 2: 30, 3: 300}
 """Effort, and the plateau search's work at it relative to the default effort 1."""
 
 _LOOKS = 400_000  # default effort: moves times signals, a move costing about a look at every signal
@@ -114,8 +114,8 @@ def optimize(
     ----------
     matrix : array of 0 and 1, shape (outputs, inputs)
     effort : int
-        0: constructions only. 1: under a second for 80 x 24. 2, 3: ten and a hundred times the search, from
-        more starts.
+        0: constructions only. 1: under a second for 80 x 24. 2: thirty times the search. 3: three hundred
+        times, from several starts.
     depth_limit : int, optional
         Most two-input XORs between an input and an output.
     seed : int
@@ -155,13 +155,12 @@ def optimize(
 def _chosen(
     array: ArrayLike, found: list[XorNetwork], work: int, depth_limit: int | None, rng: np.random.Generator
 ) -> list[XorNetwork]:
-    """Pick the starts worth a walk: the best two, and at higher effort greedy pairs with other choices."""
-    if work == 1 or found[0].signals > _WHOLE:
+    """Pick the starts worth a walk: the best, and at the highest effort greedy pairs with other choices."""
+    if work < EFFORTS[3] or found[0].signals > _WHOLE:
         return found[:1]
     near = [network for network in found[:3] if network.xor2 <= 1.4 * found[0].xor2][:2]
-    more = 2 if work <= 10 else 14
     return near + [
-        greedy_pairs(array, depth_limit=depth_limit, seed=int(rng.integers(1 << 31))) for _ in range(more)
+        greedy_pairs(array, depth_limit=depth_limit, seed=int(rng.integers(1 << 31))) for _ in range(2)
     ]
 
 

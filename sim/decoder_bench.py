@@ -1,7 +1,7 @@
 """cocotb test bench of a decoder: drives every port from golden vectors and compares every word that comes out.
 
 It runs inside the simulator, once a cycle: inputs change at the falling edge of the clock, are looked at when all
-is settled, and take effect at the rising edge. What to do is read from the job file that `SimulationJob` writes.
+is settled, and take effect at the rising edge. What to do is read from the job file that `run_bench` writes.
 """
 
 from __future__ import annotations
@@ -63,52 +63,47 @@ class _Source:
         self.taken = self.valid and int(self.ready_pin.value) == 1
 
 
-@cocotb.test()
-async def decoder_equals_golden_model(dut: Any) -> None:
-    """Every block, in order, bit for bit, with its first and last marks; held still while it waits."""
-    job = json.loads(Path(os.environ["XORWEAVE_SIM_JOB"]).read_text())
-    folder = Path(job["vectors"])
-    order = job["order"]
+def _pins(dut: Any, port: dict[str, Any]) -> list[tuple[Any, int, int]]:
+    """Return (pin, lowest bit, mask) of the fields a port's words are made of."""
+    return [(getattr(dut, name), low, (1 << width) - 1) for name, low, width in port["fields"]]
 
-    def words(name: str) -> list[int]:
-        found = read_vectors(folder / f"{name}.hex")
+
+def _driver(fields: list[tuple[Any, int, int]]) -> Callable[[int], None]:
+    def drive(word: int) -> None:
+        for pin, low, mask in fields:
+            pin.value = word >> low & mask
+
+    return drive
+
+
+@cocotb.test()
+async def streams_equal_golden_vectors(dut: Any) -> None:
+    """Every word, in order, bit for bit; held still while it waits."""
+    job = json.loads(Path(os.environ["XORWEAVE_SIM_JOB"]).read_text())
+    order, stalls, seed = job["order"], job["stalls"], job["seed"]
+
+    def words(port: dict[str, Any]) -> list[int]:
+        found = read_vectors(Path(port["file"]))
         return found if order is None else [found[i] for i in order]
 
-    symbol_bits, block_bits = job["symbol_bits"], job["block_bits"]
-    symbol_mask = (1 << symbol_bits) - 1
-    user_pin, last_pin, data_pin = dut.s_axis_tuser, dut.s_axis_tlast, dut.s_axis_tdata
-
-    def drive_symbol(word: int) -> None:
-        data_pin.value = word & symbol_mask
-        user_pin.value = word >> symbol_bits & 1
-        last_pin.value = word >> (symbol_bits + 1)
-
-    def setter(pin: Any) -> Callable[[int], None]:
-        def drive(word: int) -> None:
-            pin.value = word
-
-        return drive
-
-    stalls, seed = job["stalls"], job["seed"]
-    sources = [
-        _Source(
-            words("symbols"), _pace(stalls, 4, seed), drive_symbol, (dut.s_axis_tvalid, dut.s_axis_tready)
-        )
-    ]
-    for number, (name, port) in enumerate((("masks", "mask"), ("patches", "patch")), 1):
-        if (folder / f"{name}.hex").exists():
-            pins = getattr(dut, f"s_axis_{port}_tvalid"), getattr(dut, f"s_axis_{port}_tready")
-            drive = setter(getattr(dut, f"s_axis_{port}_tdata"))
-            sources.append(_Source(words(name), _pace(stalls, 4 + number, seed + number), drive, pins))
+    sources = []
+    for number, port in enumerate(job["inputs"]):
+        fields = _pins(dut, port)
+        pins = getattr(dut, port["valid"]), getattr(dut, port["ready"])
+        pace = _pace(stalls, 4 + number, seed + number)
+        sources.append(_Source(words(port), pace, _driver(fields), pins))
+        for pin, _, _ in fields:
+            pin.value = 0
     sink = _pace(stalls, 3, seed + 9)
-    expected = words("weights")
-    if job["inversion"] is not None:
-        dut.inversion.value = job["inversion"]
+    output = job["output"]
+    expected = words(output)
+    out_fields = _pins(dut, output)
+    out_ready, out_valid = getattr(dut, output["ready"]), getattr(dut, output["valid"])
+    for name, value in job["static"].items():
+        getattr(dut, name).value = value
 
-    clock, out_ready, out_valid = dut.clk, dut.m_axis_tready, dut.m_axis_tvalid
-    out_data, out_user, out_last = dut.m_axis_tdata, dut.m_axis_tuser, dut.m_axis_tlast
+    clock = dut.clk
     out_ready.value = 0
-    data_pin.value = user_pin.value = last_pin.value = 0
     dut.rst.value = 1
     for source in sources:
         source.rewind()
@@ -134,11 +129,7 @@ async def decoder_equals_golden_model(dut: Any) -> None:
             source.settled()
         got = None
         if int(out_valid.value):
-            got = (
-                int(out_data.value)
-                | int(out_user.value) << block_bits
-                | int(out_last.value) << (block_bits + 1)
-            )
+            got = sum(int(pin.value) << low for pin, low, _ in out_fields)
         if waiting is not None and got != waiting:
             mismatches += 1
             messages.append(f"block {received} changed while it waited")

@@ -2,108 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
-import json
-import logging
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from xorweave.golden.errors import InputError
 from xorweave.hw.package import read_manifest
-from xorweave.sim.simulators import require, search_path
-from xorweave.sim.verilator_build import compile_model
-
-STALLS = ("none", "random", "regular")
-
-
-@dataclass(frozen=True)
-class SimulationResult:
-    """What a simulation found.
-
-    Attributes
-    ----------
-    cycles : int
-        Clock cycles from the end of reset to the last block.
-    blocks : int
-        Blocks that came out (since the last reset).
-    stall_cycles : int
-        Cycles after the first block without a block although, for longer than the pipeline is long, every
-        input was valid and the output ready: those the decoder itself is to blame for.
-    idle_cycles : int
-        Cycles after the first block without a block, whoever caused them.
-    mismatches : int
-        Blocks that differ from the golden model's, changed while they waited, or never came.
-    simulator : str
-    messages : tuple of str
-        The first ten mismatches in words.
-    """
-
-    cycles: int
-    blocks: int
-    stall_cycles: int
-    idle_cycles: int
-    mismatches: int
-    simulator: str
-    messages: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the figures of the command line's JSON object."""
-        return {
-            "cycles": self.cycles,
-            "blocks": self.blocks,
-            "stall_cycles": self.stall_cycles,
-            "idle_cycles": self.idle_cycles,
-            "mismatches": self.mismatches,
-            "simulator": self.simulator,
-        }
-
-
-@contextlib.contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    saved = {key: os.environ.get(key) for key in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for key, value in saved.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
-
-
-def _build(runner: Any, sources: list[Path], top: str, folder: Path, simulator: str, waves: bool) -> None:
-    """Compile, unless the folder already holds what these sources give."""
-    digest = hashlib.sha256(f"{simulator};{waves}".encode())
-    for source in sources:
-        digest.update(source.read_bytes())
-    stamp = folder / "sources.sha256"
-    if not (stamp.exists() and stamp.read_text() == digest.hexdigest()):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        if simulator == "verilator":
-            compile_model(sources, top, folder, waves=waves)
-    if simulator == "icarus":
-        runner.build(
-            sources=sources,
-            hdl_toplevel=top,
-            build_dir=folder,
-            build_args=["-g2001"],
-            timescale=("1ns", "1ps"),
-            waves=waves,
-            log_file=folder / "build.log",
-        )
-    else:
-        # what build() would have left behind for test()
-        runner.build_dir, runner.sim_hdl_toplevel, runner.waves = folder, top, waves
-    stamp.write_text(digest.hexdigest())
+from xorweave.sim.run_bench import Port, SimulationResult, run_bench
 
 
 def simulate(
@@ -142,81 +46,40 @@ def simulate(
     """
     directory = Path(directory).resolve()
     manifest = read_manifest(directory)
-    if stalls not in STALLS:
-        raise InputError(f"stalls must be one of {', '.join(STALLS)}, not {stalls!r}")
-    require(simulator)
-    from cocotb_tools.runner import get_runner
+    code, n_w = manifest["code"], manifest["n_w"]
+    vectors = directory / "vectors"
 
-    top = manifest["top"]
-    sources = [directory / name for name in manifest["verilog"]]
-    with tempfile.TemporaryDirectory(prefix="xorweave-sim-") as scratch, _environment(PATH=search_path()):
-        job = Path(scratch) / "job.json"
-        result = Path(scratch) / "result.json"
-        job.write_text(
-            json.dumps(
-                {
-                    "vectors": str(directory / "vectors"),
-                    "symbol_bits": manifest["code"]["n_in"] * manifest["n_w"],
-                    "block_bits": manifest["code"]["n_out"] * manifest["n_w"],
-                    "inversion": manifest["vectors"]["inversion"] if manifest["inversion_port"] else None,
-                    "latency": manifest["latency"],
-                    "stalls": stalls,
-                    "seed": seed,
-                    "order": None if order is None else [int(i) for i in order],
-                    "reset_after": [int(i) for i in reset_after],
-                    "result": str(result),
-                }
-            )
-        )
-        logging.getLogger("cocotb_tools").setLevel(logging.ERROR)
-        log = Path(scratch) / "test.log"
-        with contextlib.redirect_stdout(io.StringIO()):
-            runner = get_runner(simulator)
-            runner.log.setLevel(logging.ERROR)
-            name = f"{simulator}-waves" if waves else simulator
-            build_dir = directory / "sim_build" / name
-            _build(runner, sources, top, build_dir, simulator, bool(waves))
-            try:
-                runner.test(
-                    test_module="xorweave.sim.decoder_bench",
-                    hdl_toplevel=top,
-                    hdl_toplevel_lang="verilog",
-                    build_dir=build_dir,
-                    test_dir=scratch,
-                    results_xml=str(Path(scratch) / "results.xml"),
-                    extra_env={"XORWEAVE_SIM_JOB": str(job), "COCOTB_LOG_LEVEL": "WARNING"},
-                    waves=bool(waves),
-                    timescale=("1ns", "1ps"),
-                    log_file=log,
-                )
-            except (SystemExit, Exception) as error:
-                tail = " ".join(log.read_text().splitlines()[-15:]) if log.exists() else ""
-                raise RuntimeError(f"the simulation did not finish: {error} {tail}") from None
-        if not result.exists():
-            tail = " ".join(log.read_text().splitlines()[-15:]) if log.exists() else ""
-            raise RuntimeError(f"the simulation ended without a result: {tail}")
-        found = json.loads(result.read_text())
-        if waves:
-            _keep_waves(Path(scratch), build_dir, Path(waves))
-    return SimulationResult(
-        cycles=found["cycles"],
-        blocks=found["blocks"],
-        stall_cycles=found["stall_cycles"],
-        idle_cycles=found["idle_cycles"],
-        mismatches=found["mismatches"],
+    def marked(name: str, width: int, file: str) -> Port:
+        fields = ((f"{name}data", width), (f"{name}user", 1), (f"{name}last", 1))
+        return Port(name, fields, vectors / file)
+
+    inputs = [marked("s_axis_t", code["n_in"] * n_w, "symbols.hex")]
+    if manifest["mask"]:
+        inputs.append(Port("s_axis_mask_t", (("s_axis_mask_tdata", code["n_out"]),), vectors / "masks.hex"))
+    if manifest["patches_per_block"]:
+        fields = tuple((pin, width) for pin, width in manifest["patch_fields"])
+        inputs.append(Port("s_axis_patch_t", fields, vectors / "patches.hex"))
+    static = {}
+    if manifest["inversion_port"]:
+        static["inversion"] = manifest["vectors"]["inversion"]
+    if manifest["gap_bits"]:
+        static["patch_restart"] = 0
+        if order is not None:
+            raise InputError("gap-coded corrections belong to the whole tensor: blocks must be sent in order")
+    if manifest["length_bits"]:
+        static |= {"stream_length": manifest["vectors"]["segment_blocks"], "stream_clear": 0}
+    return run_bench(
+        [directory / name for name in manifest["verilog"]],
+        manifest["top"],
+        inputs,
+        marked("m_axis_t", code["n_out"] * n_w, "weights.hex"),
+        build_dir=directory / "sim_build",
+        latency=manifest["latency"],
+        static=static,
         simulator=simulator,
-        messages=tuple(found["messages"]),
+        stalls=stalls,
+        seed=seed,
+        waves=waves,
+        order=order,
+        reset_after=reset_after,
     )
-
-
-def _keep_waves(scratch: Path, build_dir: Path, target: Path) -> None:
-    made = [
-        file
-        for folder in (scratch, build_dir)
-        for pattern in ("*.vcd", "*.fst")
-        for file in folder.glob(pattern)
-    ]
-    if not made:
-        raise RuntimeError("the simulator wrote no waves")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(str(made[0]), target)

@@ -17,7 +17,7 @@ from xorweave.sim.simulators import search_path
 
 # The wheel was configured without the compiler's flag for precompiled headers, which designs of more than one
 # C++ file need; and a simulation is short, so quick compilation matters more than the last bit of speed.
-MAKE_VARIABLES = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0")
+MAKE_VARIABLES = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0")
 
 
 def compile_model(sources: Sequence[Path], top: str, folder: Path, *, waves: bool) -> None:

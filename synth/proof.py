@@ -147,6 +147,9 @@ write_aiger -zinit miter.aig
             run_abc(
                 "read_aiger miter.aig; lcorr; strash; write_aiger merged.aig", directory, timeout_s=timeout_s
             )
+        except ToolError:
+            return NOT_RUN
+        try:
             _free_registers(directory / "merged.aig", directory / "cut.aig")
             run_abc(
                 "read_aiger cut.aig; strash; collapse -r -B 100000000; strash; write_aiger rest.aig",
@@ -155,8 +158,8 @@ write_aiger -zinit miter.aig
             )
             if _all_outputs_zero(directory / "rest.aig"):
                 return PROVED
-        except ToolError:
-            return NOT_RUN
+        except (ToolError, FileNotFoundError):
+            pass  # what differs may have no small BDD: pdr looks for the difference
         return _model_check("merged.aig", directory, timeout_s)
 
 

@@ -57,6 +57,8 @@ class SynthesisResult:
     library : str or None
     clock_mhz : float or None
         The constraint asked for.
+    recipe : str or None
+        Which of `RECIPES` gave the netlist.
     """
 
     target: str = "gates"
@@ -76,6 +78,7 @@ class SynthesisResult:
     cells: dict[str, int] = field(default_factory=dict)
     library: str | None = None
     clock_mhz: float | None = None
+    recipe: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return the result as plain JSON values."""
@@ -100,7 +103,18 @@ def place_liberty(liberty: Path, directory: Path) -> str:
     return name
 
 
-def _abc_command(library: Library, *, timed: bool, delay_ps: float | None) -> str:
+RECIPES = ("restructured", "as written")
+"""How ABC maps: after its own restructuring (Yosys' script), or gate by gate as the source is written.
+
+Restructuring finds sharing in plain sources and destroys it in networks that were optimised on the matrix, so both are
+tried for every block and the smaller netlist that meets the clock is kept.
+"""
+
+_AS_WRITTEN = "strash; &get -n; &nf {D}; &put"
+_SIZED = "; buffer -c; topo; upsize {D}; dnsize {D}; stime -p"
+
+
+def _abc_command(library: Library, recipe: str, *, timed: bool, delay_ps: float | None) -> str:
     command = "abc -liberty cells.lib"
     avoid = sorted(name for name in library.cells if any(word in name for word in _NOT_FOR_LOGIC))
     command += "".join(f" -dont_use {name}" for name in avoid)
@@ -108,6 +122,9 @@ def _abc_command(library: Library, *, timed: bool, delay_ps: float | None) -> st
         command += " -constr constraints"
         if delay_ps is not None:
             command += f" -D {delay_ps:.0f}"
+    if recipe == "as written":
+        script = _AS_WRITTEN + (_SIZED if timed else "")
+        command += " -script +" + script.replace(" ", ",")
     return command
 
 
@@ -157,8 +174,7 @@ def map_to_cells(
                 f" not {clock_mhz:g} MHz"
             )
     names = " ".join(f"source{number}.v" for number in range(len(files)))
-    log = run_yosys(
-        f"""
+    script = f"""
 read_verilog {names}
 hierarchy -check -top {top}
 proc
@@ -166,38 +182,63 @@ flatten
 setattr -unset init w:*
 synth -noabc -run coarse:check -top {top}
 dfflibmap -liberty cells.lib
-{_abc_command(library, timed=timed, delay_ps=delay_ps)}
+design -save before
+"""
+    for number, recipe in enumerate(RECIPES):
+        script += f"""
+design -load before
+log recipe {number}
+{_abc_command(library, recipe, timed=timed, delay_ps=delay_ps)}
 opt_clean -purge
-write_verilog -noattr netlist.v
-write_json netlist.json
-""",
-        directory,
-        timeout_s=timeout_s,
-    )
-    count = count_netlist(directory / "netlist.json", top, library)
-    gate_equivalents = count.area / library.nand2.area
-    result = SynthesisResult(
-        target="gates",
-        gate_equivalents=gate_equivalents,
-        xor2=count.xor2,
-        flip_flops=count.flip_flops,
-        area_um2=count.area if timed else None,
-        tool_versions=tool_versions(),
-        depth=count.depth,
-        cells=count.cells,
-        library=library.name,
-        clock_mhz=clock_mhz,
-    )
-    path_ps = [float(value) for value in re.findall(r"Delay = *([\d.]+) ps", log)]
-    if timed and path_ps:
-        path_ns = max(path_ps) / 1000
-        used = [name for name in count.cells if library.cells[name].flip_flop]
-        # without a flip-flop in the block its neighbours' still bound the clock
-        registers = [library.flip_flop_ns(name) for name in used] or [register_ns]
-        known = [value for value in registers if value is not None]
-        fmax = 1000 / (path_ns + max(known)) if known else None
-        result = replace(result, critical_path_ns=path_ns, fmax_mhz=fmax)
+write_verilog -noattr netlist{number}.v
+write_json netlist{number}.json
+"""
+    log = run_yosys(script, directory, timeout_s=timeout_s)
+    logs = re.split(r"^recipe \d+$", log, flags=re.MULTILINE)[1:]
+    found = []
+    for number, (recipe, part) in enumerate(zip(RECIPES, logs, strict=True)):
+        count = count_netlist(directory / f"netlist{number}.json", top, library)
+        result = SynthesisResult(
+            target="gates",
+            gate_equivalents=count.area / library.nand2.area,
+            xor2=count.xor2,
+            flip_flops=count.flip_flops,
+            area_um2=count.area if timed else None,
+            tool_versions=tool_versions(),
+            depth=count.depth,
+            cells=count.cells,
+            library=library.name,
+            clock_mhz=clock_mhz,
+            recipe=recipe,
+        )
+        path_ps = [float(value) for value in re.findall(r"Delay = *([\d.]+) ps", part)]
+        if timed and path_ps:
+            result = _timed(result, count, max(path_ps) / 1000, library, register_ns)
+        found.append((_merit(result), number, result, count))
+    _, best, result, count = min(found, key=lambda item: item[:2])
+    for kind in ("v", "json"):
+        shutil.copyfile(directory / f"netlist{best}.{kind}", directory / f"netlist.{kind}")
     return result, count
+
+
+def _timed(
+    result: SynthesisResult, count: NetlistCount, path_ns: float, library: Library, register_ns: float | None
+) -> SynthesisResult:
+    """Add the critical path and the clock that follows from it."""
+    used = [name for name in count.cells if library.cells[name].flip_flop]
+    # without a flip-flop in the block its neighbours' still bound the clock
+    registers = [library.flip_flop_ns(name) for name in used] or [register_ns]
+    known = [value for value in registers if value is not None]
+    fmax = 1000 / (path_ns + max(known)) if known else None
+    return replace(result, critical_path_ns=path_ns, fmax_mhz=fmax)
+
+
+def _merit(result: SynthesisResult) -> tuple[float, float]:
+    """Order netlists: one that meets the clock first (the faster if none does), then the smaller."""
+    short = 0.0
+    if result.clock_mhz is not None and result.fmax_mhz is not None:
+        short = max(0.0, result.clock_mhz - result.fmax_mhz)
+    return short, result.gate_equivalents or 0.0
 
 
 def _register_ns(library: Library) -> float | None:

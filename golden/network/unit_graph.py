@@ -58,17 +58,20 @@ def unit_graph(
     """
     checked = network.check_masks(masks)
     graph = nx.MultiDiGraph(name=network.name)
+    drawn = 0
     for node in network.nodes.values():
         graph.add_nodes_from((node.name, unit) for unit in np.ndindex(*node.shape))
         shapes = [network.nodes[source].shape for source in node.inputs]
         for which, before, after, index in _links(node, shapes):
             ends = (node.inputs[which], before), (node.name, after)
-            if isinstance(node.layer, Weighted) and index is not None:
-                if checked[node.layer.weight][index]:
-                    graph.add_edge(*ends, weight=node.layer.weight, index=index)
-            else:
+            if not isinstance(node.layer, Weighted) or index is None:
                 graph.add_edge(*ends)
-            if graph.number_of_edges() > largest:
+            elif checked[node.layer.weight][index]:
+                graph.add_edge(*ends, weight=node.layer.weight, index=index)
+            else:
+                continue
+            drawn += 1
+            if drawn > largest:
                 raise InputError(
                     f"{network.name} must have at most {largest} connections to be drawn unit by unit"
                 )
@@ -85,8 +88,10 @@ def masks_from_paths(network: Network, masks: Mapping[str, NDArray]) -> Masks:
         for u in np.ndindex(*n.shape)
     ]
     ends = [(name, u) for name in network.outputs for u in np.ndindex(*network.nodes[name].shape)]
-    reached = set(starts).union(*(nx.descendants(graph, unit) for unit in starts))
-    live = set(ends).union(*(nx.ancestors(graph, unit) for unit in ends))
+    # one node before all inputs and one behind all outputs, so that each direction is walked once
+    graph.add_edges_from(("before", unit) for unit in starts)
+    graph.add_edges_from((unit, "behind") for unit in ends)
+    reached, live = nx.descendants(graph, "before"), nx.ancestors(graph, "behind")
     alive = {name: np.zeros(shape, np.bool_) for name, shape in network.weights.items()}
     for before, after, data in graph.edges(data=True):
         if "weight" in data and before in reached and after in live:

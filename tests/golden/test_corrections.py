@@ -11,6 +11,7 @@ from xorweave.golden.corrections import (
     JointCorrections,
     NoCorrections,
     PaperCorrections,
+    PlaneCorrections,
     format_text,
     no_patches,
     parse_format,
@@ -39,15 +40,23 @@ def assert_same(a: Patches, b: Patches) -> None:
     assert np.array_equal(a.differences, b.differences) and a.differences.dtype == b.differences.dtype
 
 
+def bounded_limit(patches: Patches, gap_bits: int, n_out: int) -> int:
+    """The most records, bridges included, that fall into a block."""
+    gaps, _differences = JointCorrections(gap_bits).records(patches)
+    return int(np.bincount((np.cumsum(gaps + 1) - 1) // n_out).max(initial=1))
+
+
 def formats_for(patches: Patches, n_out: int, gap_bits: int) -> list[CorrectionFormat]:
-    fullest = int(np.bincount(patches.positions // n_out).max(initial=1))
+    wide = max(gap_bits, (n_out - 1).bit_length())
+    fullest = bounded_limit(patches, wide, n_out)
     return [
         PaperCorrections(),
         PaperCorrections(vector=64),
         JointCorrections(gap_bits),
         JointCorrections.cheapest(patches, 8),
-        BoundedCorrections(limit=fullest, n_out=n_out),
-        BoundedCorrections(limit=fullest + 3, n_out=n_out),
+        PlaneCorrections(max(2, gap_bits)),
+        BoundedCorrections(limit=fullest, gap_bits=wide, n_out=n_out),
+        BoundedCorrections.cheapest(patches, 8, limit=fullest + 3, n_out=n_out),
     ]
 
 
@@ -112,6 +121,36 @@ def test_joint_records_walk_to_the_patches_as_hardware_would(
 
 
 @given(patch_lists())
+def test_the_cheapest_plane_width_is_the_cheapest(problem: tuple[Patches, int, int]) -> None:
+    patches, n, n_w = problem
+    chosen = PlaneCorrections.cheapest(patches, n, n_w).bits(patches, n, n_w)
+    assert chosen == min(PlaneCorrections(g).bits(patches, n, n_w) for g in range(2, 33))
+
+
+@given(patch_lists(), st.integers(2, 20))
+def test_plane_gaps_count_positions_passed_over(problem: tuple[Patches, int, int], gap_bits: int) -> None:
+    patches, n, n_w = problem
+    row = np.zeros(n * n_w, int)
+    for x, d in zip(patches.positions.tolist(), patches.differences.tolist(), strict=True):
+        for q in range(n_w):
+            row[q * n + x] = d >> q & 1
+    longest = (1 << gap_bits) - 1
+    out = []
+    run = 0
+    for bit in row[: int(np.flatnonzero(row).max(initial=-1)) + 1].tolist():
+        if bit:
+            out.append(run)
+            run = 0
+        else:
+            run += 1
+            if run == longest:
+                out.append(longest)
+                run = 0
+    written = [gap >> k & 1 for gap in out for k in range(gap_bits)]
+    assert PlaneCorrections(gap_bits).pack(patches, n, n_w).tolist() == written
+
+
+@given(patch_lists())
 def test_the_cheapest_joint_width_is_the_cheapest(problem: tuple[Patches, int, int]) -> None:
     patches, n, n_w = problem
     chosen = JointCorrections.cheapest(patches, n_w).bits(patches, n, n_w)
@@ -120,30 +159,55 @@ def test_the_cheapest_joint_width_is_the_cheapest(problem: tuple[Patches, int, i
 
 @settings(max_examples=80)
 @given(patch_lists(), st.integers(1, 100))
-def test_bounded_blocks_hold_count_positions_and_differences(
+def test_bounded_blocks_never_hold_more_records_than_they_may(
     problem: tuple[Patches, int, int], n_out: int
 ) -> None:
     patches, n, n_w = problem
     limit = int(np.bincount(patches.positions // n_out).max(initial=1))
-    out: list[int] = []
-    address_bits = max(1, (n_out - 1).bit_length())
-    for first in range(0, n, n_out):
-        inside = [
-            (int(x) - first, int(d))
-            for x, d in zip(patches.positions, patches.differences, strict=True)
-            if first <= x < first + n_out
-        ]
-        fields = [(len(inside), limit.bit_length())]
-        for place, difference in inside:
-            fields += [(place, address_bits), (difference, n_w)]
-        out += [value >> bit & 1 for value, width in fields for bit in range(width)]
-    assert BoundedCorrections(limit=limit, n_out=n_out).pack(patches, n, n_w).tolist() == out
+    # a bound on the patches is enough: bridges must find room as well
+    form = BoundedCorrections.cheapest(patches, n_w, limit=limit, n_out=n_out)
+    bits = form.pack(patches, n, n_w)
+    records = np.zeros(-(-n // n_out), int)
+    position = -1
+    width = form.gap_bits + n_w
+    for first in range(0, bits.size, width):
+        position += 1 + sum(int(bit) << k for k, bit in enumerate(bits[first : first + form.gap_bits]))
+        records[position // n_out] += 1
+    assert records.max(initial=0) <= limit
+    if limit > 1:
+        tight = BoundedCorrections(limit=limit - 1, gap_bits=32, n_out=n_out)
+        with pytest.raises(InputError) as caught:
+            tight.pack(patches, n, n_w)
+        assert str(caught.value) == f"a block needs {limit} patches, but the format allows {limit - 1}"
+        loose = BoundedCorrections(limit=limit, gap_bits=32, n_out=n_out).pack(patches, n, n_w)
+        with pytest.raises(InputError):
+            tight.unpack(loose, n, n_w, patches.differences.dtype)
+
+
+def test_a_bridge_may_share_its_block_with_a_patch() -> None:
+    # blocks of 3; with a gap field of 2 bits the bridge to position 4 falls on position 3
+    patches = make([4], [1], 8)
+    assert BoundedCorrections(limit=2, gap_bits=2, n_out=3).pack(patches, 5, 8).size == 2 * (2 + 8)
+    with pytest.raises(InputError):
+        BoundedCorrections(limit=1, gap_bits=2, n_out=3).pack(patches, 5, 8)
+    assert BoundedCorrections.cheapest(patches, 8, limit=1, n_out=3).gap_bits == 3
 
 
 @settings(max_examples=300)
 @given(
     st.sampled_from(
-        ["paper", "joint:1", "joint:3", "joint:12", "bounded:1", "bounded:2", "bounded:5", "none"]
+        [
+            "paper",
+            "joint:1",
+            "joint:3",
+            "joint:12",
+            "plane:2",
+            "plane:5",
+            "bounded:1:5",
+            "bounded:2:6",
+            "bounded:5:5",
+            "none",
+        ]
     ),
     st.sampled_from([0, 1, 7, 40, 512, 513, 600]),
     st.sampled_from([4, 8]),
@@ -193,7 +257,7 @@ def refusal(form: CorrectionFormat, bits: list[int], n: int = 100, n_w: int = 4)
 
 
 def test_damaged_streams_are_named() -> None:
-    paper, joint, bounded = PaperCorrections(), JointCorrections(4), BoundedCorrections(2, 25)
+    paper, joint = PaperCorrections(), JointCorrections(4)
     assert refusal(paper, []) == "the correction stream ends too early"
     assert refusal(paper, [1, 0, 1]) == "the correction stream ends too early"
     assert refusal(paper, [0] * 5) == "the correction stream is longer than its contents"
@@ -205,16 +269,6 @@ def test_damaged_streams_are_named() -> None:
     assert refusal(joint, [1, 1, 1, 1, 0, 0, 0, 0] * 6 + [1, 1, 1, 1, 1, 0, 0, 0]) == (
         "a correction points at position 111 of 100"
     )
-    assert refusal(bounded, [0] * 7) == "the correction stream ends too early"
-    assert refusal(bounded, [0] * 9) == "the correction stream is longer than its contents"
-    assert refusal(bounded, [1, 1] + [0] * 40) == (
-        "block 0 claims 3 patches; that many are not there or not allowed"
-    )
-    assert refusal(bounded, [1, 0]) == "block 0 claims 1 patches; that many are not there or not allowed"
-    out_of_block = [25 >> k & 1 for k in range(5)]
-    assert refusal(bounded, [1, 0, *out_of_block, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]) == (
-        "block 0 has a correction out of place"
-    )
     assert refusal(NoCorrections(), [0]) == "a stream without corrections must not carry correction bits"
 
 
@@ -225,18 +279,14 @@ def test_no_corrections_hold_no_patch() -> None:
     assert NoCorrections().pack(no_patches(np.dtype(np.uint8)), 10, 8).size == 0
 
 
-def test_bounded_blocks_hold_no_more_than_their_limit() -> None:
-    with pytest.raises(InputError) as caught:
-        BoundedCorrections(limit=2, n_out=10).pack(make([10, 11, 12], [1, 1, 1], 8), 30, 8)
-    assert str(caught.value) == "a block needs 3 patches, but the format allows 2"
-
-
 @pytest.mark.parametrize(
     "text, message",
     [
         ("joint:0", "gap_bits must be between 1 and 32, not 0"),
+        ("plane:1", "gap_bits must be between 2 and 32, not 1"),
         ("joint:33", "gap_bits must be between 1 and 32, not 33"),
-        ("bounded:0", "the patches a block must be at least 1, not 0"),
+        ("bounded:0:7", "the patches a block must be at least 1, not 0"),
+        ("bounded:2:6", "gap_bits must be at least 7, not 6"),
     ],
 )
 def test_sizes_out_of_range_are_refused(text: str, message: str) -> None:
@@ -246,16 +296,29 @@ def test_sizes_out_of_range_are_refused(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "joint", "paper:512", "joint:x", "joint:-1", "bounded:1e3", "joint:999999", "None"]
+    "text",
+    [
+        "",
+        "joint",
+        "paper:512",
+        "joint:x",
+        "joint:-1",
+        "bounded:1e3:7",
+        "bounded:1",
+        "bounded:1:33",
+        "joint:999999",
+        "None",
+    ],
 )
 def test_unknown_formats_are_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_format(text, 80)
     assert str(caught.value) == (
-        f"the correction format must be none, paper, joint:GAP_BITS or bounded:LIMIT, not {text!r}"
+        "the correction format must be none, paper, joint:GAP_BITS, plane:GAP_BITS or bounded:LIMIT:GAP_BITS, "
+        f"not {text!r}"
     )
 
 
-@pytest.mark.parametrize("text", ["none", "paper", "joint:7", "bounded:3"])
+@pytest.mark.parametrize("text", ["none", "paper", "joint:7", "plane:6", "bounded:3:9"])
 def test_formats_are_written_as_they_are_read(text: str) -> None:
     assert format_text(parse_format(text, 80)) == text

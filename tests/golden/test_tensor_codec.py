@@ -21,7 +21,6 @@ from xorweave.golden.tensor_codec import (
     default_segment_blocks,
     encode_tensor,
     resolve_encoder,
-    with_corrections,
 )
 
 SHORT = Code.uniform(n_in=4, n_out=10, n_s=1, seed=3)
@@ -74,7 +73,7 @@ def tensors(draw: st.DrawFn) -> tuple[str, np.ndarray, np.ndarray | None]:
 @given(
     tensors(),
     st.sampled_from([(SHORT, "viterbi"), (SHORT, "elimination"), (LONG, "auto")]),
-    st.sampled_from(["auto", "paper", "joint", "bounded"]),
+    st.sampled_from(["auto", "paper", "joint", "plane"]),
     st.none() | st.integers(1, 5),
     st.integers(0, 10**6),
 )
@@ -183,10 +182,19 @@ def test_a_segment_longer_than_the_tensor_is_the_tensor() -> None:
 
 
 def test_default_segments_bound_the_encoders_memory() -> None:
-    assert default_segment_blocks(LONG, 300) == 10
+    assert default_segment_blocks(LONG, 300) == 10  # short tensors are one segment
     assert default_segment_blocks(LONG, 0) == 1
-    assert default_segment_blocks(LONG, 30 << 20) == (1 << 20) // 16
-    assert default_segment_blocks(Code.uniform(n_in=1024, n_out=2, n_s=0), 1 << 20) == 1024
+    for n_in, n_s in ((16, 7), (128, 7), (1, 0), (1024, 0)):
+        code = Code.uniform(n_in=n_in, n_out=2 * n_in, n_s=n_s)
+        for n in (1, 10**5, 10**9, 10**12):
+            blocks = -(-n // code.n_out)
+            period = default_segment_blocks(code, n, budget=1 << 24)
+            assert 1 <= period <= blocks
+            # a kept row is the window in 64-bit words and a right-hand side
+            row_bytes = 8 * -(-code.constraint_length // 64) + 8
+            assert (period - 1) * n_in * row_bytes <= 1 << 24  # to the whole block
+            segments = -(-blocks // period)
+            assert segments * period - blocks < segments  # parts of equal length
 
 
 def test_progress_reaches_one_step_by_step() -> None:
@@ -208,19 +216,79 @@ def test_an_interrupt_in_the_middle_comes_through() -> None:
         encode_tensor(values, number_format("int8"), LONG, mask=mask, segment_blocks=2, jobs=2, progress=stop)
 
 
-def test_corrections_may_be_stored_otherwise_later() -> None:
+def test_auto_corrections_are_the_cheapest_of_the_three() -> None:
     values, mask = sparse_int8(20, 50, 7)
-    encoded = encode_tensor(values, number_format("int8"), SHORT, mask=mask)
-    assert encoded.patches.positions.size > 0
     costs = {}
-    for name in ("paper", "joint", "bounded", "auto"):
-        other = with_corrections(encoded, name)
-        form = tensor_codec.correction_format_of(other)
-        costs[name] = form.bits(other.patches, other.n, 8)
-        check(other, values, mask)
-    assert costs["auto"] == min(costs["paper"], costs["joint"])
-    with pytest.raises(InputError, match="words are unmatched, so corrections must not be 'none'"):
-        with_corrections(encoded, "none")
+    for name in ("paper", "joint", "plane", "auto"):
+        encoded = encode_tensor(values, number_format("int8"), SHORT, mask=mask, corrections=name)
+        assert encoded.patches.positions.size > 0
+        costs[name] = tensor_codec.correction_format_of(encoded).bits(encoded.patches, encoded.n, 8)
+    assert costs["auto"] == min(costs["paper"], costs["joint"], costs["plane"])
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+@pytest.mark.parametrize("seed", [4, 7])
+def test_bounded_corrections_keep_their_bound(limit: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(-128, 128, (40, 60)).astype(np.int8)
+    mask = rng.random((40, 60)) < 0.515
+    free = encode_tensor(values, number_format("int8"), LONG, mask=mask)
+    assert np.bincount(free.patches.positions // 30).max() > 3  # the bound has something to do
+    encoded = encode_tensor(values, number_format("int8"), LONG, mask=mask, corrections=f"bounded:{limit}")
+    assert np.bincount(encoded.patches.positions // 30).max() <= limit
+    assert encoded.correction_format.startswith(f"bounded:{limit}:")
+    check(encoded, values, mask)
+
+
+def test_a_bound_that_cannot_be_kept_is_refused() -> None:
+    values = np.random.default_rng(1).integers(-128, 128, (40, 60)).astype(np.int8)
+    with pytest.raises(InputError) as caught:
+        encode_tensor(
+            values, number_format("int8"), LONG, mask=np.ones((40, 60), bool), corrections="bounded:1"
+        )
+    assert str(caught.value) == (
+        "at most 1 patches a block cannot be kept at this rate; use a lower rate or a higher bound"
+    )
+
+
+@settings(max_examples=25)
+@given(
+    tensors(),
+    st.sampled_from(["none", "difference", "sign-magnitude"]),
+    st.booleans(),
+    st.sampled_from([1, 4, None]),
+    st.sampled_from(["auto", "paper", "joint", "plane"]),
+)
+def test_transforms_constant_planes_and_effort_stay_lossless(
+    tensor: tuple[str, np.ndarray, np.ndarray | None],
+    transform: str,
+    drop: bool,
+    effort: int | None,
+    corrections: str,
+) -> None:
+    name, values, mask = tensor
+    encoded = encode_tensor(
+        values, number_format(name), SHORT, mask=mask, encoder="elimination", transform=transform,
+        drop_planes=drop, effort=effort, corrections=corrections,
+    )  # fmt: skip
+    fmt = number_format(name)
+    wanted = fmt.to_words(values).copy()
+    wanted[~(wanted != 0 if mask is None else mask)] = 0
+    assert np.array_equal(fmt.to_words(decode_tensor(encoded)), wanted)
+    for q in range(fmt.n_w):
+        if encoded.constant_planes >> q & 1:
+            assert not (encoded.symbols >> encoded.symbols.dtype.type(q) & 1).any()
+
+
+def test_planes_that_never_change_are_left_out() -> None:
+    values = np.random.default_rng(2).integers(-4, 4, (30, 30)).astype(np.int8)
+    mask = np.random.default_rng(3).random((30, 30)) < 0.4
+    encoded = encode_tensor(
+        values, number_format("int8"), LONG, mask=mask, transform="difference", drop_planes=True
+    )
+    # the Gray code of two's complement -4 .. 3 differs from its sign plane in the two lowest planes only
+    assert encoded.stored_planes == [0, 1, 2, 7] or encoded.stored_planes == [0, 1, 7]
+    assert np.array_equal(decode_tensor(encoded), np.where(mask, values, 0))
 
 
 def test_decoding_leaves_the_stream_as_it_is() -> None:
@@ -248,7 +316,28 @@ VALUES = np.ones((2, 3), np.int8)
     [
         ({"mask": np.ones((3, 2), bool)}, "the mask must have the weights' shape (2, 3), not (3, 2)"),
         ({"interleaver": Interleaver(5)}, "the interleaver must be made for 6 weights, not 5"),
-        ({"corrections": "all"}, "corrections must be one of auto, paper, joint, bounded, none, not 'all'"),
+        (
+            {"corrections": "all"},
+            "corrections must be one of auto, paper, joint, plane, bounded, none or bounded:LIMIT, not 'all'",
+        ),
+        (
+            {"corrections": "paper:3"},
+            "corrections must be one of auto, paper, joint, plane, bounded, none or bounded:LIMIT, not 'paper:3'",
+        ),
+        ({"corrections": "bounded:0"}, "the bound of the corrections must be between 1 and 1000, not '0'"),
+        ({"corrections": "bounded:"}, "the bound of the corrections must be between 1 and 1000, not ''"),
+        (
+            {"encoder": "elimination", "effort": 0},
+            "--effort must be between 1 and 1048576 or 'exact', not 0",
+        ),
+        (
+            {"code": LONG, "effort": None},
+            "the exact optimum can be found for n_in * (n_s + 1) up to 24, not 128; give --effort a number",
+        ),
+        (
+            {"transform": "delta"},
+            "the transform must be one of none, difference, sign-magnitude, not 'delta'",
+        ),
         ({"segment_blocks": 0}, "segment_blocks must be at least 1, not 0"),
         ({"segment_blocks": -3}, "segment_blocks must be at least 1, not -3"),
         (

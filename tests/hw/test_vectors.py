@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xorweave.golden.code import Code
 from xorweave.golden.number_format import number_format
-from xorweave.hw.layouts import position_bits
+from xorweave.hw.layouts import dense_corrections, position_bits
 from xorweave.hw.vectors import golden_vectors, random_tensor, required_patches
 
 
@@ -21,10 +21,11 @@ from xorweave.hw.vectors import golden_vectors, random_tensor, required_patches
     blocks=st.integers(1, 9),
     segment=st.integers(1, 9),
     dtype=st.sampled_from(["int4", "int8", "fp16"]),
+    transform=st.sampled_from(["none", "difference", "sign-magnitude"]),
     seed=st.integers(0, 1000),
 )
 def test_vectors_follow_the_definition(
-    n_in: int, n_out: int, n_s: int, blocks: int, segment: int, dtype: str, seed: int
+    n_in: int, n_out: int, n_s: int, blocks: int, segment: int, dtype: str, transform: str, seed: int
 ) -> None:
     code = Code.uniform(n_in=n_in, n_out=n_out, n_s=n_s, seed=seed)
     fmt = number_format(dtype)
@@ -38,6 +39,7 @@ def test_vectors_follow_the_definition(
         sparsity=0.5,
         patches_per_block=slots,
         inversion=seed % (1 << n_w),
+        transform=transform,
         seed=seed,
     )
     tensor = replace(tensor, mask=tensor.mask[: tensor.mask.size - seed % n_out])  # a padded last block
@@ -57,11 +59,17 @@ def test_vectors_follow_the_definition(
                 for i, x in enumerate(history[: n_s + 1]):
                     for b in range(n_in):
                         word ^= (int(code.generator[r, i * n_in + b]) & x >> (b * n_w + q) & 1) << q
-            for p in range(slots):
+            if dense_corrections(n_out, n_w, slots):
+                word ^= vectors.patches[t] >> (r * n_w) & ((1 << n_w) - 1)
+            for p in range(0 if dense_corrections(n_out, n_w, slots) else slots):
                 patch = vectors.patches[t] >> (p * width)
                 if patch >> (width - 1) & 1 and patch >> n_w & ((1 << position_bits(n_out)) - 1) == r:
                     word ^= patch & ((1 << n_w) - 1)
             word ^= tensor.inversion
+            if transform == "difference":
+                word = sum(((word >> q).bit_count() & 1) << q for q in range(n_w))
+            elif transform == "sign-magnitude" and word >> (n_w - 1):
+                word = 1 << (n_w - 1) | -word & ((1 << (n_w - 1)) - 1)
             position = t * n_out + r
             kept = position < tensor.n and bool(tensor.mask[position])
             assert vectors.masks[t] >> r & 1 == kept

@@ -16,7 +16,7 @@ from xorweave.hw.vectors import random_tensor
 from xorweave.sim.simulate import simulate
 from xorweave.sim.simulators import SIMULATORS, available
 
-BLOCKS, SEGMENT = 200, 64
+BLOCKS, SEGMENT = 192, 64
 
 
 def _make(folder: Path, **options: object) -> Path:
@@ -29,6 +29,7 @@ def _make(folder: Path, **options: object) -> Path:
         sparsity=0.7,
         patches_per_block=3,
         inversion=0xA5,
+        transform="sign-magnitude",
         seed=2,
     )
     write_package(folder, config_for(tensor, inversion=None, **options), tensor)
@@ -43,8 +44,9 @@ def lean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A decoder with every optional register."""
-    return _make(tmp_path_factory.mktemp("sim") / "registered", output_register=True, skid_buffers=True)
+    """A decoder with every optional register, gap-coded corrections and a stream guard."""
+    options = {"output_register": True, "skid_buffers": True, "gap_bits": 3, "length_bits": 7}
+    return _make(tmp_path_factory.mktemp("sim") / "registered", **options)
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)

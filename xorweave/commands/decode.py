@@ -31,7 +31,8 @@ def decode(
     for name, encoded in container.encoded.items():
         values = decode_tensor(encoded)
         scale = container.plain.get(f"{name}.scale")
-        if dequantize_ and scale is not None:
+        quantised = encoded.number_format.name in ("int8", "int4")
+        if dequantize_ and scale is not None and quantised:
             if scale.dtype != "F32" or scale.values.size not in (1, values.shape[0]):
                 raise InputError(
                     f"{name}.scale must hold one float32, or one for each of {values.shape[0]} rows"

@@ -47,7 +47,7 @@ def demo(
         f"({kept} of {item.mask.size} weights kept), INT8 with one scale for the layer."
     )
     print(line, flush=True)
-    vector = np.random.default_rng(seed).integers(-128, 128, columns)
+    vector = np.random.default_rng(seed).integers(-128, 128, size=(columns,))
     out.mkdir(parents=True, exist_ok=True)
     codes, tried = contenders(item, sparsity, seed)
     with meter() as show, show.task(f"{len(codes)} codes") as advance:

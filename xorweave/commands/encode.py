@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,16 @@ from xorweave.golden.code_choice import CodeChoice
 from xorweave.golden.container import Container, write_container
 from xorweave.golden.errors import InputError
 from xorweave.golden.figures import tensor_record, total_record
-from xorweave.golden.prepare import Preparation, Prepared, is_encodable, prepare, synthetic_values
+from xorweave.golden.network.effective import make_effective
+from xorweave.golden.prepare import (
+    Preparation,
+    Prepared,
+    check_dtype,
+    is_encodable,
+    is_negative_zero,
+    prepare,
+    synthetic_values,
+)
 from xorweave.golden.safetensors_file import Tensor
 from xorweave.golden.stream import EncodedTensor
 from xorweave.golden.weight_files import read_masks, read_smtx, read_weights
@@ -32,6 +42,10 @@ def encode(
     ] = None,
     prune: Annotated[str, typer.Option(help="magnitude or random")] = "magnitude",
     mask: Annotated[Path | None, typer.Option(help="A mask file; every non-zero is a kept weight")] = None,
+    negative_zero: Annotated[
+        str,
+        typer.Option(help="Where zeros are the mask, -0.0 is kept (bit for bit) or pruned (reads back as 0)"),
+    ] = "kept",
     per_row: Annotated[
         bool, typer.Option("--per-row", help="One scale for each row when quantising")
     ] = False,
@@ -51,11 +65,19 @@ def encode(
         bool, typer.Option("--error-free", help="Find a code that needs no corrections at all")
     ] = False,
     transform: Annotated[
-        str, typer.Option(help="none, difference or sign-magnitude: a map that may make planes constant")
+        str,
+        typer.Option(help="none, difference, sign-magnitude or auto: a map that may make planes constant"),
     ] = "none",
     drop_planes: Annotated[
         bool, typer.Option("--drop-planes", help="Leave (nearly) constant planes out of the payload")
     ] = False,
+    effective: Annotated[
+        bool, typer.Option("--effective", help="Drop weights that no live path of the network uses")
+    ] = False,
+    network: Annotated[
+        str | None,
+        typer.Option(help="With --effective: a named network, a .json description or an .onnx file"),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Threads")] = 1,
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
@@ -71,6 +93,8 @@ def encode(
         raise InputError(f"--effort must be a number or 'exact', not {effort!r}")
     if error_free and corrections not in ("auto", "none"):
         raise InputError(f"--error-free stores no corrections, so --corrections must not be {corrections!r}")
+    if network is not None and not effective:
+        raise InputError("--network must be given with --effective only")
     choice = CodeChoice.parse(code, max_k=max_k, seed=seed)
 
     plain: dict[str, Tensor] = {}
@@ -80,6 +104,7 @@ def encode(
             raise InputError(
                 "an .smtx file is a mask already: --sparsity and --mask must not be given with it"
             )
+        check_dtype(dtype)
         kept = read_smtx(src)
         made, fmt = synthetic_values(kept, values or "uniform", dtype or "int8", seed)
         if kept.size:
@@ -91,11 +116,19 @@ def encode(
             raise InputError("--values must be given with an .smtx mask only")
         tensors = read_weights(src)
         masks = read_masks(mask) if mask is not None else {}
+        if mask is not None and not masks:
+            raise InputError(f"{mask} must hold at least one mask")
         encodable = [name for name, tensor in tensors.items() if is_encodable(tensor)]
         if len(masks) == 1 and len(encodable) == 1:
             masks = {encodable[0]: next(iter(masks.values()))}  # one mask for one tensor needs no name
         how = Preparation(
-            dtype=dtype, sparsity=sparsity, prune=prune, per_row=per_row, seed=seed, masks=masks
+            dtype=dtype,
+            sparsity=sparsity,
+            prune=prune,
+            per_row=per_row,
+            seed=seed,
+            masks=masks,
+            negative_zero=negative_zero,
         )
         for name, tensor in tensors.items():
             if not is_encodable(tensor):
@@ -104,7 +137,29 @@ def encode(
             work[name] = prepare(name, tensor, how)
             scale = work[name].scale
             if scale is not None:
+                if f"{name}.scale" in tensors:
+                    raise InputError(
+                        f"the scale of tensor {name} must be named {name}.scale, "
+                        "but there is a tensor of that name already"
+                    )
                 plain[f"{name}.scale"] = Tensor.of(scale)
+
+    zeros = sum(int(is_negative_zero(i.values, i.number_format)[i.mask].sum()) for i in work.values())
+    if zeros:
+        typer.echo(
+            f"xorweave: {zeros} kept weights are -0.0; with --negative-zero pruned they are zeros like others",
+            err=True,
+        )
+
+    inactivated: dict[str, int] = {}
+    if effective:
+        if src.suffix.lower() == ".smtx":
+            raise InputError("--effective needs the weights of a network, not an .smtx mask")
+        arrays = {name: tensor.values for name, tensor in tensors.items()}
+        alive = make_effective(arrays, {name: item.mask for name, item in work.items()}, network)
+        work = {name: replace(item, mask=alive.masks[name]) for name, item in work.items()}
+        plain |= {name: replace(plain[name], values=values) for name, values in alive.biases.items()}
+        inactivated = alive.inactivated
 
     encoded: dict[str, EncodedTensor] = {}
     with meter() as show:
@@ -125,10 +180,12 @@ def encode(
     info = {
         "source": src.name, "code": code, "encoder": encoder, "seed": str(seed), "prune": prune,
         "sparsity": str(sparsity), "dtype": str(dtype), "values": str(values),
-        "effort": effort, "error_free": str(error_free),
+        "effective": str(effective), "effort": effort, "error_free": str(error_free),
     }  # fmt: skip
     write_container(out, Container(encoded=encoded, plain=plain, info=info))
     report(encoded, as_json=as_json, title=f"{src.name} -> {out.name}")
+    if inactivated and not as_json:
+        typer.echo(f"{sum(inactivated.values())} kept weights lay on no live path and became don't-cares.")
 
 
 def report(encoded: dict[str, EncodedTensor], *, as_json: bool, title: str) -> None:

@@ -16,6 +16,7 @@ from xorweave.golden.number_format import number_format
 from xorweave.golden.stream import EncodedTensor
 from xorweave.hw.package import config_for, write_package
 from xorweave.hw.vectors import random_tensor
+from xorweave.hw.xor_synthesis import optimize
 
 
 def generate(
@@ -46,6 +47,22 @@ def generate(
     output_register: Annotated[
         bool, typer.Option("--output-register", help="Hold the weights in a register")
     ] = False,
+    network: Annotated[
+        str, typer.Option(help="XOR network: shared (sums made once) or plain (a tree for every output)")
+    ] = "shared",
+    effort: Annotated[int, typer.Option(help="Search for a smaller shared network: 0 to 3")] = 0,
+    depth_limit: Annotated[
+        int | None, typer.Option(help="Most two-input XORs in a row in a shared network")
+    ] = None,
+    max_depth: Annotated[
+        int | None, typer.Option(help="Cut the network into pipeline stages of so many two-input XORs")
+    ] = None,
+    gap_bits: Annotated[
+        int, typer.Option(help="Take corrections as gap-coded records with gaps of so many bits; 0: as lists")
+    ] = 0,
+    length_bits: Annotated[
+        int, typer.Option(help="Guard streams of up to 2^N - 1 symbols against a wrong length; 0: no guard")
+    ] = 0,
     skid_buffers: Annotated[
         bool, typer.Option("--skid-buffers", help="Cut the ready paths of all inputs")
     ] = False,
@@ -55,6 +72,8 @@ def generate(
     """Generate a decoder: Verilog, golden vectors, Python-free self-checking test bench, FuseSoC core."""
     if (src is None) == (code is None):
         raise InputError("generate must be given either a container or --code")
+    if network not in ("shared", "plain"):
+        raise InputError(f"--network must be shared or plain, not {network!r}")
     if blocks < 1:
         raise InputError(f"--blocks must be at least 1, not {blocks}")
     if not 0 <= sparsity < 1:
@@ -85,7 +104,14 @@ def generate(
         "input_register": input_register,
         "output_register": output_register,
         "skid_buffers": skid_buffers,
+        "max_depth": max_depth,
+        "gap_bits": gap_bits,
+        "length_bits": length_bits,
     }
+    if network == "shared":
+        options["network"] = optimize(
+            encoded.code.generator, effort=effort, depth_limit=depth_limit, seed=seed
+        )
     if patches is not None:
         options["patches_per_block"] = patches
     if inversion_port:

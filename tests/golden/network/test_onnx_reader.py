@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx_models import Builder, residual_network, transformer
 
+from tests.golden.network.onnx_models import Builder, residual_network, transformer
 from xorweave.golden.errors import InputError
 from xorweave.golden.network.evaluate import evaluate
 from xorweave.golden.network.folding import fold_biases

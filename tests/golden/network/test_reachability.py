@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_networks import convolutional, fully_connected, random_direct_masks, random_tensors
 
+from tests.golden.network.random_networks import (
+    convolutional,
+    fully_connected,
+    random_direct_masks,
+    random_tensors,
+)
 from xorweave.golden.errors import InputError
 from xorweave.golden.network import reachability as module
 from xorweave.golden.network.catalogue import CATALOGUE, perceptron, transformer_layer

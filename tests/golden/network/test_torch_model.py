@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from random_networks import random_direct_masks, random_tensors
 
+from tests.golden.network.random_networks import random_direct_masks, random_tensors
 from xorweave.golden.network.catalogue import lenet_5, resnet_20, transformer_layer
 from xorweave.golden.network.evaluate import evaluate
 from xorweave.golden.network.layers import Activation, BatchNorm, LayerNorm, Pool

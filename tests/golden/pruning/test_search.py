@@ -17,7 +17,7 @@ TINY = perceptron((6, 5, 4, 2))
 
 
 @given(st.integers(0, 999), st.floats(0, 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_the_cut_is_the_deepest_that_meets_the_target(seed: int, sparsity: float) -> None:
     rng = np.random.default_rng(seed)
     ranking = GlobalRanking.of(TINY.weights, {n: rng.random(s) for n, s in TINY.weights.items()})

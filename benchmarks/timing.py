@@ -1,0 +1,44 @@
+"""Timing for benchmarks: warm-up, repeats in turn, median and spread, and ratios taken run by run."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of every repeat."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    def __str__(self) -> str:
+        return f"{self.median:.4g} s ({min(self.seconds):.4g} .. {max(self.seconds):.4g}, {len(self.seconds)} runs)"
+
+
+def measure(work: Mapping[str, Callable[[], object]], repeats: int = 5) -> dict[str, Timing]:
+    """Time several pieces of work, one run of each in turn, after one run of each to warm up.
+
+    Taking turns lets a drift of the machine's speed fall on all of them alike.
+    """
+    for run in work.values():
+        run()
+    taken: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(repeats):
+        for name, run in work.items():
+            start = time.perf_counter()
+            run()
+            taken[name].append(time.perf_counter() - start)
+    return {name: Timing(tuple(seconds)) for name, seconds in taken.items()}
+
+
+def ratio(slow: Timing, fast: Timing, scale: float = 1.0) -> str:
+    """Say how many times faster, run by run: median and spread. `scale` multiplies (work done by `fast` / `slow`)."""
+    ratios = sorted(scale * a / b for a, b in zip(slow.seconds, fast.seconds, strict=True))
+    return f"{statistics.median(ratios):.4g} x ({ratios[0]:.4g} .. {ratios[-1]:.4g})"

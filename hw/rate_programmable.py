@@ -1,0 +1,99 @@
+"""One decoder for several rates: N_in is chosen at run time, stream by stream, from a set fixed at generation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from xorweave.golden.code import Code
+from xorweave.golden.errors import InputError
+from xorweave.hw.decoder import XorDecoder
+from xorweave.hw.layouts import block_layout, symbol_layout
+from xorweave.hw.xor_network import XorNetwork
+
+
+def punctured(code: Code, n_in: int) -> Code:
+    """Return the code that a rate-programmable decoder of `code` decodes when N_in is set to `n_in`.
+
+    Symbols have their lowest n_in bits; the others are zero, so their columns of the generator fall away.
+
+    Raises
+    ------
+    InputError
+        `n_in` is not between 1 and the code's.
+    """
+    if not 1 <= n_in <= code.n_in:
+        raise InputError(f"a rate's n_in must be between 1 and {code.n_in}, not {n_in}")
+    columns = [i * code.n_in + b for i in range(code.n_s + 1) for b in range(n_in)]
+    return Code(n_in=n_in, n_out=code.n_out, n_s=code.n_s, generator=code.generator[:, columns])
+
+
+class RateProgrammableDecoder(wiring.Component):
+    """Rate-programmable decoder: `XorDecoder` whose symbols have N_in bits chosen by `rate`, stream by stream.
+
+    The rate in force for a stream is the one at the port with its first symbol, so it can change from one
+    stream to the next without a lost cycle. A stream starts as in `XorDecoder`.
+
+    Parameters
+    ----------
+    code : Code
+        The code of the highest rate; the others are its `punctured` codes.
+    rates : sequence of int
+        The N_in to choose from, increasing; the last one must be the code's.
+    n_w : int
+        Planes side by side.
+    network : XorNetwork, optional
+        Gates of the code's generator matrix.
+
+    Members
+    -------
+    i : In(stream.Signature(symbol_layout(n_in, n_w)))
+        Bits of a symbol above the rate's N_in are ignored.
+    rate : In(range(len(rates)))
+        Index into `rates`.
+    o : Out(stream.Signature(block_layout(n_out, n_w)))
+    """
+
+    def __init__(self, code: Code, rates: Sequence[int], n_w: int, network: XorNetwork | None = None) -> None:
+        rates = tuple(rates)
+        if not rates or rates[-1] != code.n_in or list(rates) != sorted(set(rates)) or rates[0] < 1:
+            raise InputError(
+                f"rates must increase from at least 1 to the code's n_in = {code.n_in}, not {rates}"
+            )
+        self.code, self.rates, self.n_w = code, rates, n_w
+        self._decoder = XorDecoder(code, n_w, network)
+        super().__init__(
+            {
+                "i": In(stream.Signature(symbol_layout(code.n_in, n_w))),
+                "rate": In(range(max(2, len(rates)))),
+                "o": Out(stream.Signature(block_layout(code.n_out, n_w))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.decoder = decoder = self._decoder
+        running, start = Signal(), Signal()
+        held = Signal(self.rate.shape())
+        rate = Signal(self.rate.shape())
+        m.d.comb += [start.eq(self.i.p.first | ~running), rate.eq(Mux(start, self.rate, held))]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [running.eq(~self.i.p.last), held.eq(rate)]
+        width = self.code.n_in * self.n_w
+        used = Signal(width)
+        m.d.comb += used.eq(Const((1 << width) - 1, width))
+        for index, n_in in enumerate(self.rates[:-1]):
+            with m.If(rate == index):
+                m.d.comb += used.eq(Const((1 << (n_in * self.n_w)) - 1, width))
+        m.d.comb += [
+            decoder.i.p.symbol.eq(self.i.p.symbol & used),
+            decoder.i.p.first.eq(start),
+            decoder.i.p.last.eq(self.i.p.last),
+            decoder.i.valid.eq(self.i.valid),
+            self.i.ready.eq(decoder.i.ready),
+        ]
+        wiring.connect(m, decoder.o, wiring.flipped(self.o))
+        return m

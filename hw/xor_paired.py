@@ -1,0 +1,49 @@
+"""The network that the paired family is made for: its pool of running sums, and one XOR for each output."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xorweave.golden.code import Code
+from xorweave.golden.errors import InputError
+from xorweave.golden.generators import paired_structure
+from xorweave.hw.xor_network import Gate, XorNetwork
+
+
+def paired_network(code: Code) -> XorNetwork:
+    """Make the network of a code of the family ``paired``: about one gate a sum and one an output.
+
+    Raises
+    ------
+    InputError
+        The code is of another family.
+    """
+    if code.family != "paired":
+        raise InputError(f"the code must be of the family paired, not {code.family}")
+    added, edges = paired_structure(n_in=code.n_in, n_out=code.n_out, n_s=code.n_s, **code.parameters)
+    run = code.parameters["run"]
+    inputs = code.constraint_length
+    gates: list[Gate] = []
+
+    def add(a: int, b: int) -> int:
+        gates.append((a, b))
+        return inputs + len(gates) - 1
+
+    sums: list[int | None] = []
+    for j, columns in enumerate(added):
+        signal: int | None = sums[-1] if j % run else None
+        for column in columns:
+            # a column added to itself leaves nothing
+            signal = column if signal is None else None if signal == column else add(signal, column)
+        sums.append(signal)
+    outputs: list[int | None] = []
+    for first, second in edges:
+        a, b = sums[first], sums[second]
+        if a is None or b is None:
+            outputs.append(b if a is None else a)
+        else:
+            outputs.append(None if a == b else add(a, b))
+    network = XorNetwork(inputs, tuple(gates), tuple(outputs)).pruned()
+    if not np.array_equal(network.matrix(), code.generator):
+        raise InputError("the code must be what its parameters make, but its generator is another matrix")
+    return network

@@ -1,0 +1,76 @@
+"""generate and simulate on the command line: the JSON contract, and one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from xorweave.cli import main
+from xorweave.sim.simulators import available
+
+CODE = "n_in=3,n_out=9,n_s=1"
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["xorweave", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_generate_and_simulate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "d"
+    status = _run(
+        monkeypatch, "generate", "--code", CODE, "--dtype", "int4", "--blocks", 50, "-o", folder, "--json"
+    )
+    manifest = json.loads(capsys.readouterr().out)
+    assert status == 0
+    assert manifest["code"]["n_out"] == 9
+    assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()) == manifest["files"]
+    if not available("verilator"):
+        pytest.skip("verilator is not installed")
+    assert _run(monkeypatch, "simulate", folder, "--stalls", "random", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"cycles", "blocks", "stall_cycles", "mismatches", "simulator"} <= set(found)
+    assert (found["blocks"], found["mismatches"], found["stall_cycles"]) == (50, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((), "must be given either a container or --code"),
+        (("--code", "n_in=0,n_out=8,n_s=1"), "n_in must be between 1 and"),
+        (("--code", CODE, "--blocks", 0), "--blocks must be at least 1"),
+        (("--code", CODE, "--patches", 10), "--patches must be between 0 and n_out = 9"),
+        (("--code", CODE, "--network", "big"), "--network must be shared or plain"),
+        (("--code", CODE, "--max-depth", 0), "must be at least 1"),
+        (("--code", CODE, "--sparsity", 1.0), "--sparsity must be at least 0 and below 1"),
+        (("missing.safetensors",), "missing.safetensors"),
+    ],
+)
+def test_bad_input_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: tuple[object, ...],
+    message: str,
+) -> None:
+    assert _run(monkeypatch, "generate", *arguments, "-o", tmp_path / "d") == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_simulate_needs_a_generated_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert _run(monkeypatch, "simulate", tmp_path) == 2
+    assert "must be a folder that generate wrote" in capsys.readouterr().err

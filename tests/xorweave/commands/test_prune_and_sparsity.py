@@ -1,0 +1,130 @@
+"""The commands prune and sparsity, run as a user runs them, apart from the program's own wiring."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from xorweave.commands.prune import prune
+from xorweave.commands.sparsity import sparsity
+from xorweave.golden.errors import InputError
+from xorweave.golden.network.catalogue import lenet_5, perceptron
+from xorweave.golden.safetensors_file import read_safetensors
+
+app = typer.Typer()
+app.command()(prune)
+app.command()(sparsity)
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    network = perceptron((30, 40, 20, 5))
+    file = tmp_path / "weights.npz"
+    np.savez(file, **{n: rng.normal(size=s) for n, s in {**network.weights, **network.parameters}.items()})
+    return file
+
+
+@pytest.mark.parametrize("method", ["random", "magnitude", "lamp", "synflow"])
+def test_prune_then_sparsity_tell_the_same(weights: Path, tmp_path: Path, method: str) -> None:
+    out, masks = tmp_path / "out.safetensors", tmp_path / "masks.safetensors"
+    arguments = (weights, "-o", out, "--masks", masks, "--method", method, "--compression", 12, "--seed", 5)
+    first = json.loads(run("prune", *arguments, "--json"))
+    second = json.loads(run("sparsity", out, "--json"))
+    assert first["layers"] == second["layers"]
+    assert first["total"]["direct_compression"] == pytest.approx(12, rel=0.01)
+    assert second["largest_difference"] < 1e-12
+    before, after = np.load(weights), read_safetensors(out)[0]
+    kept = read_safetensors(masks)[0]
+    for name in before.files:
+        wanted = np.where(kept[name].values, before[name], 0) if name in kept else before[name]
+        assert (after[name].values == wanted).all()
+    assert json.loads(run("sparsity", weights, "--mask", masks, "--json"))["layers"] == first["layers"]
+
+
+def test_effective_target_and_fold(weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.safetensors"
+    shared = (
+        "prune",
+        weights,
+        "-o",
+        out,
+        "--method",
+        "random",
+        "--quota",
+        "igq",
+        "--compression",
+        20,
+        "--json",
+    )
+    found = json.loads(run(*shared, "--effective", "--fold"))["total"]
+    assert found["effective_compression"] == pytest.approx(20, rel=0.02)
+    assert found["direct_compression"] < found["effective_compression"]
+    again = json.loads(run("sparsity", out, "--json"))["total"]
+    assert again["kept"] == again["alive"] == found["alive"]
+
+
+def test_saving_is_reported(weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.safetensors"
+    run("prune", weights, "-o", out, "--method", "random", "--sparsity", 0.9)
+    found = json.loads(run("sparsity", out, "--encode", "--json"))
+    assert found["encoded"].keys() == {"fc1.weight", "fc2.weight", "fc3.weight"}
+    bits = {mask: found["encoded_total"][mask]["stored_bits"] for mask in ("direct", "effective")}
+    assert bits["direct"] == sum(part["direct"]["stored_bits"] for part in found["encoded"].values())
+    assert found["encoded_total"]["share_saved"] == pytest.approx(1 - bits["effective"] / bits["direct"])
+
+
+def test_tables_for_people(weights: Path, tmp_path: Path) -> None:
+    text = run("prune", weights, "-o", tmp_path / "o.safetensors", "--sparsity", 0.95, "--fold")
+    assert "fc1.weight" in text and "inactivated connections dropped" in text
+    text = run("sparsity", tmp_path / "o.safetensors", "--encode")
+    assert "largest difference of the outputs on 16 random inputs" in text and "saved" in text
+
+
+def test_a_description_without_weights(tmp_path: Path) -> None:
+    file, out = tmp_path / "net.json", tmp_path / "masks.safetensors"
+    file.write_text(lenet_5().to_json())
+    found = json.loads(
+        run("prune", file, "-o", out, "--method", "random", "--quota", "erk", "--sparsity", 0.99, "--json")
+    )
+    assert found["total"]["direct_sparsity"] == pytest.approx(0.99, abs=1e-4)
+    masks = read_safetensors(out)[0]
+    assert sum(int(mask.values.sum()) for mask in masks.values()) == found["total"]["kept"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--sparsity", 0.5, "-o", "x.npz"), r"the file to write must be named .safetensors, not 'x.npz'"),
+        (("--sparsity", 0.5, "-o", "nowhere/x.safetensors"), r"there is no folder nowhere to write into"),
+        (("-o", "x.safetensors"), r"give one of --sparsity and --compression"),
+        (("--sparsity", 0.5, "-o", "x.safetensors", "--method", "l1"), r"the pruning method must be one of"),
+        (
+            ("--sparsity", 0.5, "-o", "x.safetensors", "--method", "snip"),
+            r"SNIP needs the gradients of the loss",
+        ),
+        (("--sparsity", 0.5, "-o", "x.safetensors", "--network", "vgg"), r"the network must be one of"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=message) as caught:
+        run("prune", weights, *arguments)
+    assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.iterdir()) == before
