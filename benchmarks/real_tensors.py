@@ -6,6 +6,7 @@ python benchmarks/real_tensors.py
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,13 @@ FILES = (
 )
 
 
-def encode_all(path: Path, dtype: str | None, transform: str, drop: bool) -> tuple[Figures, str, float, int]:
+def encode_all(
+    path: Path, dtype: str | None, transform: str, drop: bool
+) -> tuple[Figures, str, float, Counter[str]]:
     choice = CodeChoice.parse("auto")
     figures = []
     formats = set()
+    transforms: Counter[str] = Counter()
     start = time.perf_counter()
     for name, tensor in read_weights(path).items():
         if not is_encodable(tensor):
@@ -47,25 +51,27 @@ def encode_all(path: Path, dtype: str | None, transform: str, drop: bool) -> tup
         assert np.array_equal(to_words(decode_tensor(encoded)), wanted), name
         figures.append(figures_of(encoded))
         formats.add(item.number_format.name)
-    return Figures.together(figures), "/".join(sorted(formats)), time.perf_counter() - start, len(figures)
+        transforms[encoded.transform] += 1
+    return Figures.together(figures), "/".join(sorted(formats)), time.perf_counter() - start, transforms
 
 
 def main() -> None:
     folder = data_folder()
     print(
         "| file | tensors | format | weights | kept | overhead | bits a weight with mask "
-        "| the same, constant planes left out | seconds |"
+        "| the same, constant planes left out | transforms chosen for that | seconds |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for file, dtype in FILES:
-        plain, formats, seconds, count = encode_all(folder / file, dtype, "none", False)
-        dropped, _formats, _seconds, _count = encode_all(folder / file, dtype, "auto", True)
+        plain, formats, seconds, tensors = encode_all(folder / file, dtype, "none", False)
+        dropped, _formats, _seconds, chosen = encode_all(folder / file, dtype, "auto", True)
         ratios, fewer = plain.ratios(), dropped.ratios()
         n_w = plain.dense_bits / plain.weights
         print(
-            f"| {file} | {count} | {formats} | {plain.weights} | {100 * plain.care_bits / plain.dense_bits:.1f} % "
+            f"| {file} | {tensors.total()} | {formats} | {plain.weights} | {100 * plain.care_bits / plain.dense_bits:.1f} % "
             f"| {100 * float(ratios['overhead'] or 0):.2f} % | {ratios['bits_per_weight_with_mask']:.3f} of {n_w:.0f} "
-            f"| {fewer['bits_per_weight_with_mask']:.3f} | {seconds:.1f} |",
+            f"| {fewer['bits_per_weight_with_mask']:.3f} "
+            f"| {', '.join(f'{name} {count}' for name, count in chosen.most_common())} | {seconds:.1f} |",
             flush=True,
         )
     print(
