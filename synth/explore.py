@@ -268,11 +268,15 @@ def explore(
         writer.writeheader()
         writer.writerows(measured)
     template = Path(__file__).with_name("explore.html").read_text()
-    (directory / PAGE).write_text(template.replace("/*POINTS*/[]", json.dumps(measured).replace("</", "<\\/")))
+    (directory / PAGE).write_text(
+        template.replace("/*POINTS*/[]", json.dumps(measured).replace("</", "<\\/"))
+    )
     return measured
 
 
-def pareto(points: Sequence[dict[str, object]], cost: str, gain: str, *, smaller: bool) -> list[dict[str, object]]:
+def pareto(
+    points: Sequence[dict[str, object]], cost: str, gain: str, *, smaller: bool
+) -> list[dict[str, object]]:
     """Return the points that no other beats in both figures, by rising cost (less of `cost` is better)."""
 
     def value(point: dict[str, object]) -> float:

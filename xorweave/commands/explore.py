@@ -23,7 +23,9 @@ def _numbers(name: str, text: str, kind: type) -> list:
 def explore(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the points, table and page.")],
     n_in: Annotated[str, typer.Option(help="Widths of the symbol.")] = "32,64,128",
-    slack: Annotated[str, typer.Option(help="Payload above the entropy limit, fractions.")] = "0.01,0.02,0.04",
+    slack: Annotated[
+        str, typer.Option(help="Payload above the entropy limit, fractions.")
+    ] = "0.01,0.02,0.04",
     n_s: Annotated[str, typer.Option(help="Earlier symbols held.")] = "1,2",
     families: Annotated[str, typer.Option(help="Generator families.")] = "uniform,sparse,chain,paired",
     taps: Annotated[str, typer.Option(help="Taps, for the families that take them.")] = "2,6",
