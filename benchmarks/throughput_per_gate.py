@@ -19,7 +19,7 @@ from xorweave.synth.compare import BASELINE, Row, Setting, compare
 DATA = Path(os.environ.get("XORWEAVE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 CLOCKED = (
     ("SG13G2", "sg13g2_stdcell_typ_1p20V_25C.lib", 350.0),
-    ("SKY130", "sky130_fd_sc_hd__tt_025C_1v80.lib.gz", 250.0),
+    ("SKY130", "sky130_fd_sc_hd__tt_025C_1v80.lib.gz", 200.0),
 )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
 from xorweave.hw.package import read_manifest
+from xorweave.synth.fpga import count_luts
 from xorweave.synth.proof import NOT_RUN, prove_contract, prove_equivalent
 from xorweave.synth.reference import DecoderShape
 from xorweave.synth.synthesis import SynthesisResult, map_to_cells, with_rate
@@ -90,11 +91,13 @@ def synthesize_decoder(
     """
     if target not in TARGETS:
         raise InputError(f"the target must be one of {', '.join(TARGETS)}, not {target!r}")
-    if target != "gates":
-        raise InputError(f"the target {target} is not available yet: the target must be gates")
+    if target != "gates" and (liberty is not None or clock_mhz is not None):
+        raise InputError(f"a Liberty file and a clock must come with the target gates, not {target}")
     manifest = read_manifest(directory)
     shape = shape_from_manifest(manifest)
     files = [directory / name for name in manifest["verilog"]]
+    if target != "gates":
+        return replace(count_luts(files, manifest["top"], target), outputs_per_cycle=shape.block_width)
     with tempfile.TemporaryDirectory(prefix="xorweave-synth-") as folder:
         work = Path(folder)
         result, _ = map_to_cells(files, manifest["top"], work, liberty=liberty, clock_mhz=clock_mhz)

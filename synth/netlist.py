@@ -36,7 +36,7 @@ class NetlistCount:
     depth: int
 
 
-def _xor_width(library: Library, name: str) -> int:
+def xor_width(library: Library, name: str) -> int:
     """Return how many inputs a cell XORs (0 when it is no XOR or XNOR)."""
     cell = library.cells[name]
     if len(cell.functions) != 1 or len(cell.inputs) < 2:
@@ -106,6 +106,6 @@ def count_netlist(path: Path, top: str, library: Library) -> NetlistCount:
         cells=dict(sorted(kinds.items())),
         area=sum(library.cells[name].area * number for name, number in kinds.items()),
         flip_flops=sum(number for name, number in kinds.items() if library.cells[name].flip_flop),
-        xor2=sum(max(0, _xor_width(library, name) - 1) * number for name, number in kinds.items()),
+        xor2=sum(max(0, xor_width(library, name) - 1) * number for name, number in kinds.items()),
         depth=max(level.values(), default=0),
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from xorweave.golden.errors import InputError
 from xorweave.synth.liberty import GATES_LIB, Library, read_liberty
-from xorweave.synth.netlist import NetlistCount, count_netlist
+from xorweave.synth.netlist import NetlistCount, count_netlist, xor_width
 from xorweave.synth.yosys import run_yosys, tool_versions
 
 _NOT_FOR_LOGIC = ("lpflow", "probe", "macro_sparecell")
@@ -114,9 +114,22 @@ _AS_WRITTEN = "strash; &get -n; &nf {D}; &put"
 _SIZED = "; buffer -c; topo; upsize {D}; dnsize {D}; stime -p"
 
 
+def _wasteful_parities(library: Library) -> list[str]:
+    """Name the XOR cells of more than two inputs that are larger than two-input XORs doing the same.
+
+    ABC, mapping for delay first, takes them in hundreds.
+    """
+    pair = library.smallest((False, True, True, False)).area
+    widths = {name: xor_width(library, name) for name, cell in library.cells.items() if cell.usable}
+    return sorted(
+        name for name, width in widths.items() if width > 2 and library.cells[name].area > pair * (width - 1)
+    )
+
+
 def _abc_command(library: Library, recipe: str, *, timed: bool, delay_ps: float | None) -> str:
     command = "abc -liberty cells.lib"
     avoid = sorted(name for name in library.cells if any(word in name for word in _NOT_FOR_LOGIC))
+    avoid += _wasteful_parities(library)
     command += "".join(f" -dont_use {name}" for name in avoid)
     if timed:
         command += " -constr constraints"
