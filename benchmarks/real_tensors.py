@@ -68,7 +68,8 @@ def main() -> None:
         ratios, fewer = plain.ratios(), dropped.ratios()
         n_w = plain.dense_bits / plain.weights
         print(
-            f"| {file} | {tensors.total()} | {formats} | {plain.weights} | {100 * plain.care_bits / plain.dense_bits:.1f} % "
+            f"| {file} | {tensors.total()} | {formats} | {plain.weights} "
+            f"| {100 * plain.care_bits / plain.dense_bits:.1f} % "
             f"| {100 * float(ratios['overhead'] or 0):.2f} % | {ratios['bits_per_weight_with_mask']:.3f} of {n_w:.0f} "
             f"| {fewer['bits_per_weight_with_mask']:.3f} "
             f"| {', '.join(f'{name} {count}' for name, count in chosen.most_common())} | {seconds:.1f} |",

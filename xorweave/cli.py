@@ -12,6 +12,7 @@ from xorweave.commands.codecs import codecs
 from xorweave.commands.decode import decode
 from xorweave.commands.demo import demo
 from xorweave.commands.encode import encode
+from xorweave.commands.explore import explore
 from xorweave.commands.generate import generate
 from xorweave.commands.inspect import inspect
 from xorweave.commands.prune import prune
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Lossless fixed-to-fixed XOR codes for pruned neural-network weights, from encoder to gates.",
 )
-for command in (demo, encode, decode, inspect, generate, simulate, synth, codecs, prune, sparsity):
+for command in (demo, encode, decode, inspect, generate, simulate, synth, explore, codecs, prune, sparsity):
     app.command()(command)
 
 
