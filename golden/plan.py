@@ -215,13 +215,13 @@ def rank_plans(
             )
         )
     if len(plans) < count:
-        plans.append(dense_plan(n, n_w))
+        plans.append(dense_plan(n, n_w, max_k))
     return plans
 
 
-def dense_plan(n: int, n_w: int) -> Plan:
+def dense_plan(n: int, n_w: int, max_k: int = 32) -> Plan:
     """Return the plan that stores every weight: the identity code of rate 1, which needs no corrections."""
-    width = max(1, min(32, n))
+    width = max(1, min(32, max_k, n))
     identity = Code.from_family("identity", n_in=width, n_out=width, n_s=0)
     bits = float(-(-n // width) * width * n_w)
     return Plan(code=identity, interleaver=Interleaver(n), expected_bits=bits, expected_dependent=0.0)

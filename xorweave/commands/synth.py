@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from xorweave.synth.decoder_package import synthesize_decoder
+from xorweave.hw.package import read_manifest
+from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
 
 
 def synth(
@@ -23,6 +24,9 @@ def synth(
 ) -> None:
     """Count a decoder's gates (NAND2 = 1), prove the netlist, give area and clock for a real library."""
     result = synthesize_decoder(directory, target=target, liberty=liberty, clock_mhz=clock, prove=prove)
+    unproved = beyond_the_proof(read_manifest(directory))
+    if prove and unproved:
+        typer.echo(f"xorweave: not proved, for the proof does not model: {', '.join(unproved)}", err=True)
     if json_output:
         typer.echo(json.dumps(result.to_json()))
         return

@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xorweave.golden.code import Code
+from xorweave.golden.number_format import FORMATS
+from xorweave.golden.tensor_codec import encode_tensor
+from xorweave.hw.package import config_for, read_manifest, write_package
+from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
+from xorweave.synth.proof import NOT_RUN
+
+
+def generated(folder: Path, transform: str) -> Path:
+    rng = np.random.default_rng(0)
+    code = Code.uniform(n_in=2, n_out=4, n_s=1)
+    mask = rng.random((8, 8)) < 0.4
+    values = rng.integers(-8, 8, mask.shape).astype(np.int8)
+    tensor = encode_tensor(values, FORMATS["int4"], code, mask=mask, transform=transform)
+    write_package(folder, config_for(tensor), tensor)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("transform", "verdict", "beyond"), [("none", "proved", []), ("difference", NOT_RUN, ["transform"])]
+)
+def test_what_the_reference_does_not_model_is_not_called_proved(
+    tmp_path: Path, transform: str, verdict: str, beyond: list[str]
+) -> None:
+    folder = generated(tmp_path / "decoder", transform)
+    assert beyond_the_proof(read_manifest(folder)) == beyond
+    result = synthesize_decoder(folder)
+    assert result.equivalence == verdict
+    assert result.gate_equivalents is not None
+    assert result.outputs_per_cycle == 16
