@@ -30,6 +30,28 @@ def _cumulative(mask, stride, offset, length):  # type: ignore[no-untyped-def]
     return counts
 
 
+# Gathering along the scan needs the positions one after another only, never all of them at once: an index array would
+# take eight bytes for each weight of one.
+@njit(cache=True, nogil=True)
+def _gather(flat, stride, first, scanned):  # type: ignore[no-untyped-def]
+    at = first
+    for i in range(scanned.size):
+        scanned[i] = flat[at]
+        at += stride
+        if at >= flat.size:
+            at -= flat.size
+
+
+@njit(cache=True, nogil=True)
+def _scatter(scanned, stride, first, flat):  # type: ignore[no-untyped-def]
+    at = first
+    for i in range(scanned.size):
+        flat[at] = scanned[i]
+        at += stride
+        if at >= flat.size:
+            at -= flat.size
+
+
 @dataclass(frozen=True)
 class Interleaver:
     """The affine interleaver: scan position i holds element (offset + i * stride) mod n of the flattened tensor.
@@ -88,14 +110,22 @@ class Interleaver:
         """Count the kept weights among the first 0, 1, .. `length` scan positions: int64, shape (length + 1,)."""
         return _cumulative(flat_mask, self.stride, self.offset, length)
 
+    def gather(self, flat: NDArray, start: int, stop: int) -> NDArray:
+        """Return the values at scan positions start .. stop-1 of a flattened tensor, shape (n,)."""
+        if self.is_identity:
+            return flat[start:stop]
+        scanned = np.empty(stop - start, flat.dtype)
+        _gather(flat, self.stride, (self.offset + start * self.stride) % self.n, scanned)
+        return scanned
+
     def to_scan(self, flat: NDArray) -> NDArray:
         """Put a flattened tensor, shape (n,), into scan order."""
-        return flat if self.is_identity else flat[self.positions()]
+        return self.gather(flat, 0, self.n)
 
     def from_scan(self, scanned: NDArray) -> NDArray:
         """Put scan-ordered values, shape (n,), back into tensor order: the inverse of `to_scan`."""
         if self.is_identity:
             return scanned
         flat = np.empty_like(scanned)
-        flat[self.positions()] = scanned
+        _scatter(np.ascontiguousarray(scanned), self.stride, self.offset, flat)
         return flat

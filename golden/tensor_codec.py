@@ -270,8 +270,7 @@ def encode_tensor(
     def one_segment(first: int) -> tuple[NDArray[np.int64], Words]:
         last = min(first + period, blocks)
         begin, end = first * code.n_out, min(last * code.n_out, n)
-        wanted = words[begin:end] if scan.is_identity else words[scan.positions(begin, end)]
-        wanted = wanted ^ words.dtype.type(inversion)
+        wanted = scan.gather(words, begin, end) ^ words.dtype.type(inversion)
         care = scan_mask[begin:end]
 
         def wrong(part: Words) -> Words:
