@@ -143,6 +143,10 @@ write_aiger -zinit miter.aig
 """,
             directory,
         )
+        # a decoder that is wrong mostly shows it within a few cycles of random inputs
+        glance = run_abc("read_aiger miter.aig; orpos; sim3 -F 24 -W 4 -R 20 -T 5", directory, timeout_s=60)
+        if "was asserted in frame" in glance:
+            return FAILED
         try:
             run_abc(
                 "read_aiger miter.aig; lcorr; strash; write_aiger merged.aig", directory, timeout_s=timeout_s
