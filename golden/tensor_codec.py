@@ -104,20 +104,25 @@ def default_segment_blocks(code: Code, n: int, budget: int = _SEGMENT_BYTES) -> 
     return -(-blocks // segments)
 
 
+def _ones_by_plane(words: Words, mask: NDArray[np.bool_], n_w: int) -> NDArray[np.int64]:
+    """Count the ones of each plane over the kept words: shape (n_w,). Byte by byte, by a histogram of 256 values."""
+    size = words.dtype.itemsize
+    histogram = np.zeros((size, 256), np.int64)
+    step = 1 << 22
+    for first in range(0, words.size, step):
+        kept = words[first : first + step][mask[first : first + step]]
+        octets = kept.astype(kept.dtype.newbyteorder("<"), copy=False).view(np.uint8).reshape(-1, size)
+        for k in range(size):
+            histogram[k] += np.bincount(octets[:, k], minlength=256)
+    bits = np.arange(256)[:, None] >> np.arange(8) & 1
+    return (histogram @ bits).reshape(-1)[:n_w]
+
+
 def _choose_inversion(words: Words, mask: NDArray[np.bool_], n_w: int) -> int:
     """Bit q is 1 when more than half of plane q's care bits are 1: such a plane is stored inverted."""
     kept = int(np.count_nonzero(mask))
-    inversion = 0
-    step = 1 << 22
-    for q in range(n_w):
-        ones = 0
-        for first in range(0, words.size, step):
-            part = words[first : first + step]
-            one = (part >> part.dtype.type(q)) & part.dtype.type(1)
-            ones += int(np.count_nonzero(one[mask[first : first + step]]))
-        if 2 * ones > kept:
-            inversion |= 1 << q
-    return inversion
+    ones = _ones_by_plane(words, mask, n_w)
+    return sum(1 << q for q in range(n_w) if 2 * int(ones[q]) > kept)
 
 
 def split_corrections(corrections: str) -> tuple[str, int | None]:
@@ -159,19 +164,19 @@ def _choose_format(corrections: str, patches: Patches, n: int, n_w: int, n_out: 
 
 
 def _constant_planes(
-    words: Words, mask: NDArray[np.bool_], n_w: int, payload_bits: int, patches_allowed: bool
+    words: Words, mask: NDArray[np.bool_], inversion: int, n_w: int, payload_bits: int, patches_allowed: bool
 ) -> int:
-    """Planes not worth their payload: 0 in every kept word, or in so many that patches are cheaper.
+    """Planes not worth their payload: constant in every kept word, or in so many that patches are cheaper.
 
-    words: after inversion. payload_bits: of one plane.
+    payload_bits: of one plane.
     """
-    kept = words[mask]
-    if kept.size == 0:
+    kept = int(np.count_nonzero(mask))
+    if kept == 0:
         return 0
     constant = 0
-    for q in range(n_w):
-        ones = int(np.count_nonzero(kept & kept.dtype.type(1 << q)))
-        if ones == 0 or (patches_allowed and 2 * correction_cost(ones, words.size, n_w) < payload_bits):
+    for q, ones in enumerate(_ones_by_plane(words, mask, n_w).tolist()):
+        rest = kept - ones if inversion >> q & 1 else ones
+        if rest == 0 or (patches_allowed and 2 * correction_cost(rest, words.size, n_w) < payload_bits):
             constant |= 1 << q
     return constant
 
@@ -257,8 +262,9 @@ def encode_tensor(
     for name in TRANSFORMS if transform == "auto" else (transform,):
         words = forward(name, raw, n_w)
         inversion = _choose_inversion(words, flat_mask, n_w)
-        flipped = words ^ words.dtype.type(inversion)
-        constant = _constant_planes(flipped, flat_mask, n_w, blocks * code.n_in, nearly) if drop_planes else 0
+        constant = 0
+        if drop_planes:
+            constant = _constant_planes(words, flat_mask, inversion, n_w, blocks * code.n_in, nearly)
         if best is None or constant.bit_count() > best[0]:
             best = (constant.bit_count(), name, words, inversion, constant)
     assert best is not None
