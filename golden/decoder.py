@@ -14,7 +14,7 @@ from xorweave.golden.code import Code
 from xorweave.golden.number_format import Words
 
 # Blocks decoded together: long enough to hide the cost of a tap, short enough to stay in the second-level cache.
-_CHUNK = 1024
+_CHUNK_BYTES = 1024
 
 
 def decode_plain(code: Code, symbols: Words, segment_blocks: int | None = None) -> Words:
@@ -45,14 +45,14 @@ def decode_plain(code: Code, symbols: Words, segment_blocks: int | None = None) 
 
 
 @njit(cache=True, nogil=True)
-def _decode_kernel(symbols, first, last, n_s, tap_start, tap_age, tap_bit, from_previous, output):  # type: ignore[no-untyped-def]
+def _decode_kernel(symbols, first, last, n_s, tap_start, tap_age, tap_bit, from_previous, output, chunk):  # type: ignore[no-untyped-def]
     # Chunk by chunk the symbols are turned so that time runs along a vector: then a tap is one vector XOR.
     n_in = symbols.shape[1]
     n_out = output.shape[1]
-    turned = np.zeros((n_in, n_s + _CHUNK), symbols.dtype)
-    decoded = np.zeros((n_out, _CHUNK), symbols.dtype)
-    for start in range(first, last, _CHUNK):
-        length = min(_CHUNK, last - start)
+    turned = np.zeros((n_in, n_s + chunk), symbols.dtype)
+    decoded = np.zeros((n_out, chunk), symbols.dtype)
+    for start in range(first, last, chunk):
+        length = min(chunk, last - start)
         for b in range(n_in):
             for i in range(n_s + length):
                 t = start - n_s + i
@@ -95,7 +95,8 @@ def decode_words(code: Code, symbols: Words, segment_blocks: int | None = None) 
     period = segment_blocks or max(blocks, 1)
     start, age, bit, from_previous = _tap_lists(code)
     output = np.empty((blocks, code.n_out), symbols.dtype)
+    chunk = _CHUNK_BYTES // symbols.dtype.itemsize
     for first in range(0, blocks, period):
         last = min(first + period, blocks)
-        _decode_kernel(symbols, first, last, code.n_s, start, age, bit, from_previous, output)
+        _decode_kernel(symbols, first, last, code.n_s, start, age, bit, from_previous, output, chunk)
     return output

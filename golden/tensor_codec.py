@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from xorweave.golden import elimination, viterbi
@@ -104,18 +105,23 @@ def default_segment_blocks(code: Code, n: int, budget: int = _SEGMENT_BYTES) -> 
     return -(-blocks // segments)
 
 
+@njit(cache=True, nogil=True)
+def _histogram(words, mask, counts):  # type: ignore[no-untyped-def]
+    # counts[k, v]: kept words whose byte k is v; k counts from the least significant byte
+    for i in range(words.size):
+        if mask[i]:
+            word = np.uint32(words[i])
+            for k in range(counts.shape[0]):
+                counts[k, word & np.uint32(255)] += 1
+                word >>= np.uint32(8)
+
+
 def _ones_by_plane(words: Words, mask: NDArray[np.bool_], n_w: int) -> NDArray[np.int64]:
-    """Count the ones of each plane over the kept words: shape (n_w,). Byte by byte, by a histogram of 256 values."""
-    size = words.dtype.itemsize
-    histogram = np.zeros((size, 256), np.int64)
-    step = 1 << 22
-    for first in range(0, words.size, step):
-        kept = words[first : first + step][mask[first : first + step]]
-        octets = kept.astype(kept.dtype.newbyteorder("<"), copy=False).view(np.uint8).reshape(-1, size)
-        for k in range(size):
-            histogram[k] += np.bincount(octets[:, k], minlength=256)
+    """Count the ones of each plane over the kept words: shape (n_w,)."""
+    counts = np.zeros((words.dtype.itemsize, 256), np.int64)
+    _histogram(words, mask, counts)
     bits = np.arange(256)[:, None] >> np.arange(8) & 1
-    return (histogram @ bits).reshape(-1)[:n_w]
+    return (counts @ bits).reshape(-1)[:n_w]
 
 
 def _choose_inversion(words: Words, mask: NDArray[np.bool_], n_w: int) -> int:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.golden.galois_decoder import decode_by_matrix
 from xorweave.golden.code import Code
-from xorweave.golden.decoder import _CHUNK, decode_plain, decode_words
+from xorweave.golden.decoder import _CHUNK_BYTES, decode_plain, decode_words
 
 
 def random_symbols(blocks: int, n_in: int, word: type, seed: int) -> np.ndarray:
@@ -48,7 +48,7 @@ def test_words_of_every_width(word: type) -> None:
     assert np.array_equal(decode_by_matrix(code, symbols, np.dtype(word).itemsize * 8), plain)
 
 
-@pytest.mark.parametrize("blocks", [_CHUNK - 1, _CHUNK, _CHUNK + 1, 2 * _CHUNK + 3])
+@pytest.mark.parametrize("blocks", [_CHUNK_BYTES - 1, _CHUNK_BYTES, _CHUNK_BYTES + 1, 2 * _CHUNK_BYTES + 3])
 def test_the_fast_decoder_carries_its_history_from_chunk_to_chunk(blocks: int) -> None:
     code = Code.uniform(n_in=2, n_out=3, n_s=3, seed=8)
     symbols = random_symbols(blocks, 2, np.uint8, blocks)
