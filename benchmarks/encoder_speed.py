@@ -50,14 +50,14 @@ def main() -> None:
             f"({rates[0]:.1f} .. {rates[-1]:.1f}), overhead {100 * overhead_of(result):.2f} %"
         )
 
-    print("The same INT8 tensor in four segments, one thread and two")
+    print("A 16 MB INT8 tensor in sixteen segments, one thread and two")
     fmt = FORMATS["int8"]
     mask = rng.random((4096, 4096)) >= 0.9
     values = rng.integers(-128, 128, mask.shape).astype(np.int8)
     blocks = -(-mask.size // code.n_out)
     work = {
         f"{jobs}": lambda jobs=jobs: encode_tensor(
-            values, fmt, code, mask=mask, encoder="elimination", segment_blocks=-(-blocks // 8), jobs=jobs
+            values, fmt, code, mask=mask, encoder="elimination", segment_blocks=-(-blocks // 16), jobs=jobs
         )
         for jobs in (1, 2)
     }

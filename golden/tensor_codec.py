@@ -116,18 +116,21 @@ def _histogram(words, mask, counts):  # type: ignore[no-untyped-def]
                 word >>= np.uint32(8)
 
 
-def _ones_by_plane(words: Words, mask: NDArray[np.bool_], n_w: int) -> NDArray[np.int64]:
+def _ones_by_plane(words: Words, mask: NDArray[np.bool_], n_w: int, jobs: int) -> NDArray[np.int64]:
     """Count the ones of each plane over the kept words: shape (n_w,)."""
-    counts = np.zeros((words.dtype.itemsize, 256), np.int64)
-    _histogram(words, mask, counts)
+    parts = np.zeros((max(1, jobs), words.dtype.itemsize, 256), np.int64)
+    pieces = zip(np.array_split(words, len(parts)), np.array_split(mask, len(parts)), parts, strict=True)
+    with ThreadPoolExecutor(max_workers=len(parts)) as pool:
+        list(pool.map(lambda piece: _histogram(*piece), pieces))
+    counts = parts.sum(axis=0)
     bits = np.arange(256)[:, None] >> np.arange(8) & 1
     return (counts @ bits).reshape(-1)[:n_w]
 
 
-def _choose_inversion(words: Words, mask: NDArray[np.bool_], n_w: int) -> int:
+def _choose_inversion(words: Words, mask: NDArray[np.bool_], n_w: int, jobs: int) -> int:
     """Bit q is 1 when more than half of plane q's care bits are 1: such a plane is stored inverted."""
     kept = int(np.count_nonzero(mask))
-    ones = _ones_by_plane(words, mask, n_w)
+    ones = _ones_by_plane(words, mask, n_w, jobs)
     return sum(1 << q for q in range(n_w) if 2 * int(ones[q]) > kept)
 
 
@@ -180,7 +183,7 @@ def _constant_planes(
     if kept == 0:
         return 0
     constant = 0
-    for q, ones in enumerate(_ones_by_plane(words, mask, n_w).tolist()):
+    for q, ones in enumerate(_ones_by_plane(words, mask, n_w, 1).tolist()):
         rest = kept - ones if inversion >> q & 1 else ones
         if rest == 0 or (patches_allowed and 2 * correction_cost(rest, words.size, n_w) < payload_bits):
             constant |= 1 << q
@@ -267,7 +270,7 @@ def encode_tensor(
     best: tuple[int, str, Words, int, int] | None = None
     for name in TRANSFORMS if transform == "auto" else (transform,):
         words = forward(name, raw, n_w)
-        inversion = _choose_inversion(words, flat_mask, n_w)
+        inversion = _choose_inversion(words, flat_mask, n_w, jobs)
         constant = 0
         if drop_planes:
             constant = _constant_planes(words, flat_mask, inversion, n_w, blocks * code.n_in, nearly)
