@@ -11,6 +11,7 @@ weight in scan order, so that a decoder reads n_out mask bits a block.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from xorweave.golden.corrections import parse_format
 from xorweave.golden.errors import InputError
 from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import Words, number_format
-from xorweave.golden.safetensors_file import Tensor, element_count, read_safetensors, write_safetensors
+from xorweave.golden.safetensors_file import Tensor, read_safetensors, write_safetensors
 from xorweave.golden.stream import EncodedTensor
 from xorweave.golden.tensor_codec import correction_format_of
 from xorweave.golden.transforms import TRANSFORMS
@@ -183,7 +184,7 @@ def _read_encoded(record: dict[str, Any], tensors: dict[str, Tensor], name: str)
     shape = record.get("shape")
     if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
         raise InputError(f"shape must be a list of sizes, not {shape!r:.60}")
-    n = element_count(tuple(shape))
+    n = math.prod(shape)
     kind = number_format(_text(record, "dtype"))
     mask_bytes = _part(tensors, name, "mask", -(-n // 8))
     try:

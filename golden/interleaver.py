@@ -94,17 +94,22 @@ class Interleaver:
         return self.n < 2 or (self.stride == 1 and self.offset == 0)
 
     def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
-        """Return the elements at scan positions start .. stop-1 (int64); stop defaults to n."""
+        """Return the elements at scan positions start .. stop-1 (int64); stop defaults to n.
+
+        Eight bytes a position: to move values along the scan, use `gather`, `to_scan` and `from_scan`.
+
+        Raises
+        ------
+        InputError
+            The tensor has 3e9 elements or more.
+        """
         stop = self.n if stop is None else stop
         if self.n == 0:
             return np.zeros(0, np.int64)
         first = (self.offset + start * self.stride) % self.n
-        # i * stride stays below 2^63 because both factors stay below n, which is far below 2^31.5 in practice;
-        # for larger tensors the product is taken in Python integers, block by block, by the caller's chunks
-        steps = np.arange(stop - start, dtype=np.int64)
-        if self.n < 3_000_000_000:
-            return (first + steps * self.stride) % self.n
-        raise InputError("a tensor must have fewer than 3e9 elements to be interleaved")
+        if self.n >= 3_000_000_000:  # the product below, of two factors under n, must stay under 2^63
+            raise InputError("a tensor must have fewer than 3e9 elements for its positions to be listed")
+        return (first + np.arange(stop - start, dtype=np.int64) * self.stride) % self.n
 
     def cumulative(self, flat_mask: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
         """Count the kept weights among the first 0, 1, .. `length` scan positions: int64, shape (length + 1,)."""

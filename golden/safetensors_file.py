@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,8 +116,3 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str
         raise InputError(f"{path} cannot be written: {str(error).splitlines()[0]}") from None
     finally:
         partial.unlink(missing_ok=True)
-
-
-def element_count(shape: tuple[int, ...]) -> int:
-    """Return the number of elements of a shape, in Python integers (no overflow)."""
-    return math.prod(shape)

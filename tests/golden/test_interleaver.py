@@ -80,4 +80,4 @@ def test_what_is_no_scan_is_refused(arguments: tuple[int, ...], message: str) ->
 def test_a_tensor_beyond_the_arithmetic_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         Interleaver(3_000_000_000, 7).positions(0, 5)
-    assert str(caught.value) == "a tensor must have fewer than 3e9 elements to be interleaved"
+    assert str(caught.value) == "a tensor must have fewer than 3e9 elements for its positions to be listed"
