@@ -102,7 +102,9 @@ class CellOrder:
     @property
     def rotation(self) -> int:
         """Row groups by which the walk shifts from one column group to the next."""
-        return _coprime_near(round(self.row_groups * (math.sqrt(5) - 1) / 2), self.row_groups) % self.row_groups
+        return (
+            _coprime_near(round(self.row_groups * (math.sqrt(5) - 1) / 2), self.row_groups) % self.row_groups
+        )
 
     def placed_columns(self) -> NDArray[np.int64]:
         """Return the column at each place, shape (4 * column_groups,); those from `columns` on are padding."""
@@ -157,7 +159,9 @@ class CellOrder:
         row_group, column_group = self.cells()
         for word in range(self.words):
             inside = np.flatnonzero(column_group[word] < self.column_groups)
-            picked = grid[row_group[word, inside], :, column_group[word, inside]]  # (positions, rows, columns)
+            picked = grid[
+                row_group[word, inside], :, column_group[word, inside]
+            ]  # (positions, rows, columns)
             lanes[word][:, :, inside] = picked.transpose(2, 1, 0)
         return lanes.reshape(self.lanes, length)
 
@@ -168,9 +172,9 @@ class CellOrder:
         row_group, column_group = self.cells()
         for word in range(self.words):
             inside = np.flatnonzero(column_group[word] < self.column_groups)
-            grid[row_group[word, inside], :, column_group[word, inside]] = lanes[word][:, :, inside].transpose(
-                2, 1, 0
-            )
+            grid[row_group[word, inside], :, column_group[word, inside]] = lanes[word][
+                :, :, inside
+            ].transpose(2, 1, 0)
         padded = np.zeros((self.row_groups * CELL_ROWS, self.column_groups * CELL_COLUMNS), arranged.dtype)
         padded[:, self.placed_columns()] = grid.reshape(padded.shape)
         return padded[: self.rows, : self.columns]

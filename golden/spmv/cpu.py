@@ -85,8 +85,15 @@ class EncodedProduct:
 
     def __init__(self, matrix: SlicedMatrix, threads: int = 1) -> None:
         fmt, order = matrix.encoded.number_format, matrix.order
-        if fmt.is_float or fmt.n_w not in (4, 8) or not order.rotating or matrix.symbols.shape[-1] != GROUP_WORDS:
-            raise InputError("the matrix must be INT8 or INT4 in groups of 16 words that walk through the rows")
+        if (
+            fmt.is_float
+            or fmt.n_w not in (4, 8)
+            or not order.rotating
+            or matrix.symbols.shape[-1] != GROUP_WORDS
+        ):
+            raise InputError(
+                "the matrix must be INT8 or INT4 in groups of 16 words that walk through the rows"
+            )
         self.matrix = matrix
         self.threads = threads
         self._n_w = fmt.n_w
@@ -102,7 +109,9 @@ class EncodedProduct:
         inversion = matrix.encoded.inversion
         self._flip = np.array([-(inversion >> q & 1) & (2**64 - 1) for q in range(8)], np.uint64)
 
-    def _group(self, group: int, out: int, out_step: int, factors: NDArray[np.int64], sums: int, stride: int) -> None:
+    def _group(
+        self, group: int, out: int, out_step: int, factors: NDArray[np.int64], sums: int, stride: int
+    ) -> None:
         matrix, order = self.matrix, self.matrix.order
         starts, offsets, goes_on = self._program
         scratch = aligned_zeros((_TILE,), np.uint64)
@@ -146,7 +155,9 @@ class EncodedProduct:
         # (group, position, row, word, column) to (group, word, column, row, position): lanes in their order
         lanes = decoded.transpose(0, 3, 4, 2, 1).reshape(order.lanes, positions)
         weights = order.restore((lanes.astype(np.int16) - _OFFSET).astype(np.int8))
-        weights[self.matrix.patch_rows, self.matrix.patch_columns] += self.matrix.patch_differences.astype(np.int8)
+        weights[self.matrix.patch_rows, self.matrix.patch_columns] += self.matrix.patch_differences.astype(
+            np.int8
+        )
         return weights
 
     def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.int32]:
@@ -159,7 +170,9 @@ class EncodedProduct:
         """
         order, matrix = self.matrix.order, self.matrix
         if vectors.dtype != np.int8 or vectors.shape[-1:] != (order.columns,) or vectors.ndim > 2:
-            raise InputError(f"vectors must be int8 of length {order.columns}, not {vectors.dtype} {vectors.shape}")
+            raise InputError(
+                f"vectors must be int8 of length {order.columns}, not {vectors.dtype} {vectors.shape}"
+            )
         batch = np.atleast_2d(vectors)
         factors = order.place(batch).view("<i4").astype(np.int64)
         groups = self._symbols.shape[0]
@@ -173,7 +186,9 @@ class EncodedProduct:
         )
         total = sums.sum(axis=0, dtype=np.int32)
         total[..., :GROUP_WORDS] += total[..., order.row_groups :]
-        product = total[..., : order.row_groups].transpose(0, 2, 1).reshape(batch.shape[0], -1)[:, : order.rows]
+        product = (
+            total[..., : order.row_groups].transpose(0, 2, 1).reshape(batch.shape[0], -1)[:, : order.rows]
+        )
         # each byte was its weight plus 128: every row has 128 times the sum of all factors too much
         product = product - _OFFSET * batch.sum(axis=1, dtype=np.int32)[:, None]
         if matrix.patch_rows.size:

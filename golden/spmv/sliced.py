@@ -144,7 +144,9 @@ def slice_matrix(
     rows, columns = matrix.shape
     order = order or CellOrder(rows, columns, 16)
     if (order.rows, order.columns) != matrix.shape:
-        raise InputError(f"the order must be made for shape {matrix.shape}, not {order.rows} x {order.columns}")
+        raise InputError(
+            f"the order must be made for shape {matrix.shape}, not {order.rows} x {order.columns}"
+        )
     if order.words % group_words:
         raise InputError(f"the order's words must be a multiple of {group_words}, not {order.words}")
     fmt: NumberFormat = number_format(dtype)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -54,7 +55,9 @@ def _store(builder: Any, value: Any, pointer: Any, k: int) -> None:
 def _spread(builder: Any, scalar: Any, kind: Any) -> Any:
     undefined = ir.Constant(kind, ir.Undefined)
     one = builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(_I32, kind.count), [0] * kind.count))
+    return builder.shuffle_vector(
+        one, undefined, ir.Constant(ir.VectorType(_I32, kind.count), [0] * kind.count)
+    )
 
 
 def _splat(value: int) -> Any:
@@ -92,9 +95,7 @@ def make_unpack(n_w: int) -> Callable[..., None]:
     @intrinsic
     def unpack(typing, state, first, second, mask, flip, out):  # type: ignore[no-untyped-def]
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            held, one, other, care, result = (
-                _pointer(builder, arguments[i], _LINE) for i in (0, 1, 2, 3, 5)
-            )
+            held, one, other, care, result = (_pointer(builder, arguments[i], _LINE) for i in (0, 1, 2, 3, 5))
             flips = _pointer(builder, arguments[4], _I64)
             kept = _load(builder, care, 0)
             planes = []
@@ -156,29 +157,51 @@ def accumulate(typing, sums, stride, data, factor):  # type: ignore[no-untyped-d
         first, stride, data, factor = arguments
         lines = _pointer(builder, data, _BYTES)
         factors = _spread(builder, builder.trunc(factor, _I32), _BYTES)
-        dot = None
-        if has_byte_dot():
-            kind = ir.FunctionType(_BYTES, [_BYTES, _BYTES, _BYTES])
-            dot = builder.module.declare_intrinsic("llvm.x86.avx512.vpdpbusd.512", (), kind)
         for j in range(PLANES):
             where = _pointer(builder, builder.add(first, builder.mul(stride, ir.Constant(_I64, j))), _BYTES)
-            total, line = builder.load(where, align=4), _load(builder, lines, j)
-            if dot is not None:
-                total = builder.call(dot, [total, line, factors])
-            else:
-                total = _plain_dot(builder, total, line, factors)
+            total = byte_dot(builder, builder.load(where, align=4), _load(builder, lines, j), factors)
             builder.store(total, where, align=4)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, types.intp, types.int64), generate
 
 
-def _plain_dot(builder: Any, total: Any, line: Any, factors: Any) -> Any:
+def byte_dot(builder: Any, total: Any, unsigned: Any, signed: Any) -> Any:
+    """Add to each int32 of `total` the four products of its unsigned bytes with its signed bytes."""
+    if has_byte_dot():
+        kind = ir.FunctionType(_BYTES, [_BYTES, _BYTES, _BYTES])
+        dot = builder.module.declare_intrinsic("llvm.x86.avx512.vpdpbusd.512", (), kind)
+        return builder.call(dot, [total, unsigned, signed])
+
     def every(number: int) -> Any:
         return ir.Constant(_BYTES, [number] * 2 * LINE)
 
     for byte in range(4):
-        weight = builder.and_(builder.lshr(line, every(8 * byte)), every(255))
-        factor = builder.ashr(builder.shl(factors, every(24 - 8 * byte)), every(24))
+        weight = builder.and_(builder.lshr(unsigned, every(8 * byte)), every(255))
+        factor = builder.ashr(builder.shl(signed, every(24 - 8 * byte)), every(24))
         total = builder.add(total, builder.mul(weight, factor))
     return total
+
+
+@intrinsic
+def sum_lanes(typing, sums, clear_only):  # type: ignore[no-untyped-def]
+    """Return the sum of the 64 int32 at the address `sums`; if `clear_only`, set them to zero and return 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lines = _pointer(builder, arguments[0], _BYTES)
+        result = cgutils.alloca_once_value(builder, ir.Constant(_I32, 0))
+        with builder.if_else(arguments[1]) as (clearing, summing):
+            with clearing:
+                for k in range(4):
+                    _store(builder, ir.Constant(_BYTES, [0] * 2 * LINE), lines, k)
+            with summing:
+                total = _load(builder, lines, 0)
+                for k in range(1, 4):
+                    total = builder.add(total, _load(builder, lines, k))
+                reduce = builder.module.declare_intrinsic(
+                    "llvm.vector.reduce.add.v16i32", (), ir.FunctionType(_I32, [_BYTES])
+                )
+                builder.store(builder.call(reduce, [total]), result)
+        return builder.load(result)
+
+    return types.int32(types.intp, types.boolean), generate
