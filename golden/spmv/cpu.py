@@ -97,7 +97,7 @@ class EncodedProduct:
         self.matrix = matrix
         self.threads = threads
         self._n_w = fmt.n_w
-        groups, steps, n_in, n_w, _words = matrix.symbols.shape
+        groups, _steps, n_in, n_w, _words = matrix.symbols.shape
         self._block = n_in * n_w * LINE
         flat = matrix.symbols.view(np.uint64).reshape(groups, -1)
         self._symbols = aligned_zeros(flat.shape, np.uint64)

@@ -56,7 +56,7 @@ def csr_array(matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str) -> 
 
 
 class _Description(ctypes.Structure):
-    _fields_ = [("kind", ctypes.c_int), ("mode", ctypes.c_int), ("diagonal", ctypes.c_int)]  # noqa: RUF012
+    _fields_ = [("kind", ctypes.c_int), ("mode", ctypes.c_int), ("diagonal", ctypes.c_int)]
 
 
 def load_mkl() -> ctypes.CDLL:

@@ -1,11 +1,12 @@
 """What people would use instead: CSR (the paper's Algorithm 1), a bitmap with packed values, and dense INT8.
 
-All three take INT8 weights and vectors and give INT32 products, so that they can be compared bit for bit; each is as fast
-as we could make it.
+All three take INT8 weights and vectors and give INT32 products, so that they can be compared bit for bit; each is
+as fast as we could make it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -26,7 +27,7 @@ def _parts(total: NDArray[np.int64], threads: int) -> list[tuple[int, int]]:
     """Cut rows into `threads` runs of about equal work; `total` is the work before each row, and all, (rows + 1,)."""
     cuts = np.searchsorted(total, np.arange(threads + 1) * (total[-1] / threads)).tolist()
     cuts[0], cuts[-1] = 0, total.size - 1
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(itertools.pairwise(cuts))
 
 
 def _in_threads(work: Callable[[int, int], None], parts: list[tuple[int, int]]) -> None:
@@ -74,8 +75,8 @@ class CsrProduct:
 def _row_step(expanding: bool) -> Callable[..., int]:
     """Return ``step(sums, values, mask, vector)``: 256 columns of one row into 4 vectors of sums; the bytes it read.
 
-    All but the result are addresses: 4 vectors of int32 sums, the row's next values, its next 4 mask words (not used for
-    a dense row), and 256 unsigned bytes of the vector.
+    All but the result are addresses: 4 vectors of int32 sums, the row's next values, its next 4 mask words (not used
+    for a dense row), and 256 unsigned bytes of the vector.
     """
 
     @intrinsic

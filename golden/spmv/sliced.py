@@ -1,8 +1,8 @@
 """A matrix encoded for software: the stream cut into lanes, and its bits laid out as words of 32 lanes.
 
 The stream itself is an ordinary one (it can be decoded block by block by any decoder); only its bits are turned, once,
-when the matrix is loaded. A lane that starts in the middle of the stream needs the symbols before it, as a shift register
-would hold them: they are put in front of it, and nothing of the code's efficiency is lost by cutting.
+when the matrix is loaded. A lane that starts in the middle of the stream needs the symbols before it, as a shift
+register would hold them: they are put in front of it, and nothing of the code's efficiency is lost by cutting.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from xorweave.golden.stream import EncodedTensor
 from xorweave.golden.tensor_codec import default_segment_blocks, encode_tensor
 
 _SAMPLE = 1 << 23
-_RARELY = 24  # taps up to which a row may be summed at each output rather than as a chain
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
