@@ -67,7 +67,7 @@ class SlicedMatrix:
 
 
 def choose_code(
-    mask: NDArray[np.bool_], order: CellOrder, n_w: int, *, max_k: int = 128, seed: int = 0
+    mask: NDArray[np.bool_], order: CellOrder, n_w: int, *, max_k: int = 64, seed: int = 0
 ) -> tuple[Code, int]:
     """Choose a code that software decodes fast, a chain of two taps an output, and the length of a lane.
 
@@ -115,7 +115,7 @@ def slice_matrix(
     order: CellOrder | None = None,
     code: Code | None = None,
     group_words: int = 16,
-    max_k: int = 128,
+    max_k: int = 64,
     seed: int = 0,
     jobs: int = 1,
 ) -> SlicedMatrix:
@@ -161,6 +161,7 @@ def slice_matrix(
         fmt,
         code,
         mask=order.arrange(kept, length),
+        encoder="elimination",
         # whole lanes, so that a lane never starts a stream anew half-way
         segment_blocks=max(1, segment // blocks) * blocks,
         jobs=jobs,

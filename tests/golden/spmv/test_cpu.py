@@ -1,4 +1,4 @@
-"""Products of encoded matrices against SciPy's and NumPy's integer products; decoded weights against what was encoded."""
+"""Products of encoded matrices against NumPy and SciPy; decoded weights against what was encoded."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Timing for benchmarks: warm-up, repeats in turn, median and spread, and ratios taken run by run."""
+"""Timing: warm-up, repeats in turn, median and spread, and ratios taken run by run."""
 
 from __future__ import annotations
 
