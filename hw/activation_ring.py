@@ -68,9 +68,7 @@ class ActivationRing(wiring.Component):
         heads = [Signal(self.width, name=f"head{place}") for place in self.places]
         # the line before an opening takes a loaded word
         openings = {
-            (first + length) % self.layout.cols: k
-            for k, (first, length) in enumerate(self.chunks)
-            if length
+            (first + length) % self.layout.cols: k for k, (first, length) in enumerate(self.chunks) if length
         }
         for index, length in enumerate(self.lengths):
             after = (index + 1) % len(self.places)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,8 +150,6 @@ class SpmvSimulator:
     """
 
     def __init__(self, config: SpmvConfig, folder: Path | None = None, *, fast: bool = False) -> None:
-        from dataclasses import replace
-
         self.config = config = replace(config, trace=True)
         self._scratch = None if folder else tempfile.TemporaryDirectory(prefix="xorweave-spmv-")
         place = folder or Path(self._scratch.name)  # type: ignore[union-attr]
@@ -276,7 +274,9 @@ class SpmvSimulator:
             self.expected(trace),
             stalls=stalls,
             seed=seed,
-            most_cycles=20 * layout.blocks * max(1, rate[1] // max(1, rate[0])) + 20 * trace.results.size + 10_000,
+            most_cycles=20 * layout.blocks * max(1, rate[1] // max(1, rate[0]))
+            + 20 * trace.results.size
+            + 10_000,
             rate=rate,
             rate_from=rate_from,
         )
@@ -285,7 +285,7 @@ class SpmvSimulator:
             cycles=run.cycles,
             blocks=layout.blocks,
             constant=run.cycles - layout.blocks,
-            stall_cycles=0,
+            stall_cycles=run.spans["taken"][1] - run.spans["taken"][0] + 1 - layout.blocks,
             mismatches=run.mismatches,
             macs_used=care * config.batch,
             slots=layout.blocks * layout.lanes * config.batch,
@@ -357,8 +357,6 @@ def simulate_spmv(
     matrix = encode_on_lanes(
         weights, number_format(dtype), mask, layout, max_k=max_k, error_free=error_free, seed=seed
     )
-    config = engine_config(
-        matrix, batch=vectors.shape[0], load_words=load_words, result_words=result_words
-    )
+    config = engine_config(matrix, batch=vectors.shape[0], load_words=load_words, result_words=result_words)
     simulator = SpmvSimulator(config, folder, fast=matrix.layout.blocks * lanes > 1 << 17)
     return simulator.run(matrix, vectors, stalls=stalls, seed=seed, bytes_per_cycle=bytes_per_cycle)

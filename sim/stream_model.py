@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.errors import InputError
 from xorweave.sim.simulators import require, search_path
+from xorweave.sim.verilator_build import keep_objects, lend_objects
 
 _MAIN = r"""
 #include <cstdint>
@@ -31,8 +32,9 @@ _MAIN = r"""
 
 struct Pin { void* at; size_t bytes; };
 struct Stream {
-    const char* name; CData* valid; CData* ready; std::vector<Pin> pins; int group;
+    const char* name; CData* valid; CData* ready; std::vector<Pin> pins; int group;  // 1: limited, 2: recorded
     std::vector<unsigned char> data; size_t record = 0, count = 0, done = 0, wrong = 0;
+    uint64_t first = 0, last = 0;
     bool offered = false;
     void read(const std::string& folder) {
         for (const Pin& pin : pins) record += pin.bytes;
@@ -50,10 +52,11 @@ struct Stream {
         const unsigned char* from = &data[done * record];
         for (const Pin& pin : pins) { memcpy(pin.at, from, pin.bytes); from += pin.bytes; }
     }
-    bool equal() const {
+    bool equal() {
         if (done >= count) return false;
-        const unsigned char* from = &data[done * record];
+        unsigned char* from = &data[done * record];
         for (const Pin& pin : pins) {
+            if (group == 2) { memcpy(from, pin.at, pin.bytes); from += pin.bytes; continue; }
             if (memcmp(pin.at, from, pin.bytes)) return false;
             from += pin.bytes;
         }
@@ -101,13 +104,13 @@ int main(int argc, char** argv) {
         for (Stream& s : out) if (s.ready) *s.ready = draw() % 100 >= stalls;
         top.clk = 0;
         top.eval();
-        bool ready = true;
         for (Stream& s : out) {
             if (!*s.valid) continue;
-            if (s.ready && !*s.ready) { ready = false; continue; }
+            if (s.ready && !*s.ready) continue;
             if (!s.equal() && s.wrong++ < 3)
                 printf("WRONG %s record %zu cycle %llu\n", s.name, s.done, (unsigned long long)cycles);
-            ++s.done;
+            if (!s.done++) s.first = cycles;
+            s.last = cycles;
         }
         for (auto& counter : counters) counter.second += *counter.first;
         for (Stream& s : in) if (s.offered && *s.ready) { ++s.done; s.offered = false; }
@@ -122,12 +125,18 @@ int main(int argc, char** argv) {
         for (Stream& s : in) *s.valid = 0;
         for (Stream& s : out) if (s.ready) *s.ready = 1;
         top.clk = 0; top.eval();
-        for (Stream& s : out) if (*s.valid) { ++s.wrong; }
+        for (Stream& s : out) if (*s.valid) ++s.wrong;
         top.clk = 1; top.eval();
     }
     printf("CYCLES %llu\n", (unsigned long long)ended);
+    for (Stream& s : out) if (s.group == 2) {
+        FILE* file = fopen((folder + "/" + s.name + ".bin").c_str(), "wb");
+        if (!file || fwrite(s.data.data(), 1, s.data.size(), file) != s.data.size() || fclose(file)) return 2;
+    }
     for (Stream& s : in) printf("IN %s %zu %zu\n", s.name, s.done, s.count);
-    for (Stream& s : out) printf("OUT %s %zu %zu %zu\n", s.name, s.done, s.count, s.wrong);
+    for (Stream& s : out) 
+        printf("OUT %s %zu %zu %zu %llu %llu\n", s.name, s.done, s.count, s.wrong,
+               (unsigned long long)s.first, (unsigned long long)s.last);
     for (size_t k = 0; k < counters.size(); ++k) printf("COUNT %zu %llu\n", k, (unsigned long long)counters[k].second);
     top.final();
     return 0;
@@ -153,6 +162,8 @@ class StreamPort:
         None: an output that cannot be made to wait.
     limited : bool
         An input that comes through the memory port, whose rate can be limited.
+    recorded : bool
+        An output that is written down instead of compared: as many records as the expected ones, in their file.
     """
 
     name: str
@@ -160,6 +171,7 @@ class StreamPort:
     valid: str
     ready: str | None
     limited: bool = False
+    recorded: bool = False
 
 
 def pin_bytes(width: int) -> int:
@@ -208,6 +220,8 @@ class StreamRun:
         From the end of reset to the last record of every output.
     passed : dict of str to int
         Records that went through each stream.
+    spans : dict of str to (int, int)
+        First and last cycle in which each output gave a record.
     mismatches : int
         Records of outputs that differ, are too many, or never came.
     counts : tuple of int
@@ -218,6 +232,7 @@ class StreamRun:
 
     cycles: int
     passed: dict[str, int]
+    spans: dict[str, tuple[int, int]]
     mismatches: int
     counts: tuple[int, ...]
     messages: tuple[str, ...] = field(default=())
@@ -235,8 +250,8 @@ class StreamModel:
         Where to compile; the folder keeps the compiled model.
     counted : sequence of str
         One-bit output pins whose high cycles are counted.
-    static : mapping of str to int
-        Inputs held still, up to 64 bits wide.
+    run_time : sequence of str
+        Inputs of up to 64 bits that are held still during a run, at values given for each run.
     fast : bool
         Compile for speed of simulation, not of compilation.
 
@@ -256,7 +271,7 @@ class StreamModel:
         folder: Path,
         *,
         counted: Sequence[str] = (),
-        static: Mapping[str, int] | None = None,
+        run_time: Sequence[str] = (),
         fast: bool = False,
     ) -> None:
         require("verilator")
@@ -265,7 +280,9 @@ class StreamModel:
         main = _MAIN.replace("@inputs@", ",".join(map(self._stream, inputs)))
         main = main.replace("@outputs@", ",".join(map(self._stream, outputs)))
         main = main.replace("@counters@", ",".join(f"{{&top.{pin}, 0}}" for pin in counted))
-        main = main.replace("@static@", " ".join(f"top.{p} = {v};" for p, v in (static or {}).items()))
+        held = (f"top.{pin} = strtoull(argv[{8 + k}], nullptr, 10);" for k, pin in enumerate(run_time))
+        main = main.replace("@static@", " ".join(held))
+        self.run_time = list(run_time)
         level = _FAST if fast else _QUICK
         key = hashlib.sha256((verilog + main + level).encode()).hexdigest()
         self.program = folder / "obj" / "bench"
@@ -287,13 +304,22 @@ class StreamModel:
             )
             if done.returncode:
                 raise RuntimeError(f"{command[0]} could not compile: {(done.stdout + done.stderr)[-1000:]}")
+            if command is verilate:
+                lend_objects(folder / "obj")
+        keep_objects(folder / "obj")
         mark.write_text(key)
 
     @staticmethod
     def _stream(port: StreamPort) -> str:
         pins = ",".join(f"{{&top.{pin}, {pin_bytes(width)}}}" for pin, width in port.pins)
         ready = f"&top.{port.ready}" if port.ready else "nullptr"
-        return f'{{"{port.name}", &top.{port.valid}, {ready}, {{{pins}}}, {int(port.limited)}}}'
+        return f'{{"{port.name}", &top.{port.valid}, {ready}, {{{pins}}}, {2 if port.recorded else int(port.limited)}}}'
+
+    def recorded(self, port: StreamPort) -> list[NDArray[np.uint8]]:
+        """Return what a recorded output gave in the last run, pin by pin, each of shape (records, bytes)."""
+        widths = [pin_bytes(width) for _, width in port.pins]
+        raw = np.fromfile(self.folder / f"{port.name}.bin", np.uint8).reshape(-1, sum(widths))
+        return np.split(raw, np.cumsum(widths)[:-1], axis=1)
 
     def run(
         self,
@@ -305,6 +331,7 @@ class StreamModel:
         most_cycles: int,
         rate: tuple[int, int] = (0, 1),
         rate_from: int = 0,
+        held: Mapping[str, int] | None = None,
     ) -> StreamRun:
         """Run the model on streams given pin by pin, each of shape (records, pin_bytes(width)).
 
@@ -322,6 +349,8 @@ class StreamModel:
             Records a cycle of the limited inputs, as a fraction; (0, 1) is without limit.
         rate_from : int
             First cycle in which limited inputs come.
+        held : mapping of str to int
+            Values of the `run_time` inputs.
         """
         for port, pins in [
             *((p, stimulus[p.name]) for p in self.inputs),
@@ -332,10 +361,12 @@ class StreamModel:
                     raise InputError(f"{name} needs {pin_bytes(width)} bytes a record, not {pin.shape}")
             (self.folder / f"{port.name}.bin").write_bytes(np.concatenate(list(pins), axis=1).tobytes())
         command = [self.program, self.folder, stalls, seed, most_cycles, *rate, rate_from]
+        command += [(held or {})[pin] for pin in self.run_time]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"the simulation failed: {(done.stdout + done.stderr)[-600:]}")
         passed: dict[str, int] = {}
+        spans: dict[str, tuple[int, int]] = {}
         counts: list[int] = []
         messages = []
         cycles = mismatches = 0
@@ -346,11 +377,12 @@ class StreamModel:
             elif kind == "IN":
                 passed[words[0]] = int(words[1])
             elif kind == "OUT":
-                came, wanted, wrong = map(int, words[1:])
+                came, wanted, wrong, first, last = map(int, words[1:])
                 passed[words[0]] = came
+                spans[words[0]] = first, last
                 mismatches += wrong + max(0, wanted - came)
             elif kind == "COUNT":
                 counts.append(int(words[1]))
             else:
                 messages.append(line)
-        return StreamRun(cycles, passed, mismatches, tuple(counts), tuple(messages))
+        return StreamRun(cycles, passed, spans, mismatches, tuple(counts), tuple(messages))
