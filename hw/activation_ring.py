@@ -95,6 +95,6 @@ class ActivationRing(wiring.Component):
                 read.en.eq(self.turn),
                 heads[index].eq(read.data),
             ]
-        at = {place: head for place, head in zip(self.places, heads, strict=True)}
+        at = dict(zip(self.places, heads, strict=True))
         m.d.comb += self.taps.eq(Cat(at[int(tap)] for tap in self.layout.taps))
         return m

@@ -271,11 +271,10 @@ class CsrEngine(wiring.Component):
             self.s_axis_x_tready.eq(loading),
             total.eq(made + sum(finished[lane] for lane in range(self.config.lanes))),
         ]
-        with m.If(loading):
-            with m.If(self.s_axis_x_tvalid):
-                m.d.sync += self._beat.eq(self._beat + 1)
-                with m.If(self._beat == self.config.load_beats - 1):
-                    m.d.sync += [self._beat.eq(0), loading.eq(0), made.eq(0)]
+        with m.If(loading), m.If(self.s_axis_x_tvalid):
+            m.d.sync += self._beat.eq(self._beat + 1)
+            with m.If(self._beat == self.config.load_beats - 1):
+                m.d.sync += [self._beat.eq(0), loading.eq(0), made.eq(0)]
         with m.Else():
             m.d.sync += made.eq(total)
             with m.If(total == self.rows):

@@ -137,7 +137,8 @@ class CsrSimulator:
         vectors = activations.reshape(1, -1) if activations.ndim == 1 else activations
         if vectors.shape != (config.batch, config.cols) or vectors.dtype != np.int8:
             raise InputError(
-                f"activations must be int8 of shape ({config.batch}, {config.cols}), not {vectors.dtype} {vectors.shape}"
+                f"activations must be int8 of shape ({config.batch}, {config.cols}), "
+                f"not {vectors.dtype} of shape {vectors.shape}"
             )
         lanes = items_of(weights, mask, config.lanes)
         sums = [lane.sums(vectors) for lane in lanes]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from xorweave.golden.errors import InputError
 from xorweave.golden.lane_code import LaneTensor, encode_on_lanes
 from xorweave.golden.lane_layout import LaneLayout
 from xorweave.golden.number_format import number_format
+from xorweave.golden.spmv_model import SpmvModel
 from xorweave.golden.spmv_trace import SpmvTrace, check_activations, gather_results, trace_spmv
 from xorweave.hw.package import config_for
 from xorweave.hw.spmv_engine import SpmvConfig, SpmvEngine
@@ -72,6 +74,29 @@ def engine_config(
     )
 
 
+def cycle_model(
+    config: SpmvConfig, *, block_bits: int | Fraction = 0, bytes_per_cycle: float | None = None
+) -> SpmvModel:
+    """Return the cycle model of an engine; `block_bits` matters only with a memory port of limited width."""
+    width = None if bytes_per_cycle is None else Fraction(bytes_per_cycle).limit_denominator(1000) * 8
+    return SpmvModel(
+        layout=config.layout,
+        load_words=config.load_words,
+        result_words=config.result_words,
+        decoder_latency=config.decoder.latency,
+        block_bits=block_bits,
+        bits_per_cycle=width,
+    )
+
+
+def stored_bits(matrix: LaneTensor) -> tuple[int, int]:
+    """Return the bits of the symbols and of the patches as stored, over all planes."""
+    tensor = matrix.tensor
+    n_w = tensor.number_format.n_w
+    stored = parse_format(tensor.correction_format, tensor.code.n_out)
+    return tensor.symbols.size * n_w, stored.bits(tensor.patches, tensor.n, n_w)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpmvRun:
     """One product on the engine.
@@ -82,6 +107,8 @@ class SpmvRun:
         From the end of reset, activations not yet loaded, to the last result.
     blocks : int
         Blocks of the matrix, the lead included.
+    model_cycles : int
+        What `SpmvModel` foretells while nothing outside stalls.
     constant : int
         cycles - blocks: loading, pipeline and the last results. A function of the shape alone while nothing
         outside stalls.
@@ -107,6 +134,7 @@ class SpmvRun:
 
     cycles: int
     blocks: int
+    model_cycles: int
     constant: int
     stall_cycles: int
     mismatches: int
@@ -260,25 +288,18 @@ class SpmvSimulator:
             raise InputError(f"the engine takes {config.batch} vectors at once, not {vectors.shape[0]}")
         trace = trace_spmv(matrix, vectors)
         n_w = tensor.number_format.n_w
-        patch_bits = parse_format(tensor.correction_format, layout.lanes).bits(tensor.patches, tensor.n, n_w)
-        coded_bits = tensor.symbols.size * n_w + patch_bits
-        block_bits = coded_bits / layout.blocks + layout.lanes
-        beats = max(length for _, length in layout.load_chunks(config.load_words))
-        rate, rate_from = (0, 1), 0
-        if bytes_per_cycle is not None:
-            if not bytes_per_cycle > 0:
-                raise InputError(f"the memory must give more than {bytes_per_cycle} bytes a cycle")
-            rate, rate_from = (round(8000 * bytes_per_cycle), round(1000 * block_bits)), beats
+        coded_bits = sum(stored_bits(matrix))
+        block_bits = Fraction(coded_bits, layout.blocks) + layout.lanes
+        model = cycle_model(config, block_bits=block_bits, bytes_per_cycle=bytes_per_cycle)
+        slow = model.cycles_per_block
         run = self.model.run(
             self.stimulus(matrix, vectors),
             self.expected(trace),
             stalls=stalls,
             seed=seed,
-            most_cycles=20 * layout.blocks * max(1, rate[1] // max(1, rate[0]))
-            + 20 * trace.results.size
-            + 10_000,
-            rate=rate,
-            rate_from=rate_from,
+            most_cycles=20 * model.cycles + 10_000,
+            rate=(slow.denominator, slow.numerator) if slow else (0, 1),
+            rate_from=model.load_beats,
         )
         care = int(tensor.mask.sum())
         return SpmvRun(
@@ -290,7 +311,8 @@ class SpmvSimulator:
             macs_used=care * config.batch,
             slots=layout.blocks * layout.lanes * config.batch,
             bytes_read=(coded_bits + tensor.n) / 8 + vectors.size,
-            bytes_per_block=block_bits / 8,
+            bytes_per_block=float(block_bits / 8),
+            model_cycles=model.cycles,
             lanes=layout.lanes,
             interleave=layout.interleave,
             passes=layout.passes,
@@ -352,7 +374,7 @@ def simulate_spmv(
         raise InputError(f"the engine multiplies int8 and int4 weights, not {dtype!r}")
     if mask.shape != weights.shape:
         raise InputError(f"the mask must have the weights' shape {weights.shape}, not {mask.shape}")
-    layout = LaneLayout.fitting(*weights.shape, lanes, interleave=interleave)
+    layout = LaneLayout.fitting(weights.shape[0], weights.shape[1], lanes, interleave=interleave)
     vectors = check_activations(layout, activations)
     matrix = encode_on_lanes(
         weights, number_format(dtype), mask, layout, max_k=max_k, error_free=error_free, seed=seed

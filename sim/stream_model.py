@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
         if (!file || fwrite(s.data.data(), 1, s.data.size(), file) != s.data.size() || fclose(file)) return 2;
     }
     for (Stream& s : in) printf("IN %s %zu %zu\n", s.name, s.done, s.count);
-    for (Stream& s : out) 
+    for (Stream& s : out)
         printf("OUT %s %zu %zu %zu %llu %llu\n", s.name, s.done, s.count, s.wrong,
                (unsigned long long)s.first, (unsigned long long)s.last);
     for (size_t k = 0; k < counters.size(); ++k) printf("COUNT %zu %llu\n", k, (unsigned long long)counters[k].second);
