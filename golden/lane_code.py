@@ -143,6 +143,22 @@ def rank_lane_plans(
     return [plan for _, plan in sorted(found, key=lambda item: item[0])] + [dense]
 
 
+def encode_planned(
+    values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], plan: LanePlan
+) -> LaneTensor:
+    """Encode a matrix, shape (rows, cols), with a layout and a code already chosen; see `encode_on_lanes`."""
+    blocks = plan.layout.arrange(values)
+    tensor = encode_tensor(
+        blocks,
+        number_format,
+        plan.code,
+        mask=plan.layout.arrange(mask, False),
+        encoder="elimination",
+        segment_blocks=default_segment_blocks(plan.code, blocks.size, _SEGMENT_BYTES),
+    )
+    return LaneTensor(layout=plan.layout, tensor=tensor)
+
+
 def encode_on_lanes(
     values: NDArray,
     number_format: NumberFormat,
@@ -176,15 +192,7 @@ def encode_on_lanes(
         mask, layout, number_format.n_w, max_k=max_k, error_free=error_free, family=family, seed=seed
     )
     for plan in [*plans[:_TRIES], plans[-1]]:
-        blocks = plan.layout.arrange(values)
-        tensor = encode_tensor(
-            blocks,
-            number_format,
-            plan.code,
-            mask=plan.layout.arrange(mask, False),
-            encoder="elimination",
-            segment_blocks=default_segment_blocks(plan.code, blocks.size, _SEGMENT_BYTES),
-        )
-        if not error_free or tensor.patches.positions.size == 0:
-            return LaneTensor(layout=plan.layout, tensor=tensor)
+        encoded = encode_planned(values, number_format, mask, plan)
+        if not error_free or encoded.tensor.patches.positions.size == 0:
+            return encoded
     raise AssertionError("the identity code leaves no bit unmatched")

@@ -37,7 +37,7 @@ class SpmvTrace:
     results: NDArray[np.int32]
 
 
-def check_activations(layout: LaneLayout, activations: NDArray) -> NDArray[np.int8]:
+def check_activations(cols: int, activations: NDArray) -> NDArray[np.int8]:
     """Return activations as an int8 array of shape (batch, cols).
 
     Raises
@@ -48,10 +48,8 @@ def check_activations(layout: LaneLayout, activations: NDArray) -> NDArray[np.in
     if activations.dtype != np.int8:
         raise InputError(f"activations must be int8, not {activations.dtype}")
     vectors = activations.reshape(1, -1) if activations.ndim == 1 else activations
-    if vectors.ndim != 2 or vectors.shape[1] != layout.cols or vectors.shape[0] < 1:
-        raise InputError(
-            f"activations must have shape ({layout.cols},) or (batch, {layout.cols}), not {activations.shape}"
-        )
+    if vectors.ndim != 2 or vectors.shape[1] != cols or vectors.shape[0] < 1:
+        raise InputError(f"activations must have shape ({cols},) or (batch, {cols}), not {activations.shape}")
     return vectors
 
 
@@ -65,7 +63,7 @@ def trace_spmv(matrix: LaneTensor, activations: NDArray[np.int8]) -> SpmvTrace:
     activations : ndarray of int8, shape (cols,) or (batch, cols)
     """
     layout, tensor = matrix.layout, matrix.tensor
-    vectors = check_activations(layout, activations)
+    vectors = check_activations(layout.cols, activations)
     words = decode_words(tensor.code, tensor.symbols, tensor.segment_blocks).reshape(-1)
     words[tensor.patches.positions] ^= tensor.patches.differences
     words ^= words.dtype.type(tensor.inversion)

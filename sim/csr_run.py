@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from xorweave.golden.csr_lanes import LaneItems, items_of
 from xorweave.golden.errors import InputError
 from xorweave.golden.number_format import number_format
+from xorweave.golden.spmv_trace import check_activations
 from xorweave.hw.csr_engine import CsrConfig, CsrEngine
 from xorweave.hw.verilog import amaranth_verilog
 from xorweave.sim.spmv_run import DEFAULT_LOAD_WORDS, DEFAULT_RESULT_WORDS
@@ -134,12 +135,9 @@ class CsrSimulator:
     ) -> CsrRun:
         """Multiply once and compare everything; parameters as in `simulate_csr`."""
         config = self.config
-        vectors = activations.reshape(1, -1) if activations.ndim == 1 else activations
-        if vectors.shape != (config.batch, config.cols) or vectors.dtype != np.int8:
-            raise InputError(
-                f"activations must be int8 of shape ({config.batch}, {config.cols}), "
-                f"not {vectors.dtype} of shape {vectors.shape}"
-            )
+        vectors = check_activations(config.cols, activations)
+        if vectors.shape[0] != config.batch:
+            raise InputError(f"the engine takes {config.batch} vectors at once, not {vectors.shape[0]}")
         lanes = items_of(weights, mask, config.lanes)
         sums = [lane.sums(vectors) for lane in lanes]
         beats = np.zeros((config.load_beats * config.load_words, config.batch), np.int8)
@@ -257,15 +255,16 @@ def simulate_csr(
     if dtype not in ("int8", "int4"):
         raise InputError(f"the engine multiplies int8 and int4 weights, not {dtype!r}")
     number_format(dtype).to_words(weights)  # refuses what does not fit
+    vectors = check_activations(weights.shape[1], activations)
     banks = banks or 1 << (2 * lanes - 1).bit_length()
     config = CsrConfig(
         cols=weights.shape[1],
         lanes=lanes,
         banks=banks,
         n_w=number_format(dtype).n_w,
-        batch=1 if activations.ndim == 1 else activations.shape[0],
+        batch=vectors.shape[0],
         load_words=load_words or min(DEFAULT_LOAD_WORDS, banks),
         result_words=result_words or min(DEFAULT_RESULT_WORDS, lanes),
     )
     simulator = CsrSimulator(config, folder, fast=int(mask.sum()) > 1 << 14)
-    return simulator.run(weights, mask, activations, stalls=stalls, seed=seed)
+    return simulator.run(weights, mask, vectors, stalls=stalls, seed=seed)

@@ -20,7 +20,7 @@ from xorweave.golden.spmv_model import SpmvModel
 from xorweave.golden.spmv_trace import SpmvTrace, check_activations, gather_results, trace_spmv
 from xorweave.hw.package import config_for
 from xorweave.hw.spmv_engine import SpmvConfig, SpmvEngine
-from xorweave.hw.vectors import golden_vectors
+from xorweave.hw.vectors import golden_vectors, required_patches
 from xorweave.hw.verilog import amaranth_verilog
 from xorweave.hw.xor_network import XorNetwork
 from xorweave.hw.xor_synthesis import optimize
@@ -204,7 +204,10 @@ class SpmvSimulator:
             ),
             StreamPort("summed", (("trace_sums", lanes * batch * 32),), "trace_summed", None),
         ]
-        self.model = StreamModel(amaranth_verilog(engine, "top"), inputs, outputs, place, fast=fast)
+        self._ports = ("inversion",) if decoder.inversion is None else ()
+        self.model = StreamModel(
+            amaranth_verilog(engine, "top"), inputs, outputs, place, run_time=self._ports, fast=fast
+        )
 
     def stimulus(self, matrix: LaneTensor, vectors: NDArray[np.int8]) -> dict[str, list[NDArray[np.uint8]]]:
         """Return what goes into the engine."""
@@ -279,11 +282,16 @@ class SpmvSimulator:
             The matrix or the activations are not the engine's.
         """
         layout, tensor, config = matrix.layout, matrix.tensor, self.config
+        if required_patches(tensor) > config.decoder.patches_per_block:
+            raise InputError(
+                f"the engine takes {config.decoder.patches_per_block} patches a block, "
+                f"but the matrix needs {required_patches(tensor)}"
+            )
         if layout != config.layout or tensor.code != config.decoder.code:
             raise InputError("the matrix must have the layout and the code that the engine was made for")
-        if tensor.inversion != config.decoder.inversion:
+        if config.decoder.inversion not in (None, tensor.inversion):
             raise InputError("the matrix must have the inversion word that the engine was made for")
-        vectors = check_activations(layout, activations)
+        vectors = check_activations(layout.cols, activations)
         if vectors.shape[0] != config.batch:
             raise InputError(f"the engine takes {config.batch} vectors at once, not {vectors.shape[0]}")
         trace = trace_spmv(matrix, vectors)
@@ -300,6 +308,7 @@ class SpmvSimulator:
             most_cycles=20 * model.cycles + 10_000,
             rate=(slow.denominator, slow.numerator) if slow else (0, 1),
             rate_from=model.load_beats,
+            held={"inversion": tensor.inversion},
         )
         care = int(tensor.mask.sum())
         return SpmvRun(
@@ -375,7 +384,7 @@ def simulate_spmv(
     if mask.shape != weights.shape:
         raise InputError(f"the mask must have the weights' shape {weights.shape}, not {mask.shape}")
     layout = LaneLayout.fitting(weights.shape[0], weights.shape[1], lanes, interleave=interleave)
-    vectors = check_activations(layout, activations)
+    vectors = check_activations(layout.cols, activations)
     matrix = encode_on_lanes(
         weights, number_format(dtype), mask, layout, max_k=max_k, error_free=error_free, seed=seed
     )

@@ -194,13 +194,14 @@ def pack_words(words: NDArray, n_w: int) -> NDArray[np.uint8]:
     """Pack words of n_w bits, shape (records, count), word 0 lowest, to the bytes of a pin."""
     count = words.shape[1]
     if n_w % 8 == 0:
-        raw = np.ascontiguousarray(words, f"<u{n_w // 8}").view(np.uint8).reshape(words.shape[0], -1)
+        raw = np.ascontiguousarray(words, f"<u{n_w // 8}").view(np.uint8)
+        raw = raw.reshape(words.shape[0], count * n_w // 8)
         wide = np.zeros((words.shape[0], pin_bytes(count * n_w)), np.uint8)
         wide[:, : raw.shape[1]] = raw
         return wide
     shifts = np.arange(n_w, dtype=words.dtype)
     bits = (words[:, :, None] >> shifts & words.dtype.type(1)).astype(np.uint8)
-    return pack_bits(bits.reshape(words.shape[0], -1), count * n_w)
+    return pack_bits(bits.reshape(words.shape[0], count * n_w), count * n_w)
 
 
 def pack_integers(values: Sequence[int], width: int) -> NDArray[np.uint8]:
