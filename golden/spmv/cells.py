@@ -21,7 +21,7 @@ CELL_COLUMNS = 4
 CELL = CELL_ROWS * CELL_COLUMNS
 
 
-def _coprime_near(start: int, n: int) -> int:
+def coprime_near(start: int, n: int) -> int:
     """The number nearest to `start` in 1 .. n-1 that shares no factor with n; 1 if there is none."""
     for step in range(n):
         for candidate in (start - step, start + step):
@@ -97,13 +97,13 @@ class CellOrder:
     def column_stride(self) -> int:
         """Step between the columns of neighbouring places, near the golden section of the padded columns."""
         padded = self.column_groups * CELL_COLUMNS
-        return _coprime_near(round(padded * (math.sqrt(5) - 1) / 2), padded)
+        return coprime_near(round(padded * (math.sqrt(5) - 1) / 2), padded)
 
     @property
     def rotation(self) -> int:
         """Row groups by which the walk shifts from one column group to the next."""
         return (
-            _coprime_near(round(self.row_groups * (math.sqrt(5) - 1) / 2), self.row_groups) % self.row_groups
+            coprime_near(round(self.row_groups * (math.sqrt(5) - 1) / 2), self.row_groups) % self.row_groups
         )
 
     def placed_columns(self) -> NDArray[np.int64]:

@@ -173,14 +173,14 @@ def slice_matrix(
         encoded=encoded,
         length=length,
         symbols=_slice_symbols(encoded, order, blocks, groups),
-        mask=_pack(encoded.mask.reshape(order.lanes, length).T, groups),
+        mask=pack_lanes(encoded.mask.reshape(order.lanes, length).T, groups),
         patch_rows=first,
         patch_columns=second,
-        patch_differences=_patch_differences(encoded),
+        patch_differences=find_patch_differences(encoded),
     )
 
 
-def _pack(bits: NDArray[np.bool_], groups: int) -> NDArray[np.uint32]:
+def pack_lanes(bits: NDArray[np.bool_], groups: int) -> NDArray[np.uint32]:
     """Pack bits, shape (steps, ..., lanes), into words: uint32, shape (groups, steps, ..., words of a group)."""
     packed = np.packbits(np.ascontiguousarray(bits), axis=-1, bitorder="little").view("<u4")
     split = packed.reshape(*packed.shape[:-1], groups, -1)
@@ -197,11 +197,11 @@ def _slice_symbols(encoded: EncodedTensor, order: CellOrder, blocks: int, groups
         at = first + step
         symbols = encoded.symbols[np.maximum(at, 0)] * (at >= start)[:, None].astype(encoded.symbols.dtype)
         for q in range(n_w):
-            sliced[:, code.n_s + step, :, q] = _pack((symbols.T >> q & 1).astype(bool), groups)
+            sliced[:, code.n_s + step, :, q] = pack_lanes((symbols.T >> q & 1).astype(bool), groups)
     return sliced
 
 
-def _patch_differences(encoded: EncodedTensor) -> NDArray[np.int32]:
+def find_patch_differences(encoded: EncodedTensor) -> NDArray[np.int32]:
     """What has to be added to the weights that decode wrongly."""
     code, fmt, patches = encoded.code, encoded.number_format, encoded.patches
     decoded = np.zeros(patches.positions.size, encoded.symbols.dtype)
