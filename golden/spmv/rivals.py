@@ -39,13 +39,15 @@ def _in_threads(work: Callable[[int, int], None], parts: list[tuple[int, int]]) 
 
 
 @njit(cache=True, nogil=True)
-def _csr(values, columns, starts, vector, first, last, product):  # type: ignore[no-untyped-def]
+def _csr(values, columns, starts, vectors, first, last, product):  # type: ignore[no-untyped-def]
     # Algorithm 1: for each row, for each of its kept weights
     for row in range(first, last):
-        total = np.int32(0)
-        for k in range(starts[row], starts[row + 1]):
-            total += np.int32(values[k]) * np.int32(vector[columns[k]])
-        product[row] = total
+        for v in range(vectors.shape[0]):
+            vector = vectors[v]
+            total = np.int32(0)
+            for k in range(starts[row], starts[row + 1]):
+                total += np.int32(values[k]) * np.int32(vector[columns[k]])
+            product[v, row] = total
 
 
 class CsrProduct:
@@ -63,13 +65,15 @@ class CsrProduct:
         """Bytes that one product reads."""
         return self._values.nbytes + self._columns.nbytes + self._starts.nbytes
 
-    def __call__(self, vector: NDArray[np.int8]) -> NDArray[np.int32]:
-        product = np.empty(self._starts.size - 1, np.int32)
+    def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
+        batch = np.atleast_2d(vectors)
+        product = np.empty((batch.shape[0], self._starts.size - 1), np.int32)
         _in_threads(
-            lambda first, last: _csr(self._values, self._columns, self._starts, vector, first, last, product),
+            lambda first, last: _csr(self._values, self._columns, self._starts, batch, first, last, product),
             self._parts,
         )
-        return product
+        return product.reshape(*vectors.shape[:-1], -1)
 
 
 def _row_step(expanding: bool) -> Callable[..., int]:
@@ -126,21 +130,24 @@ _dense_step = _row_step(False)
 
 
 @njit(cache=True, nogil=True)
-def _rows(values, mask, steps, starts, sums_of_rows, vector, first, last, expanding, sums, product):  # type: ignore[no-untyped-def]
+def _rows(
+    values, mask, steps, starts, sums_of_rows, vectors, vector_step, first, last, expanding, sums, product
+):  # type: ignore[no-untyped-def]  # fmt: skip
     for row in range(first, last):
-        at = values + starts[row]
-        words = mask + row * steps * 32
-        factors = vector
-        sum_lanes(sums, True)
-        for _ in range(steps):
-            if expanding:
-                at += _expand_step(sums, at, words, factors)
-            else:
-                at += _dense_step(sums, at, words, factors)
-            words += 32
-            factors += 256
-        # the vector's bytes were its values plus 128
-        product[row] = sum_lanes(sums, False) - 128 * sums_of_rows[row]
+        for v in range(product.shape[0]):
+            at = values + starts[row]
+            words = mask + row * steps * 32
+            factors = vectors + v * vector_step
+            sum_lanes(sums, True)
+            for _ in range(steps):
+                if expanding:
+                    at += _expand_step(sums, at, words, factors)
+                else:
+                    at += _dense_step(sums, at, words, factors)
+                words += 32
+                factors += 256
+            # the vector's bytes were its values plus 128
+            product[v, row] = sum_lanes(sums, False) - 128 * sums_of_rows[row]
 
 
 class BitmapProduct:
@@ -178,17 +185,19 @@ class BitmapProduct:
         """Bytes that one product reads."""
         return self._values.nbytes + self._mask.nbytes + self._starts.nbytes + self._row_sums.nbytes
 
-    def __call__(self, vector: NDArray[np.int8]) -> NDArray[np.int32]:
-        shifted = aligned_zeros((self._width,), np.uint8)
-        shifted[: self._columns] = vector.view(np.uint8) ^ np.uint8(128)
-        product = np.empty(self._row_sums.size, np.int32)
+    def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
+        batch = np.atleast_2d(vectors)
+        shifted = aligned_zeros((batch.shape[0], self._width), np.uint8)
+        shifted[:, : self._columns] = batch.view(np.uint8) ^ np.uint8(128)
+        product = np.empty((batch.shape[0], self._row_sums.size), np.int32)
 
         def work(first: int, last: int) -> None:
             sums = aligned_zeros((_STEP * 16,), np.int32)
             _rows(
                 self._values.ctypes.data, self._mask.ctypes.data, self._steps, self._starts, self._row_sums,
-                shifted.ctypes.data, first, last, not self._dense, sums.ctypes.data, product,
+                shifted.ctypes.data, shifted.strides[0], first, last, not self._dense, sums.ctypes.data, product,
             )  # fmt: skip
 
         _in_threads(work, self._parts)
-        return product
+        return product.reshape(*vectors.shape[:-1], -1)

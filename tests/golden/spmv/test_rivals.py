@@ -24,15 +24,16 @@ def rivals(matrix, mask, threads):
 @given(st.integers(1, 60), st.integers(1, 600), st.floats(0, 1), st.integers(1, 3))
 def test_rivals_are_exact(rows, columns, sparsity, threads):
     matrix, mask = pruned(rows, columns, sparsity)
-    x = vectors(columns, 1)[0]
-    wanted = matrix.astype(np.int32) @ x.astype(np.int32)
+    batch = vectors(columns, 3)
+    wanted = batch.astype(np.int32) @ matrix.T.astype(np.int32)
     for rival in [
         *rivals(matrix, mask, threads),
         NumpyDense(matrix, mask),
         ScipyCsr(matrix, mask),
         ScipyCsr(matrix, mask, "int32"),
     ]:
-        assert np.array_equal(rival(x), wanted)
+        assert np.array_equal(rival(batch), wanted)
+        assert np.array_equal(rival(batch[0]), wanted[0])
 
 
 def test_bytes_are_those_of_the_formats():
@@ -60,6 +61,9 @@ def test_mkl_agrees_or_is_missed_by_name(monkeypatch):
     except InputError:
         pytest.skip("MKL is not installed (extra `mkl`)")
     matrix, mask = pruned(50, 70, 0.8)
-    x = vectors(70, 1)[0]
+    batch = vectors(70, 3)
+    wanted = batch.astype(np.int32) @ matrix.T.astype(np.int32)
     for threads in (1, 2):
-        assert np.array_equal(MklCsr(matrix, mask, threads)(x), matrix.astype(np.int32) @ x.astype(np.int32))
+        product = MklCsr(matrix, mask, threads)
+        assert np.array_equal(product(batch), wanted)
+        assert np.array_equal(product(batch[0]), wanted[0])
