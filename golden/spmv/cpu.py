@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -22,8 +23,8 @@ _multiply8, _multiply4 = make_walk(8, True), make_walk(4, True)
 
 @njit(cache=True, nogil=True)
 def _run(
-    state, symbols, block, n_out, positions, zeros, starts, offsets, goes_on, mask, flip, n_w, out,
-    places, factors, vectors, factors_step, sums, sums_step, row_step,
+    symbols, block, n_out, positions, zeros, starts, offsets, goes_on, mask, flip, places, n_w, state, out,
+    factors, vectors, factors_step, sums, sums_step, row_step,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     # Addresses and numbers only. Without vectors, all is decoded to `out`.
     for first in range(0, positions, n_out):
@@ -52,7 +53,7 @@ def _run(
         symbols += block
         mask += 64 * n_out
         out += 512 * n_out
-        places += 16 * n_out
+        places += 8 * n_out
 
 
 class EncodedProduct:
@@ -83,7 +84,7 @@ class EncodedProduct:
                 "the matrix must be INT8 or INT4 in groups of 16 words that walk through the rows"
             )
         self.matrix = matrix
-        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._n_w = fmt.n_w
         groups, _steps, n_in, n_w, _words = matrix.symbols.shape
         self._block = n_in * n_w * LINE
@@ -95,36 +96,43 @@ class EncodedProduct:
         self._mask[:] = matrix.mask.view(np.uint64).reshape(groups, -1)
         starts, offsets, goes_on = tap_program(matrix.code, n_w, 4 * GROUP_WORDS)
         self._program = (starts, offsets, goes_on.astype(np.int64))
+        self._columns = order.placed_columns()
         # where the sums of a position's first word lie, in bytes, and its column group
         row_group, column_group = (cells[::GROUP_WORDS] for cells in order.cells())
-        self._places = np.stack([4 * row_group, column_group], axis=-1)
+        self._places = np.stack([4 * row_group, column_group], axis=-1).astype(np.int32)
         inversion = matrix.encoded.inversion
         self._flip = np.array([-(inversion >> q & 1) & (2**64 - 1) for q in range(8)], np.uint64)
+        # asked of NumPy once: the addresses of a product would take it longer than a small product itself
+        self._addresses = [self._fixed_arguments(group) for group in range(groups)]
 
     @property
     def bytes_read(self) -> int:
         """Bytes that one product reads."""
-        return self.matrix.bytes_read
+        return self.matrix.bytes_read + self._places.nbytes
 
-    def _group(self, group: int, out: int, factors: NDArray[np.int64], sums: NDArray[np.int32]) -> None:
+    def _fixed_arguments(self, group: int) -> tuple[int, ...]:
         matrix = self.matrix
-        scratch = aligned_zeros((_TILE,), np.uint64)
-        _run(
-            scratch.ctypes.data, self._symbols[group].ctypes.data + 8 * matrix.code.n_s * self._block,
-            8 * self._block, matrix.code.n_out, matrix.order.positions, self._zeros.ctypes.data,
+        return (
+            self._symbols[group].ctypes.data + 8 * matrix.code.n_s * self._block, 8 * self._block,
+            matrix.code.n_out, matrix.order.positions, self._zeros.ctypes.data,
             *(part.ctypes.data for part in self._program), self._mask[group].ctypes.data, self._flip.ctypes.data,
-            self._n_w, out, self._places[group].ctypes.data, factors.ctypes.data, factors.shape[0], factors.strides[0],
-            sums.ctypes.data, sums.strides[0], sums.strides[1],
+            self._places[group].ctypes.data, self._n_w,
         )  # fmt: skip
 
-    def _each_group(self, work) -> None:  # type: ignore[no-untyped-def]
+    def _group(self, group: int, out: int, factors: NDArray[np.int64], sums: NDArray[np.int32]) -> None:
+        scratch = aligned_zeros((_TILE,), np.uint64)
+        _run(
+            *self._addresses[group], scratch.ctypes.data, out,
+            factors.ctypes.data, factors.shape[0], factors.strides[0], sums.ctypes.data, *sums.strides[:2],
+        )  # fmt: skip
+
+    def _each_group(self, work: Callable[[int], None]) -> None:
         groups = range(self._symbols.shape[0])
-        if self.threads == 1:
+        if self._pool is None:
             for group in groups:
                 work(group)
-            return
-        with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(work, groups))
+        else:
+            list(self._pool.map(work, groups))
 
     def decode(self, out: NDArray[np.uint64] | None = None) -> NDArray[np.uint64]:
         """Decode all weights to bytes, in the order they are decoded in.
@@ -168,7 +176,9 @@ class EncodedProduct:
                 f"vectors must be int8 of length {order.columns}, not {vectors.dtype} {vectors.shape}"
             )
         batch = np.atleast_2d(vectors)
-        factors = order.place(batch).view("<i4").astype(np.int64)
+        padded = np.zeros((batch.shape[0], self._columns.size), np.int8)
+        padded[:, : order.columns] = batch
+        factors = np.ascontiguousarray(padded[:, self._columns]).view("<i4").astype(np.int64)
         groups = self._symbols.shape[0]
         stride = order.row_groups + GROUP_WORDS
         sums = aligned_zeros((groups, batch.shape[0], 8, stride), np.int32)

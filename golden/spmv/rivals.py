@@ -30,12 +30,19 @@ def _parts(total: NDArray[np.int64], threads: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(cuts))
 
 
-def _in_threads(work: Callable[[int, int], None], parts: list[tuple[int, int]]) -> None:
-    if len(parts) == 1:
-        work(*parts[0])
-        return
-    with ThreadPoolExecutor(len(parts)) as pool:
-        list(pool.map(lambda part: work(*part), parts))
+class _Rows:
+    """Runs of rows, each worked on by its own thread; the threads wait between products."""
+
+    def __init__(self, total: NDArray[np.int64], threads: int) -> None:
+        self._parts = _parts(total, threads)
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def each(self, work: Callable[[int, int], None]) -> None:
+        """Do ``work(first row, row after the last)`` for every run."""
+        if self._pool is None:
+            work(*self._parts[0])
+        else:
+            list(self._pool.map(lambda part: work(*part), self._parts))
 
 
 @njit(cache=True, nogil=True)
@@ -58,7 +65,7 @@ class CsrProduct:
         self._values = np.ascontiguousarray(matrix[rows, columns])
         self._columns = columns.astype(np.uint16 if matrix.shape[1] <= 1 << 16 else np.uint32)
         self._starts = np.searchsorted(rows, np.arange(matrix.shape[0] + 1)).astype(np.int64)
-        self._parts = _parts(self._starts, threads)
+        self._rows = _Rows(self._starts, threads)
 
     @property
     def bytes_read(self) -> int:
@@ -69,9 +76,8 @@ class CsrProduct:
         """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
         batch = np.atleast_2d(vectors)
         product = np.empty((batch.shape[0], self._starts.size - 1), np.int32)
-        _in_threads(
-            lambda first, last: _csr(self._values, self._columns, self._starts, batch, first, last, product),
-            self._parts,
+        self._rows.each(
+            lambda first, last: _csr(self._values, self._columns, self._starts, batch, first, last, product)
         )
         return product.reshape(*vectors.shape[:-1], -1)
 
@@ -177,7 +183,7 @@ class BitmapProduct:
         self._starts = np.concatenate([[0], np.cumsum(padded.sum(axis=1))]).astype(np.int64)
         self._row_sums = np.where(mask, matrix, 0).sum(axis=1, dtype=np.int32)
         self._dense = dense
-        self._parts = _parts(self._starts, threads)
+        self._rows = _Rows(self._starts, threads)
         self._width, self._columns = width, columns
 
     @property
@@ -199,5 +205,5 @@ class BitmapProduct:
                 shifted.ctypes.data, shifted.strides[0], first, last, not self._dense, sums.ctypes.data, product,
             )  # fmt: skip
 
-        _in_threads(work, self._parts)
+        self._rows.each(work)
         return product.reshape(*vectors.shape[:-1], -1)

@@ -101,7 +101,7 @@ def make_walk(n_w: int, multiplying: bool) -> Callable[..., None]:
       where the mask keeps them, become bytes: words of four bits are extended by their sign, and the top bit
       is inverted, so that a byte is its value plus 128;
     - not `multiplying`: 8 vectors of bytes are written to out for each output;
-    - `multiplying`: places holds two int64 for each output, a byte offset s and an index c. For each of `vectors`
+    - `multiplying`: places holds two int32 for each output, a byte offset s and an index c. For each of `vectors`
       vectors, its factor c (four signed bytes in the low half of an int64 at factors + 8 c) is multiplied with the
       bytes, and the products of four bytes are added to the int32 at sums + s: 16 for each of the 8 byte vectors,
       row_step bytes apart. From one vector to the next, factors and sums move by factors_step and sums_step.
@@ -119,9 +119,10 @@ def make_walk(n_w: int, multiplying: bool) -> Callable[..., None]:
              places, factors, vectors, factors_step, sums, sums_step, row_step) = arguments  # fmt: skip
             held = _pointer(builder, state, _LINE)
             flips = _pointer(builder, flip, _I64)
-            first_tap, tap_offsets, chained, place = (
-                _pointer(builder, address, _I64) for address in (starts, offsets, goes_on, places)
+            first_tap, tap_offsets, chained = (
+                _pointer(builder, address, _I64) for address in (starts, offsets, goes_on)
             )
+            place = _pointer(builder, places, _I32)
             # the compiler keeps these in registers
             planes = [cgutils.alloca_once_value(builder, _load(builder, held, q)) for q in range(n_w)]
 
@@ -131,8 +132,9 @@ def make_walk(n_w: int, multiplying: bool) -> Callable[..., None]:
             def multiply(r: Any, lines: list[Any]) -> None:
                 weights = [builder.bitcast(line, _BYTES) for line in lines]
                 twice = builder.shl(r, _I64(1))
-                to = builder.add(sums, number(place, twice))
-                index = builder.shl(number(place, builder.add(twice, _I64(1))), _I64(3))
+                to = builder.add(sums, builder.sext(number(place, twice), _I64))
+                group = builder.sext(number(place, builder.add(twice, _I64(1))), _I64)
+                index = builder.shl(group, _I64(3))
                 with cgutils.for_range(builder, vectors) as batch:
                     v = batch.index
                     at = builder.add(builder.add(factors, index), builder.mul(v, factors_step))
