@@ -1,0 +1,261 @@
+"""One sparse matrix times one vector (or a few), in hardware and in software, with everything compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.errors import InputError
+from xorweave.golden.prepare import Prepared
+from xorweave.golden.spmv.cells import CellOrder
+from xorweave.golden.spmv.cpu import GROUP_WORDS, EncodedProduct
+from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr
+from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
+from xorweave.golden.spmv.sliced import slice_matrix
+from xorweave.sim.csr_run import CsrRun, simulate_csr
+from xorweave.sim.spmv_run import SpmvRun, simulate_spmv
+from xorweave.timing import Timing, cycles_per_second, measure
+
+ENCODED = "encoded"
+DENSE = "dense float32, NumPy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Software:
+    """One product on the processor.
+
+    Attributes
+    ----------
+    name : str
+    threads : int
+    seconds, fastest, slowest : float
+        Median, minimum and maximum of one product (of all vectors of the batch).
+    cycles : float
+        seconds in cycles of the processor's time-stamp counter.
+    bytes_read : int
+        The stored matrix; vectors and sums are not counted.
+    bytes_per_cycle : float
+    slots_used : float
+        Share of the multiplications made that are of kept weights.
+    speed_up : float
+        Over the dense product, one thread against one.
+    """
+
+    name: str
+    threads: int
+    seconds: float
+    fastest: float
+    slowest: float
+    cycles: float
+    bytes_read: int
+    bytes_per_cycle: float
+    slots_used: float
+    speed_up: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """All that was found out about one layer.
+
+    Attributes
+    ----------
+    name : str
+    rows, cols, kept, batch : int
+    dtype : str
+    agree : bool
+        Every product, in hardware and in software, equals the integer product bit for bit.
+    differing : tuple of str
+        Products that do not.
+    engine : SpmvRun or None
+        The encoded engine, simulated; None if simulation was left out.
+    csr, csr_equal_bytes : CsrRun or None
+        The CSR engine with as many lanes, and with the lanes that read as many bytes a cycle.
+    software : tuple of Software
+    missing : tuple of str
+        What was not measured, and why.
+    """
+
+    name: str
+    rows: int
+    cols: int
+    kept: int
+    batch: int
+    dtype: str
+    agree: bool
+    differing: tuple[str, ...]
+    engine: SpmvRun | None
+    csr: CsrRun | None
+    csr_equal_bytes: CsrRun | None
+    software: tuple[Software, ...]
+    missing: tuple[str, ...] = field(default=())
+
+    @property
+    def sparsity(self) -> float:
+        """Share of pruned weights."""
+        return 1.0 - self.kept / (self.rows * self.cols)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as plain JSON values; what was not measured is null."""
+        runs = {
+            name: None if run is None else run.as_json()
+            for name, run in (
+                ("engine", self.engine), ("csr_engine", self.csr), ("csr_engine_equal_bytes", self.csr_equal_bytes),
+            )
+        }  # fmt: skip
+        return {
+            "name": self.name, "rows": self.rows, "cols": self.cols, "sparsity": self.sparsity, "kept": self.kept,
+            "batch": self.batch, "dtype": self.dtype, "agree": self.agree, "differing": list(self.differing),
+            "rtl": runs, "cpu": [asdict(item) for item in self.software], "gpu": None,
+            "not_measured": list(self.missing),
+        }  # fmt: skip
+
+
+def as_matrix(name: str, item: Prepared) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """Return a prepared tensor as a matrix, (rows, the rest), and its mask.
+
+    Raises
+    ------
+    InputError
+        Its weights are not INT8 or INT4.
+    """
+    if item.number_format.name not in ("int8", "int4"):
+        raise InputError(
+            f"the engines multiply int8 and int4 weights: tensor {name} is {item.number_format.name}; add --dtype int8"
+        )
+    rows = item.values.shape[0]
+    mask = item.mask.reshape(rows, -1)
+    return np.where(mask, item.values.reshape(rows, -1), 0).astype(np.int8), mask
+
+
+def products(
+    matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str, threads: int, seed: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Make every product there is for a matrix; return them by name, and why some are missing."""
+    order = CellOrder(*matrix.shape, words=GROUP_WORDS * threads)
+    sliced = slice_matrix(matrix, "int4" if dtype == "int4" else "int8", mask=mask, order=order, seed=seed)
+    made: dict[str, Any] = {
+        ENCODED: EncodedProduct(sliced, threads),
+        "bitmap INT8": BitmapProduct(matrix, mask, threads),
+        "dense INT8": BitmapProduct(matrix, mask, threads, dense=True),
+        "CSR INT8": CsrProduct(matrix, mask, threads),
+    }
+    missing = []
+    try:
+        made["CSR float32, MKL"] = MklCsr(matrix, mask, threads)
+    except InputError as error:
+        missing.append(f"CSR float32, MKL: {error}")
+    if threads == 1:  # SciPy's products run on one core
+        made["CSR float32, SciPy"] = ScipyCsr(matrix, mask)
+        made["CSR int32, SciPy"] = ScipyCsr(matrix, mask, "int32")
+        made[DENSE] = NumpyDense(matrix, mask)
+    return made, missing
+
+
+def _software(
+    name: str, threads: int, timing: Timing, product: Any, slots_used: float, dense: float, rate: float
+) -> Software:
+    cycles = timing.median * rate
+    return Software(
+        name=name,
+        threads=threads,
+        seconds=timing.median,
+        fastest=min(timing.seconds),
+        slowest=max(timing.seconds),
+        cycles=cycles,
+        bytes_read=int(product.bytes_read),
+        bytes_per_cycle=product.bytes_read / cycles,
+        slots_used=slots_used,
+        speed_up=dense / timing.median,
+    )
+
+
+def measure_layer(
+    name: str,
+    item: Prepared,
+    *,
+    lanes: int = 64,
+    batch: int = 1,
+    repeats: int = 7,
+    threads: tuple[int, ...] = (1, 2),
+    simulate: bool = True,
+    seed: int = 0,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Layer:
+    """Multiply one layer with a batch of random INT8 vectors in every way, and compare the results bit for bit.
+
+    Raises
+    ------
+    InputError
+        The weights are not INT8 or INT4, or a number is out of range.
+    """
+    if batch < 1 or repeats < 1:
+        raise InputError(f"batch and repeats must be at least 1, not {batch} and {repeats}")
+    matrix, mask = as_matrix(name, item)
+    rows, cols = matrix.shape
+    kept = int(np.count_nonzero(mask))
+    dtype = item.number_format.name
+    vectors = np.random.default_rng(seed).integers(-128, 128, (batch, cols)).astype(np.int8)
+    given = vectors[0] if batch == 1 else vectors
+    wanted = vectors.astype(np.int32) @ matrix.T.astype(np.int32)
+    wrong, missing = [], []
+
+    engine = csr = equal = None
+    if simulate:
+        engine = simulate_spmv(matrix, mask, vectors, lanes=lanes, dtype=dtype, seed=seed)
+        progress(0.3)
+        csr = simulate_csr(matrix, mask, vectors, lanes=lanes, dtype=dtype, seed=seed)
+        progress(0.5)
+        # bytes a lane of the CSR engine reads in a cycle; so many lanes read what the encoded engine reads
+        fewer = max(1, round(engine.bytes_per_block / (csr.bytes_per_cycle / lanes)))
+        equal = simulate_csr(matrix, mask, vectors, lanes=fewer, dtype=dtype, seed=seed)
+        for run_name, run in (
+            ("encoded engine", engine),
+            ("CSR engine", csr),
+            ("CSR engine, equal bytes", equal),
+        ):
+            if run.mismatches or not np.array_equal(run.results, wanted):
+                wrong.append(run_name)
+    else:
+        missing.append("RTL: left out")
+    progress(0.6)
+
+    rate = cycles_per_second()
+    software: list[Software] = []
+    dense = 0.0
+    for count in sorted(threads):
+        made, absent = products(matrix, mask, dtype, count, seed)
+        missing += [f"{line} ({count} threads)" for line in absent]
+        for label, product in made.items():
+            if not np.array_equal(np.atleast_2d(product(given)), wanted):
+                wrong.append(f"{label}, {count} threads")
+        taken = measure(_calls(made, given), repeats)
+        if DENSE in taken:
+            dense = taken[DENSE].median
+        every = kept / (rows * cols)
+        for label, product in made.items():
+            used = every if label in (ENCODED, "dense INT8", "bitmap INT8", DENSE) else 1.0
+            software.append(_software(label, count, taken[label], product, used, dense, rate))
+        progress(0.6 + 0.4 * len(software) / (len(made) * len(threads)))
+    return Layer(
+        name=name,
+        rows=rows,
+        cols=cols,
+        kept=kept,
+        batch=batch,
+        dtype=dtype,
+        agree=not wrong,
+        differing=tuple(wrong),
+        engine=engine,
+        csr=csr,
+        csr_equal_bytes=equal,
+        software=tuple(software),
+        missing=tuple(missing),
+    )
+
+
+def _calls(made: Mapping[str, Any], given: NDArray[np.int8]) -> dict[str, Callable[[], object]]:
+    return {label: (lambda product=product: product(given)) for label, product in made.items()}
