@@ -60,4 +60,4 @@ def test_the_csv_has_a_row_for_every_tensor_and_format(run, source: Path, tmp_pa
 def test_an_unknown_format_is_named(run, source: Path) -> None:  # type: ignore[no-untyped-def]
     result = run(source, "--only", "dense,gzip")
     assert isinstance(result.exception, InputError)
-    assert str(result.exception).endswith("xor-shaped, not 'gzip'")
+    assert str(result.exception).endswith("xor-prefix, not 'gzip'")
