@@ -37,6 +37,7 @@ ZERO_BITS = 2  # of the zero's codeword, before it is known how many false ones 
 _WIDTHS = range(12, 41, 2)  # encoded bits a block of the densest group, tried
 _MAX_N_OUT = 4096
 _MAX_HEADS = 1024
+_TAPS = 4
 _DENSEST = 0.36  # beyond it a shaped mask costs as much as a bitmap
 
 
@@ -112,6 +113,16 @@ class PrefixTensor:
             "values": sum(group.bits for group in self.groups),
             "correction": self.corrections.bits(self.patches, self.n, self.number_format.n_w),
         }
+
+
+def group_code(n_in: int, n_out: int, n_s: int, seed: int) -> Code:
+    """Return the code of a group: chains of ten outputs with four fresh taps each.
+
+    Against dense rows that costs a fraction of a percent of the bits and saves nine tenths of the gates.
+    """
+    return Code.from_family(
+        "chain", n_in=n_in, n_out=n_out, n_s=n_s, seed=seed, taps=min(_TAPS, n_in * (n_s + 1))
+    )
 
 
 def _care_of(
@@ -287,7 +298,7 @@ def encode_prefix_tensor(
     planes[under], lengths[under] = book.bits_of(truth[under])
     groups = []
     for (first, end, care), n_in in zip(_care_of(book, masked, lengths), widths, strict=True):
-        code = Code.uniform(n_in=n_in, n_out=n_out, n_s=max_k // n_in - 1, seed=seed)
+        code = group_code(n_in, n_out, max_k // n_in - 1, seed)
         targets = planes >> np.uint64(book.planes - end) & np.uint64((1 << (end - first)) - 1)
         symbols = encode_segment(code, targets, care, rotated_rows(code))
         groups.append(PlaneGroup(first, end, code, symbols))
@@ -413,7 +424,7 @@ def read_prefix_tensor(
     book = _read_book(reader, n_w)
     spans = [(first, end) for first, end, _ in _care_of(book, np.zeros(0, np.uint8), np.zeros(0, np.int64))]
     n_out, seed = (reader.field(15), reader.field(32)) if spans else (1, 0)
-    codes = [Code.uniform(n_in=reader.field(11), n_s=reader.field(13), n_out=n_out, seed=seed) for _ in spans]
+    codes = [group_code(reader.field(11), n_out, reader.field(13), seed) for _ in spans]
     gap_bits = 0
     if mask_code is None:
         mask_symbols = reader.raw(n)
