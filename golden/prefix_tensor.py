@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.code import Code
-from xorweave.golden.codecs.bit_fields import BitReader, BitWriter, width_for
+from xorweave.golden.codecs.bit_fields import BitReader, BitWriter
 from xorweave.golden.corrections import JointCorrections, NoCorrections
 from xorweave.golden.decoder import decode_words
 from xorweave.golden.elimination import encode_segment, rotated_rows
@@ -26,7 +26,7 @@ from xorweave.golden.errors import InputError
 from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import NumberFormat, Words
 from xorweave.golden.plan import choose_plan, correction_cost
-from xorweave.golden.prefix_code import MAX_DEPTH, PrefixCode, make_prefix_code
+from xorweave.golden.prefix_code import PrefixCode, make_prefix_codes
 from xorweave.golden.queue_model import forecast
 from xorweave.golden.shaped_mask import ShapedMaskCode
 from xorweave.golden.shaped_mask_encoder import encode_mask
@@ -36,7 +36,6 @@ from xorweave.golden.stream import Patches
 ZERO_BITS = 2  # of the zero's codeword, before it is known how many false ones there are
 _WIDTHS = range(12, 41, 2)  # encoded bits a block of the densest group, tried
 _MAX_N_OUT = 4096
-_MAX_HEADS = 1024
 _TAPS = 4
 _DENSEST = 0.36  # beyond it a shaped mask costs as much as a bitmap
 
@@ -125,16 +124,6 @@ def group_code(n_in: int, n_out: int, n_s: int, seed: int) -> Code:
     )
 
 
-def _care_of(
-    book: PrefixCode, words: Words, lengths: NDArray[np.int64]
-) -> list[tuple[int, int, NDArray[np.bool_]]]:
-    """Return (first plane, end, care bits) of every group; words: what a decoded mask of 1 must read as."""
-    groups = [(first, end, lengths >= end) for first, end in book.groups]
-    if book.tail_bits and book.depth:
-        groups.append((book.depth, book.planes, (lengths > 0) & (words != 0)))
-    return groups
-
-
 def _block_counts(care: NDArray[np.int64], n: int, n_out: int) -> NDArray[np.int64]:
     """Care bits of each block; care: cumulative, shape (n + 1,)."""
     return np.diff(care[np.minimum(np.arange(-(-n // n_out) + 1) * n_out, n)])
@@ -180,53 +169,19 @@ def _choose_rates(
     return best
 
 
-def _heads(words: Words, n_w: int) -> list[int]:
-    """Head widths worth trying: words of many bits are told apart by their first few."""
-    if n_w <= 8:
-        return [n_w]
-    heads = [head for head in (5, 6, 7, 8, 9, 10, 12) if head < n_w]
-    if np.unique(words).size <= _MAX_HEADS:
-        heads.append(n_w)
-    return heads
-
-
-def _guess(book: PrefixCode, words: Words, patch_bits: float) -> float:
-    """Return about what a code book costs: codewords, tails, table and patches, at the limit of the XOR code."""
-    _, lengths = book.bits_of(words)
-    tails = book.tail_bits * int(((lengths > 0) & (words != 0)).sum())
-    return (
-        float(lengths.sum())
-        + tails
-        + table_bits(book)
-        + patch_bits * int(((lengths == 0) & (words != 0)).sum())
-    )
-
-
 def _choose_book(
-    words: Words, under: NDArray[np.bool_], n_w: int, max_k: int
+    truth: Words, under: NDArray[np.bool_], number_format: NumberFormat, max_k: int
 ) -> tuple[PrefixCode, int, list[int]]:
-    """Choose code book and rates; words: in scan order, what each position under the mask must read as."""
-    n = words.size
-    stored = words[under]
+    """Choose code book and rates; truth: in scan order, what each position under the mask must read as."""
+    n, n_w = truth.size, number_format.n_w
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
-
-    def made(head: int, longest: int) -> PrefixCode:
-        return make_prefix_code(stored, n_w, head, longest=longest, patch_bits=patch_bits)
-
-    heads = _heads(stored, n_w)
-    head = min(heads, key=lambda bits: _guess(made(bits, 12), stored, patch_bits)) if heads[1:] else heads[0]
+    stored = truth[under]
     best: tuple[float, PrefixCode, int, list[int]] | None = None
-    depths = set()
-    for longest in range(2, MAX_DEPTH - 1):
-        book = made(head, longest)
-        guess = _guess(book, stored, patch_bits)
-        if book.depth in depths or (best is not None and guess > best[0]):
-            continue
-        depths.add(book.depth)
-        lengths = np.zeros(n, np.int64)
-        lengths[under] = book.bits_of(stored)[1]
-        cost, n_out, widths = _choose_rates(_care_of(book, words, lengths), n, n_w, max_k)
-        cost += table_bits(book) + patch_bits * int((under & (lengths == 0) & (words != 0)).sum())
+    for book in make_prefix_codes(stored, n_w, folded=not number_format.is_float, patch_bits=patch_bits):
+        rank = np.full(n, -1, np.int64)
+        rank[under] = book.rank_of(stored)
+        cost, n_out, widths = _choose_rates(book.care_groups(rank), n, n_w, max_k)
+        cost += table_bits(book) + patch_bits * int((under & (rank < 0) & (truth != 0)).sum())
         if best is None or cost < best[0]:
             best = (cost, book, n_out, widths)
     assert best is not None
@@ -291,13 +246,12 @@ def encode_prefix_tensor(
         wanted = scan.to_scan(kept)
         under, mask_symbols = wanted, wanted.astype(np.uint8)
     truth = scan.to_scan(np.where(kept, words, words.dtype.type(0)))
-    masked = np.where(under, truth, truth.dtype.type(0))
-    book, n_out, widths = _choose_book(masked, under, n_w, max_k)
+    book, n_out, widths = _choose_book(truth, under, number_format, max_k)
     planes = np.zeros(n, np.uint64)
-    lengths = np.zeros(n, np.int64)
-    planes[under], lengths[under] = book.bits_of(truth[under])
+    rank = np.full(n, -1, np.int64)
+    planes[under], rank[under] = book.bits_of(truth[under])
     groups = []
-    for (first, end, care), n_in in zip(_care_of(book, masked, lengths), widths, strict=True):
+    for (first, end, care), n_in in zip(book.care_groups(rank), widths, strict=True):
         code = group_code(n_in, n_out, max_k // n_in - 1, seed)
         targets = planes >> np.uint64(book.planes - end) & np.uint64((1 << (end - first)) - 1)
         symbols = encode_segment(code, targets, care, rotated_rows(code))
@@ -345,35 +299,31 @@ def decode_prefix_tensor(tensor: PrefixTensor) -> NDArray:
 # -- the stream ---------------------------------------------------------------------------------------------------
 _LENGTH_BITS = 32
 _SCAN_BITS = 40
+_LENGTH_FIELD, _TAIL_FIELD = 4, 6
 _MASK_FIELDS = (("n_in", 11), ("n_out", 15), ("parities", 4), ("window", 7), ("taps", 7), ("seed", 32))
 
 
 def _write_book(writer: BitWriter, book: PrefixCode) -> int:
-    """Append the code book: the length of every symbol there can be, or the symbols there are, by length."""
-    bits = writer.field(book.head_bits, 6) + writer.field(book.depth, 5)
-    width = width_for(book.depth)
-    listed = book.depth * (book.head_bits + 1) + book.symbols.size * (book.head_bits + 1)
-    everyone = (book.zero + 1) * width
-    bits += writer.field(int(everyone < listed), 1)
-    if everyone < listed:
-        lengths = np.zeros(book.zero + 1, np.int64)
-        lengths[book.symbols] = book.lengths
-        return bits + writer.fields(lengths, width)
-    per_length = np.bincount(book.lengths, minlength=book.depth + 1)[1:]
-    return bits + writer.fields(np.concatenate([per_length, book.symbols]), book.head_bits + 1)
+    """Append the classes: length of the codeword, tail + 1, prefix."""
+    bits = writer.field(book.lengths.size, 16) + writer.field(int(book.folded), 1)
+    for length, tail, prefix in zip(book.lengths, book.tails, book.prefixes, strict=True):
+        bits += writer.field(int(length), _LENGTH_FIELD) + writer.field(int(tail) + 1, _TAIL_FIELD)
+        if tail >= 0:
+            bits += writer.field(int(prefix), book.n_w - 1 - int(tail))
+    return bits
 
 
 def _read_book(reader: BitReader, n_w: int) -> PrefixCode:
-    head_bits, depth = reader.field(6), reader.field(5)
-    if reader.field(1):
-        every = reader.fields((1 << head_bits) + 1, width_for(depth)).astype(np.int64)
-        symbols = np.flatnonzero(every)
-        symbols = symbols[np.argsort(every[symbols], kind="stable")]
-        return PrefixCode(n_w, head_bits, symbols, every[symbols])
-    per_length = reader.fields(depth, head_bits + 1).astype(np.int64)
-    lengths = np.repeat(np.arange(1, depth + 1), per_length)
-    symbols = reader.fields(lengths.size, head_bits + 1).astype(np.int64)
-    return PrefixCode(n_w, head_bits, symbols, lengths)
+    classes = reader.field(16)
+    folded = bool(reader.field(1))
+    rows = []
+    for _ in range(classes):
+        length, tail = reader.field(_LENGTH_FIELD), reader.field(_TAIL_FIELD) - 1
+        if tail >= n_w:
+            raise InputError(f"the tail of a class must be at most {n_w - 1} bits, not {tail}")
+        rows.append((length, tail, reader.field(n_w - 1 - tail) if tail >= 0 else 0))
+    table = np.array(rows, np.int64).reshape(classes, 3)
+    return PrefixCode(n_w, folded, table[:, 0], table[:, 1], table[:, 2])
 
 
 def table_bits(book: PrefixCode) -> int:
@@ -422,7 +372,7 @@ def read_prefix_tensor(
     if reader.field(1):
         mask_code = ShapedMaskCode(**{name: reader.field(width) for name, width in _MASK_FIELDS})
     book = _read_book(reader, n_w)
-    spans = [(first, end) for first, end, _ in _care_of(book, np.zeros(0, np.uint8), np.zeros(0, np.int64))]
+    spans = [(first, end) for first, end, _ in book.care_groups(np.zeros(0, np.int64))]
     n_out, seed = (reader.field(15), reader.field(32)) if spans else (1, 0)
     codes = [group_code(reader.field(11), n_out, reader.field(13), seed) for _ in spans]
     gap_bits = 0

@@ -75,12 +75,12 @@ def test_small_and_constant_tensors_come_back(shape: tuple[int, int], value: int
 
 
 def test_words_of_few_kinds_have_codewords_whole() -> None:
-    """Shared values of a clustered FP32 layer: no tail is stored."""
+    """Shared values of a clustered FP32 layer: next to no tail is stored."""
     random = np.random.default_rng(3)
     centroids = random.standard_normal(16).astype(np.float32)
     values = np.where(random.random((80, 90)) < 0.2, random.choice(centroids, (80, 90)), 0).astype(np.float32)
     stored = encode_prefix_tensor(values, number_format("fp32"), beam=64)
-    assert stored.book.tail_bits == 0 and stored.book.depth < 9
+    assert stored.book.tails.max() < 4 and stored.book.depth < 9
     assert np.array_equal(through_the_stream(stored), values)
 
 

@@ -10,27 +10,23 @@ from equivalence import proved_equal
 from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
 from xorweave.golden.number_format import number_format
-from xorweave.golden.prefix_code import PrefixCode, make_prefix_code
+from xorweave.golden.prefix_code import PrefixCode, make_prefix_codes
 from xorweave.golden.prefix_tensor import decode_prefix_tensor, encode_prefix_tensor
 from xorweave.hw.prefix_decoder import PrefixDecoder, PrefixWord, symbols_word
 from xorweave.hw.verilog import amaranth_verilog
 
-# lengths 1, 2, 4, 4 of 3-bit heads with a tail bit; 4 is the word 0 (2^3 = 8), and one codeword stands for nothing
-SMALL = PrefixCode(4, 3, np.array([5, 8, 1, 2]), np.array([1, 2, 4, 4]))
+# classes of magnitudes 4 to 7, the word 0, 2 and 3, 1; one codeword stands for nothing
+SMALL = PrefixCode(4, True, np.array([1, 2, 4, 4]), np.array([2, -1, 1, 0]), np.array([1, 0, 1, 1]))
+FLOAT = PrefixCode(6, False, np.array([1, 2, 2]), np.array([3, 5 - 2, -1]), np.array([1, 2, 0]))
 
 
-def normal_book(longest: int) -> PrefixCode:
-    drawn = np.random.default_rng(1).standard_normal(3000) * 30
-    return make_prefix_code(
-        np.clip(np.round(drawn), -127, 127).astype(np.int8).view(np.uint8),
-        8,
-        8,
-        longest=longest,
-        patch_bits=20,
-    )
+def normal_book() -> PrefixCode:
+    drawn = np.round(np.random.default_rng(1).standard_normal(3000) * 30)
+    words = np.clip(drawn, -127, 127).astype(np.int8).view(np.uint8)
+    return make_prefix_codes(words, 8, folded=True, patch_bits=20)[-1]
 
 
-@pytest.mark.parametrize("book", [SMALL, normal_book(10)], ids=["small", "normal"])
+@pytest.mark.parametrize("book", [SMALL, FLOAT, normal_book()], ids=["small", "float", "normal"])
 def test_every_value_of_the_planes_reads_as_in_the_golden_table(book: PrefixCode) -> None:
     dut = PrefixWord(book)
     every = np.arange(1 << book.planes, dtype=np.uint64)
@@ -75,12 +71,20 @@ def reference(book: PrefixCode, groups: list[tuple[int, Code]], flip: bool = Fal
         bits = [f"p{g}_{r}_{q}" for g, (planes, _) in enumerate(groups) for q in reversed(range(planes))]
         lines.append(f"wire [{book.planes - 1}:0] c{r} = {{{', '.join(bits)}}};")
         text = f"{book.n_w}'d0"
-        for symbol, length, code in zip(book.symbols, book.lengths, book.first_codes, strict=True):
+        low = book.tail_planes
+        for length, tail, prefix, code in zip(
+            book.lengths, book.tails, book.prefixes, book.first_codes, strict=True
+        ):
             high = book.planes - 1
             value = int(code) >> (book.depth - int(length))
             same = f"c{r}[{high}:{high - int(length) + 1}] == {int(length)}'d{value}"
-            tail = f", c{r}[{book.tail_bits - 1}:0]" if book.tail_bits else ""
-            word = f"{book.n_w}'d0" if symbol == book.zero else f"{{{book.head_bits}'d{int(symbol)}{tail}}}"
+            word = f"{book.n_w}'d0"
+            if tail >= 0:
+                magnitude = f"{book.n_w - 1 - int(tail)}'d{int(prefix)}"
+                if tail:
+                    magnitude += f", c{r}[{int(tail) - 1}:0]"
+                ones = f"{{{book.n_w - 1}{{c{r}[{low}]}}}}" if book.folded else f"{book.n_w - 1}'d0"
+                word = f"{{c{r}[{low}], {{{magnitude}}} ^ {ones}}}"
             text = f"({same}) ? {word} : {text}"
         lines.append(
             f"assign o__payload[{(r + 1) * book.n_w - 1}:{r * book.n_w}] = "
@@ -115,6 +119,7 @@ GROUPS = [
     (1, Code.uniform(n_in=2, n_out=6, n_s=3, seed=1)),
     (2, Code.uniform(n_in=1, n_out=6, n_s=4, seed=2)),
     (1, Code.uniform(n_in=2, n_out=6, n_s=0, seed=3)),
+    (2, Code.uniform(n_in=1, n_out=6, n_s=1, seed=4)),
 ]
 
 
@@ -175,7 +180,7 @@ def test_a_tensor_comes_out_of_the_gates_as_of_the_golden_decoder() -> None:
 
 
 def test_groups_must_make_up_the_planes() -> None:
-    with pytest.raises(InputError, match="the groups must have 5 planes together"):
+    with pytest.raises(InputError, match="the groups must have 7 planes together"):
         PrefixDecoder(SMALL, GROUPS[:2])
     with pytest.raises(InputError, match="the groups of planes must have one n_out"):
-        PrefixDecoder(SMALL, [*GROUPS[:3], (1, Code.uniform(n_in=1, n_out=5, n_s=0))])
+        PrefixDecoder(SMALL, [*GROUPS[:4], (2, Code.uniform(n_in=1, n_out=5, n_s=0))])
