@@ -157,7 +157,7 @@ def _weightless(tensor: PrunedTensor) -> DecoderGates:
     labels = np.random.default_rng(0).integers(0, 16, keys.size)
     table = Bloomier.build(keys, labels, t=8, k=4, layout="fuse", key_bits=(tensor.n - 1).bit_length())
     pairs = greedy_pairs(table.hash.first[:, :-1]), greedy_pairs(table.hash.second)
-    memory = table.k * bank_depth(table.layout) * table.t if hasattr(table, "k") else table.bits
+    memory = 4 * bank_depth(table.layout) * 8
     return DecoderGates(
         codec="weightless",
         weights_per_cycle=WIDTH,
