@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from xorweave.golden.bit_source import BitSource
 from xorweave.golden.errors import InputError
@@ -148,7 +147,7 @@ def graph_structure(
     if not 0 <= history <= older:
         raise InputError(f"history must be between 0 and n_in * n_s = {older}, not {history}")
     used = n_in + (history or older)
-    if not 2 <= start or start + run - 1 > used:
+    if start < 2 or start + run - 1 > used:
         raise InputError(f"start must be between 2 and {used - run + 1} with runs of {run}, not {start}")
     source = BitSource(f"graph;{n_in};{n_out};{n_s};{seed};{pool};{run};{start};{history}")
     newest, every = Deck(source, list(range(n_in))), Deck(source, list(range(used)))

@@ -10,7 +10,6 @@ from xorweave.golden.generators import paired_structure
 from xorweave.golden.graph_code import graph_structure
 from xorweave.hw.xor_network import Gate, XorNetwork
 
-
 STRUCTURES = {"paired": paired_structure, "graph": graph_structure}
 
 
