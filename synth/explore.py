@@ -14,7 +14,7 @@ from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
 from xorweave.hw.axis_decoder import DecoderConfig
 from xorweave.hw.package import decoder_verilog
-from xorweave.hw.xor_paired import paired_network
+from xorweave.hw.xor_paired import STRUCTURES, paired_network
 from xorweave.hw.xor_synthesis import optimize
 from xorweave.synth.overhead import measure_overhead
 from xorweave.synth.reference import DecoderShape, reference_verilog
@@ -156,7 +156,7 @@ def evaluate(
     if candidate.sharing == "yosys":
         text = reference_verilog(shape, "top")
     else:
-        paired = code.family == "paired"
+        paired = code.family in STRUCTURES
         config = DecoderConfig(
             code=code,
             n_w=shape.n_w,
