@@ -25,6 +25,7 @@ from xorweave.synth.synthesis import SynthesisResult, map_to_cells, with_rate
 # anything else is counted, but not proved: its equivalence is "not run", never a guess.
 _MODELLED: dict[str, object] = {
     "transform": "none",
+    "rates": [],
     "dense_corrections": False,
     "gap_bits": 0,
     "length_bits": 0,
@@ -54,6 +55,7 @@ def shape_from_manifest(manifest: Mapping[str, Any]) -> DecoderShape:
             n_w=manifest["n_w"],
             patches_per_block=manifest["patches_per_block"],
             inversion=manifest["inversion"],
+            constant_planes=manifest.get("constant_planes", 0),
             mask=manifest["mask"],
             input_register=manifest["input_register"],
             output_register=manifest["output_register"],

@@ -28,6 +28,8 @@ class DecoderShape:
         Slots of the correction stage; 0 means no such stage.
     inversion : int or None
         Fixed inversion word, or None for a port.
+    constant_planes : int
+        Bit q: plane q decodes to 0, and its symbol bits are ignored.
     mask : bool
     input_register : bool
         The newest symbol is held in a register; otherwise it goes straight to the network.
@@ -40,6 +42,7 @@ class DecoderShape:
     n_w: int = 1
     patches_per_block: int = 0
     inversion: int | None = 0
+    constant_planes: int = 0
     mask: bool = False
     input_register: bool = False
     output_register: bool = False
@@ -82,7 +85,9 @@ class DecoderShape:
         window = Code(n_in=n_in, n_out=length, n_s=code.n_s, generator=np.eye(length, dtype=np.uint8))
         inversion = self.inversion if self.inversion is None else int(self.inversion != 0)
         patches = min(self.patches_per_block, 1)
-        return replace(self, code=window, n_w=1, inversion=inversion, patches_per_block=patches)
+        return replace(
+            self, code=window, n_w=1, inversion=inversion, patches_per_block=patches, constant_planes=0
+        )
 
     def streams(self) -> list[tuple[str, int]]:
         """Return the input streams, (AXI prefix, width of tdata), symbols first."""
@@ -202,6 +207,9 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
     for row, taps in enumerate(code.generator):
         columns = np.flatnonzero(taps)
         for q in range(n_w):
+            if shape.constant_planes >> q & 1:
+                lines.append(f"  assign decoded[{row * n_w + q}] = 1'b0;")
+                continue
             terms = " ^ ".join(f"window[{column * n_w + q}]" for column in columns) or "1'b0"
             lines.append(f"  assign decoded[{row * n_w + q}] = {terms};")
 
