@@ -266,5 +266,6 @@ def simulate_csr(
         load_words=load_words or min(DEFAULT_LOAD_WORDS, banks),
         result_words=result_words or min(DEFAULT_RESULT_WORDS, lanes),
     )
-    simulator = CsrSimulator(config, folder, fast=int(mask.sum()) > 1 << 14)
+    # compiling for speed takes longer than many a run
+    simulator = CsrSimulator(config, folder, fast=int(mask.sum()) * banks > 1 << 26)
     return simulator.run(weights, mask, vectors, stalls=stalls, seed=seed)
