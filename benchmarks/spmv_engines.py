@@ -106,8 +106,9 @@ def layout_table(lanes: int) -> None:
 class _Engines:
     """Compiled models, kept for every mask that fits them."""
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, lanes: int, banks_per_lane: int = 2) -> None:
         self.lanes = lanes
+        self.banks_per_lane = banks_per_lane
         self._ours: dict[object, SpmvSimulator] = {}
         self._csr: dict[tuple[int, int, int], CsrSimulator] = {}
 
@@ -123,7 +124,7 @@ class _Engines:
         return self._ours[key].run(matrix, vector, **options)  # type: ignore[arg-type]
 
     def csr(self, weights: NDArray, mask: NDArray, vector: NDArray, lanes: int) -> CsrRun:
-        banks = 1 << (2 * lanes - 1).bit_length()
+        banks = 1 << (self.banks_per_lane * lanes - 1).bit_length()
         key = mask.shape[1], lanes, banks
         if key not in self._csr:
             config = CsrConfig(
@@ -134,9 +135,9 @@ class _Engines:
         return self._csr[key].run(weights, mask, vector)
 
 
-def cycles_table(lanes: int) -> None:
+def cycles_table(lanes: int, banks_per_lane: int) -> None:
     """Cycles of both engines, at equal lanes and at equal bytes a cycle."""
-    engines = _Engines(lanes)
+    engines = _Engines(lanes, banks_per_lane)
     print(f"\n{lanes} lanes, INT8 x INT8, batch 1. Dense on as many lanes: 2048 * 512 / {lanes} =", end=" ")
     print(f"{2048 * 512 // lanes} cycles.\n")
     print("| mask | S | N_in | blocks + constant | mismatches | slots used | kB read | B a cycle |")
@@ -264,7 +265,7 @@ def main() -> None:
     if "layout" in options.tables:
         layout_table(options.lanes)
     if "cycles" in options.tables:
-        cycles_table(options.lanes)
+        cycles_table(options.lanes, options.banks_per_lane)
     if "width" in options.tables:
         width_table(options.lanes)
     if "synth" in options.tables:
