@@ -124,7 +124,13 @@ def _model_check(aiger: str, directory: Path, timeout_s: float) -> str:
 
 
 def prove_equivalent(
-    netlist: Path, top: str, shape: DecoderShape, *, liberty: Path | None = None, timeout_s: float = 300
+    netlist: Path,
+    top: str,
+    shape: DecoderShape,
+    *,
+    liberty: Path | None = None,
+    models: str | None = None,
+    timeout_s: float = 300,
 ) -> str:
     """Prove lemma 1: a netlist and the plain reference agree on every output in every cycle.
 
@@ -137,6 +143,8 @@ def prove_equivalent(
         Which decoder it claims to be.
     liberty : Path, optional
         Plain Liberty file whose cells the netlist uses.
+    models : str, optional
+        Verilog of the netlist's cells, such as Yosys' own simulation models of an FPGA family.
     timeout_s : float
 
     Returns
@@ -158,6 +166,9 @@ def prove_equivalent(
         if liberty is not None:
             (directory / "cells.lib").write_text(liberty.read_text())
             cells = "read_liberty -ignore_miss_func -ignore_miss_dir cells.lib"
+        elif models is not None:
+            # only cells that the netlist has are worked out: some family's memories take minutes
+            cells = f"read_verilog -defer {models}"
         run_yosys(
             f"""
 {cells}

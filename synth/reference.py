@@ -33,6 +33,8 @@ class DecoderShape:
         Fixed inversion word, or None for a port.
     transform : str
         Map of words undone after the inversion: ``none``, ``difference`` or ``sign-magnitude``.
+    constant_planes : int
+        Bit q: plane q decodes to 0, and its symbol bits are ignored.
     mask : bool
     input_register : bool
         The newest symbol is held in a register; otherwise it goes straight to the network.
@@ -47,6 +49,7 @@ class DecoderShape:
     dense_corrections: bool = False
     inversion: int | None = 0
     transform: str = "none"
+    constant_planes: int = 0
     mask: bool = False
     input_register: bool = False
     output_register: bool = False
@@ -91,7 +94,13 @@ class DecoderShape:
         inversion = self.inversion if self.inversion is None else int(self.inversion != 0)
         patches = min(self.patches_per_block, 1)
         return replace(
-            self, code=window, n_w=1, inversion=inversion, patches_per_block=patches, transform="none"
+            self,
+            code=window,
+            n_w=1,
+            inversion=inversion,
+            patches_per_block=patches,
+            transform="none",
+            constant_planes=0,
         )
 
     def streams(self) -> list[tuple[str, int]]:
@@ -215,6 +224,9 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
     for row, taps in enumerate(code.generator):
         columns = np.flatnonzero(taps)
         for q in range(n_w):
+            if shape.constant_planes >> q & 1:
+                lines.append(f"  assign decoded[{row * n_w + q}] = 1'b0;")
+                continue
             terms = " ^ ".join(f"window[{column * n_w + q}]" for column in columns) or "1'b0"
             lines.append(f"  assign decoded[{row * n_w + q}] = {terms};")
 

@@ -16,6 +16,7 @@ from xorweave.commands.explore import explore
 from xorweave.commands.generate import generate
 from xorweave.commands.inspect import inspect
 from xorweave.commands.prune import prune
+from xorweave.commands.reproduce import reproduce
 from xorweave.commands.simulate import simulate
 from xorweave.commands.sparsity import sparsity
 from xorweave.commands.spmv import spmv
@@ -29,19 +30,8 @@ app = typer.Typer(
     help="Lossless fixed-to-fixed XOR codes for pruned neural-network weights, from encoder to gates.",
 )
 for command in (
-    demo,
-    encode,
-    decode,
-    inspect,
-    generate,
-    simulate,
-    synth,
-    explore,
-    spmv,
-    codecs,
-    prune,
-    sparsity,
-):
+    demo, encode, decode, inspect, generate, simulate, synth, explore, spmv, codecs, prune, sparsity, reproduce,
+):  # fmt: skip
     app.command()(command)
 
 
