@@ -37,6 +37,7 @@ ZERO_BITS = 2  # of the zero's codeword, before it is known how many false ones 
 _WIDTHS = range(12, 41, 2)  # encoded bits a block of the densest group, tried
 _MAX_N_OUT = 4096
 _TAPS = 4
+_BOOKS = 5  # code books for which all rates are judged
 _DENSEST = 0.36  # beyond it a shaped mask costs as much as a bitmap
 
 
@@ -176,8 +177,16 @@ def _choose_book(
     n, n_w = truth.size, number_format.n_w
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
     stored = truth[under]
-    best: tuple[float, PrefixCode, int, list[int]] | None = None
+    candidates = []
     for book in make_prefix_codes(stored, n_w, folded=not number_format.is_float, patch_bits=patch_bits):
+        rank = book.rank_of(stored)
+        per_class = np.bincount(rank[rank >= 0], minlength=book.lengths.size)
+        told = per_class @ (book.lengths + book.tails + 1) + patch_bits * int(
+            ((rank < 0) & (stored != 0)).sum()
+        )
+        candidates.append((float(told) + table_bits(book), len(candidates), book))
+    best: tuple[float, PrefixCode, int, list[int]] | None = None
+    for _, _, book in sorted(candidates)[:_BOOKS]:
         rank = np.full(n, -1, np.int64)
         rank[under] = book.rank_of(stored)
         cost, n_out, widths = _choose_rates(book.care_groups(rank), n, n_w, max_k)

@@ -36,5 +36,5 @@ def test_the_stored_table_has_every_decoder_there_is() -> None:
 
 
 def test_formats_without_a_decoder_are_named() -> None:
-    with pytest.raises(InputError, match="a decoder in RTL must be one of bitmap, eie, .* not 'zstd'"):
+    with pytest.raises(InputError, match=r"a decoder in RTL must be one of bitmap, eie, .* not 'zstd'"):
         measure_gates("zstd")
