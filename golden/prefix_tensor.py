@@ -177,7 +177,7 @@ def _choose_book(
     n, n_w = truth.size, number_format.n_w
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
     stored = truth[under]
-    candidates = []
+    candidates: list[tuple[float, int, PrefixCode]] = []
     for book in make_prefix_codes(stored, n_w, folded=not number_format.is_float, patch_bits=patch_bits):
         rank = book.rank_of(stored)
         per_class = np.bincount(rank[rank >= 0], minlength=book.lengths.size)
