@@ -1,0 +1,55 @@
+"""CUDA C++ source of the kernels for one code: the files of `cuda` around a decoder written out tap by tap.
+
+The decoder of a code is straight-line: two or three operations a tap, with shifts known to the compiler. That is what
+makes the state and the window registers of a thread, and it is why a kernel belongs to a code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xorweave.golden.code import Code
+from xorweave.golden.decoder import tap_lists
+from xorweave.golden.spmv.tiled import TiledMatrix
+
+SOURCES = Path(__file__).with_name("cuda")
+
+
+def product_source(matrix: TiledMatrix, vectors: int, warps: int) -> str:
+    """Return the source of the kernels that multiply this matrix with `vectors` vectors at once, `warps` a block."""
+    code, n_w, halves = matrix.code, matrix.encoded.number_format.n_w, matrix.order.halves
+    sizes = {
+        "N_W": n_w,
+        "N_IN": code.n_in,
+        "N_OUT": code.n_out,
+        "RUN": matrix.order.run,
+        "WORDS": 16 if halves else 4,
+        "VECTORS": vectors,
+        "WARPS": warps,
+    }
+    lines = [f"#define XW_{name} {size}" for name, size in sizes.items()]
+    lines += ['#include "lanes.cuh"', '#include "decoder.cuh"', '#include "walk.cuh"', ""]
+    lines += decoder_lines(code, matrix.order.run)
+    lines += ["", f'#include "{"halves" if halves else "integers"}.cuh"', ""]
+    return "\n".join(lines)
+
+
+def bitmap_source(vectors: int, warps: int) -> str:
+    """Return the source of the bitmap kernel."""
+    return f'#define XW_VECTORS {vectors}\n#define XW_WARPS {warps}\n#include "lanes.cuh"\n#include "bitmap.cuh"\n'
+
+
+def decoder_lines(code: Code, run: int) -> list[str]:
+    """Return the lines of ``decode_outputs(window, sink)``, which gives every output of a block to the sink in turn."""
+    starts, ages, bits, goes_on = tap_lists(code)
+    lines = [f"// {code.spec}", "template <class Sink>", "XW_INLINE void decode_outputs(const Window& window, Sink& sink) {"]
+    lines.append("    State state;")
+    for r in range(code.n_out):
+        if not goes_on[r]:
+            lines.append("    state.clear();")
+        taps = range(starts[r], starts[r + 1])
+        lines += [f"    window.add<{bits[tap]}, {ages[tap]}>(state);" for tap in taps]
+        lines.append("    sink.output(state);")
+        if (r + 1) % run == 0:
+            lines.append("    sink.end_run();")
+    return [*lines, "}"]

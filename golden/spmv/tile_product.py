@@ -1,0 +1,197 @@
+"""Algorithm 2 on a GPU (or on its stand-in): factors, product and patches, in two launches."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.errors import InputError
+from xorweave.golden.spmv.kernels import bitmap_source, product_source
+from xorweave.golden.spmv.tiled import TiledMatrix
+
+MAX_VECTORS = 8  # decoded once for so many vectors; more go in several passes
+_HALF_WARPS = 2
+_BITMAP_WARPS = 8
+
+
+class Device(Protocol):
+    """Where kernels run: a GPU, or the host build of them."""
+
+    name: str
+
+    def array(self, values: NDArray) -> Any: ...
+    def empty(self, shape: tuple[int, ...], dtype: type) -> Any: ...
+    def to_host(self, values: Any) -> NDArray: ...
+    def launch(self, source: str, kernel: str, blocks: int, warps: int, arguments: list[Any]) -> None: ...
+
+
+def _parts(count: int, size: int) -> int:
+    return -(-count // size)
+
+
+class TileProduct:
+    """Products of a tiled matrix: INT8 or INT4 with INT8 vectors to INT32, FP16 with FP16 vectors to float32.
+
+    Parameters
+    ----------
+    matrix : TiledMatrix
+    device : Device
+    """
+
+    def __init__(self, matrix: TiledMatrix, device: Device) -> None:
+        self.matrix, self.device = matrix, device
+        order = matrix.order
+        self._halves = order.halves
+        self._warps = _HALF_WARPS if self._halves else matrix.encoded.number_format.n_w
+        self.vector_dtype = np.dtype(np.float16 if self._halves else np.int8)
+        self._sum_dtype = np.float32 if self._halves else np.int32
+        self._symbols = device.array(matrix.symbols)
+        self._mask = device.array(matrix.mask)
+        self._places = device.array(order.placed_columns())
+        self._patches = int(matrix.patch_rows.size)
+        # arrays without entries have no address on some devices
+        self._patch_rows = device.array(matrix.patch_rows if self._patches else np.zeros(1, np.int32))
+        self._patch_columns = device.array(matrix.patch_columns if self._patches else np.zeros(1, np.int32))
+        self._patch_values = device.array(
+            matrix.patch_values.astype(self._sum_dtype) if self._patches else np.zeros(1, self._sum_dtype)
+        )
+        self._factors: dict[int, Any] = {}
+
+    def _source(self, vectors: int) -> str:
+        return product_source(self.matrix, vectors, self._warps)
+
+    def run(self, vectors: Any, product: Any, count: int) -> None:
+        """Multiply `count` vectors (1 to 8) that are on the device into `product`, on the device too."""
+        matrix, order, device, source = self.matrix, self.matrix.order, self.device, self._source(count)
+        warps, tiles = self._warps, order.factor_tiles
+        words = tiles * (256 if self._halves else 64 * count)
+        if count not in self._factors:
+            self._factors[count] = device.empty((words,), np.uint32)
+        factors = self._factors[count]
+        kind = "half" if self._halves else "integer"
+        parts = max(_parts(count * order.rows, 32), tiles * 8 if self._halves else count * tiles * 8)
+        common = [vectors, self._places, order.columns, tiles, order.rows, factors, product]
+        device.launch(source, f"{kind}_factors_kernel", _parts(parts, warps), warps, common)
+        patches = [self._patches, self._patch_rows, self._patch_columns, self._patch_values, vectors, product]
+        walk = [order.rows, order.columns, order.row_tiles, order.rotation]
+        stream = [matrix.segment_groups, matrix.encoded.inversion]
+        if self._halves:
+            group_blocks = _parts(order.groups, warps)
+            sizes = [order.groups, group_blocks, *stream, *walk]
+        else:
+            group_blocks = order.groups
+            sizes = [order.groups, *stream, *walk, tiles]
+        device.launch(
+            source,
+            f"{kind}_product_kernel",
+            group_blocks + _parts(self._patches, 32 * warps),
+            warps,
+            [self._symbols, self._mask, factors, *sizes, *patches],
+        )
+
+    def __call__(self, vectors: NDArray) -> NDArray:
+        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows).
+
+        Raises
+        ------
+        InputError
+            The vectors have another dtype or another length.
+        """
+        order = self.matrix.order
+        if vectors.dtype != self.vector_dtype or vectors.shape[-1:] != (order.columns,) or vectors.ndim > 2:
+            raise InputError(
+                f"vectors must be {self.vector_dtype} of length {order.columns}, not {vectors.dtype} {vectors.shape}"
+            )
+        batch = np.atleast_2d(vectors)
+        result = np.empty((batch.shape[0], order.rows), self._sum_dtype)
+        for first in range(0, batch.shape[0], MAX_VECTORS):
+            some = batch[first : first + MAX_VECTORS]
+            product = self.device.empty((some.shape[0], order.rows), self._sum_dtype)
+            self.run(self.device.array(some.view(np.uint16) if self._halves else some), product, some.shape[0])
+            result[first : first + MAX_VECTORS] = self.device.to_host(product)
+        return result[0] if vectors.ndim == 1 else result
+
+    def dense(self) -> NDArray:
+        """Decode to the matrix itself, shape (rows, columns), patches applied: what the product multiplies with."""
+        matrix, order, n_w = self.matrix, self.matrix.order, self.matrix.encoded.number_format.n_w
+        n_out, warps, device = order.n_out, self._warps, self.device
+        shape = (order.groups, n_out, 32, 16) if self._halves else (order.groups, n_w, n_out, order.words)
+        words = device.empty(shape, np.uint32)
+        stream = [matrix.segment_groups, matrix.encoded.inversion, words]
+        blocks, sizes = order.groups, stream
+        if self._halves:
+            blocks, sizes = _parts(order.groups, warps), [order.groups, *stream]
+        kernel = f"{'half' if self._halves else 'integer'}_words_kernel"
+        device.launch(self._source(1), kernel, blocks, warps, [self._symbols, self._mask, *sizes])
+        decoded = device.to_host(words)
+        if self._halves:
+            halves = np.ascontiguousarray(decoded).view(np.uint16).reshape(order.groups, n_out, 32, 16, 2)
+            lanes = halves.transpose(0, 2, 4, 3, 1)  # bit 16 h + k of a thread's word is half h of register k
+        else:
+            bits = np.unpackbits(np.ascontiguousarray(decoded).view(np.uint8), axis=-1, bitorder="little")
+            weights = np.uint8(1) << np.arange(n_w, dtype=np.uint8)
+            lanes = (bits * weights[:, None, None]).sum(axis=1, dtype=np.uint8).transpose(0, 2, 1)
+        flat = order.restore(np.ascontiguousarray(lanes).reshape(order.lanes, n_out))
+        restored = matrix.encoded.number_format.from_words(flat)
+        restored[matrix.patch_rows, matrix.patch_columns] = matrix.patch_values
+        return restored
+
+
+class BitmapTileProduct:
+    """The rival on the same device: a bit a weight and packed INT8 values.
+
+    Parameters
+    ----------
+    matrix : ndarray of int8, shape (rows, columns)
+    mask : ndarray of bool, same shape
+    device : Device
+    """
+
+    vector_dtype = np.dtype(np.int8)
+
+    def __init__(self, matrix: NDArray[np.int8], mask: NDArray[np.bool_], device: Device) -> None:
+        self.device = device
+        self._rows, self._columns = matrix.shape
+        self._steps = -(-self._columns // 1024)
+        # (row, step, lane, bit): column 1024 step + 32 bit + lane
+        kept = self._laid_out(mask)
+        packed = np.packbits(kept.reshape(-1, 32), axis=1, bitorder="little").view("<u4")
+        values = self._laid_out(matrix)[kept]
+        starts = np.concatenate([[0], np.cumsum(kept.sum(axis=(1, 2, 3)))[:-1]]).astype(np.int32)
+        self.bytes_read = int(values.nbytes + packed.nbytes + starts.nbytes)
+        self._values = device.array(values if values.size else np.zeros(1, np.int8))
+        self._mask, self._starts = device.array(packed), device.array(starts)
+
+    def _laid_out(self, matrix: NDArray) -> NDArray:
+        padded = np.zeros((self._rows, self._steps * 1024), matrix.dtype)
+        padded[:, : self._columns] = matrix
+        return np.ascontiguousarray(padded.reshape(self._rows, self._steps, 32, 32).transpose(0, 1, 3, 2))
+
+    def padded(self, vectors: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Return vectors, shape (count, columns), as `run` takes them: shape (count, a multiple of 1024)."""
+        wide = np.zeros((vectors.shape[0], self._steps * 1024), np.int8)
+        wide[:, : self._columns] = vectors
+        return wide
+
+    def run(self, vectors: Any, product: Any, count: int) -> None:
+        """Multiply `count` padded vectors that are on the device into `product`, on the device too."""
+        self.device.launch(
+            bitmap_source(count, _BITMAP_WARPS),
+            "bitmap_product_kernel",
+            _parts(self._rows, _BITMAP_WARPS),
+            _BITMAP_WARPS,
+            [self._values, self._mask, self._starts, vectors, self._rows, self._steps, product],
+        )
+
+    def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
+        batch = np.atleast_2d(vectors)
+        result = np.empty((batch.shape[0], self._rows), np.int32)
+        for first in range(0, batch.shape[0], MAX_VECTORS):
+            some = batch[first : first + MAX_VECTORS]
+            product = self.device.empty((some.shape[0], self._rows), np.int32)
+            self.run(self.device.array(self.padded(some)), product, some.shape[0])
+            result[first : first + MAX_VECTORS] = self.device.to_host(product)
+        return result[0] if vectors.ndim == 1 else result
