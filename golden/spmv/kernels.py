@@ -1,7 +1,7 @@
 """CUDA C++ source of the kernels for one code: the files of `cuda` around a decoder written out tap by tap.
 
-The decoder of a code is straight-line: two or three operations a tap, with shifts known to the compiler. That is what
-makes the state and the window registers of a thread, and it is why a kernel belongs to a code.
+The decoder of a code is straight-line, and every tap is a register that the compiler knows: a decoded register costs one
+three-input logic operation for two taps. That is why a kernel belongs to a code.
 """
 
 from __future__ import annotations
@@ -17,21 +17,20 @@ SOURCES = Path(__file__).with_name("cuda")
 
 def product_source(matrix: TiledMatrix, vectors: int, warps: int) -> str:
     """Return the source of the kernels that multiply this matrix with `vectors` vectors at once, `warps` a block."""
-    code, n_w, halves = matrix.code, matrix.encoded.number_format.n_w, matrix.order.halves
+    code, layout = matrix.code, matrix.order.layout
     sizes = {
-        "N_W": n_w,
+        "N_W": layout.n_w,
         "N_IN": code.n_in,
         "N_OUT": code.n_out,
         "RUN": matrix.order.run,
-        "WORDS": 16 if halves else 4,
+        "REGISTERS": layout.registers,
+        "FRAGMENTS": layout.fragments,
         "VECTORS": vectors,
         "WARPS": warps,
     }
     lines = [f"#define XW_{name} {size}" for name, size in sizes.items()]
     lines += ['#include "lanes.cuh"', '#include "decoder.cuh"', '#include "walk.cuh"', ""]
-    lines += decoder_lines(code, matrix.order.run)
-    lines += ["", f'#include "{"halves" if halves else "integers"}.cuh"', ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *decoder_lines(code, matrix.order.run), "", '#include "product.cuh"', ""])
 
 
 def bitmap_source(vectors: int, warps: int) -> str:
@@ -40,13 +39,16 @@ def bitmap_source(vectors: int, warps: int) -> str:
 
 
 def decoder_lines(code: Code, run: int) -> list[str]:
-    """Return the lines of ``decode_outputs(window, sink)``, which gives every output of a block to the sink in turn."""
+    """Return the lines of ``decode_outputs(window, inverted, sink)``, which gives each output in turn to the sink.
+
+    A state that starts as the inversion instead of zero stays inverted, so that undoing it costs nothing.
+    """
     starts, ages, bits, goes_on = tap_lists(code)
-    lines = [f"// {code.spec}", "template <class Sink>", "XW_INLINE void decode_outputs(const Window& window, Sink& sink) {"]
-    lines.append("    State state;")
+    lines = [f"// {code.spec}", "template <class Sink>"]
+    lines += ["XW_INLINE void decode_outputs(const Window& window, u32 inverted, Sink& sink) {", "    State state;"]
     for r in range(code.n_out):
         if not goes_on[r]:
-            lines.append("    state.clear();")
+            lines.append("    state.set(inverted);")
         taps = range(starts[r], starts[r + 1])
         lines += [f"    window.add<{bits[tap]}, {ages[tap]}>(state);" for tap in taps]
         lines.append("    sink.output(state);")

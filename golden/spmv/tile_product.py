@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from xorweave.golden.errors import InputError
 from xorweave.golden.spmv.kernels import bitmap_source, product_source
 from xorweave.golden.spmv.tiled import TiledMatrix
+from xorweave.golden.spmv.tiles import THREADS
 
-MAX_VECTORS = 8  # decoded once for so many vectors; more go in several passes
-_HALF_WARPS = 2
+MAX_VECTORS = 16  # decoded once for so many vectors; more go in several passes
+_WARPS = 4
 _BITMAP_WARPS = 8
 
 
@@ -42,14 +43,14 @@ class TileProduct:
 
     def __init__(self, matrix: TiledMatrix, device: Device) -> None:
         self.matrix, self.device = matrix, device
-        order = matrix.order
-        self._halves = order.halves
-        self._warps = _HALF_WARPS if self._halves else matrix.encoded.number_format.n_w
+        self._halves = matrix.encoded.number_format.is_float
         self.vector_dtype = np.dtype(np.float16 if self._halves else np.int8)
         self._sum_dtype = np.float32 if self._halves else np.int32
+        layout = matrix.order.layout
+        self._inverted = matrix.encoded.inversion * sum(1 << layout.n_w * lane for lane in range(layout.packed))
         self._symbols = device.array(matrix.symbols)
         self._mask = device.array(matrix.mask)
-        self._places = device.array(order.placed_columns())
+        self._places = device.array(matrix.order.placed_columns())
         self._patches = int(matrix.patch_rows.size)
         # arrays without entries have no address on some devices
         self._patch_rows = device.array(matrix.patch_rows if self._patches else np.zeros(1, np.int32))
@@ -59,37 +60,27 @@ class TileProduct:
         )
         self._factors: dict[int, Any] = {}
 
-    def _source(self, vectors: int) -> str:
-        return product_source(self.matrix, vectors, self._warps)
+    def _launch(self, vectors: int, kernel: str, blocks: int, arguments: list[Any]) -> None:
+        self.device.launch(product_source(self.matrix, vectors, _WARPS), kernel, blocks, _WARPS, arguments)
 
     def run(self, vectors: Any, product: Any, count: int) -> None:
-        """Multiply `count` vectors (1 to 8) that are on the device into `product`, on the device too."""
-        matrix, order, device, source = self.matrix, self.matrix.order, self.device, self._source(count)
-        warps, tiles = self._warps, order.factor_tiles
-        words = tiles * (256 if self._halves else 64 * count)
+        """Multiply `count` vectors (1 to 16) that are on the device into `product`, on the device too."""
+        matrix, order = self.matrix, self.matrix.order
+        # a matrix B of 64 words for every four registers and eight vectors
+        words = order.factor_tiles * (order.layout.fragments // 4) * 64 * _parts(count, 8)
         if count not in self._factors:
-            self._factors[count] = device.empty((words,), np.uint32)
+            self._factors[count] = self.device.empty((words,), np.uint32)
         factors = self._factors[count]
-        kind = "half" if self._halves else "integer"
-        parts = max(_parts(count * order.rows, 32), tiles * 8 if self._halves else count * tiles * 8)
-        common = [vectors, self._places, order.columns, tiles, order.rows, factors, product]
-        device.launch(source, f"{kind}_factors_kernel", _parts(parts, warps), warps, common)
-        patches = [self._patches, self._patch_rows, self._patch_columns, self._patch_values, vectors, product]
+        sizes = [order.columns, order.factor_tiles, order.rows]
+        blocks = _parts(max(count * order.rows, words), 32 * _WARPS)
+        self._launch(count, "factors_kernel", blocks, [vectors, self._places, *sizes, factors, product])
+        group_blocks = _parts(order.groups, _WARPS)
+        stream = [order.groups, group_blocks, matrix.segment_groups, self._inverted]
         walk = [order.rows, order.columns, order.row_tiles, order.rotation]
-        stream = [matrix.segment_groups, matrix.encoded.inversion]
-        if self._halves:
-            group_blocks = _parts(order.groups, warps)
-            sizes = [order.groups, group_blocks, *stream, *walk]
-        else:
-            group_blocks = order.groups
-            sizes = [order.groups, *stream, *walk, tiles]
-        device.launch(
-            source,
-            f"{kind}_product_kernel",
-            group_blocks + _parts(self._patches, 32 * warps),
-            warps,
-            [self._symbols, self._mask, factors, *sizes, *patches],
-        )
+        patches = [self._patches, self._patch_rows, self._patch_columns, self._patch_values, vectors]
+        blocks = group_blocks + _parts(self._patches, 32 * _WARPS)
+        matrices = [self._symbols, self._mask, factors]
+        self._launch(count, "product_kernel", blocks, [*matrices, *stream, *walk, *patches, product])
 
     def __call__(self, vectors: NDArray) -> NDArray:
         """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows).
@@ -115,25 +106,19 @@ class TileProduct:
 
     def dense(self) -> NDArray:
         """Decode to the matrix itself, shape (rows, columns), patches applied: what the product multiplies with."""
-        matrix, order, n_w = self.matrix, self.matrix.order, self.matrix.encoded.number_format.n_w
-        n_out, warps, device = order.n_out, self._warps, self.device
-        shape = (order.groups, n_out, 32, 16) if self._halves else (order.groups, n_w, n_out, order.words)
-        words = device.empty(shape, np.uint32)
-        stream = [matrix.segment_groups, matrix.encoded.inversion, words]
-        blocks, sizes = order.groups, stream
-        if self._halves:
-            blocks, sizes = _parts(order.groups, warps), [order.groups, *stream]
-        kernel = f"{'half' if self._halves else 'integer'}_words_kernel"
-        device.launch(self._source(1), kernel, blocks, warps, [self._symbols, self._mask, *sizes])
-        decoded = device.to_host(words)
-        if self._halves:
-            halves = np.ascontiguousarray(decoded).view(np.uint16).reshape(order.groups, n_out, 32, 16, 2)
-            lanes = halves.transpose(0, 2, 4, 3, 1)  # bit 16 h + k of a thread's word is half h of register k
-        else:
-            bits = np.unpackbits(np.ascontiguousarray(decoded).view(np.uint8), axis=-1, bitorder="little")
-            weights = np.uint8(1) << np.arange(n_w, dtype=np.uint8)
-            lanes = (bits * weights[:, None, None]).sum(axis=1, dtype=np.uint8).transpose(0, 2, 1)
-        flat = order.restore(np.ascontiguousarray(lanes).reshape(order.lanes, n_out))
+        matrix, order, layout = self.matrix, self.matrix.order, self.matrix.order.layout
+        words = self.device.empty((order.groups, order.n_out, THREADS, layout.fragments), np.uint32)
+        sizes = [order.groups, matrix.segment_groups, self._inverted]
+        blocks = _parts(order.groups, _WARPS)
+        self._launch(1, "weights_kernel", blocks, [self._symbols, self._mask, *sizes, words])
+        # (group, output, thread, register, lane of the register) to lanes in the order of the stream
+        word = matrix.encoded.number_format.word
+        lanes = np.ascontiguousarray(self.device.to_host(words)).view(word).reshape(*words.shape, -1)
+        if layout.n_w == 4:  # registers of bytes, whose upper halves are even and odd lanes
+            pairs = lanes.reshape(*lanes.shape[:3], layout.registers, 2, 4) >> 4
+            lanes = pairs.swapaxes(-1, -2).reshape(*lanes.shape[:3], layout.registers, 8)
+        stream = lanes.transpose(0, 2, 4, 3, 1)
+        flat = order.restore(np.ascontiguousarray(stream).reshape(order.lanes, order.n_out))
         restored = matrix.encoded.number_format.from_words(flat)
         restored[matrix.patch_rows, matrix.patch_columns] = matrix.patch_values
         return restored

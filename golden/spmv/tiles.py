@@ -1,9 +1,10 @@
 """Which weight every lane decodes on a GPU: tiles in the order of the matrix instructions' registers.
 
-One *block* of the code is one lane: bit j of a word is block 32 w + j of the stream, and the symbols that the block needs
-from before are the neighbouring bits, one shift away. So a stream needs no long pieces to be decoded in parallel, and not
-one bit of it is read twice. A *tile* is what one instruction of a warp multiplies: every lane of it holds one weight, and
-the decoded words are the instruction's registers as they stand.
+One *block* of the code is one lane: n_w bits of a register. A thread decodes the blocks of its registers, lane after
+lane: block h * registers + k of a thread is lane h of register k. The symbols of `age` blocks ago are then the register
+`age` places before, or, in front of the first one, a register shifted by one lane; nothing else is ever shifted, no bit of
+the stream is read twice, and a stream needs no long pieces to be decoded in parallel. A *tile* is what a warp multiplies at
+a time: the decoded registers are, as they stand, the fragments of matrix A of a few matrix instructions.
 """
 
 from __future__ import annotations
@@ -15,36 +16,108 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.errors import InputError
+from xorweave.golden.number_format import NumberFormat
 from xorweave.golden.spmv.cells import coprime_near
 
 TILE_ROWS = 16
 MAX_RUN = 16
+THREADS = 32
 _TOO_WIDE = 0.03  # padding, as a share of the columns, that is put up with for a longer run
 
-# How a tile's lanes lie, slowest first: (size, step in rows, step in columns). Both follow the fragments of matrix A in
-# the PTX manual; threads count groupID * 4 + threadID_in_group.
-_BIT_AXES = (
-    (8, 1, 0),  # groupID
-    (4, 0, 32),  # threadID_in_group
-    (2, 0, 128),  # registers 2 and 3
-    (2, 8, 0),  # registers 1 and 3
-    (32, 0, 1),  # bit of the register
-)  # mma.m16n8k256 on bits: four words of a thread
-_HALF_AXES = (
-    (8, 1, 0),
-    (4, 0, 2),
-    (2, 0, 1),  # half of a register
-    (4, 0, 16),  # instruction
-    (2, 0, 8),
-    (2, 8, 0),
-)  # four mma.m16n8k16 on halves: one word of a thread, turned into 16 registers
+
+@dataclass(frozen=True)
+class TileLayout:
+    """How the weights of a tile lie in the registers of a warp, after the tables of fragments in the PTX manual.
+
+    Parameters
+    ----------
+    n_w : int
+        Bits of a weight: 4 and 8 for mma.m16n8k32 on bytes, 16 for mma.m16n8k16 on halves.
+    registers : int
+        Registers of a thread that are decoded in step: 8 or 16, 8 for 4 bits (they become 16 of bytes), 16 for halves.
+
+    Raises
+    ------
+    InputError
+        There is no such layout.
+    """
+
+    n_w: int
+    registers: int
+
+    def __post_init__(self) -> None:
+        if (self.n_w, self.registers) not in ((4, 8), (8, 8), (8, 16), (16, 16)):
+            raise InputError(
+                "a layout must have 8 registers of 4 bits, 8 or 16 of 8 bits, or 16 of 16 bits, "
+                f"not {self.registers} of {self.n_w} bits"
+            )
+
+    @property
+    def packed(self) -> int:
+        """Lanes of a register."""
+        return 32 // self.n_w
+
+    @property
+    def thread_lanes(self) -> int:
+        """Weights of a thread."""
+        return self.registers * self.packed
+
+    @property
+    def fragments(self) -> int:
+        """Registers of matrix A that a thread's weights make."""
+        return self.registers * (2 if self.n_w == 4 else 1)
+
+    @property
+    def tile_columns(self) -> int:
+        """Columns of a tile: four registers are an instruction of 16 halves or 32 bytes."""
+        return self.fragments // 4 * (16 if self.n_w == 16 else 32)
+
+    @property
+    def axes(self) -> tuple[tuple[int, int, int], ...]:
+        """How the lanes lie, slowest first: (size, step in rows, step in columns)."""
+        instructions = self.fragments // 4
+        if self.n_w == 16:
+            # groupID, threadID_in_group, half; instruction, registers 2 and 3, registers 1 and 3
+            return (8, 1, 0), (4, 0, 2), (2, 0, 1), (instructions, 0, 16), (2, 0, 8), (2, 8, 0)
+        threads_and_bytes = (8, 1, 0), (4, 0, 4), (4, 0, 1)
+        if self.n_w == 8:
+            return *threads_and_bytes, (instructions, 0, 32), (2, 0, 16), (2, 8, 0)
+        # even and odd lanes of a register become two registers of bytes
+        return *threads_and_bytes, (2, 8, 0), (instructions, 0, 32), (2, 0, 16)
+
+    def mask_bits(self) -> NDArray[np.int64]:
+        """Return where the mask bit of each lane of a thread is, counted over the thread's words of mask.
+
+        Shifted left by k mod 8, a word has the bits of fragment register k at the tops of bytes, from where one
+        instruction spreads them over the bytes.
+        """
+        lane, register = np.divmod(np.arange(self.thread_lanes), self.registers)
+        if self.n_w == 4:
+            register, lane = 2 * register + lane % 2, lane // 2
+        octet, place = np.divmod(register, 8)
+        byte = (2 * octet + lane) if self.n_w == 16 else (4 * octet + lane)
+        return 8 * byte + 7 - place
+
+
+def layouts(number_format: NumberFormat) -> list[TileLayout]:
+    """Return the layouts for a number format.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    registers = {"int4": (8,), "int8": (8, 16), "fp16": (16,)}.get(number_format.name)
+    if registers is None:
+        raise InputError(f"the number format must be int8, int4 or fp16, not {number_format.name}")
+    return [TileLayout(number_format.n_w, n) for n in registers]
 
 
 @dataclass(frozen=True)
 class TileOrder:
     """The order in which the tiles of a matrix are decoded, and the lanes within them.
 
-    A group of warps decodes `n_out` tiles, all lanes in step. Tiles are taken in runs of `run` along a row of tiles, so
+    A warp decodes a group of `n_out` tiles, all lanes in step. Tiles are taken in runs of `run` along a row of tiles, so
     that sums stay in registers for a run; from one run to the next the walk leaps to a distant row of tiles, so that the
     blocks near each other in the stream see many rows. Columns are dealt out in steps of `column_stride`.
 
@@ -56,8 +129,8 @@ class TileOrder:
         Tiles of a group: outputs of the code.
     run : int
         Tiles of a run; divides n_out.
-    halves : bool
-        True: tiles of 16 x 64 weights for products in FP16. False: 16 x 256 for products of bits.
+    layout : TileLayout
+        Of the weights in a tile.
 
     Raises
     ------
@@ -69,7 +142,7 @@ class TileOrder:
     columns: int
     n_out: int
     run: int
-    halves: bool = False
+    layout: TileLayout
 
     def __post_init__(self) -> None:
         for name in ("rows", "columns", "n_out", "run"):
@@ -79,23 +152,14 @@ class TileOrder:
             raise InputError(f"run must divide n_out = {self.n_out}, not be {self.run}")
 
     @property
-    def _axes(self) -> tuple[tuple[int, int, int], ...]:
-        return _HALF_AXES if self.halves else _BIT_AXES
-
-    @property
     def tile_columns(self) -> int:
         """Columns of a tile."""
-        return 64 if self.halves else 256
+        return self.layout.tile_columns
 
     @property
     def tile_lanes(self) -> int:
         """Weights of a tile."""
-        return TILE_ROWS * self.tile_columns
-
-    @property
-    def words(self) -> int:
-        """32-bit words of one plane of a tile."""
-        return self.tile_lanes // 32
+        return THREADS * self.layout.thread_lanes
 
     @property
     def row_tiles(self) -> int:
@@ -145,7 +209,7 @@ class TileOrder:
     def _inside(self) -> NDArray[np.int64]:
         """Place of each lane in its tile, counted along the tile's rows."""
         place = np.zeros(1, np.int64)
-        for size, row_step, column_step in self._axes:
+        for size, row_step, column_step in self.layout.axes:
             place = (
                 place[:, None] + np.arange(size) * (row_step * self.tile_columns + column_step)
             ).reshape(-1)
@@ -193,9 +257,9 @@ class TileOrder:
         return turn * self.rotation % self.row_tiles * TILE_ROWS + row, self.placed_columns()[place].astype(np.int64)
 
 
-def fitting_run(columns: int, n_out: int, halves: bool = False) -> int:
+def fitting_run(columns: int, n_out: int, layout: TileLayout) -> int:
     """Return the longest run, up to 16 tiles, that divides n_out and pads the columns by hardly more than need be."""
-    across = -(-columns // (64 if halves else 256))
+    across = -(-columns // layout.tile_columns)
     runs = [run for run in range(1, min(MAX_RUN, across) + 1) if n_out % run == 0]
     padding = {run: -(-across // run) * run / across - 1 for run in runs}
     return max(run for run in runs if padding[run] <= min(padding.values()) + _TOO_WIDE)

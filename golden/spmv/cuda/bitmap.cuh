@@ -23,7 +23,7 @@ XW_INLINE void bitmap_product(
         for (int distance = 1; distance < 32; distance *= 2) upto += from_far_below(upto, distance);
         Word at = before + as_word(upto - count);
         before += as_word(Int(from_lane(upto, 31)));
-        for (Flag more = word != Word(0u); any(more); more = word != Word(0u)) {
+        for (Flag more = word != Word(0u); any_lane(more); more = word != Word(0u)) {
             const Word place = Word(static_cast<u32>(step) * 1024u) + (lowest_bit(word) << 5) + lane();
             const Int value = load_where(more, values, at);
 #pragma unroll

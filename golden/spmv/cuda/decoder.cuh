@@ -1,42 +1,34 @@
 // The XOR decoder of one warp: window, state, and what the generated outputs are made of.
 //
-// Block l of the stream is bit l of a plane's words, so the symbol bit of a block `age` blocks earlier is the same word
-// shifted by `age`, the bits shifted in being the highest of the word before. XW_WORDS words go side by side: four words
-// of one plane (a thread's part of a 16 x 256 tile), or one word of each of 16 planes.
+// Lane h of register k is block h * XW_REGISTERS + k of the thread. So the symbols of `age` blocks ago are register k - age;
+// before register 0 come the registers again, moved up by one lane, with the thread below's last lane in the lowest.
 #pragma once
 
 struct State {
-    Word word[XW_WORDS];
-    XW_INLINE void clear() {
+    Word word[XW_REGISTERS];
+    XW_INLINE void set(u32 value) {
 #pragma unroll
-        for (int i = 0; i < XW_WORDS; ++i) word[i] = 0;
+        for (int k = 0; k < XW_REGISTERS; ++k) word[k] = value;
     }
 };
 
 struct Window {
-    Word now[XW_N_IN][XW_WORDS], before[XW_N_IN][XW_WORDS];
+    Word now[XW_N_IN][XW_REGISTERS], before[XW_N_IN][XW_REGISTERS];
 
-    // Four words a thread of one plane. `symbols`: XW_N_IN times 128 words; `earlier`: those of the group before, or null
-    // where the stream starts anew.
-    XW_INLINE void load_quads(const u32* symbols, const u32* earlier) {
-#pragma unroll
-        for (int b = 0; b < XW_N_IN; ++b) {
-            load4(symbols + b * 128, lane() << 2, now[b]);
-            before[b][0] = from_below(now[b][3], earlier ? earlier[b * 128 + 127] : 0);
-#pragma unroll
-            for (int i = 1; i < XW_WORDS; ++i) before[b][i] = now[b][i - 1];
-        }
-    }
-
-    // One word a thread of each plane. `symbols`: XW_WORDS times XW_N_IN times 32 words.
-    XW_INLINE void load_planes(const u32* symbols, const u32* earlier) {
+    // `symbols`: those of a group; `goes_on`: whether the stream does not start anew there.
+    XW_INLINE void fill(const u32* symbols, bool goes_on) {
+        const int size = XW_N_IN * XW_REGISTERS * 32;
+        const Cursor own = cursor(symbols, lane() << 2);
 #pragma unroll
         for (int b = 0; b < XW_N_IN; ++b) {
 #pragma unroll
-            for (int q = 0; q < XW_WORDS; ++q) {
-                const int at = (q * XW_N_IN + b) * 32;
-                now[b][q] = load(symbols + at, lane());
-                before[b][q] = from_below(now[b][q], earlier ? earlier[at + 31] : 0);
+            for (int k = 0; k < XW_REGISTERS; k += 4) load_words<4>(own, (b * XW_REGISTERS + k) * 32, now[b] + k);
+#pragma unroll
+            for (int k = 0; k < XW_REGISTERS; ++k) {
+                // of the last thread of the group before
+                const int last = (b * XW_REGISTERS + (k & ~3)) * 32 + 31 * 4 + (k & 3) - size;
+                const Word below = from_below(now[b][k], goes_on ? symbols[last] : 0u);
+                before[b][k] = funnel_left(below, now[b][k], XW_N_W);
             }
         }
     }
@@ -45,7 +37,25 @@ struct Window {
     template <int b, int age>
     XW_INLINE void add(State& state) const {
 #pragma unroll
-        for (int i = 0; i < XW_WORDS; ++i)
-            state.word[i] ^= age ? funnel_left(before[b][i], now[b][i], age) : now[b][i];
+        for (int k = 0; k < XW_REGISTERS; ++k)
+            state.word[k] ^= k >= age ? now[b][k >= age ? k - age : 0] : before[b][k >= age ? 0 : XW_REGISTERS + k - age];
     }
 };
+
+// Matrix A of a tile: the weights of a state, zero where they are pruned. `care`: the thread's words of mask, whose bits
+// stand so that a shift by k mod 8 brings those of register k to the tops of bytes.
+XW_INLINE void weights_of(const State& state, const Word* care, Word* weights) {
+#pragma unroll
+    for (int k = 0; k < XW_FRAGMENTS; ++k) {
+#if XW_N_W == 16
+        const Word shifted = care[0] << static_cast<u32>(k % 8);
+        weights[k] = state.word[k] & (k < 8 ? spread_tops<0x9988>(shifted) : spread_tops<0xbbaa>(shifted));
+#elif XW_N_W == 8
+        weights[k] = state.word[k] & spread_tops<0xba98>(care[k / 8] << static_cast<u32>(k % 8));
+#else
+        // a weight of four bits in the upper half of a byte is 16 times the weight
+        const Word upper = k % 2 ? state.word[k / 2] : state.word[k / 2] << 4u;
+        weights[k] = upper & spread_tops<0xba98>(care[k / 8] << static_cast<u32>(k % 8)) & 0xf0f0f0f0u;
+#endif
+    }
+}

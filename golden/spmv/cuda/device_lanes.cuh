@@ -22,10 +22,12 @@ typedef bool Flag;
 
 XW_INLINE Word lane() { return threadIdx.x; }
 XW_INLINE Int as_int(Word value) { return static_cast<Int>(value); }
+XW_INLINE Word as_bits(Int value) { return static_cast<Word>(value); }
+XW_INLINE Word as_bits(Word value) { return value; }
+XW_INLINE Int as_sum(Int value) { return value; }
+XW_INLINE Int sixteenth(Int value) { return value >> 4; }
 XW_INLINE Word as_word(Int value) { return static_cast<Word>(value); }
-XW_INLINE bool any(Flag flag) { return flag; }  // a lane that has finished leaves the loop by itself
-XW_INLINE Word select(Flag flag, Word yes, Word no) { return flag ? yes : no; }
-XW_INLINE Int select(Flag flag, Int yes, Int no) { return flag ? yes : no; }
+XW_INLINE bool any_lane(Flag flag) { return flag; }  // a lane that has finished leaves the loop by itself
 
 XW_INLINE Word load(const u32* from, Word index) { return __ldg(from + index); }
 XW_INLINE Int load(const int* from, Word index) { return __ldg(from + index); }
@@ -35,14 +37,22 @@ XW_INLINE Word load_where(Flag flag, const u16* from, Word index) { return flag 
 XW_INLINE Int load_where(Flag flag, const int* from, Word index) { return flag ? __ldg(from + index) : 0; }
 XW_INLINE Real load_where(Flag flag, const float* from, Word index) { return flag ? __ldg(from + index) : 0.0f; }
 
-XW_INLINE void load2(const u32* from, Word index, Word* to) {  // index: a multiple of 2
-    const uint2 both = __ldg(reinterpret_cast<const uint2*>(from + index));
-    to[0] = both.x, to[1] = both.y;
-}
+// A place in memory, of each lane its own, that moves for all lanes alike.
+typedef const u32* Cursor;
+XW_INLINE Cursor cursor(const u32* from, Word index) { return from + index; }
 
-XW_INLINE void load4(const u32* from, Word index, Word* to) {  // index: a multiple of 4
-    const uint4 all = __ldg(reinterpret_cast<const uint4*>(from + index));
-    to[0] = all.x, to[1] = all.y, to[2] = all.z, to[3] = all.w;
+// COUNT words (1, 2 or 4) from `offset` words behind the cursor, which is at a multiple of COUNT.
+template <int COUNT>
+XW_INLINE void load_words(Cursor from, int offset, Word* to) {
+    if (COUNT == 1) {
+        to[0] = __ldg(from + offset);
+    } else if (COUNT == 2) {
+        const uint2 both = __ldg(reinterpret_cast<const uint2*>(from + offset));
+        to[0] = both.x, to[1] = both.y;
+    } else {
+        const uint4 all = __ldg(reinterpret_cast<const uint4*>(from + offset));
+        to[0] = all.x, to[1] = all.y, to[2] = all.z, to[3] = all.w;
+    }
 }
 
 template <class T, class V>
@@ -59,8 +69,15 @@ XW_INLINE Int popcount(Word value) { return __popc(value); }
 XW_INLINE Word lowest_bit(Word value) { return __ffs(value) - 1; }
 XW_INLINE Word funnel_left(Word low, Word high, u32 shift) { return __funnelshift_l(low, high, shift); }
 
+// The top bit of byte s of `value` spread over a byte, for each of the four hexadecimal digits 8 + s of SELECTOR.
+template <u32 SELECTOR>
+XW_INLINE Word spread_tops(Word value) {
+    Word spread;
+    asm("prmt.b32 %0, %1, 0, %2;" : "=r"(spread) : "r"(value), "n"(SELECTOR));
+    return spread;
+}
+
 XW_INLINE Int shuffle_xor(Int value, int distance) { return __shfl_xor_sync(XW_ALL_LANES, value, distance); }
-XW_INLINE u32 ballot(Flag flag) { return __ballot_sync(XW_ALL_LANES, flag); }
 XW_INLINE int from_lane(Int value, int which) { return __shfl_sync(XW_ALL_LANES, value, which); }
 
 // The value of the lane below; lane 0 gets `first`.
@@ -75,21 +92,21 @@ XW_INLINE Int from_far_below(Int value, int distance) {
     return static_cast<int>(threadIdx.x) >= distance ? below : 0;
 }
 
-XW_INLINE Real half_to_real(Word bits) {
+XW_INLINE Real as_sum(Word bits) {  // of a half
     Real value;
     asm("{ .reg .b16 h; cvt.u16.u32 h, %1; cvt.f32.f16 %0, h; }" : "=f"(value) : "r"(bits));
     return value;
 }
 
-// sums (16 x 8) += popcount(a AND b): a 16 x 256 bits, b 256 x 8 bits. BMMA on sm_80 to sm_90, a sequence on IMMA later.
-XW_INLINE void multiply_bits(Int* sums, const Word* a, const Word* b) {
-    asm("mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.and.popc {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+// sums (16 x 8) += a (16 x 32 bytes) times b (32 x 8 bytes), signed, in int32.
+XW_INLINE void multiply(Int* sums, const Word* a, const Word* b) {
+    asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
         : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
 // sums (16 x 8) += a (16 x 16 halves) times b (16 x 8 halves), in float32.
-XW_INLINE void multiply_halves(Real* sums, const Word* a, const Word* b) {
+XW_INLINE void multiply(Real* sums, const Word* a, const Word* b) {
     asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
         : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));

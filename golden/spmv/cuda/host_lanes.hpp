@@ -60,6 +60,16 @@ typedef Lanes<bool> Flag;
     }                                                             \
     inline Word operator op(const Word& a, u32 b) { return a op Word(b); } \
     inline Word& operator op##=(Word& a, const Word& b) { return a = a op b; }
+inline Word operator/(const Word& a, u32 b) {
+    Word c;
+    for (int i = 0; i < 32; ++i) c[i] = a[i] / b;
+    return c;
+}
+inline Word operator%(const Word& a, u32 b) {
+    Word c;
+    for (int i = 0; i < 32; ++i) c[i] = a[i] % b;
+    return c;
+}
 XW_BITWISE(^)
 XW_BITWISE(&)
 XW_BITWISE(|)
@@ -99,20 +109,19 @@ inline Word as_word(const Int& value) {
     for (int i = 0; i < 32; ++i) same[i] = static_cast<u32>(value[i]);
     return same;
 }
-inline bool any(const Flag& flag) {
+inline Word as_bits(const Int& value) { return as_word(value); }
+inline Word as_bits(const Word& value) { return value; }
+inline Int as_sum(const Int& value) { return value; }
+inline Int sixteenth(const Int& value) {
+    Int part;
+    for (int i = 0; i < 32; ++i) part[i] = value[i] / 16;
+    return part;
+}
+inline bool any_lane(const Flag& flag) {
     for (bool one : flag.at)
         if (one) return true;
     return false;
 }
-template <class T>
-inline Lanes<T> choose(const Flag& flag, const Lanes<T>& yes, const Lanes<T>& no) {
-    Lanes<T> chosen;
-    for (int i = 0; i < 32; ++i) chosen[i] = flag[i] ? yes[i] : no[i];
-    return chosen;
-}
-inline Word select(const Flag& flag, const Word& yes, const Word& no) { return choose(flag, yes, no); }
-inline Int select(const Flag& flag, const Int& yes, const Int& no) { return choose(flag, yes, no); }
-
 template <class To, class From>
 inline Lanes<To> gather(const Flag& flag, const From* from, const Word& index) {
     Lanes<To> value;
@@ -128,11 +137,18 @@ inline Int load_where(const Flag& flag, const int* from, const Word& index) { re
 inline Real load_where(const Flag& flag, const float* from, const Word& index) {
     return gather<float>(flag, from, index);
 }
-inline void load2(const u32* from, const Word& index, Word* to) {
-    for (u32 k = 0; k < 2; ++k) to[k] = load(from, index + Word(k));
-}
-inline void load4(const u32* from, const Word& index, Word* to) {
-    for (u32 k = 0; k < 4; ++k) to[k] = load(from, index + Word(k));
+struct Cursor {
+    const u32* base;
+    Word index;
+    Cursor& operator+=(int words) {
+        base += words;
+        return *this;
+    }
+};
+inline Cursor cursor(const u32* from, const Word& index) { return {from, index}; }
+template <int COUNT>
+inline void load_words(const Cursor& from, int offset, Word* to) {
+    for (u32 k = 0; k < COUNT; ++k) to[k] = load(from.base + offset, from.index + Word(k));
 }
 
 template <class T, class V>
@@ -165,15 +181,18 @@ inline Word funnel_left(const Word& low, const Word& high, u32 shift) {
     return value;
 }
 
+template <u32 SELECTOR>
+inline Word spread_tops(const Word& value) {
+    Word spread = 0u;
+    for (int i = 0; i < 32; ++i)
+        for (int byte = 0; byte < 4; ++byte)
+            if (value[i] >> (8 * (SELECTOR >> (4 * byte) & 7) + 7) & 1) spread[i] |= 255u << (8 * byte);
+    return spread;
+}
 inline Int shuffle_xor(const Int& value, int distance) {
     Int other;
     for (int i = 0; i < 32; ++i) other[i] = value[i ^ distance];
     return other;
-}
-inline u32 ballot(const Flag& flag) {
-    u32 bits = 0;
-    for (int i = 0; i < 32; ++i) bits |= static_cast<u32>(flag[i]) << i;
-    return bits;
 }
 inline int from_lane(const Int& value, int which) { return value[which]; }
 inline Word from_below(const Word& value, u32 first) {
@@ -200,7 +219,7 @@ inline float half_bits_to_float(u32 bits) {
     }
     return bits >> 15 & 1 ? -value : value;
 }
-inline Real half_to_real(const Word& bits) {
+inline Real as_sum(const Word& bits) {
     Real value;
     for (int i = 0; i < 32; ++i) value[i] = half_bits_to_float(bits[i]);
     return value;
@@ -214,26 +233,26 @@ inline void add_to_sums(Lanes<T>* sums, const T (&product)[16][8]) {
             sums[i][thread] += product[i < 2 ? thread / 4 : thread / 4 + 8][thread % 4 * 2 + (i & 1)];
 }
 
-inline void multiply_bits(Int* sums, const Word* a, const Word* b) {
-    bool left[16][256], right[256][8];
+inline void multiply(Int* sums, const Word* a, const Word* b) {
+    std::int32_t left[16][32], right[32][8], product[16][8] = {};
     for (int thread = 0; thread < 32; ++thread) {
         const int group = thread / 4, in_group = thread % 4;
-        for (int i = 0; i < 128; ++i) {
-            const int row = i < 32 || (64 <= i && i < 96) ? group : group + 8;
-            const int column = in_group * 32 + (i & 31) + (i < 64 ? 0 : 128);
-            left[row][column] = a[i / 32][thread] >> (i % 32) & 1;
+        for (int i = 0; i < 16; ++i) {
+            const int row = i < 4 || (8 <= i && i < 12) ? group : group + 8;
+            const int column = in_group * 4 + (i & 3) + (i < 8 ? 0 : 16);
+            left[row][column] = static_cast<i8>(a[i / 4][thread] >> (i % 4 * 8) & 255);
         }
-        for (int i = 0; i < 64; ++i)
-            right[in_group * 32 + (i & 31) + (i < 32 ? 0 : 128)][group] = b[i / 32][thread] >> (i % 32) & 1;
+        for (int i = 0; i < 8; ++i)
+            right[in_group * 4 + (i & 3) + (i < 4 ? 0 : 16)][group] =
+                static_cast<i8>(b[i / 4][thread] >> (i % 4 * 8) & 255);
     }
-    std::int32_t product[16][8] = {};
     for (int i = 0; i < 16; ++i)
-        for (int k = 0; k < 256; ++k)
-            for (int j = 0; j < 8; ++j) product[i][j] += left[i][k] && right[k][j];
+        for (int k = 0; k < 32; ++k)
+            for (int j = 0; j < 8; ++j) product[i][j] += left[i][k] * right[k][j];
     add_to_sums(sums, product);
 }
 
-inline void multiply_halves(Real* sums, const Word* a, const Word* b) {
+inline void multiply(Real* sums, const Word* a, const Word* b) {
     float left[16][16], right[16][8], product[16][8] = {};
     for (int thread = 0; thread < 32; ++thread) {
         const int group = thread / 4, in_group = thread % 4;
