@@ -61,7 +61,15 @@ class HostDevice:
             with tempfile.TemporaryDirectory() as folder:
                 program, library = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
                 program.write_text(source)
-                command = [self._compiler, "-std=c++17", "-O1", "-Wall", "-Wno-unknown-pragmas", "-shared", "-fPIC"]
+                command = [
+                    self._compiler,
+                    "-std=c++17",
+                    "-O1",
+                    "-Wall",
+                    "-Wno-unknown-pragmas",
+                    "-shared",
+                    "-fPIC",
+                ]
                 command += ["-I", str(SOURCES), "-o", str(library), str(program)]
                 done = subprocess.run(command, capture_output=True, text=True)
                 if done.returncode or done.stderr:

@@ -1,7 +1,7 @@
 """CUDA C++ source of the kernels for one code: the files of `cuda` around a decoder written out tap by tap.
 
-The decoder of a code is straight-line, and every tap is a register that the compiler knows: a decoded register costs one
-three-input logic operation for two taps. That is why a kernel belongs to a code.
+The decoder of a code is straight-line, and every tap is a register that the compiler knows: a decoded register
+costs one three-input logic operation for two taps. That is why a kernel belongs to a code.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ def decoder_lines(code: Code, run: int) -> list[str]:
     """
     starts, ages, bits, goes_on = tap_lists(code)
     lines = [f"// {code.spec}", "template <class Sink>"]
-    lines += ["XW_INLINE void decode_outputs(const Window& window, u32 inverted, Sink& sink) {", "    State state;"]
+    lines += [
+        "XW_INLINE void decode_outputs(const Window& window, u32 inverted, Sink& sink) {",
+        "    State state;",
+    ]
     for r in range(code.n_out):
         if not goes_on[r]:
             lines.append("    state.set(inverted);")

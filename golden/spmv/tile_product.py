@@ -45,9 +45,11 @@ class TileProduct:
         self.matrix, self.device = matrix, device
         self._halves = matrix.encoded.number_format.is_float
         self.vector_dtype = np.dtype(np.float16 if self._halves else np.int8)
-        self._sum_dtype = np.float32 if self._halves else np.int32
+        self.sum_dtype = np.float32 if self._halves else np.int32
         layout = matrix.order.layout
-        self._inverted = matrix.encoded.inversion * sum(1 << layout.n_w * lane for lane in range(layout.packed))
+        self._inverted = matrix.encoded.inversion * sum(
+            1 << layout.n_w * lane for lane in range(layout.packed)
+        )
         self._symbols = device.array(matrix.symbols)
         self._mask = device.array(matrix.mask)
         self._places = device.array(matrix.order.placed_columns())
@@ -56,7 +58,7 @@ class TileProduct:
         self._patch_rows = device.array(matrix.patch_rows if self._patches else np.zeros(1, np.int32))
         self._patch_columns = device.array(matrix.patch_columns if self._patches else np.zeros(1, np.int32))
         self._patch_values = device.array(
-            matrix.patch_values.astype(self._sum_dtype) if self._patches else np.zeros(1, self._sum_dtype)
+            matrix.patch_values.astype(self.sum_dtype) if self._patches else np.zeros(1, self.sum_dtype)
         )
         self._factors: dict[int, Any] = {}
 
@@ -96,11 +98,13 @@ class TileProduct:
                 f"vectors must be {self.vector_dtype} of length {order.columns}, not {vectors.dtype} {vectors.shape}"
             )
         batch = np.atleast_2d(vectors)
-        result = np.empty((batch.shape[0], order.rows), self._sum_dtype)
+        result = np.empty((batch.shape[0], order.rows), self.sum_dtype)
         for first in range(0, batch.shape[0], MAX_VECTORS):
             some = batch[first : first + MAX_VECTORS]
-            product = self.device.empty((some.shape[0], order.rows), self._sum_dtype)
-            self.run(self.device.array(some.view(np.uint16) if self._halves else some), product, some.shape[0])
+            product = self.device.empty((some.shape[0], order.rows), self.sum_dtype)
+            self.run(
+                self.device.array(some.view(np.uint16) if self._halves else some), product, some.shape[0]
+            )
             result[first : first + MAX_VECTORS] = self.device.to_host(product)
         return result[0] if vectors.ndim == 1 else result
 

@@ -97,7 +97,11 @@ def choose_tile_code(
             widths = [n for n in range(low, low + 3) if n <= min(n_out, widest)]
             if not widths:
                 continue
-            counts = TileOrder(sampled, columns, n_out, run, layout).arrange(mask[:sampled]).sum(axis=1, dtype=np.int64)
+            counts = (
+                TileOrder(sampled, columns, n_out, run, layout)
+                .arrange(mask[:sampled])
+                .sum(axis=1, dtype=np.int64)
+            )
             order = TileOrder(rows, columns, n_out, run, layout)
             for n_in in widths:
                 # a chain of two taps needs about 1.6 times the window of the uniform code that `forecast` knows

@@ -1,10 +1,11 @@
 """Which weight every lane decodes on a GPU: tiles in the order of the matrix instructions' registers.
 
 One *block* of the code is one lane: n_w bits of a register. A thread decodes the blocks of its registers, lane after
-lane: block h * registers + k of a thread is lane h of register k. The symbols of `age` blocks ago are then the register
-`age` places before, or, in front of the first one, a register shifted by one lane; nothing else is ever shifted, no bit of
-the stream is read twice, and a stream needs no long pieces to be decoded in parallel. A *tile* is what a warp multiplies at
-a time: the decoded registers are, as they stand, the fragments of matrix A of a few matrix instructions.
+lane: block h * registers + k of a thread is lane h of register k. The symbols of `age` blocks ago are then the
+register `age` places before, or, in front of the first one, a register shifted by one lane; nothing else is ever
+shifted, no bit of the stream is read twice, and a stream needs no long pieces to be decoded in parallel. A *tile* is
+what a warp multiplies at a time: the decoded registers are, as they stand, the fragments of matrix A of a few matrix
+instructions.
 """
 
 from __future__ import annotations
@@ -117,9 +118,9 @@ def layouts(number_format: NumberFormat) -> list[TileLayout]:
 class TileOrder:
     """The order in which the tiles of a matrix are decoded, and the lanes within them.
 
-    A warp decodes a group of `n_out` tiles, all lanes in step. Tiles are taken in runs of `run` along a row of tiles, so
-    that sums stay in registers for a run; from one run to the next the walk leaps to a distant row of tiles, so that the
-    blocks near each other in the stream see many rows. Columns are dealt out in steps of `column_stride`.
+    A warp decodes a group of `n_out` tiles, all lanes in step. Tiles are taken in runs of `run` along a row of tiles,
+    so that sums stay in registers for a run; from one run to the next the walk leaps to a distant row of tiles, so
+    that the blocks near each other in the stream see many rows. Columns are dealt out in steps of `column_stride`.
 
     Parameters
     ----------
@@ -210,9 +211,9 @@ class TileOrder:
         """Place of each lane in its tile, counted along the tile's rows."""
         place = np.zeros(1, np.int64)
         for size, row_step, column_step in self.layout.axes:
-            place = (
-                place[:, None] + np.arange(size) * (row_step * self.tile_columns + column_step)
-            ).reshape(-1)
+            place = (place[:, None] + np.arange(size) * (row_step * self.tile_columns + column_step)).reshape(
+                -1
+            )
         return place
 
     def _walk(self) -> NDArray[np.int64]:
@@ -238,7 +239,9 @@ class TileOrder:
         walked = np.empty((used, self.tile_lanes), arranged.dtype)
         walked[:, self._inside()] = tiles.reshape(-1, self.tile_lanes)[:used]
         shape = (self.runs_across, self.row_tiles, self.run, TILE_ROWS, self.tile_columns)
-        grid = np.empty((self.row_tiles, TILE_ROWS, self.runs_across, self.run, self.tile_columns), arranged.dtype)
+        grid = np.empty(
+            (self.row_tiles, TILE_ROWS, self.runs_across, self.run, self.tile_columns), arranged.dtype
+        )
         grid[self._walk()] = walked.reshape(shape).transpose(1, 3, 0, 2, 4)
         padded = grid.reshape(self.row_tiles * TILE_ROWS, -1)
         matrix = np.empty((self.rows, self.columns), arranged.dtype)
@@ -254,7 +257,9 @@ class TileOrder:
         across, turn = np.divmod(run, self.row_tiles)
         row, column = np.divmod(self._inside()[within], self.tile_columns)
         place = (across * self.run + step) * self.tile_columns + column
-        return turn * self.rotation % self.row_tiles * TILE_ROWS + row, self.placed_columns()[place].astype(np.int64)
+        return turn * self.rotation % self.row_tiles * TILE_ROWS + row, self.placed_columns()[place].astype(
+            np.int64
+        )
 
 
 def fitting_run(columns: int, n_out: int, layout: TileLayout) -> int:
