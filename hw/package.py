@@ -42,9 +42,15 @@ def config_for(tensor: EncodedTensor, **options: Any) -> DecoderConfig:
         "n_w": tensor.number_format.n_w,
         "patches_per_block": required_records(tensor, gap_bits) if gap_bits else required_patches(tensor),
         "inversion": tensor.inversion,
+        "constant_planes": _removable(tensor.constant_planes, tensor.number_format.n_w),
         "transform": tensor.transform,
     }
     return DecoderConfig(**{**fitting, **options})
+
+
+def _removable(constant_planes: int, n_w: int) -> int:
+    """Return the constant planes that need no hardware: all of them, but one plane stays in any case."""
+    return constant_planes & ~1 if constant_planes == (1 << n_w) - 1 else constant_planes
 
 
 def read_manifest(directory: Path | str) -> dict[str, Any]:
@@ -88,6 +94,17 @@ def _header(config: DecoderConfig) -> str:
         "              tuser marks the first symbol of a stream, tlast the last; a symbol after reset or after",
         "              tlast starts a stream even without tuser. A start clears the history, without a bubble.",
     ]
+    if config.constant_planes:
+        left_out = ", ".join(str(q) for q in range(n_w) if q not in config.stored_planes)
+        lines.append(
+            f"              Planes {left_out} are not in the payload: they decode to 0 without hardware."
+        )
+    if config.rates:
+        rates = ", ".join(f"{k}: {n_in}" for k, n_in in enumerate(config.rates))
+        lines += [
+            f"s_axis_rate   with a stream's first symbol: how many of its {code.n_in} bits a plane are encoded ones",
+            f"              ({rates}); the others are ignored. Taken for the whole stream.",
+        ]
     if config.gap_bits:
         gap = config.gap_bits
         lines += [
@@ -297,6 +314,11 @@ def write_package(
         raise InputError(
             f"the inversion word must be the tensor's, {tensor.inversion}, not {config.inversion}"
         )
+    if config.constant_planes & ~tensor.constant_planes:
+        raise InputError(
+            f"the constant planes must be among the tensor's, {tensor.constant_planes:#x},"
+            f" not {config.constant_planes:#x}"
+        )
     if config.transform != tensor.transform:
         raise InputError(f"the transform must be the tensor's, {tensor.transform}, not {config.transform}")
     needed = required_records(tensor, config.gap_bits) if config.gap_bits else required_patches(tensor)
@@ -357,6 +379,7 @@ def write_package(
         and dense_corrections(code.n_out, n_w, config.patches_per_block),
         "network": {"xor2": network.xor2, "depth": network.depth},
         "inversion": config.inversion,
+        "constant_planes": config.constant_planes,
         "transform": config.transform,
         "inversion_port": config.inversion is None,
         "patch_fields": _patch_fields(config) if config.patches_per_block else [],

@@ -15,22 +15,6 @@ from xorweave.hw.layouts import block_layout, symbol_layout
 from xorweave.hw.xor_network import XorNetwork
 
 
-def punctured(code: Code, n_in: int) -> Code:
-    """Return the code that a rate-programmable decoder of `code` decodes when N_in is set to `n_in`.
-
-    Symbols have their lowest n_in bits; the others are zero, so their columns of the generator fall away.
-
-    Raises
-    ------
-    InputError
-        `n_in` is not between 1 and the code's.
-    """
-    if not 1 <= n_in <= code.n_in:
-        raise InputError(f"a rate's n_in must be between 1 and {code.n_in}, not {n_in}")
-    columns = [i * code.n_in + b for i in range(code.n_s + 1) for b in range(n_in)]
-    return Code(n_in=n_in, n_out=code.n_out, n_s=code.n_s, generator=code.generator[:, columns])
-
-
 class RateProgrammableDecoder(wiring.Component):
     """Rate-programmable decoder: `XorDecoder` whose symbols have N_in bits chosen by `rate`, stream by stream.
 
@@ -40,13 +24,15 @@ class RateProgrammableDecoder(wiring.Component):
     Parameters
     ----------
     code : Code
-        The code of the highest rate; the others are its `punctured` codes.
+        The code of the highest rate; the others are its punctured codes (`Code.punctured`).
     rates : sequence of int
         The N_in to choose from, increasing; the last one must be the code's.
     n_w : int
         Planes side by side.
     network : XorNetwork, optional
         Gates of the code's generator matrix.
+    input_register : bool
+        As in `XorDecoder`.
 
     Members
     -------
@@ -57,14 +43,22 @@ class RateProgrammableDecoder(wiring.Component):
     o : Out(stream.Signature(block_layout(n_out, n_w)))
     """
 
-    def __init__(self, code: Code, rates: Sequence[int], n_w: int, network: XorNetwork | None = None) -> None:
+    def __init__(
+        self,
+        code: Code,
+        rates: Sequence[int],
+        n_w: int,
+        network: XorNetwork | None = None,
+        *,
+        input_register: bool = True,
+    ) -> None:
         rates = tuple(rates)
         if not rates or rates[-1] != code.n_in or list(rates) != sorted(set(rates)) or rates[0] < 1:
             raise InputError(
                 f"rates must increase from at least 1 to the code's n_in = {code.n_in}, not {rates}"
             )
         self.code, self.rates, self.n_w = code, rates, n_w
-        self._decoder = XorDecoder(code, n_w, network)
+        self._decoder = XorDecoder(code, n_w, network, input_register=input_register)
         super().__init__(
             {
                 "i": In(stream.Signature(symbol_layout(code.n_in, n_w))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,61 +11,49 @@ from numpy.typing import NDArray
 
 from xorweave.golden.errors import InputError
 from xorweave.golden.spmv.sliced import SlicedMatrix, tap_program
-from xorweave.golden.spmv.vector_ops import LINE, accumulate, aligned_zeros, clear, make_add, make_unpack
+from xorweave.golden.spmv.vector_ops import LINE, aligned_zeros, make_walk
 
 GROUP_WORDS = 2 * LINE  # 32-bit words that one thread decodes together
 _TILE = 8 * LINE  # 64-bit words that one position decodes to: 512 bytes
 _OFFSET = 128  # a decoded byte is its value plus this
 
-_unpack8, _unpack4 = make_unpack(8), make_unpack(4)
-_add8, _add4 = make_add(8), make_add(4)
+_decode8, _decode4 = make_walk(8, False), make_walk(4, False)
+_multiply8, _multiply4 = make_walk(8, True), make_walk(4, True)
 
 
-# Everything below goes by addresses: arrays handed to an intrinsic would have their references counted at each call,
-# which costs as much as the decoding itself.
 @njit(cache=True, nogil=True)
 def _run(
-    symbols, zeros, block, n_out, positions, starts, offsets, goes_on, mask, flip, n_w, state, out, out_step,
-    factors, sums, sums_stride, tiles, words, word, rotation, row_groups,
+    symbols, block, n_out, positions, zeros, starts, offsets, goes_on, mask, flip, places, n_w, state, out,
+    factors, vectors, factors_step, sums, sums_step, row_step,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
-    # A row of `factors` for each vector; without one, all is decoded to `out`. Sums of vector v and row 8 g + j:
-    # sums + (8 v + j) * sums_stride + 4 g; groups g beyond row_groups are those that wrapped around.
-    vectors = factors.shape[0]
-    tile, column_group, shift, r = 0, 0, 0, 0
-    for _ in range(positions):
-        if not goes_on[r]:
-            clear(state)
-        tap, last = starts[r], starts[r + 1]
-        while last - tap > 2:
+    # Addresses and numbers only. Without vectors, all is decoded to `out`.
+    for first in range(0, positions, n_out):
+        count = min(n_out, positions - first)
+        if vectors:
             if n_w == 8:
-                _add8(state, symbols + offsets[tap])
+                _multiply8(
+                    state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
+                    places, factors, vectors, factors_step, sums, sums_step, row_step,
+                )  # fmt: skip
             else:
-                _add4(state, symbols + offsets[tap])
-            tap += 1
-        first = symbols + offsets[tap] if last > tap else zeros
-        second = symbols + offsets[tap + 1] if last > tap + 1 else zeros
-        if n_w == 8:
-            _unpack8(state, first, second, mask, flip, out)
+                _multiply4(
+                    state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
+                    places, factors, vectors, factors_step, sums, sums_step, row_step,
+                )  # fmt: skip
+        elif n_w == 8:
+            _decode8(
+                state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
+                places, factors, vectors, factors_step, sums, sums_step, row_step,
+            )  # fmt: skip
         else:
-            _unpack4(state, first, second, mask, flip, out)
-        group = tile * words + word + shift
-        if group >= row_groups:
-            group -= row_groups
-        for v in range(vectors):
-            accumulate(sums + 8 * v * sums_stride + 4 * group, sums_stride, out, factors[v, column_group])
-        out += out_step
-        mask += 64
-        tile += 1
-        if tile == tiles:
-            tile = 0
-            column_group += 1
-            shift += rotation
-            if shift >= row_groups:
-                shift -= row_groups
-        r += 1
-        if r == n_out:
-            r = 0
-            symbols += block
+            _decode4(
+                state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
+                places, factors, vectors, factors_step, sums, sums_step, row_step,
+            )  # fmt: skip
+        symbols += block
+        mask += 64 * n_out
+        out += 512 * n_out
+        places += 8 * n_out
 
 
 class EncodedProduct:
@@ -95,9 +84,9 @@ class EncodedProduct:
                 "the matrix must be INT8 or INT4 in groups of 16 words that walk through the rows"
             )
         self.matrix = matrix
-        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._n_w = fmt.n_w
-        groups, steps, n_in, n_w, _words = matrix.symbols.shape
+        groups, _steps, n_in, n_w, _words = matrix.symbols.shape
         self._block = n_in * n_w * LINE
         flat = matrix.symbols.view(np.uint64).reshape(groups, -1)
         self._symbols = aligned_zeros(flat.shape, np.uint64)
@@ -105,32 +94,45 @@ class EncodedProduct:
         self._zeros = aligned_zeros((_TILE,), np.uint64)  # stands for a tap that is not there
         self._mask = aligned_zeros((groups, matrix.length * LINE), np.uint64)
         self._mask[:] = matrix.mask.view(np.uint64).reshape(groups, -1)
-        self._program = tap_program(matrix.code, n_w, 4 * GROUP_WORDS)
+        starts, offsets, goes_on = tap_program(matrix.code, n_w, 4 * GROUP_WORDS)
+        self._program = (starts, offsets, goes_on.astype(np.int64))
+        self._columns = order.placed_columns()
+        # where the sums of a position's first word lie, in bytes, and its column group
+        row_group, column_group = (cells[::GROUP_WORDS] for cells in order.cells())
+        self._places = np.stack([4 * row_group, column_group], axis=-1).astype(np.int32)
         inversion = matrix.encoded.inversion
         self._flip = np.array([-(inversion >> q & 1) & (2**64 - 1) for q in range(8)], np.uint64)
+        # asked of NumPy once: the addresses of a product would take it longer than a small product itself
+        self._addresses = [self._fixed_arguments(group) for group in range(groups)]
 
-    def _group(
-        self, group: int, out: int, out_step: int, factors: NDArray[np.int64], sums: int, stride: int
-    ) -> None:
-        matrix, order = self.matrix, self.matrix.order
-        starts, offsets, goes_on = self._program
-        scratch = aligned_zeros((_TILE,), np.uint64)
-        _run(
-            self._symbols[group].ctypes.data + 8 * matrix.code.n_s * self._block, self._zeros.ctypes.data,
-            8 * self._block, matrix.code.n_out, order.positions, starts, offsets, goes_on,
-            self._mask[group].ctypes.data, self._flip.ctypes.data, self._n_w, scratch.ctypes.data, out, out_step,
-            factors, sums, stride, order.row_groups // order.words, order.words, group * GROUP_WORDS,
-            order.rotation, order.row_groups,
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that one product reads."""
+        return self.matrix.bytes_read + self._places.nbytes
+
+    def _fixed_arguments(self, group: int) -> tuple[int, ...]:
+        matrix = self.matrix
+        return (
+            self._symbols[group].ctypes.data + 8 * matrix.code.n_s * self._block, 8 * self._block,
+            matrix.code.n_out, matrix.order.positions, self._zeros.ctypes.data,
+            *(part.ctypes.data for part in self._program), self._mask[group].ctypes.data, self._flip.ctypes.data,
+            self._places[group].ctypes.data, self._n_w,
         )  # fmt: skip
 
-    def _each_group(self, work) -> None:  # type: ignore[no-untyped-def]
+    def _group(self, group: int, out: int, factors: NDArray[np.int64], sums: NDArray[np.int32]) -> None:
+        scratch = aligned_zeros((_TILE,), np.uint64)
+        _run(
+            *self._addresses[group], scratch.ctypes.data, out,
+            factors.ctypes.data, factors.shape[0], factors.strides[0], sums.ctypes.data, *sums.strides[:2],
+        )  # fmt: skip
+
+    def _each_group(self, work: Callable[[int], None]) -> None:
         groups = range(self._symbols.shape[0])
-        if self.threads == 1:
+        if self._pool is None:
             for group in groups:
                 work(group)
-            return
-        with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(work, groups))
+        else:
+            list(self._pool.map(work, groups))
 
     def decode(self, out: NDArray[np.uint64] | None = None) -> NDArray[np.uint64]:
         """Decode all weights to bytes, in the order they are decoded in.
@@ -144,8 +146,8 @@ class EncodedProduct:
         if out is None:
             out = aligned_zeros((groups, self.matrix.order.positions * _TILE), np.uint64)
         first, step = out.ctypes.data, out.strides[0]
-        nothing = np.zeros((0, 0), np.int64)
-        self._each_group(lambda group: self._group(group, first + group * step, 8 * _TILE, nothing, 0, 0))
+        nothing, sums = np.zeros((0, 1), np.int64), np.zeros((0, 0, 0), np.int32)
+        self._each_group(lambda group: self._group(group, first + group * step, nothing, sums))
         return out
 
     def dense(self) -> NDArray[np.int8]:
@@ -174,16 +176,13 @@ class EncodedProduct:
                 f"vectors must be int8 of length {order.columns}, not {vectors.dtype} {vectors.shape}"
             )
         batch = np.atleast_2d(vectors)
-        factors = order.place(batch).view("<i4").astype(np.int64)
+        padded = np.zeros((batch.shape[0], self._columns.size), np.int8)
+        padded[:, : order.columns] = batch
+        factors = np.ascontiguousarray(padded[:, self._columns]).view("<i4").astype(np.int64)
         groups = self._symbols.shape[0]
         stride = order.row_groups + GROUP_WORDS
         sums = aligned_zeros((groups, batch.shape[0], 8, stride), np.int32)
-        tiles = [aligned_zeros((_TILE,), np.uint64) for _ in range(groups)]
-        self._each_group(
-            lambda group: self._group(
-                group, tiles[group].ctypes.data, 0, factors, sums[group].ctypes.data, 4 * stride
-            )
-        )
+        self._each_group(lambda group: self._group(group, 0, factors, sums[group]))
         total = sums.sum(axis=0, dtype=np.int32)
         total[..., :GROUP_WORDS] += total[..., order.row_groups :]
         product = (

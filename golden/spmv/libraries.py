@@ -5,16 +5,23 @@ from __future__ import annotations
 import ctypes
 import os
 import sysconfig
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from xorweave.golden.errors import InputError
 
 _MKL_NAMES = ("libmkl_rt.so.3", "libmkl_rt.so.2", "libmkl_rt.so")
-_NON_TRANSPOSE, _GENERAL, _FULL, _NON_UNIT = 10, 20, 40, 50
+_NON_TRANSPOSE, _GENERAL, _FULL, _NON_UNIT, _COLUMN_MAJOR = 10, 20, 40, 50, 102
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Keep NumPy's BLAS to one thread, so that it is compared as the others are."""
+    return ThreadpoolController().select(internal_api="openblas").limit(limits=1)
 
 
 class NumpyDense:
@@ -28,8 +35,9 @@ class NumpyDense:
         """Bytes that one product reads."""
         return self._matrix.nbytes
 
-    def __call__(self, vector: NDArray[np.int8]) -> NDArray[np.float32]:
-        return self._matrix @ vector.astype(np.float32)
+    def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.float32]:
+        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
+        return (self._matrix @ vectors.astype(np.float32).T).T
 
 
 class ScipyCsr:
@@ -43,8 +51,9 @@ class ScipyCsr:
         """Bytes that one product reads."""
         return self._matrix.data.nbytes + self._matrix.indices.nbytes + self._matrix.indptr.nbytes
 
-    def __call__(self, vector: NDArray[np.int8]) -> NDArray:
-        return self._matrix @ vector.astype(self._matrix.dtype)
+    def __call__(self, vectors: NDArray[np.int8]) -> NDArray:
+        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
+        return (self._matrix @ vectors.astype(self._matrix.dtype).T).T
 
 
 def csr_array(matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str) -> scipy.sparse.csr_array:
@@ -56,7 +65,7 @@ def csr_array(matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str) -> 
 
 
 class _Description(ctypes.Structure):
-    _fields_ = [("kind", ctypes.c_int), ("mode", ctypes.c_int), ("diagonal", ctypes.c_int)]  # noqa: RUF012
+    _fields_ = [("kind", ctypes.c_int), ("mode", ctypes.c_int), ("diagonal", ctypes.c_int)]
 
 
 def load_mkl() -> ctypes.CDLL:
@@ -110,12 +119,23 @@ class MklCsr:
         """Bytes that one product reads, as CSR (what MKL makes of it is not known)."""
         return self._csr.data.nbytes + self._csr.indices.nbytes + self._csr.indptr.nbytes
 
-    def __call__(self, vector: NDArray[np.int8]) -> NDArray[np.float32]:
-        factors = vector.astype(np.float32)
-        product = np.empty(self._csr.shape[0], np.float32)
+    def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.float32]:
+        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
+        rows, columns = self._csr.shape
+        one, zero = ctypes.c_float(1.0), ctypes.c_float(0.0)
+        if vectors.ndim == 1:
+            factors, product = vectors.astype(np.float32), np.empty(rows, np.float32)
+            self._call(
+                "mkl_sparse_s_mv", _NON_TRANSPOSE, one, self._handle, self._description,
+                _address(factors), zero, _address(product),
+            )  # fmt: skip
+            return product
+        batch = vectors.shape[0]
+        factors, product = vectors.astype(np.float32), np.empty((batch, rows), np.float32)
+        # a batch of row vectors is a matrix of columns, stored column by column
         self._call(
-            "mkl_sparse_s_mv", _NON_TRANSPOSE, ctypes.c_float(1.0), self._handle, self._description,
-            _address(factors), ctypes.c_float(0.0), _address(product),
+            "mkl_sparse_s_mm", _NON_TRANSPOSE, one, self._handle, self._description, _COLUMN_MAJOR,
+            _address(factors), batch, columns, zero, _address(product), rows,
         )  # fmt: skip
         return product
 

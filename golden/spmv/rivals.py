@@ -1,11 +1,12 @@
 """What people would use instead: CSR (the paper's Algorithm 1), a bitmap with packed values, and dense INT8.
 
-All three take INT8 weights and vectors and give INT32 products, so that they can be compared bit for bit; each is as fast
-as we could make it.
+All three take INT8 weights and vectors and give INT32 products, so that they can be compared bit for bit; each is
+as fast as we could make it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -26,25 +27,34 @@ def _parts(total: NDArray[np.int64], threads: int) -> list[tuple[int, int]]:
     """Cut rows into `threads` runs of about equal work; `total` is the work before each row, and all, (rows + 1,)."""
     cuts = np.searchsorted(total, np.arange(threads + 1) * (total[-1] / threads)).tolist()
     cuts[0], cuts[-1] = 0, total.size - 1
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(itertools.pairwise(cuts))
 
 
-def _in_threads(work: Callable[[int, int], None], parts: list[tuple[int, int]]) -> None:
-    if len(parts) == 1:
-        work(*parts[0])
-        return
-    with ThreadPoolExecutor(len(parts)) as pool:
-        list(pool.map(lambda part: work(*part), parts))
+class _Rows:
+    """Runs of rows, each worked on by its own thread; the threads wait between products."""
+
+    def __init__(self, total: NDArray[np.int64], threads: int) -> None:
+        self._parts = _parts(total, threads)
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def each(self, work: Callable[[int, int], None]) -> None:
+        """Do ``work(first row, row after the last)`` for every run."""
+        if self._pool is None:
+            work(*self._parts[0])
+        else:
+            list(self._pool.map(lambda part: work(*part), self._parts))
 
 
 @njit(cache=True, nogil=True)
-def _csr(values, columns, starts, vector, first, last, product):  # type: ignore[no-untyped-def]
+def _csr(values, columns, starts, vectors, first, last, product):  # type: ignore[no-untyped-def]
     # Algorithm 1: for each row, for each of its kept weights
     for row in range(first, last):
-        total = np.int32(0)
-        for k in range(starts[row], starts[row + 1]):
-            total += np.int32(values[k]) * np.int32(vector[columns[k]])
-        product[row] = total
+        for v in range(vectors.shape[0]):
+            vector = vectors[v]
+            total = np.int32(0)
+            for k in range(starts[row], starts[row + 1]):
+                total += np.int32(values[k]) * np.int32(vector[columns[k]])
+            product[v, row] = total
 
 
 class CsrProduct:
@@ -55,27 +65,28 @@ class CsrProduct:
         self._values = np.ascontiguousarray(matrix[rows, columns])
         self._columns = columns.astype(np.uint16 if matrix.shape[1] <= 1 << 16 else np.uint32)
         self._starts = np.searchsorted(rows, np.arange(matrix.shape[0] + 1)).astype(np.int64)
-        self._parts = _parts(self._starts, threads)
+        self._rows = _Rows(self._starts, threads)
 
     @property
     def bytes_read(self) -> int:
         """Bytes that one product reads."""
         return self._values.nbytes + self._columns.nbytes + self._starts.nbytes
 
-    def __call__(self, vector: NDArray[np.int8]) -> NDArray[np.int32]:
-        product = np.empty(self._starts.size - 1, np.int32)
-        _in_threads(
-            lambda first, last: _csr(self._values, self._columns, self._starts, vector, first, last, product),
-            self._parts,
+    def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
+        batch = np.atleast_2d(vectors)
+        product = np.empty((batch.shape[0], self._starts.size - 1), np.int32)
+        self._rows.each(
+            lambda first, last: _csr(self._values, self._columns, self._starts, batch, first, last, product)
         )
-        return product
+        return product.reshape(*vectors.shape[:-1], -1)
 
 
 def _row_step(expanding: bool) -> Callable[..., int]:
     """Return ``step(sums, values, mask, vector)``: 256 columns of one row into 4 vectors of sums; the bytes it read.
 
-    All but the result are addresses: 4 vectors of int32 sums, the row's next values, its next 4 mask words (not used for
-    a dense row), and 256 unsigned bytes of the vector.
+    All but the result are addresses: 4 vectors of int32 sums, the row's next values, its next 4 mask words (not used
+    for a dense row), and 256 unsigned bytes of the vector.
     """
 
     @intrinsic
@@ -125,21 +136,24 @@ _dense_step = _row_step(False)
 
 
 @njit(cache=True, nogil=True)
-def _rows(values, mask, steps, starts, sums_of_rows, vector, first, last, expanding, sums, product):  # type: ignore[no-untyped-def]
+def _rows(
+    values, mask, steps, starts, sums_of_rows, vectors, vector_step, first, last, expanding, sums, product
+):  # type: ignore[no-untyped-def]  # fmt: skip
     for row in range(first, last):
-        at = values + starts[row]
-        words = mask + row * steps * 32
-        factors = vector
-        sum_lanes(sums, True)
-        for _ in range(steps):
-            if expanding:
-                at += _expand_step(sums, at, words, factors)
-            else:
-                at += _dense_step(sums, at, words, factors)
-            words += 32
-            factors += 256
-        # the vector's bytes were its values plus 128
-        product[row] = sum_lanes(sums, False) - 128 * sums_of_rows[row]
+        for v in range(product.shape[0]):
+            at = values + starts[row]
+            words = mask + row * steps * 32
+            factors = vectors + v * vector_step
+            sum_lanes(sums, True)
+            for _ in range(steps):
+                if expanding:
+                    at += _expand_step(sums, at, words, factors)
+                else:
+                    at += _dense_step(sums, at, words, factors)
+                words += 32
+                factors += 256
+            # the vector's bytes were its values plus 128
+            product[v, row] = sum_lanes(sums, False) - 128 * sums_of_rows[row]
 
 
 class BitmapProduct:
@@ -169,7 +183,7 @@ class BitmapProduct:
         self._starts = np.concatenate([[0], np.cumsum(padded.sum(axis=1))]).astype(np.int64)
         self._row_sums = np.where(mask, matrix, 0).sum(axis=1, dtype=np.int32)
         self._dense = dense
-        self._parts = _parts(self._starts, threads)
+        self._rows = _Rows(self._starts, threads)
         self._width, self._columns = width, columns
 
     @property
@@ -177,17 +191,19 @@ class BitmapProduct:
         """Bytes that one product reads."""
         return self._values.nbytes + self._mask.nbytes + self._starts.nbytes + self._row_sums.nbytes
 
-    def __call__(self, vector: NDArray[np.int8]) -> NDArray[np.int32]:
-        shifted = aligned_zeros((self._width,), np.uint8)
-        shifted[: self._columns] = vector.view(np.uint8) ^ np.uint8(128)
-        product = np.empty(self._row_sums.size, np.int32)
+    def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
+        batch = np.atleast_2d(vectors)
+        shifted = aligned_zeros((batch.shape[0], self._width), np.uint8)
+        shifted[:, : self._columns] = batch.view(np.uint8) ^ np.uint8(128)
+        product = np.empty((batch.shape[0], self._row_sums.size), np.int32)
 
         def work(first: int, last: int) -> None:
             sums = aligned_zeros((_STEP * 16,), np.int32)
             _rows(
                 self._values.ctypes.data, self._mask.ctypes.data, self._steps, self._starts, self._row_sums,
-                shifted.ctypes.data, first, last, not self._dense, sums.ctypes.data, product,
+                shifted.ctypes.data, shifted.strides[0], first, last, not self._dense, sums.ctypes.data, product,
             )  # fmt: skip
 
-        _in_threads(work, self._parts)
-        return product
+        self._rows.each(work)
+        return product.reshape(*vectors.shape[:-1], -1)

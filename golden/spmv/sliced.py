@@ -1,8 +1,8 @@
 """A matrix encoded for software: the stream cut into lanes, and its bits laid out as words of 32 lanes.
 
 The stream itself is an ordinary one (it can be decoded block by block by any decoder); only its bits are turned, once,
-when the matrix is loaded. A lane that starts in the middle of the stream needs the symbols before it, as a shift register
-would hold them: they are put in front of it, and nothing of the code's efficiency is lost by cutting.
+when the matrix is loaded. A lane that starts in the middle of the stream needs the symbols before it, as a shift
+register would hold them: they are put in front of it, and nothing of the code's efficiency is lost by cutting.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from xorweave.golden.stream import EncodedTensor
 from xorweave.golden.tensor_codec import default_segment_blocks, encode_tensor
 
 _SAMPLE = 1 << 23
-_RARELY = 24  # taps up to which a row may be summed at each output rather than as a chain
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,7 +67,7 @@ class SlicedMatrix:
 
 
 def choose_code(
-    mask: NDArray[np.bool_], order: CellOrder, n_w: int, *, max_k: int = 128, seed: int = 0
+    mask: NDArray[np.bool_], order: CellOrder, n_w: int, *, max_k: int = 64, seed: int = 0
 ) -> tuple[Code, int]:
     """Choose a code that software decodes fast, a chain of two taps an output, and the length of a lane.
 
@@ -116,7 +115,7 @@ def slice_matrix(
     order: CellOrder | None = None,
     code: Code | None = None,
     group_words: int = 16,
-    max_k: int = 128,
+    max_k: int = 64,
     seed: int = 0,
     jobs: int = 1,
 ) -> SlicedMatrix:
@@ -162,6 +161,7 @@ def slice_matrix(
         fmt,
         code,
         mask=order.arrange(kept, length),
+        encoder="elimination",
         # whole lanes, so that a lane never starts a stream anew half-way
         segment_blocks=max(1, segment // blocks) * blocks,
         jobs=jobs,

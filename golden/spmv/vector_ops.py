@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -28,8 +28,11 @@ _BYTES = ir.VectorType(_I32, 2 * LINE)
 
 def has_byte_dot() -> bool:
     """Whether this processor multiplies and adds four bytes at once on 512-bit vectors (AVX-512 VNNI)."""
-    features = binding.get_host_cpu_features()
-    return bool(features.get("avx512vnni") and features.get("avx512f"))
+    if (
+        config.CPU_NAME or config.CPU_FEATURES is not None
+    ):  # Numba compiles for another processor than this one
+        return "+avx512vnni" in (config.CPU_FEATURES or "")
+    return bool(binding.get_host_cpu_features().get("avx512vnni"))
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: type) -> NDArray:
@@ -84,86 +87,106 @@ def bits_to_bytes(builder: Any, planes: list[Any]) -> list[Any]:
     return line
 
 
-def make_unpack(n_w: int) -> Callable[..., None]:
-    """Return ``unpack(state, first, second, mask, flip, out)``, all addresses, for words of n_w bits, 8 or 4.
+def make_walk(n_w: int, multiplying: bool) -> Callable[..., None]:
+    """Return the decoder of a block's first `count` outputs, 512 lanes at a time, for words of n_w bits, 8 or 4.
 
-    state ^= first ^ second (n_w vectors each: a decoder step of all planes); the planes of state, exclusive-or `flip`
-    (eight 64-bit words, one a plane) and where the vector `mask` keeps them, are turned into eight vectors of bytes at
-    `out`. Words of four bits are extended by their sign. The top bit is inverted: a byte is its value plus 128.
+    ``walk(state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out, places, factors, vectors,
+    factors_step, sums, sums_step, row_step)``, numbers and addresses only:
+
+    - state: n_w vectors, the output before the first, changed to the last one;
+    - symbols, zeros, starts, offsets, goes_on: output r adds the n_w vectors at symbols + offsets[k] for k in
+      starts[r] .. starts[r + 1] - 1 (int64) to output r - 1, or to nothing if goes_on[r] (int64) is 0; zeros stands for
+      a tap that is not there;
+    - mask: a vector an output; flip: 8 64-bit words, one a plane. The planes of an output, exclusive-or flip and
+      where the mask keeps them, become bytes: words of four bits are extended by their sign, and the top bit
+      is inverted, so that a byte is its value plus 128;
+    - not `multiplying`: 8 vectors of bytes are written to out for each output;
+    - `multiplying`: places holds two int32 for each output, a byte offset s and an index c. For each of `vectors`
+      vectors, its factor c (four signed bytes in the low half of an int64 at factors + 8 c) is multiplied with the
+      bytes, and the products of four bytes are added to the int32 at sums + s: 16 for each of the 8 byte vectors,
+      row_step bytes apart. From one vector to the next, factors and sums move by factors_step and sums_step.
+
+    Everything goes by addresses: arrays handed to an intrinsic would have their references counted at each call.
     """
 
     @intrinsic
-    def unpack(typing, state, first, second, mask, flip, out):  # type: ignore[no-untyped-def]
+    def walk(
+        typing, state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
+        places, factors, vectors, factors_step, sums, sums_step, row_step,
+    ):  # type: ignore[no-untyped-def]  # fmt: skip
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            held, one, other, care, result = (_pointer(builder, arguments[i], _LINE) for i in (0, 1, 2, 3, 5))
-            flips = _pointer(builder, arguments[4], _I64)
-            kept = _load(builder, care, 0)
-            planes = []
-            for q in range(n_w):
-                value = builder.xor(_load(builder, held, q), _load(builder, one, q))
-                value = builder.xor(value, _load(builder, other, q))
-                _store(builder, value, held, q)
-                word = builder.load(builder.gep(flips, [ir.Constant(_I32, q)]))
-                planes.append(builder.and_(builder.xor(value, _spread(builder, word, _LINE)), kept))
-            planes += [planes[-1]] * (PLANES - n_w)
-            planes[-1] = builder.xor(planes[-1], _splat(-1))
-            for j, line in enumerate(bits_to_bytes(builder, planes)):
-                _store(builder, line, result, j)
+            (state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
+             places, factors, vectors, factors_step, sums, sums_step, row_step) = arguments  # fmt: skip
+            held = _pointer(builder, state, _LINE)
+            flips = _pointer(builder, flip, _I64)
+            first_tap, tap_offsets, chained = (
+                _pointer(builder, address, _I64) for address in (starts, offsets, goes_on)
+            )
+            place = _pointer(builder, places, _I32)
+            # the compiler keeps these in registers
+            planes = [cgutils.alloca_once_value(builder, _load(builder, held, q)) for q in range(n_w)]
+
+            def number(array: Any, index: Any) -> Any:
+                return builder.load(builder.gep(array, [index]))
+
+            def multiply(r: Any, lines: list[Any]) -> None:
+                weights = [builder.bitcast(line, _BYTES) for line in lines]
+                twice = builder.shl(r, _I64(1))
+                to = builder.add(sums, builder.sext(number(place, twice), _I64))
+                group = builder.sext(number(place, builder.add(twice, _I64(1))), _I64)
+                index = builder.shl(group, _I64(3))
+                with cgutils.for_range(builder, vectors) as batch:
+                    v = batch.index
+                    at = builder.add(builder.add(factors, index), builder.mul(v, factors_step))
+                    spread = _spread(builder, builder.load(_pointer(builder, at, _I32)), _BYTES)
+                    for j, weight in enumerate(weights):
+                        away = builder.add(builder.mul(v, sums_step), builder.mul(row_step, _I64(j)))
+                        where = _pointer(builder, builder.add(to, away), _BYTES)
+                        total = byte_dot(builder, builder.load(where, align=4), weight, spread)
+                        builder.store(total, where, align=4)
+
+            with cgutils.for_range(builder, count) as outputs:
+                r = outputs.index
+                with builder.if_then(builder.icmp_signed("==", number(chained, r), _I64(0))):
+                    for plane in planes:
+                        builder.store(_splat(0), plane)
+                first, last = number(first_tap, r), number(first_tap, builder.add(r, _I64(1)))
+                # two taps at a time: three-input exclusive-or is one instruction
+                pairs = builder.ashr(builder.add(builder.sub(last, first), _I64(1)), _I64(1))
+                with cgutils.for_range(builder, pairs) as loop:
+                    k = builder.add(first, builder.shl(loop.index, _I64(1)))
+                    following = builder.add(k, _I64(1))
+                    inside = builder.icmp_signed("<", following, last)
+                    at = builder.select(inside, number(tap_offsets, following), _I64(0))
+                    second = builder.select(inside, builder.add(symbols, at), zeros)
+                    one = _pointer(builder, builder.add(symbols, number(tap_offsets, k)), _LINE)
+                    other = _pointer(builder, second, _LINE)
+                    for q, plane in enumerate(planes):
+                        value = builder.xor(builder.load(plane), _load(builder, one, q))
+                        builder.store(builder.xor(value, _load(builder, other, q)), plane)
+                kept = builder.load(builder.gep(_pointer(builder, mask, _LINE), [r]), align=8)
+                lines = []
+                for q, plane in enumerate(planes):
+                    inverted = _spread(builder, number(flips, _I64(q)), _LINE)
+                    lines.append(builder.and_(builder.xor(builder.load(plane), inverted), kept))
+                lines += [lines[-1]] * (PLANES - n_w)
+                lines[-1] = builder.xor(lines[-1], _splat(-1))
+                lines = bits_to_bytes(builder, lines)
+                if not multiplying:
+                    result = _pointer(
+                        builder, builder.add(out, builder.mul(r, _I64(8 * LINE * PLANES))), _LINE
+                    )
+                    for j, line in enumerate(lines):
+                        _store(builder, line, result, j)
+                else:
+                    multiply(r, lines)
+            for q, plane in enumerate(planes):
+                _store(builder, builder.load(plane), held, q)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 6), generate
+        return types.void(*[types.intp] * 17), generate
 
-    return unpack
-
-
-def make_add(n_w: int) -> Callable[..., None]:
-    """Return ``add(state, source)``, both addresses: state ^= source, n_w vectors."""
-
-    @intrinsic
-    def add(typing, state, source):  # type: ignore[no-untyped-def]
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            held, other = (_pointer(builder, argument, _LINE) for argument in arguments)
-            for q in range(n_w):
-                _store(builder, builder.xor(_load(builder, held, q), _load(builder, other, q)), held, q)
-            return context.get_dummy_value()
-
-        return types.void(types.intp, types.intp), generate
-
-    return add
-
-
-@intrinsic
-def clear(typing, state):  # type: ignore[no-untyped-def]
-    """Set the eight vectors at the address `state` to zero."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        held = _pointer(builder, arguments[0], _LINE)
-        for q in range(PLANES):
-            _store(builder, _splat(0), held, q)
-        return context.get_dummy_value()
-
-    return types.void(types.intp), generate
-
-
-@intrinsic
-def accumulate(typing, sums, stride, data, factor):  # type: ignore[no-untyped-def]
-    """Add four products to each of 128 sums: sum i of row j += bytes 4i .. 4i+3 of vector j times `factor`.
-
-    sums: address of int32 sums, 16 for each j, `stride` bytes from one j to the next; data: address of eight vectors
-    as `make_unpack` writes them, unsigned bytes; factor: four signed bytes in the low half of a 64-bit integer.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        first, stride, data, factor = arguments
-        lines = _pointer(builder, data, _BYTES)
-        factors = _spread(builder, builder.trunc(factor, _I32), _BYTES)
-        for j in range(PLANES):
-            where = _pointer(builder, builder.add(first, builder.mul(stride, ir.Constant(_I64, j))), _BYTES)
-            total = byte_dot(builder, builder.load(where, align=4), _load(builder, lines, j), factors)
-            builder.store(total, where, align=4)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.intp, types.intp, types.int64), generate
+    return walk
 
 
 def byte_dot(builder: Any, total: Any, unsigned: Any, signed: Any) -> Any:

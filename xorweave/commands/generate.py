@@ -12,11 +12,11 @@ from xorweave.console import print_json
 from xorweave.golden.code_choice import CodeChoice
 from xorweave.golden.container import read_container
 from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import number_format
+from xorweave.golden.number_format import number_format, plane_words
 from xorweave.golden.stream import EncodedTensor
 from xorweave.hw.package import config_for, write_package
 from xorweave.hw.vectors import random_tensor
-from xorweave.hw.xor_synthesis import optimize
+from xorweave.hw.xor_paired import shared_network
 
 
 def generate(
@@ -31,6 +31,12 @@ def generate(
         str | None, typer.Option(help="A code as for encode; its vectors are random, from --seed")
     ] = None,
     dtype: Annotated[str, typer.Option(help="With --code: the weights' number format")] = "int8",
+    planes: Annotated[
+        int | None,
+        typer.Option(
+            help="With --code: so many planes side by side, whatever they mean, in place of --dtype"
+        ),
+    ] = None,
     sparsity: Annotated[float, typer.Option(help="With --code: share of zeros in the random mask")] = 0.9,
     patches: Annotated[
         int | None, typer.Option(help="Patches a block; default: what the tensor needs (0 with --code)")
@@ -84,7 +90,7 @@ def generate(
         name, encoded = _pick(src, tensor)
     else:
         assert code is not None
-        kind = number_format(dtype)
+        kind = number_format(dtype) if planes is None else plane_words(planes)
         shape = np.random.default_rng(seed).random(1 << 16) >= sparsity
         chosen = CodeChoice.parse(code, seed=seed).for_mask(shape, kind.n_w).code
         if patches is not None and not 0 <= patches <= chosen.n_out:
@@ -109,9 +115,7 @@ def generate(
         "length_bits": length_bits,
     }
     if network == "shared":
-        options["network"] = optimize(
-            encoded.code.generator, effort=effort, depth_limit=depth_limit, seed=seed
-        )
+        options["network"] = shared_network(encoded.code, effort=effort, depth_limit=depth_limit, seed=seed)
     if patches is not None:
         options["patches_per_block"] = patches
     if inversion_port:
