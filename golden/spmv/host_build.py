@@ -28,9 +28,10 @@ class HostDevice:
     name = "host build"
 
     def __init__(self) -> None:
-        self._compiler = shutil.which("g++")
-        if self._compiler is None:
+        compiler = shutil.which("g++")
+        if compiler is None:
             raise InputError("g++ must be on the PATH to build the kernels for this processor")
+        self._compiler = compiler
         self._built: dict[str, ctypes.CDLL] = {}
 
     def array(self, values: NDArray) -> NDArray:

@@ -10,19 +10,20 @@ from pathlib import Path
 
 from xorweave.golden.code import Code
 from xorweave.golden.decoder import tap_lists
-from xorweave.golden.spmv.tiled import TiledMatrix
+from xorweave.golden.spmv.tiles import TileOrder
 
+WARPS = 4  # of a block
 SOURCES = Path(__file__).with_name("cuda")
 
 
-def product_source(matrix: TiledMatrix, vectors: int, warps: int) -> str:
-    """Return the source of the kernels that multiply this matrix with `vectors` vectors at once, `warps` a block."""
-    code, layout = matrix.code, matrix.order.layout
+def product_source(code: Code, order: TileOrder, vectors: int, warps: int = WARPS) -> str:
+    """Return the source of the kernels that multiply with `vectors` vectors at once, `warps` warps a block."""
+    layout = order.layout
     sizes = {
         "N_W": layout.n_w,
         "N_IN": code.n_in,
         "N_OUT": code.n_out,
-        "RUN": matrix.order.run,
+        "RUN": order.run,
         "REGISTERS": layout.registers,
         "FRAGMENTS": layout.fragments,
         "VECTORS": vectors,
@@ -30,7 +31,7 @@ def product_source(matrix: TiledMatrix, vectors: int, warps: int) -> str:
     }
     lines = [f"#define XW_{name} {size}" for name, size in sizes.items()]
     lines += ['#include "lanes.cuh"', '#include "decoder.cuh"', '#include "walk.cuh"', ""]
-    return "\n".join([*lines, *decoder_lines(code, matrix.order.run), "", '#include "product.cuh"', ""])
+    return "\n".join([*lines, *decoder_lines(code, order.run), "", '#include "product.cuh"', ""])
 
 
 def bitmap_source(vectors: int, warps: int) -> str:

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.errors import InputError
-from xorweave.golden.spmv.kernels import bitmap_source, product_source
+from xorweave.golden.spmv.kernels import WARPS, bitmap_source, product_source
 from xorweave.golden.spmv.tiled import TiledMatrix
 from xorweave.golden.spmv.tiles import THREADS
 
 MAX_VECTORS = 16  # decoded once for so many vectors; more go in several passes
-_WARPS = 4
 _BITMAP_WARPS = 8
 
 
@@ -61,9 +60,12 @@ class TileProduct:
             matrix.patch_values.astype(self.sum_dtype) if self._patches else np.zeros(1, self.sum_dtype)
         )
         self._factors: dict[int, Any] = {}
+        self._sources: dict[int, str] = {}
 
     def _launch(self, vectors: int, kernel: str, blocks: int, arguments: list[Any]) -> None:
-        self.device.launch(product_source(self.matrix, vectors, _WARPS), kernel, blocks, _WARPS, arguments)
+        if vectors not in self._sources:
+            self._sources[vectors] = product_source(self.matrix.code, self.matrix.order, vectors)
+        self.device.launch(self._sources[vectors], kernel, blocks, WARPS, arguments)
 
     def run(self, vectors: Any, product: Any, count: int) -> None:
         """Multiply `count` vectors (1 to 16) that are on the device into `product`, on the device too."""
@@ -74,13 +76,13 @@ class TileProduct:
             self._factors[count] = self.device.empty((words,), np.uint32)
         factors = self._factors[count]
         sizes = [order.columns, order.factor_tiles, order.rows]
-        blocks = _parts(max(count * order.rows, words), 32 * _WARPS)
+        blocks = _parts(max(count * order.rows, words), 32 * WARPS)
         self._launch(count, "factors_kernel", blocks, [vectors, self._places, *sizes, factors, product])
-        group_blocks = _parts(order.groups, _WARPS)
+        group_blocks = _parts(order.groups, WARPS)
         stream = [order.groups, group_blocks, matrix.segment_groups, self._inverted]
         walk = [order.rows, order.columns, order.row_tiles, order.rotation]
         patches = [self._patches, self._patch_rows, self._patch_columns, self._patch_values, vectors]
-        blocks = group_blocks + _parts(self._patches, 32 * _WARPS)
+        blocks = group_blocks + _parts(self._patches, 32 * WARPS)
         matrices = [self._symbols, self._mask, factors]
         self._launch(count, "product_kernel", blocks, [*matrices, *stream, *walk, *patches, product])
 
@@ -113,7 +115,7 @@ class TileProduct:
         matrix, order, layout = self.matrix, self.matrix.order, self.matrix.order.layout
         words = self.device.empty((order.groups, order.n_out, THREADS, layout.fragments), np.uint32)
         sizes = [order.groups, matrix.segment_groups, self._inverted]
-        blocks = _parts(order.groups, _WARPS)
+        blocks = _parts(order.groups, WARPS)
         self._launch(1, "weights_kernel", blocks, [self._symbols, self._mask, *sizes, words])
         # (group, output, thread, register, lane of the register) to lanes in the order of the stream
         word = matrix.encoded.number_format.word
