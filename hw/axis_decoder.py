@@ -46,7 +46,8 @@ class DecoderConfig:
     length_bits : int
         0: no stream guard. Otherwise the width of its port `stream_length` (see `StreamGuard`).
     inversion : int or None
-        Fixed inversion word (0 leaves the stage out), or None for an `inversion` port.
+        Fixed inversion word (0 leaves the stage out), or None for an `inversion` port (with rates: for
+        `s_axis_inversion`, taken with the first symbol of a stream).
     constant_planes : int
         Word whose bit q says that plane q is not in the payload: it has no registers and no XOR network, its symbol
         bits are ignored, and it decodes to 0 (which corrections and inversion may change). One plane is always kept.
@@ -114,8 +115,10 @@ class DecoderConfig:
             raise InputError(f"the transform must be one of {', '.join(TRANSFORMS)}, not {self.transform!r}")
         if not 0 <= self.constant_planes < 1 << self.n_w:
             raise InputError(f"the constant planes must be {self.n_w} bits, not {self.constant_planes}")
-        if self.rates and (self.max_depth is not None or self.length_bits):
-            raise InputError("a decoder of several rates must have no max_depth and no length_bits")
+        if self.rates and (self.max_depth is not None or self.length_bits or self.skid_buffers):
+            raise InputError(
+                "a decoder of several rates must have no max_depth, length_bits and skid_buffers"
+            )
         if self.inversion is not None and not 0 <= self.inversion < 1 << self.n_w:
             raise InputError(f"the inversion word must have {self.n_w} bits, not be {self.inversion}")
 
@@ -213,7 +216,7 @@ class AxisDecoder(wiring.Component):
                 "stream_too_long": Out(1),
             }
         if config.inversion is None:
-            members["inversion"] = In(n_w)
+            members["s_axis_inversion" if config.rates else "inversion"] = In(n_w)
         if config.mask:
             members |= {
                 "s_axis_mask_tdata": In(code.n_out),
@@ -239,7 +242,12 @@ class AxisDecoder(wiring.Component):
         decoder: XorDecoder | RateProgrammableDecoder
         if config.rates:
             decoder = RateProgrammableDecoder(
-                code, config.rates, len(planes), config.network, input_register=config.input_register
+                code,
+                config.rates,
+                len(planes),
+                config.network,
+                input_register=config.input_register,
+                side_bits=n_w if config.inversion is None else 0,
             )
             m.d.comb += decoder.rate.eq(self.s_axis_rate)
         else:
@@ -338,7 +346,13 @@ class AxisDecoder(wiring.Component):
             m.submodules.invert = invert = InversionStage(code.n_out, n_w, config.inversion)
             wiring.connect(m, block, invert.i)
             if config.inversion is None:
-                m.d.comb += invert.inversion.eq(self.inversion)
+                if isinstance(decoder, RateProgrammableDecoder):
+                    m.d.comb += [
+                        decoder.side.eq(self.s_axis_inversion),
+                        invert.inversion.eq(decoder.side_o),
+                    ]
+                else:
+                    m.d.comb += invert.inversion.eq(self.inversion)
             block = invert.o
 
         if config.transform != "none":

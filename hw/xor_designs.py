@@ -54,6 +54,8 @@ def _check(config: DecoderConfig, tensor: EncodedTensor) -> None:
     if tensor.number_format.n_w != config.n_w:
         raise InputError(f"the tensor must have words of {config.n_w} bits, not {tensor.number_format.n_w}")
     for name in ("inversion", "transform"):
+        if name == "inversion" and config.inversion is None:
+            continue
         if getattr(config, name) != getattr(tensor, name):
             raise InputError(
                 f"the {name} must be the tensor's, {getattr(tensor, name)}, not {getattr(config, name)}"
@@ -129,13 +131,16 @@ def rates_design(
         vectors = _vectors(config, tensor, max_blocks)
         used = n_in * n_w
         above = ((1 << width) - 1) >> used << used  # what the rate does not use may be anything: here, ones
-        side = config.rates.index(n_in) << (width + 2)
+        side = config.rates.index(n_in) | tensor.inversion * (config.inversion is None) << bits
+        side <<= width + 2
         for word in vectors.symbols:
             symbols.append((word & ((1 << used) - 1)) | above | word >> used << width | side)
         joined.weights.extend(vectors.weights)
         joined.masks.extend(vectors.masks)
         joined.patches.extend(vectors.patches)
     pins = (("s_axis_tdata", width), ("s_axis_tuser", 1), ("s_axis_tlast", 1), ("s_axis_rate", bits))
+    if config.inversion is None:
+        pins = (*pins, ("s_axis_inversion", n_w))
     listed = ", ".join(f"{k}: {n_in}" for k, n_in in enumerate(config.rates))
     return StreamDesign(
         kind="rates",
@@ -145,6 +150,11 @@ def rates_design(
             "Rate-programmable fixed-to-fixed XOR decoder",
             "s_axis_rate, with the first symbol of a stream, says how many bits a plane of its symbols are encoded",
             f"ones ({listed}). The others are ignored. It may change from stream to stream without a lost cycle.",
+            *(
+                ["s_axis_inversion, taken likewise: planes stored inverted."]
+                if config.inversion is None
+                else []
+            ),
             f"s_axis_tdata: bit b*{n_w} + q is encoded bit b of plane q; tuser first, tlast last symbol of a stream.",
         ),
         inputs=(StreamWords("s_axis", "symbols", pins, symbols), *_beside(config, joined)),

@@ -44,10 +44,17 @@ def _config(**options: object) -> DecoderConfig:
 
 
 def _rates() -> StreamDesign:
-    config = _config(rates=(1, 3, 4), patches_per_block=1)
-    return rates_design(
-        config, [_tensor(CODE.punctured(n_in), patches=1, seed=n_in) for n_in in (3, 1, 4, 3)]
-    )
+    config = _config(rates=(1, 3, 4), patches_per_block=1, inversion=None)
+    tensors = [
+        _tensor(CODE.punctured(n_in), patches=1, inversion=number, seed=n_in)
+        for number, n_in in enumerate((3, 1, 4, 3))
+    ]
+    return rates_design(config, tensors)
+
+
+def _rates_unregistered() -> StreamDesign:
+    config = _config(rates=(2, 4), mask=False, inversion=None, input_register=False)
+    return rates_design(config, [_tensor(CODE.punctured(n), inversion=n, seed=n) for n in (4, 2)])
 
 
 def _bounded() -> StreamDesign:
@@ -77,6 +84,7 @@ def _baseline(kind: str) -> Callable[[], StreamDesign]:
 
 DESIGNS: dict[str, Callable[[], StreamDesign]] = {
     "rates": _rates,
+    "rates, no registers": _rates_unregistered,
     "bounded": _bounded,
     "plane-serial": _plane_serial,
     "plane-serial, dense patches": _plane_serial_dense,
@@ -114,7 +122,8 @@ def test_rates_vectors_are_what_the_punctured_codes_decode() -> None:
     design = _rates()
     width = 4 * CODE.n_in
     symbols = np.array([[w >> (b * 4) & 15 for b in range(4)] for w in design.inputs[0].words], np.uint8)
-    rates = [design.inputs[0].words[k] >> (width + 2) for k in range(len(symbols))]
+    rates = [word >> (width + 2) & 3 for word in design.inputs[0].words]
+    inversions = [word >> (width + 4) for word in design.inputs[0].words]
     assert sorted(set(rates)) == [0, 1, 2]
     assert (symbols[np.array(rates) == 0][:, 1:] == 15).all()  # noise where the rate has no bits
     used = symbols.copy()
@@ -131,6 +140,7 @@ def test_rates_vectors_are_what_the_punctured_codes_decode() -> None:
                 wanted = int(words[t, r])
                 if patch >> 8 & 1 and patch >> 4 & 15 == r:
                     wanted ^= patch & 15
+                wanted ^= inversions[begin]
                 wanted *= masks[begin + t] >> r & 1
                 assert design.output.words[begin + t] >> (4 * r) & 15 == wanted
 
