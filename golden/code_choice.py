@@ -83,15 +83,15 @@ class CodeChoice:
         rates = [item for item in (head, *items) if item.startswith("rates=")]
         if rates:
             code = Code.from_spec(",".join(item for item in (head, *items) if item not in rates))
-            numbers = rates[0].removeprefix("rates=").split("/")
-            if len(rates) > 1 or not all(number.isdecimal() for number in numbers):
+            listed = rates[0].removeprefix("rates=").split("/")
+            if len(rates) > 1 or not all(number.isdecimal() for number in listed):
                 raise InputError(f"rates must be given once, as rates=A/B/..., not {', '.join(rates)!r}")
             return cls(
                 kind="rates",
                 max_k=max_k,
                 seed=seed,
                 code=code,
-                rates=check_rates(code, [int(n) for n in numbers]),
+                rates=check_rates(code, [int(number) for number in listed]),
             )
         return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_spec(text))
 

@@ -71,6 +71,7 @@ def baseline_design(
     rate = n_out * n_w
     note = "Its rate depends on the data: it stalls where blocks need more than arrives in a cycle."
     ports: AxisPorts
+    inputs: tuple[StreamWords, ...]
     if kind == "bitmap":
         values = [int(word) for word in wanted[mask]]
         number = _lanes(len(values), len(blocks), lanes)

@@ -41,7 +41,7 @@ class HuffmanBlock(wiring.Component):
             raise InputError(f"n_out must be at least 1, not {n_out}")
         self.lengths, self.n_out, self.n_w = dict(lengths), n_out, n_w
         self.beat_bits = max(self.lengths.values())
-        members = {}
+        members: dict[str, wiring.Member] = {}
         for r in range(n_out):
             members |= {
                 f"s_axis{r}_tdata": In(self.beat_bits),

@@ -106,9 +106,8 @@ class StreamDesign:
 
 
 def _port(stream: StreamWords) -> dict[str, Any]:
-    name = stream.prefix.removeprefix("s_axis").strip("_") or "data"
     return {
-        "name": f"{name}_in",
+        "name": f"{stream.prefix}_bench",
         "prefix": stream.prefix,
         "what": stream.what,
         "pins": stream.placed,

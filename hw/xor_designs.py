@@ -138,9 +138,9 @@ def rates_design(
         joined.weights.extend(vectors.weights)
         joined.masks.extend(vectors.masks)
         joined.patches.extend(vectors.patches)
-    pins = (("s_axis_tdata", width), ("s_axis_tuser", 1), ("s_axis_tlast", 1), ("s_axis_rate", bits))
+    pins = [("s_axis_tdata", width), ("s_axis_tuser", 1), ("s_axis_tlast", 1), ("s_axis_rate", bits)]
     if config.inversion is None:
-        pins = (*pins, ("s_axis_inversion", n_w))
+        pins.append(("s_axis_inversion", n_w))
     listed = ", ".join(f"{k}: {n_in}" for k, n_in in enumerate(config.rates))
     return StreamDesign(
         kind="rates",
@@ -157,7 +157,7 @@ def rates_design(
             ),
             f"s_axis_tdata: bit b*{n_w} + q is encoded bit b of plane q; tuser first, tlast last symbol of a stream.",
         ),
-        inputs=(StreamWords("s_axis", "symbols", pins, symbols), *_beside(config, joined)),
+        inputs=(StreamWords("s_axis", "symbols", tuple(pins), symbols), *_beside(config, joined)),
         output=_marked("m_axis", "weights", code.n_out * n_w, joined.weights),
         latency=config.latency,
         outputs_per_cycle=code.n_out * n_w,
