@@ -1,10 +1,13 @@
-"""Every real tensor in every format: writes a CSV, row by row, smallest tensors first.
+"""Every real tensor in every format: writes a CSV, row by row, smallest tensors first; sums it up.
 
-    python benchmarks/codecs_table.py DATA -o codecs.csv [--largest 300000] [--paper-largest 70000] [--beam 4096]
+    python benchmarks/codecs_table.py DATA -o codecs.csv [--largest 300000] [--paper-largest 10000]
+        [--slow-largest 300000] [--only NAME,...]
+    python benchmarks/codecs_table.py --summary codecs.csv
 
 DATA is a folder of real inputs: ``.smtx`` masks (each with uniform and with normal INT8 values) and ``.npz``, ``.npy``
-and ``.safetensors`` weights that hold zeros (each in its own format and quantised to INT8). Rows are written as they
-are measured, so the run can be interrupted. Every lossless row was decoded and compared.
+and ``.safetensors`` weights that hold zeros (each in its own format and quantised to INT8). A row is written as soon as
+it is measured, and rows that the file already holds are not measured again: a run can be interrupted and taken up.
+Every lossless row was decoded and compared.
 """
 
 from __future__ import annotations
@@ -19,10 +22,12 @@ import numpy as np
 
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import Row, all_codecs, bounds, measure
-from xorweave.golden.codecs.xor_code import ShapedXorCode
 from xorweave.golden.errors import InputError
 from xorweave.golden.prepare import Preparation, is_encodable, prepare, synthetic_values
 from xorweave.golden.weight_files import read_smtx, read_weights
+
+SLOW = ("xor-auto", "xor-shaped", "weightless")
+HEAD = ("tensor", "values", "shape", "dtype", "sparsity")
 
 
 def real_tensors(data: Path, largest: int) -> Iterator[tuple[str, str, PrunedTensor]]:
@@ -64,41 +69,69 @@ def real_tensors(data: Path, largest: int) -> Iterator[tuple[str, str, PrunedTen
             yield name, "own", PrunedTensor.from_values(ready.values, ready.number_format, ready.mask)
 
 
+def summarise(path: Path) -> None:
+    """Print, for every format, what it takes against the entropy bound and how often it is the smallest."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    print(len(rows))
+
+
+def limit_of(name: str, arguments: argparse.Namespace) -> int:
+    """Return the most weights a tensor may have for this format to be measured."""
+    if name == "xor-paper":
+        return int(arguments.paper_largest)
+    return int(arguments.slow_largest if name in SLOW else arguments.largest)
+
+
+def measure_all(arguments: argparse.Namespace) -> None:
+    """Write the rows that are not in the file yet."""
+    chosen = [codec for codec in all_codecs() if arguments.only is None or codec.name in arguments.only]
+    done = set()
+    if arguments.out.exists():
+        with arguments.out.open(newline="") as file:
+            done = {(row["tensor"], row["values"], row["codec"]) for row in csv.DictReader(file)}
+    with arguments.out.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if not done:
+            writer.writerow([*HEAD, *Row("", "", True).as_dict()])
+        for name, kind, tensor in real_tensors(arguments.data, arguments.largest):
+            shape = "x".join(map(str, tensor.shape))
+            head = [name, kind, shape, tensor.number_format.name, f"{1 - tensor.kept / tensor.n:.6f}"]
+
+            def write(row: Row, key: list[str] = head) -> None:
+                if (key[0], key[1], row.codec) not in done:
+                    cells = row.as_dict().values()
+                    writer.writerow(key + ["" if cell is None else cell for cell in cells])
+                    file.flush()
+
+            for row in bounds(tensor):
+                write(row)
+            for codec in chosen:
+                if (name, kind, codec.name) in done or tensor.n > limit_of(codec.name, arguments):
+                    continue
+                print(f"{name} {kind} {tensor.shape} {codec.name}", file=sys.stderr, flush=True)
+                write(measure(codec, tensor))
+
+
 def main() -> None:
-    """Measure and write."""
+    """Measure and write, or sum up."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("-o", "--out", type=Path)
     parser.add_argument("--largest", type=int, default=300_000, help="most weights of a tensor")
-    parser.add_argument(
-        "--paper-largest", type=int, default=70_000, help="most weights for the exact encoder"
-    )
-    parser.add_argument("--beam", type=int, default=4096, help="paths of the shaped mask's search")
+    parser.add_argument("--paper-largest", type=int, default=10_000, help="the same for the exact encoder")
+    parser.add_argument("--slow-largest", type=int, default=300_000, help=f"the same for {', '.join(SLOW)}")
+    parser.add_argument("--only", type=lambda text: text.split(","), help="formats, by their names")
+    parser.add_argument("--summary", type=Path, help="print the summary of a finished file")
     arguments = parser.parse_args()
-    with arguments.out.open("w", newline="") as file:
-        writer = csv.writer(file)
-        fields = list(Row("", "", True).as_dict())
-        writer.writerow(["tensor", "values", "shape", "dtype", "sparsity", *fields])
-        for name, kind, tensor in real_tensors(arguments.data, arguments.largest):
-            print(f"{name} {kind} {tensor.shape}", file=sys.stderr, flush=True)
-            shape = "x".join(map(str, tensor.shape))
-            head = [name, kind, shape, tensor.number_format.name, f"{1 - tensor.kept / tensor.n:.6f}"]
-            rows = []
-            for codec in all_codecs():
-                if codec.name == "xor-paper" and tensor.n > arguments.paper_largest:
-                    rows.append(
-                        Row(codec.name, codec.title, True, note="not measured: tensor too large here")
-                    )
-                    continue
-                if isinstance(codec, ShapedXorCode):
-                    codec.beam = arguments.beam
-                rows.append(measure(codec, tensor))
-            for row in rows + bounds(tensor):
-                cells = row.as_dict()
-                writer.writerow(head + ["" if cell is None else cell for cell in cells.values()])
-            file.flush()
+    if arguments.summary is not None:
+        summarise(arguments.summary)
+    elif arguments.data is None or arguments.out is None:
+        parser.error("DATA and -o OUT are needed, or --summary FILE")
+    else:
+        measure_all(arguments)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import argparse
 
 import numpy as np
 from plain_algorithm3 import encode_plane as plain
-from timing import measure, ratio
 
 from xorweave.golden.code import Code
 from xorweave.golden.number_format import FORMATS
 from xorweave.golden.tensor_codec import correction_format_of, encode_tensor
 from xorweave.golden.viterbi import encode_plane as exact
+from xorweave.timing import measure, ratio
 
 
 def overhead_of(encoded: object) -> float:

@@ -72,7 +72,7 @@ def _decode_kernel(symbols, first, last, n_s, tap_start, tap_age, tap_bit, from_
                 output[start + i, r] = decoded[r, i]
 
 
-def _tap_lists(
+def tap_lists(
     code: Code,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     matrix = code.generator
@@ -93,7 +93,7 @@ def decode_words(code: Code, symbols: Words, segment_blocks: int | None = None) 
     symbols = np.ascontiguousarray(symbols)
     blocks = symbols.shape[0]
     period = segment_blocks or max(blocks, 1)
-    start, age, bit, from_previous = _tap_lists(code)
+    start, age, bit, from_previous = tap_lists(code)
     output = np.empty((blocks, code.n_out), symbols.dtype)
     chunk = _CHUNK_BYTES // symbols.dtype.itemsize
     for first in range(0, blocks, period):

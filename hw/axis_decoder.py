@@ -123,6 +123,12 @@ class DecoderConfig:
             raise InputError(f"the inversion word must have {self.n_w} bits, not be {self.inversion}")
 
     @property
+    def mask_in_network(self) -> bool:
+        """Whether the mask is folded into the XOR network: nothing stands between the two, no register either."""
+        between = self.patches_per_block or self.inversion != 0 or self.transform != "none"
+        return self.mask and not between and self.max_depth is None and not self.rates
+
+    @property
     def stored_planes(self) -> list[int]:
         """The planes that have hardware of their own, lowest first; at least one."""
         return [q for q in range(self.n_w) if not self.constant_planes >> q & 1] or [0]
@@ -257,6 +263,7 @@ class AxisDecoder(wiring.Component):
                 config.network,
                 input_register=config.input_register,
                 max_depth=config.max_depth,
+                masked=config.mask_in_network,
             )
         m.submodules.decoder = decoder
         symbols = decoder.i
@@ -361,7 +368,9 @@ class AxisDecoder(wiring.Component):
             block = transform.o
 
         if config.mask:
-            m.submodules.mask = mask = MaskStage(code.n_out, n_w)
+            m.submodules.mask = mask = MaskStage(code.n_out, n_w, applied=config.mask_in_network)
+            if config.mask_in_network:
+                m.d.comb += decoder.keep.eq(mask.mask.payload)
             wiring.connect(m, block, mask.i)
             masks = mask.mask
             if config.skid_buffers:

@@ -1,4 +1,4 @@
-"""The network that the paired family is made for: its pool of running sums, and one XOR for each output."""
+"""The network that the families paired and graph are made for: running sums, and one XOR of two for each output."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ import numpy as np
 from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
 from xorweave.golden.generators import paired_structure
+from xorweave.golden.graph_code import graph_structure
 from xorweave.hw.xor_network import Gate, XorNetwork
 from xorweave.hw.xor_synthesis import optimize
 
+STRUCTURES = {"paired": paired_structure, "graph": graph_structure}
+
 
 def paired_network(code: Code) -> XorNetwork:
-    """Make the network of a code of the family ``paired``: about one gate a sum and one an output.
+    """Make the network of a code of a family of `STRUCTURES`: about one gate a sum and one an output.
 
     Raises
     ------
     InputError
         The code is of another family.
     """
-    if code.family != "paired":
-        raise InputError(f"the code must be of the family paired, not {code.family}")
-    added, edges = paired_structure(n_in=code.n_in, n_out=code.n_out, n_s=code.n_s, **code.parameters)
+    if code.family not in STRUCTURES:
+        raise InputError(f"the code must be of the family {' or '.join(STRUCTURES)}, not {code.family}")
+    added, edges = STRUCTURES[code.family](n_in=code.n_in, n_out=code.n_out, n_s=code.n_s, **code.parameters)
     run = code.parameters["run"]
     inputs = code.constraint_length
     gates: list[Gate] = []

@@ -49,8 +49,8 @@ def compile_model(sources: Sequence[Path], top: str, folder: Path, *, waves: boo
                 said = " ".join(line.strip() for line in log.readlines()[-4:])
                 raise RuntimeError(f"{command[0]} could not compile {top}: {said}")
             if command is verilate:
-                _lend(folder, waves)
-    _keep(folder, waves)
+                lend_objects(folder, waves)
+    keep_objects(folder, waves)
 
 
 @cache
@@ -70,13 +70,13 @@ def _folder(waves: bool) -> Path:
     return root / "xorweave" / f"verilator-{key}"
 
 
-def _lend(build: Path, waves: bool) -> None:
+def lend_objects(build: Path, waves: bool = False) -> None:
     """Copy the kept objects into a build folder; make then takes them for its own."""
     for kept in _folder(waves).glob("verilated*.o"):
         shutil.copyfile(kept, build / kept.name)
 
 
-def _keep(build: Path, waves: bool) -> None:
+def keep_objects(build: Path, waves: bool = False) -> None:
     """Keep the objects of a finished build; where nothing can be kept, the next build is slower, no more."""
     folder = _folder(waves)
     if folder.exists():

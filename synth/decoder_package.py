@@ -24,9 +24,7 @@ from xorweave.synth.synthesis import SynthesisResult, map_to_cells, with_rate
 # What `generate` can put into a decoder, and the value at which the proof's reference models it. A decoder with
 # anything else is counted, but not proved: its equivalence is "not run", never a guess.
 _MODELLED: dict[str, object] = {
-    "transform": "none",
     "rates": [],
-    "dense_corrections": False,
     "gap_bits": 0,
     "length_bits": 0,
     "max_depth": None,
@@ -54,7 +52,9 @@ def shape_from_manifest(manifest: Mapping[str, Any]) -> DecoderShape:
             code=code,
             n_w=manifest["n_w"],
             patches_per_block=manifest["patches_per_block"],
+            dense_corrections=manifest.get("dense_corrections", False),
             inversion=manifest["inversion"],
+            transform=manifest.get("transform", "none"),
             constant_planes=manifest.get("constant_planes", 0),
             mask=manifest["mask"],
             input_register=manifest["input_register"],

@@ -116,15 +116,20 @@ def place_liberty(liberty: Path, directory: Path) -> str:
     return name
 
 
-RECIPES = ("restructured", "as written")
-"""How ABC maps: after its own restructuring (Yosys' script), or gate by gate as the source is written.
+RECIPES = ("restructured", "as written", "by area")
+"""How ABC maps: after its own restructuring (Yosys' script), or gate by gate as the source is written, in two ways.
 
-Restructuring finds sharing in plain sources and destroys it in networks that were optimised on the matrix, so both are
-tried for every block and the smaller netlist that meets the clock is kept.
+Restructuring finds sharing in plain sources and destroys it in networks that were optimised on the matrix. Of the
+two mappers for those, ``&nf`` ("as written") looks at delay first, and where XOR cells are slow it makes parities of
+wide NANDs and NORs; ``map -a`` ("by area") takes the smallest cells and leaves the clock to buffers and sizes. All
+are tried for every block, and the smallest netlist that meets the clock is kept.
 """
 
-_AS_WRITTEN = "strash; &get -n; &nf {D}; &put"
-_SIZED = "; buffer -c; topo; upsize {D}; dnsize {D}; stime -p"
+_SCRIPTS = {"as written": "strash; &get -n; &nf {D}; &put", "by area": "strash; map -a"}
+_SIZED = {
+    "as written": "; buffer -c; topo; upsize {D}; dnsize {D}; stime -p",
+    "by area": "; buffer -N 8; topo; upsize {D}; dnsize {D}; stime -p",
+}
 
 
 def _wasteful_parities(library: Library) -> list[str]:
@@ -148,8 +153,8 @@ def _abc_command(library: Library, recipe: str, *, timed: bool, delay_ps: float 
         command += " -constr constraints"
         if delay_ps is not None:
             command += f" -D {delay_ps:.0f}"
-    if recipe == "as written":
-        script = _AS_WRITTEN + (_SIZED if timed else "")
+    if recipe in _SCRIPTS:
+        script = _SCRIPTS[recipe] + (_SIZED[recipe] if timed else "")
         command += " -script +" + script.replace(" ", ",")
     return command
 

@@ -1,4 +1,4 @@
-"""Timing for benchmarks: warm-up, repeats in turn, median and spread, and ratios taken run by run."""
+"""Timing: warm-up, repeats in turn, median and spread, and ratios taken run by run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 
 @dataclass(frozen=True)
@@ -42,3 +47,28 @@ def ratio(slow: Timing, fast: Timing, scale: float = 1.0) -> str:
     """Say how many times faster, run by run: median and spread. `scale` multiplies (work done by `fast` / `slow`)."""
     ratios = sorted(scale * a / b for a, b in zip(slow.seconds, fast.seconds, strict=True))
     return f"{statistics.median(ratios):.4g} x ({ratios[0]:.4g} .. {ratios[-1]:.4g})"
+
+
+@intrinsic
+def _counter(typing):  # type: ignore[no-untyped-def]
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        read = builder.module.declare_intrinsic(
+            "llvm.readcyclecounter", (), ir.FunctionType(ir.IntType(64), [])
+        )
+        return builder.call(read, [])
+
+    return types.int64(), generate
+
+
+@njit
+def _cycles() -> int:
+    return _counter()
+
+
+def cycles_per_second(seconds: float = 0.05) -> float:
+    """Measure how fast the processor's cycle counter runs (on x86 the time-stamp counter, at its nominal clock)."""
+    _cycles()
+    begin, counted = time.perf_counter(), _cycles()
+    while time.perf_counter() - begin < seconds:
+        pass
+    return float(_cycles() - counted) / (time.perf_counter() - begin)

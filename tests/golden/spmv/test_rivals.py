@@ -1,0 +1,69 @@
+"""The rival products against the integer product of NumPy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.golden.spmv.test_cpu import pruned, vectors
+from xorweave.golden.errors import InputError
+from xorweave.golden.spmv import libraries
+from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr
+from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
+
+
+def rivals(matrix, mask, threads):
+    return [
+        CsrProduct(matrix, mask, threads),
+        BitmapProduct(matrix, mask, threads),
+        BitmapProduct(matrix, mask, threads, dense=True),
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 600), st.floats(0, 1), st.integers(1, 3))
+def test_rivals_are_exact(rows, columns, sparsity, threads):
+    matrix, mask = pruned(rows, columns, sparsity)
+    batch = vectors(columns, 3)
+    wanted = batch.astype(np.int32) @ matrix.T.astype(np.int32)
+    for rival in [
+        *rivals(matrix, mask, threads),
+        NumpyDense(matrix, mask),
+        ScipyCsr(matrix, mask),
+        ScipyCsr(matrix, mask, "int32"),
+    ]:
+        assert np.array_equal(rival(batch), wanted)
+        assert np.array_equal(rival(batch[0]), wanted[0])
+
+
+def test_bytes_are_those_of_the_formats():
+    matrix, mask = pruned(64, 512, 0.75)
+    kept = int(np.count_nonzero(mask))
+    assert CsrProduct(matrix, mask).bytes_read == kept * 3 + 65 * 8
+    # a bit a weight, a byte a kept weight and one vector more, the start and the sum of each row
+    assert BitmapProduct(matrix, mask).bytes_read == 64 * 512 // 8 + kept + 64 + 65 * 8 + 64 * 4
+    assert ScipyCsr(matrix, mask).bytes_read == kept * 8 + 65 * 4
+    assert NumpyDense(matrix, mask).bytes_read == 64 * 512 * 4
+
+
+def test_a_kept_zero_is_stored():
+    matrix, mask = np.array([[0, 3]], np.int8), np.array([[True, True]])
+    assert ScipyCsr(matrix, mask).bytes_read == 2 * 8 + 2 * 4
+
+
+def test_mkl_agrees_or_is_missed_by_name(monkeypatch):
+    monkeypatch.setenv("MKL_RT", "/nowhere/libmkl_rt.so")
+    with pytest.raises(InputError, match="xorweave\\[mkl\\]"):
+        libraries.load_mkl()
+    monkeypatch.delenv("MKL_RT")
+    try:
+        libraries.load_mkl()
+    except InputError:
+        pytest.skip("MKL is not installed (extra `mkl`)")
+    matrix, mask = pruned(50, 70, 0.8)
+    batch = vectors(70, 3)
+    wanted = batch.astype(np.int32) @ matrix.T.astype(np.int32)
+    for threads in (1, 2):
+        product = MklCsr(matrix, mask, threads)
+        assert np.array_equal(product(batch), wanted)
+        assert np.array_equal(product(batch[0]), wanted[0])
