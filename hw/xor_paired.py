@@ -58,8 +58,8 @@ def shared_network(
 ) -> XorNetwork:
     """Make the network of any code with its common sums made once.
 
-    A paired code or a graph code brings a network of its own, which is searched for a better one only if `effort` or `depth_limit`
-    ask for it; every other code gets what `optimize` finds on its matrix.
+    A paired code or a graph code brings a network of its own, which is searched for a better one only if `effort` or
+    `depth_limit` ask for it; every other code gets what `optimize` finds on its matrix.
 
     Raises
     ------
