@@ -71,7 +71,9 @@ def reproduce_mask(
         Of the values.
     """
     values, fmt = synthetic_values(mask, kind, dtype, seed)
-    efficiency, ratios, n_out = [], {}, 0
+    efficiency: list[float] = []
+    ratios: Mapping[str, float] = {}
+    n_out = 0
     for n_s in HISTORIES:
         ratios, n_out = _encode(f"paper,n_s={n_s}", values, fmt, mask, "viterbi", seed)
         efficiency.append(ratios["efficiency"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from xorweave.golden.number_format import number_format
 from xorweave.golden.prepare import Prepared
 from xorweave.golden.spmv.cells import CellOrder
 from xorweave.golden.spmv.cpu import GROUP_WORDS, EncodedProduct
+from xorweave.golden.spmv.gpu import gpu_absence, gpu_figures
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
 from xorweave.golden.spmv.sliced import slice_matrix
+from xorweave.golden.spmv.tile_product import MAX_VECTORS
 from xorweave.hw.csr_engine import CsrConfig
 from xorweave.hw.spmv_engine import SpmvConfig
 from xorweave.sim.csr_run import CsrRun, CsrSimulator, csr_config
@@ -29,7 +32,6 @@ from xorweave.timing import Timing, cycles_per_second, measure
 
 ENCODED = "encoded"
 DENSE = "dense float32, NumPy"
-NO_GPU = "GPU: no CUDA device here"
 _FAST_FROM = 1 << 17  # lane cycles from which compiling a faster simulation pays
 
 
@@ -75,24 +77,27 @@ class Row:
     product : str
     ours : bool
         Whether it decodes the encoded weights.
-    cycles : float
-        Simulated clock cycles of an engine, cycles of the time-stamp counter of a processor.
+    cycles : float or None
+        Simulated clock cycles of an engine, cycles of the time-stamp counter of a processor, of a GPU at the clock it
+        reports.
     seconds, fastest, slowest : float or None
-        Of an engine: at the clock that synthesis reached, None where that was not asked for.
-    bytes_read, bytes_per_cycle, slots_used : float
+        Of an engine: at the clock that synthesis reached, None where that was not asked for. Of a GPU the spread
+        is that of the middle half.
+    bytes_read : float
+    bytes_per_cycle, slots_used : float or None
     speed_up : float or None
         Over the dense product of NumPy, where both have a time.
     """
 
     product: str
     ours: bool
-    cycles: float
+    cycles: float | None
     seconds: float | None
     fastest: float | None
     slowest: float | None
     bytes_read: float
-    bytes_per_cycle: float
-    slots_used: float
+    bytes_per_cycle: float | None
+    slots_used: float | None
     speed_up: float | None
 
 
@@ -113,6 +118,8 @@ class Layer:
         The encoded engine, simulated; None if simulation was left out.
     csr, csr_equal_bytes : CsrRun or None
         The CSR engine with as many lanes, and with the lanes that read as many bytes a cycle.
+    gpu : dict or None
+        What ``xorweave.golden.spmv.gpu.gpu_figures`` returns.
     gates : dict
         Synthesis of the engines, by the names of the runs; empty where it was not asked for.
     software : tuple of Software
@@ -133,6 +140,7 @@ class Layer:
     csr_equal_bytes: CsrRun | None
     software: tuple[Software, ...]
     gates: dict[str, EngineSynthesis] = field(default_factory=dict)
+    gpu: dict[str, Any] | None = None
     missing: tuple[str, ...] = ()
 
     @property
@@ -166,6 +174,26 @@ class Layer:
             figures = asdict(item)
             name, count = figures.pop("name"), figures.pop("threads")
             rows.append(Row(product=_on_processor(name, count), ours=name == ENCODED, **figures))
+        return [*rows, *self._gpu_rows(dense)]
+
+    def _gpu_rows(self, dense: float | None) -> list[Row]:
+        if self.gpu is None:
+            return []
+        clock = _megahertz(self.gpu["device"])
+        rows = []
+        for record in self.gpu["products"]:
+            if "failed" in record:
+                continue
+            low, median, high = (1e-6 * record[key] for key in ("low", "median", "high"))
+            cycles = None if clock is None else 1e6 * clock * median
+            rows.append(
+                Row(
+                    product=f"GPU, {record['name']}", ours=record["name"].startswith(ENCODED), cycles=cycles,
+                    seconds=median, fastest=low, slowest=high, bytes_read=record["bytes_read"],
+                    bytes_per_cycle=None if cycles is None else record["bytes_read"] / cycles, slots_used=None,
+                    speed_up=None if dense is None else dense / median,
+                )
+            )  # fmt: skip
         return rows
 
     def as_json(self) -> dict[str, Any]:
@@ -175,8 +203,14 @@ class Layer:
             "batch": self.batch, "dtype": self.dtype, "agree": self.agree, "differing": list(self.differing),
             "rtl": {name: None if run is None else run.as_json() for name, run in self._runs.items()},
             "gates": {name: result.to_json() for name, result in self.gates.items()} or None,
-            "cpu": [asdict(item) for item in self.software], "gpu": None, "not_measured": list(self.missing),
+            "cpu": [asdict(item) for item in self.software], "gpu": self.gpu, "not_measured": list(self.missing),
         }  # fmt: skip
+
+
+def _megahertz(facts: Mapping[str, Any]) -> float | None:
+    """Return the clock that a GPU's facts report, as in ``1980 MHz``."""
+    number = str(facts.get("clocks.sm", "")).partition(" ")[0]
+    return float(number) if number.isdecimal() else None
 
 
 def _on_processor(name: str, threads: int) -> str:
@@ -204,7 +238,7 @@ def products(
     matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str, threads: int, seed: int
 ) -> tuple[dict[str, Any], list[str]]:
     """Make every product there is for a matrix; return them by name, and why some are missing."""
-    order = CellOrder(*matrix.shape, words=GROUP_WORDS * threads)
+    order = CellOrder(matrix.shape[0], matrix.shape[1], GROUP_WORDS * threads)
     sliced = slice_matrix(matrix, "int4" if dtype == "int4" else "int8", mask=mask, order=order, seed=seed)
     made: dict[str, Any] = {
         ENCODED: EncodedProduct(sliced, threads),
@@ -262,21 +296,25 @@ def run_engines(
     progress: Callable[[float], None],
 ) -> Engines:
     """Simulate the encoded engine, the CSR engine of as many lanes, and the one that reads as many bytes a cycle."""
-    layout = LaneLayout.fitting(*matrix.shape, lanes, interleave=DEFAULT_INTERLEAVE)
+    layout = LaneLayout.fitting(matrix.shape[0], matrix.shape[1], lanes, interleave=DEFAULT_INTERLEAVE)
     encoded = encode_on_lanes(matrix, number_format(dtype), mask, layout, error_free=True, seed=seed)
     config = engine_config(encoded, batch=vectors.shape[0])
     large = encoded.layout.blocks * lanes > _FAST_FROM
     engine = SpmvSimulator(config, fast=large).run(encoded, vectors)
     progress(0.5)
     same = csr_config(cols=matrix.shape[1], lanes=lanes, dtype=dtype, batch=vectors.shape[0])
-    csr = CsrSimulator(same, fast=large).run(matrix, mask, vectors)
+    csr = CsrSimulator(same).run(matrix, mask, vectors)
     progress(0.8)
     # so many lanes read as many bytes a cycle as the encoded engine does
     fewer = max(1, round(engine.bytes_per_block * 8 / same.item_bits))
     few = csr_config(cols=matrix.shape[1], lanes=fewer, dtype=dtype, batch=vectors.shape[0])
-    equal = CsrSimulator(few, fast=large).run(matrix, mask, vectors)
+    equal = CsrSimulator(few).run(matrix, mask, vectors)
     progress(1.0)
-    configs = {"engine": config, "csr_engine": same, "csr_engine_equal_bytes": few}
+    configs: dict[str, SpmvConfig | CsrConfig] = {
+        "engine": config,
+        "csr_engine": same,
+        "csr_engine_equal_bytes": few,
+    }
     return Engines(engine=engine, csr=csr, csr_equal_bytes=equal, configs=configs)
 
 
@@ -346,7 +384,12 @@ def measure_layer(
             used = every if label in (ENCODED, "dense INT8", "bitmap INT8", DENSE) else 1.0
             software.append(_software(label, count, taken[label], product, used, dense, rate))
         progress(0.6 + 0.4 * len(software) / (len(made) * len(threads)))
-    missing.append(NO_GPU)
+    on_gpu, why = _on_gpu(matrix, mask, dtype, batch, seed)
+    if why:
+        missing.append(why)
+    elif on_gpu is not None:
+        wrong += [f"GPU, {record['name']}" for record in on_gpu["products"] if not record.get("agrees", True)]
+        missing += [f"GPU, {r['name']}: {r['failed']}" for r in on_gpu["products"] if "failed" in r]
     return Layer(
         name=name,
         rows=rows,
@@ -356,15 +399,28 @@ def measure_layer(
         dtype=dtype,
         agree=not wrong,
         differing=tuple(wrong),
-        engine=engines and engines.engine,
-        csr=engines and engines.csr,
-        csr_equal_bytes=engines and engines.csr_equal_bytes,
+        engine=engines.engine if engines else None,
+        csr=engines.csr if engines else None,
+        csr_equal_bytes=engines.csr_equal_bytes if engines else None,
         software=tuple(software),
         gates=synthesized,
+        gpu=on_gpu,
         missing=tuple(missing),
     )
 
 
+def _on_gpu(
+    matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str, batch: int, seed: int
+) -> tuple[dict[str, Any] | None, str]:
+    """Return the figures of a GPU, or why there are none."""
+    if dtype != "int8" or batch > MAX_VECTORS:
+        return None, f"GPU: INT8 weights and up to {MAX_VECTORS} vectors only"
+    absent = gpu_absence()
+    if absent:
+        return None, f"GPU: {absent}"
+    return gpu_figures(matrix, mask, (batch,), seed=seed), ""
+
+
 def calls(made: Mapping[str, Any], given: NDArray[np.int8]) -> dict[str, Callable[[], object]]:
     """Return what multiplies `given` with each product."""
-    return {label: (lambda product=product: product(given)) for label, product in made.items()}
+    return {label: partial(product, given) for label, product in made.items()}

@@ -62,7 +62,7 @@ def _counter(typing):  # type: ignore[no-untyped-def]
 
 @njit
 def _cycles() -> int:
-    return _counter()
+    return _counter()  # type: ignore[call-arg]
 
 
 def cycles_per_second(seconds: float = 0.05) -> float:

@@ -22,10 +22,10 @@ _multiply8, _multiply4 = make_walk(8, True), make_walk(4, True)
 
 
 @njit(cache=True, nogil=True)
-def _run(
+def _run(  # type: ignore[no-untyped-def]
     symbols, block, n_out, positions, zeros, starts, offsets, goes_on, mask, flip, places, n_w, state, out,
     factors, vectors, factors_step, sums, sums_step, row_step,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     # Addresses and numbers only. Without vectors, all is decoded to `out`.
     for first in range(0, positions, n_out):
         count = min(n_out, positions - first)

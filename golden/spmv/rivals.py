@@ -136,9 +136,9 @@ _dense_step = _row_step(False)
 
 
 @njit(cache=True, nogil=True)
-def _rows(
+def _rows(  # type: ignore[no-untyped-def]
     values, mask, steps, starts, sums_of_rows, vectors, vector_step, first, last, expanding, sums, product
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     for row in range(first, last):
         for v in range(product.shape[0]):
             at = values + starts[row]

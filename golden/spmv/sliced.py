@@ -43,7 +43,7 @@ class SlicedMatrix:
     mask : ndarray of uint32, shape (groups, length, group_words)
     patch_rows, patch_columns : ndarray of int64, shape (p,)
         Where a decoded weight is wrong.
-    patch_differences : ndarray of int32, shape (p,)
+    patch_differences : ndarray of int32, or float32 of floats, shape (p,)
         What has to be added to it.
     """
 
@@ -54,7 +54,7 @@ class SlicedMatrix:
     mask: NDArray[np.uint32]
     patch_rows: NDArray[np.int64]
     patch_columns: NDArray[np.int64]
-    patch_differences: NDArray[np.int32]
+    patch_differences: NDArray
 
     @property
     def code(self) -> Code:
@@ -201,7 +201,7 @@ def _slice_symbols(encoded: EncodedTensor, order: CellOrder, blocks: int, groups
     return sliced
 
 
-def find_patch_differences(encoded: EncodedTensor) -> NDArray[np.int32]:
+def find_patch_differences(encoded: EncodedTensor) -> NDArray:
     """What has to be added to the weights that decode wrongly."""
     code, fmt, patches = encoded.code, encoded.number_format, encoded.patches
     decoded = np.zeros(patches.positions.size, encoded.symbols.dtype)

@@ -110,10 +110,10 @@ def make_walk(n_w: int, multiplying: bool) -> Callable[..., None]:
     """
 
     @intrinsic
-    def walk(
+    def walk(  # type: ignore[no-untyped-def]
         typing, state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
         places, factors, vectors, factors_step, sums, sums_step, row_step,
-    ):  # type: ignore[no-untyped-def]  # fmt: skip
+    ):  # fmt: skip
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             (state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
              places, factors, vectors, factors_step, sums, sums_step, row_step) = arguments  # fmt: skip

@@ -116,9 +116,10 @@ def _print(layer: Layer) -> None:
     )
     rows = [
         [
-            row.product, f"{row.cycles:,.0f}", _time(row.seconds),
+            row.product, "-" if row.cycles is None else f"{row.cycles:,.0f}", _time(row.seconds),
             "-" if row.fastest is None else f"{_time(row.fastest)} .. {_time(row.slowest)}",
-            f"{row.bytes_read:,.0f}", f"{row.bytes_per_cycle:.2f}", percent(row.slots_used, 1),
+            f"{row.bytes_read:,.0f}", "-" if row.bytes_per_cycle is None else f"{row.bytes_per_cycle:.2f}",
+            percent(row.slots_used, 1),
             "-" if row.speed_up is None else f"{row.speed_up:.2f} x",
         ]
         for row in layer.table()

@@ -131,3 +131,38 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     assert "--only must name tensors" in message("--dtype", "int8", "--only", "x")
     assert "batch and repeats must be at least 1" in message("--dtype", "int8", "--batch", "0")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_gpu_takes_part_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a GPU would report reaches the table: a product that agrees, one that does not, one that is refused."""
+
+    def record(name: str, agrees: bool) -> dict[str, Any]:
+        return {
+            "name": name,
+            "batch": 1,
+            "median": 5.0,
+            "low": 4.0,
+            "high": 6.0,
+            "bytes_read": 1000,
+            "agrees": agrees,
+        }
+
+    refused = {"name": "cuSPARSE CSR", "batch": 1, "failed": "not supported"}
+    products = [record("encoded INT8", True), record("bitmap INT8", False), refused]
+    monkeypatch.setattr(spmv_flow, "gpu_absence", lambda: None)
+    monkeypatch.setattr(
+        spmv_flow,
+        "gpu_figures",
+        lambda *_, **__: {"device": {"gpu": "none", "clocks.sm": "2000 MHz"}, "products": products},
+    )
+    mask = random_mask((20, 30), 0.5, 0)
+    values = np.where(mask, 3, 0).astype(np.int8)
+    item = Prepared(values=values, number_format=number_format("int8"), mask=mask)
+    layer = measure_layer("layer", item, threads=(1,), repeats=1, simulate=False)
+    rows = {row.product: row for row in layer.table() if row.product.startswith("GPU")}
+    assert set(rows) == {"GPU, encoded INT8", "GPU, bitmap INT8"}
+    ours = rows["GPU, encoded INT8"]
+    assert ours.ours
+    assert (ours.cycles, ours.seconds, ours.bytes_per_cycle) == pytest.approx((10_000, 5e-6, 0.1))
+    assert not layer.agree and layer.differing == ("GPU, bitmap INT8",)
+    assert "GPU, cuSPARSE CSR: not supported" in layer.missing
