@@ -26,7 +26,7 @@ from xorweave.golden.errors import InputError
 from xorweave.golden.number_format import number_format
 from xorweave.golden.spmv.gpu import gpu_absence, gpu_figures
 from xorweave.golden.spmv.kernels import SOURCES, product_source
-from xorweave.golden.spmv.tiled import choose_tile_code
+from xorweave.golden.spmv.tiled import choose_tile_code, tile_matrix
 
 SHAPES = ("4096x4096", "11008x4096", "4096x11008", "8192x8192", "28672x8192")
 SPARSITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -43,21 +43,32 @@ def random_layer(
     return np.where(mask, rng.integers(-128, 128, mask.shape, np.int8), np.int8(0)), mask
 
 
-def plan(shapes: list[tuple[int, int]], sparsities: list[float], seed: int) -> None:
-    """Print the codes chosen and the bits a weight that a product reads, patches left out: no GPU is asked."""
-    print("| shape | S | format | code | groups (warps) | bits a weight | of dense FP16 |")
-    print("|---|---|---|---|---|---|---|")
+def plan(shapes: list[tuple[int, int]], sparsities: list[float], seed: int, encode: bool) -> None:
+    """Print the codes chosen and the bits a weight that a product reads: no GPU is asked.
+
+    Without `encode` the patches are not known and not counted.
+    """
+    print("| shape | S | format | code | groups (warps) | patches | bits a weight | of dense FP16 |")
+    print("|---|---|---|---|---|---|---|---|")
     for rows, columns in shapes:
         for sparsity in sparsities:
-            _weights, mask = random_layer(rows, columns, sparsity, seed)
+            weights, mask = random_layer(rows, columns, sparsity, seed)
             for name in ("int8", "fp16"):
                 fmt = number_format(name)
-                code, order = choose_tile_code(mask, fmt, seed=seed)
-                bits = order.lanes * (code.n_in * fmt.n_w + code.n_out) / mask.size
+                if encode:
+                    values = weights if name == "int8" else weights.astype(np.float16)
+                    tiled = tile_matrix(values, name, mask=mask, seed=seed)
+                    code, order, patches = tiled.code, tiled.order, f"{tiled.patch_rows.size:,}"
+                    bits = 8 * tiled.bytes_read / mask.size
+                else:
+                    code, order = choose_tile_code(mask, fmt, seed=seed)
+                    bits = order.lanes * (code.n_in * fmt.n_w + code.n_out) / mask.size
+                    patches = "not counted"
                 sizes = f"{code.n_in} -> {code.n_out}, N_s = {code.n_s}"
                 print(
-                    f"| {rows} x {columns} | {sparsity} | {name} | {sizes} | {order.groups} "
-                    f"| {bits:.2f} | {bits / 16:.3f} |"
+                    f"| {rows} x {columns} | {sparsity} | {name} | {sizes} | {order.groups} | {patches} "
+                    f"| {bits:.2f} | {bits / 16:.3f} |",
+                    flush=True,
                 )
 
 
@@ -111,6 +122,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="threads of the encoder")
     parser.add_argument("--plan", action="store_true", help="print what would be decoded, and stop")
+    parser.add_argument(
+        "--encode", action="store_true", help="with --plan: encode, and count the patches too"
+    )
     parser.add_argument("--source", type=Path, help="write the kernels' sources to this folder, and stop")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     options = parser.parse_args()
@@ -122,7 +136,7 @@ def main() -> int:
         print(f"shapes must be ROWSxCOLUMNS, not {' '.join(options.shapes)}", file=sys.stderr)
         return 2
     if options.plan:
-        plan(shapes, options.sparsity, options.seed)
+        plan(shapes, options.sparsity, options.seed, options.encode)
         return 0
     if options.source:
         write_sources(shapes, options.sparsity, options.batches, options.seed, options.source)

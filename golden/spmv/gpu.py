@@ -182,10 +182,10 @@ def gpu_figures(
     vectors = np.random.default_rng(seed).integers(-128, 128, (max(batches), matrix.shape[1])).astype(np.int8)
     bandwidth = device.copy_bandwidth()
     runs = _products(device, weights, mask, seed, jobs)
+    all_wanted, all_sizes = _exact(vectors, weights)
     products = []
     for batch in batches:
-        wanted = vectors[:batch].astype(np.float64) @ weights.T.astype(np.float64)
-        size = np.abs(vectors[:batch].astype(np.float64)) @ np.abs(weights.T.astype(np.float64))
+        wanted, size = all_wanted[:batch], all_sizes[:batch]
         for name, prepare in runs:
             record: dict[str, Any] = {"name": name, "batch": batch}
             products.append(record)
@@ -211,6 +211,19 @@ def gpu_figures(
                 "agrees": bool(np.all(np.abs(got - wanted) <= rounding)),
             }
     return {"device": device.facts() | {"copy_bytes_per_second": bandwidth}, "products": products}
+
+
+def _exact(
+    vectors: NDArray[np.int8], weights: NDArray[np.int8]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the products, exact in float64, and the sums of magnitudes, both of shape (batch, rows)."""
+    factors = vectors.astype(np.float64)
+    products, sizes = (np.empty((vectors.shape[0], weights.shape[0])) for _ in range(2))
+    for first in range(0, weights.shape[0], 1024):  # large matrices in float64 would fill the memory
+        some = weights[first : first + 1024].astype(np.float64).T
+        products[:, first : first + 1024] = factors @ some
+        sizes[:, first : first + 1024] = np.abs(factors) @ np.abs(some)
+    return products, sizes
 
 
 _Prepared = tuple[Callable[[], Any], Callable[[], Any], int]

@@ -65,7 +65,7 @@ class HostDevice:
                 command = [
                     self._compiler,
                     "-std=c++17",
-                    "-O1",
+                    "-O0",
                     "-Wall",
                     "-Wno-unknown-pragmas",
                     "-shared",

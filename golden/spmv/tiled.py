@@ -22,6 +22,7 @@ _SAMPLE = 1 << 20
 _OUTPUTS = range(4, 49)  # tiles of a group
 _WINDOW = 128  # registers of a thread that hold symbols
 _GROUPS = 512  # four warps for each multiprocessor of a large GPU, where the matrix has so many tiles
+_SHORT = 16  # tiles of a group that even small matrices may have: shorter ones waste too many bits
 _RUN = 4  # sums are put away after each run, which costs about what decoding half a tile costs
 
 
@@ -87,7 +88,7 @@ def choose_tile_code(
     sampled = min(rows, max(TILE_ROWS, _SAMPLE // columns // TILE_ROWS * TILE_ROWS))
     for layout in layouts(number_format):
         across = -(-columns // layout.tile_columns)
-        longest = max(_OUTPUTS[0], -(-rows // TILE_ROWS) * across // _GROUPS)
+        longest = max(_SHORT, -(-rows // TILE_ROWS) * across // _GROUPS)
         widest = min(_WINDOW // (2 * layout.registers), max_k)
         for n_out in _OUTPUTS:
             run = fitting_run(columns, n_out, layout)
