@@ -1,16 +1,20 @@
-"""Every real tensor in every format: writes a CSV, row by row, smallest tensors first.
+"""Every real tensor in every format: writes a CSV, row by row, smallest tensors first; sums it up.
 
-    python benchmarks/codecs_table.py DATA -o codecs.csv [--largest 300000] [--paper-largest 70000] [--beam 4096]
+    python benchmarks/codecs_table.py DATA -o codecs.csv [--largest 300000] [--paper-largest 10000]
+        [--slow-largest 300000] [--only NAME,...]
+    python benchmarks/codecs_table.py --summary codecs.csv [-o bits.csv]
 
 DATA is a folder of real inputs: ``.smtx`` masks (each with uniform and with normal INT8 values) and ``.npz``, ``.npy``
-and ``.safetensors`` weights that hold zeros (each in its own format and quantised to INT8). Rows are written as they
-are measured, so the run can be interrupted. Every lossless row was decoded and compared.
+and ``.safetensors`` weights that hold zeros (each in its own format and quantised to INT8). A row is written as soon as
+it is measured, and rows that the file already holds are not measured again: a run can be interrupted and taken up.
+Every lossless row was decoded and compared.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +23,13 @@ import numpy as np
 
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import Row, all_codecs, bounds, measure
-from xorweave.golden.codecs.xor_code import ShapedXorCode
 from xorweave.golden.errors import InputError
 from xorweave.golden.prepare import Preparation, is_encodable, prepare, synthetic_values
 from xorweave.golden.weight_files import read_smtx, read_weights
+
+SLOW = ("xor-auto", "xor-shaped", "weightless")
+_FOR_SPEED = 60_000  # weights of a tensor whose seconds are no longer those of setting up
+HEAD = ("tensor", "values", "shape", "dtype", "sparsity")
 
 
 def real_tensors(data: Path, largest: int) -> Iterator[tuple[str, str, PrunedTensor]]:
@@ -64,41 +71,142 @@ def real_tensors(data: Path, largest: int) -> Iterator[tuple[str, str, PrunedTen
             yield name, "own", PrunedTensor.from_values(ready.values, ready.number_format, ready.mask)
 
 
+def group_of(head: dict[str, str]) -> str:
+    """Name the kind of tensor a row is about."""
+    if head["tensor"].endswith(".smtx"):
+        return f"DLMC masks, {head['values']}"
+    return "real INT8" if head["dtype"] == "int8" else "real FP32, INT16"
+
+
+def by_tensor(path: Path) -> dict[tuple[str, str, str], dict[str, dict[str, str]]]:
+    """Read a file of this script: rows by tensor, then by format."""
+    found: dict[tuple[str, str, str], dict[str, dict[str, str]]] = {}
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            found.setdefault((row["tensor"], row["values"], row["dtype"]), {})[row["codec"]] = row
+    return found
+
+
+def summarise(path: Path, wide: Path | None) -> None:
+    """Print, for every format and kind of tensor, its bits over the entropy bound, and how often it is smallest.
+
+    The median is over tensors; n counts those the format was measured on. Wide: also write a file with a line for
+    each tensor and the bits of every format.
+    """
+    tensors = by_tensor(path)
+    formats = [codec.name for codec in all_codecs()]
+    kinds = sorted({group_of(next(iter(rows.values()))) for rows in tensors.values()})
+    ratios: dict[tuple[str, str], list[float]] = {}
+    smallest: dict[tuple[str, str], int] = {}
+    speeds: dict[str, list[tuple[float, float, int]]] = {}
+    counts = dict.fromkeys(kinds, 0)
+    for rows in tensors.values():
+        first = next(iter(rows.values()))
+        kind = group_of(first)
+        counts[kind] += 1
+        weights = math.prod(map(int, first["shape"].split("x")))
+        bound = int(rows["bound-entropy"]["bits"])
+        bits = {name: int(rows[name]["bits"]) for name in formats if name in rows and rows[name]["bits"]}
+        for name, value in bits.items():
+            ratios.setdefault((name, kind), []).append(value / bound)
+            row = rows[name]
+            seconds = float(row["encode_seconds"]), float(row["decode_seconds"])
+            if weights >= _FOR_SPEED:
+                speeds.setdefault(name, []).append((*seconds, weights))
+        lossless = {name: value for name, value in bits.items() if rows[name]["lossless"] == "True"}
+        winner = min(lossless, key=lambda name: lossless[name])
+        smallest[winner, kind] = smallest.get((winner, kind), 0) + 1
+        fixed = {name: value for name, value in lossless.items() if rows[name]["rate"] == "fixed"}
+        winner = min(fixed, key=lambda name: fixed[name])
+        smallest[f"fixed {winner}", kind] = smallest.get((f"fixed {winner}", kind), 0) + 1
+    print("bits over the entropy bound, median (n) / smallest lossless / smallest of fixed rate\n")
+    print(
+        "| format | "
+        + " | ".join(f"{kind} ({counts[kind]})" for kind in kinds)
+        + " | us a weight, encode, decode |"
+    )
+    print("|---" * (len(kinds) + 2) + "|")
+    for name in formats:
+        cells = []
+        for kind in kinds:
+            found = ratios.get((name, kind))
+            won, fixed_won = smallest.get((name, kind), 0), smallest.get((f"fixed {name}", kind), 0)
+            cells.append(
+                f"{np.median(found):.3f} ({len(found)}) / {won} / {fixed_won}" if found else "not measured"
+            )
+        pace = "not measured"
+        if name in speeds:
+            encoding, decoding, weights = np.sum(np.array(speeds[name]), axis=0)
+            pace = f"{1e6 * encoding / weights:.2f}, {1e6 * decoding / weights:.2f}"
+        print(f"| {name} | " + " | ".join(cells) + f" | {pace} |")
+    if wide is None:
+        return
+    names = [*formats, "bound-raw-values", "bound-entropy"]
+    with wide.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*HEAD, *names])
+        for rows in tensors.values():
+            first = next(iter(rows.values()))
+            bits_of = [rows[name]["bits"] if name in rows else "" for name in names]
+            writer.writerow([first[field] for field in HEAD] + bits_of)
+
+
+def limit_of(name: str, arguments: argparse.Namespace) -> int:
+    """Return the most weights a tensor may have for this format to be measured."""
+    if name == "xor-paper":
+        return int(arguments.paper_largest)
+    return int(arguments.slow_largest if name in SLOW else arguments.largest)
+
+
+def measure_all(arguments: argparse.Namespace) -> None:
+    """Write the rows that are not in the file yet."""
+    chosen = [codec for codec in all_codecs() if arguments.only is None or codec.name in arguments.only]
+    done = set()
+    if arguments.out.exists():
+        with arguments.out.open(newline="") as file:
+            done = {(row["tensor"], row["values"], row["codec"]) for row in csv.DictReader(file)}
+    with arguments.out.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if not done:
+            writer.writerow([*HEAD, *Row("", "", True).as_dict()])
+        for name, kind, tensor in real_tensors(arguments.data, arguments.largest):
+            shape = "x".join(map(str, tensor.shape))
+            head = [name, kind, shape, tensor.number_format.name, f"{1 - tensor.kept / tensor.n:.6f}"]
+
+            def write(row: Row, key: list[str] = head) -> None:
+                if (key[0], key[1], row.codec) not in done:
+                    cells = row.as_dict().values()
+                    writer.writerow(key + ["" if cell is None else cell for cell in cells])
+                    file.flush()
+
+            for row in bounds(tensor):
+                write(row)
+            for codec in chosen:
+                if (name, kind, codec.name) in done or tensor.n > limit_of(codec.name, arguments):
+                    continue
+                print(f"{name} {kind} {tensor.shape} {codec.name}", file=sys.stderr, flush=True)
+                write(measure(codec, tensor))
+
+
 def main() -> None:
-    """Measure and write."""
+    """Measure and write, or sum up."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("-o", "--out", type=Path)
     parser.add_argument("--largest", type=int, default=300_000, help="most weights of a tensor")
-    parser.add_argument(
-        "--paper-largest", type=int, default=70_000, help="most weights for the exact encoder"
-    )
-    parser.add_argument("--beam", type=int, default=4096, help="paths of the shaped mask's search")
+    parser.add_argument("--paper-largest", type=int, default=10_000, help="the same for the exact encoder")
+    parser.add_argument("--slow-largest", type=int, default=300_000, help=f"the same for {', '.join(SLOW)}")
+    parser.add_argument("--only", type=lambda text: text.split(","), help="formats, by their names")
+    parser.add_argument("--summary", type=Path, help="print the summary of a finished file")
     arguments = parser.parse_args()
-    with arguments.out.open("w", newline="") as file:
-        writer = csv.writer(file)
-        fields = list(Row("", "", True).as_dict())
-        writer.writerow(["tensor", "values", "shape", "dtype", "sparsity", *fields])
-        for name, kind, tensor in real_tensors(arguments.data, arguments.largest):
-            print(f"{name} {kind} {tensor.shape}", file=sys.stderr, flush=True)
-            shape = "x".join(map(str, tensor.shape))
-            head = [name, kind, shape, tensor.number_format.name, f"{1 - tensor.kept / tensor.n:.6f}"]
-            rows = []
-            for codec in all_codecs():
-                if codec.name == "xor-paper" and tensor.n > arguments.paper_largest:
-                    rows.append(
-                        Row(codec.name, codec.title, True, note="not measured: tensor too large here")
-                    )
-                    continue
-                if isinstance(codec, ShapedXorCode):
-                    codec.beam = arguments.beam
-                rows.append(measure(codec, tensor))
-            for row in rows + bounds(tensor):
-                cells = row.as_dict()
-                writer.writerow(head + ["" if cell is None else cell for cell in cells.values()])
-            file.flush()
+    if arguments.summary is not None:
+        summarise(arguments.summary, arguments.out)
+    elif arguments.data is None or arguments.out is None:
+        parser.error("DATA and -o OUT are needed, or --summary FILE")
+    else:
+        measure_all(arguments)
 
 
 if __name__ == "__main__":

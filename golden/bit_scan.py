@@ -1,4 +1,4 @@
-"""The one machine instruction that NumPy and Numba do not offer: count trailing zeros of a 64-bit word."""
+"""Machine instructions that Numba does not offer: count trailing zeros, and ones, of a 64-bit word."""
 
 from __future__ import annotations
 
@@ -15,5 +15,16 @@ def trailing_zeros(typingctx: Any, word: Any) -> Any:
 
     def codegen(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
+
+    return signature, codegen
+
+
+@intrinsic
+def count_ones(typingctx: Any, word: Any) -> Any:
+    """Return how many bits of a uint64 are set, as a uint64; for use in compiled code only."""
+    signature = types.uint64(types.uint64)
+
+    def codegen(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
 
     return signature, codegen

@@ -167,6 +167,21 @@ class Code:
             raise InputError(f"the code must be one of {', '.join(CATALOGUE)}, not {name!r}")
         return cls.from_spec(CATALOGUE[name].spec)
 
+    def punctured(self, n_in: int) -> Code:
+        """Return the code of symbols whose bits above the lowest `n_in` are zero: their columns of G fall away.
+
+        One decoder of this code decodes every punctured one, so it serves several rates.
+
+        Raises
+        ------
+        InputError
+            `n_in` is not between 1 and this code's.
+        """
+        if not 1 <= n_in <= self.n_in:
+            raise InputError(f"a rate's n_in must be between 1 and {self.n_in}, not {n_in}")
+        columns = [i * self.n_in + b for i in range(self.n_s + 1) for b in range(n_in)]
+        return Code(n_in=n_in, n_out=self.n_out, n_s=self.n_s, generator=self.generator[:, columns])
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Code):
             return NotImplemented

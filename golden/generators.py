@@ -6,52 +6,16 @@ seed means the same matrix on every machine and with every version of every depe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xorweave.golden.bit_source import BitSource
 from xorweave.golden.errors import InputError
+from xorweave.golden.graph_code import graph_structure
 
 Matrix = NDArray[np.uint8]
-
-
-class BitSource:
-    """An endless, reproducible source of random bits and bounded integers, keyed by a text."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-        self._counter = 0
-        self._pool: list[int] = []
-
-    def bits(self, count: int) -> Matrix:
-        """Return `count` independent fair bits (uint8, 0 or 1)."""
-        self._counter += 1
-        text = f"xorweave;{self._key};{self._counter}".encode()
-        stream = hashlib.shake_256(text).digest((count + 7) // 8)
-        return np.unpackbits(np.frombuffer(stream, np.uint8), bitorder="little")[:count]
-
-    def below(self, bound: int) -> int:
-        """Return an integer uniform in 0 .. bound-1, without modulo bias."""
-        limit = (1 << 32) // bound * bound
-        while True:
-            if not self._pool:
-                self._counter += 1
-                text = f"xorweave;{self._key};{self._counter}".encode()
-                words = np.frombuffer(hashlib.shake_256(text).digest(4096), "<u4")
-                self._pool = [int(word) for word in words[::-1]]
-            word = self._pool.pop()
-            if word < limit:
-                return word % bound
-
-    def shuffled(self, items: list[int]) -> list[int]:
-        """Return the items in uniformly random order (Fisher-Yates)."""
-        items = list(items)
-        for i in range(len(items) - 1, 0, -1):
-            j = self.below(i + 1)
-            items[i], items[j] = items[j], items[i]
-        return items
 
 
 def uniform(*, n_in: int, n_out: int, n_s: int, seed: int) -> Matrix:
@@ -175,13 +139,39 @@ def paired(*, n_in: int, n_out: int, n_s: int, seed: int, pool: int = 0, run: in
     With ``pool=0`` the pool has 0.65 sums an output, at least as many as the constraint length.
     """
     added, edges = paired_structure(n_in=n_in, n_out=n_out, n_s=n_s, seed=seed, pool=pool, run=run)
-    sums = np.zeros((len(added), n_in * (n_s + 1)), np.uint8)
-    for j, columns in enumerate(added):
+    return _edge_rows(added, edges, run, n_in * (n_s + 1))
+
+
+def _edge_rows(added: list[list[int]], edges: list[tuple[int, int]], run: int, columns: int) -> Matrix:
+    """Add up running sums, started anew every `run`, and give the sum of two of them for each edge."""
+    sums = np.zeros((len(added), columns), np.uint8)
+    for j, fresh in enumerate(added):
         if j % run:
             sums[j] = sums[j - 1]
-        sums[j, columns] ^= 1
+        sums[j, fresh] ^= 1
     first, second = np.array(edges).T
     return sums[first] ^ sums[second]
+
+
+def graph(
+    *,
+    n_in: int,
+    n_out: int,
+    n_s: int,
+    seed: int,
+    pool: int = 0,
+    run: int = 4,
+    start: int = 2,
+    history: int = 0,
+) -> Matrix:
+    """Each output is an edge between two running sums, in a graph without short rings: see `graph_structure`.
+
+    What ``paired`` is, with fewer sums, rings as long as they can be, and no output that lacks the newest symbol.
+    """
+    added, edges = graph_structure(
+        n_in=n_in, n_out=n_out, n_s=n_s, seed=seed, pool=pool, run=run, start=start, history=history
+    )
+    return _edge_rows(added, edges, run, n_in * (n_s + 1))
 
 
 _LONGEST_RING = 6  # rings of so many edges and fewer are kept open as far as possible
@@ -221,6 +211,7 @@ FAMILIES: dict[str, Callable[..., Matrix]] = {
     "sparse": sparse,
     "chain": chain,
     "paired": paired,
+    "graph": graph,
     "identity": identity,
 }
 _DEFAULTS: dict[str, dict[str, int]] = {
@@ -228,6 +219,7 @@ _DEFAULTS: dict[str, dict[str, int]] = {
     "sparse": {"seed": 0, "taps": 6},
     "chain": {"seed": 0, "taps": 2, "run": 10},
     "paired": {"seed": 0, "pool": 0, "run": 4},
+    "graph": {"seed": 0, "pool": 0, "run": 4, "start": 2, "history": 0},
     "identity": {},
 }
 

@@ -98,6 +98,20 @@ def number_format(name: str) -> NumberFormat:
         raise InputError(f"the number format must be one of {', '.join(FORMATS)}, not {name!r}") from None
 
 
+def plane_words(n_w: int) -> NumberFormat:
+    """Return the format of words of `n_w` bits that stand for nothing but themselves: planes side by side.
+
+    Raises
+    ------
+    InputError
+        n_w is not between 1 and 32.
+    """
+    if not 1 <= n_w <= 32:
+        raise InputError(f"the number of planes must be between 1 and 32, not {n_w}")
+    storage = next(f"uint{size}" for size in (8, 16, 32) if n_w <= size)
+    return NumberFormat(f"planes{n_w}", n_w, _dtype(storage), "U8", False)
+
+
 def to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Round float32 values to BF16 bits (round to nearest, ties to even; NaN stays a quiet NaN)."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)

@@ -98,6 +98,32 @@ class ShapedMaskCode:
         window = 42 if rate > 0.25 else MAX_WINDOW  # few encoded bits: a cluster of ones spans more of them
         return cls(n_in=max(1, round(rate * n_out)), n_out=n_out, parities=parities, window=window, seed=seed)
 
+    @classmethod
+    def for_zero_codeword(
+        cls, density: float, zero_bits: float, *, margin: float = -0.09, seed: int = 0
+    ) -> ShapedMaskCode:
+        """Choose A and the rate where a false one costs no more than the zero's codeword of so many bits.
+
+        The linear code that carries those codewords wastes less than the mask's search does, so the rate lies below
+        what an ideal code of the shape needs (``benchmarks/shaped_mask_search.py``). Very sparse masks take .1
+        encoded bits a mask bit, the least that the search can handle.
+
+        Raises
+        ------
+        InputError
+            The density is not above 0 and at most 0.5.
+        """
+        if not 0 < density <= 0.5:
+            raise InputError(f"a shaped mask must have a density above 0 and at most 0.5, not {density:.4f}")
+        parities = min(
+            range(1, _MAX_PARITIES_A_BIT // _MAX_OUTPUTS_A_BIT + 1),
+            key=lambda a: ideal_bits(density, a, zero_bits),
+        )
+        rate = max(1 / _MAX_OUTPUTS_A_BIT, ideal_bits(density, parities, zero_bits) * (1 + margin))
+        n_out = 64 * math.ceil(24 / (64 * rate))
+        window = 42 if rate > 0.25 else MAX_WINDOW
+        return cls(n_in=math.ceil(rate * n_out), n_out=n_out, parities=parities, window=window, seed=seed)
+
     @property
     def rate(self) -> float:
         """Encoded bits a mask bit."""
@@ -171,7 +197,7 @@ class ShapedMaskCode:
         return mask.reshape(-1)[:n].astype(bool)
 
 
-def ideal_bits(density: float, parities: int, n_w: int) -> float:
+def ideal_bits(density: float, parities: int, n_w: float) -> float:
     """Bits a mask bit that no code of this shape goes below, its false ones at n_w bits included.
 
     Random coding with outputs that are 1 with probability q = 2^-A: a one costs log2(1/q); a zero costs

@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xorweave.golden.bit_scan import count_ones
 from xorweave.golden.errors import InputError
 from xorweave.golden.shaped_mask import ShapedMaskCode
 
@@ -99,8 +100,7 @@ def encode_mask(
     _search(
         wanted,
         outputs,
-        _contributions(code, outputs, window_masks),
-        code.parities,
+        window_masks,
         beam,
         round(cost_of_false_zero * _COST_UNIT),
         round(cost_of_false_one * _COST_UNIT),
@@ -130,29 +130,6 @@ def _window_masks(code: ShapedMaskCode, outputs: NDArray[np.int64]) -> NDArray[n
         for a in range(code.parities):
             masks[bit, r - first[bit], a] = sum(1 << int(lag) for lag in code.lags[r, a])
     return masks
-
-
-def _contributions(
-    code: ShapedMaskCode, outputs: NDArray[np.int64], window_masks: NDArray[np.uint64]
-) -> NDArray[np.uint64]:
-    """What one encoded bit adds to the parities of its own step and of those after it, shape (n_in, words).
-
-    The parities of a step with m outputs are m * parities bits: parity a of output j is bit a * m + j.
-    """
-    rows = []
-    for bit in range(code.n_in):
-        word = offset = 0
-        for lag in range(code.window):
-            at = (bit + lag) % code.n_in
-            m = int(outputs[at])
-            for a in range(code.parities):
-                for j in range(m):
-                    word |= (int(window_masks[at, j, a]) >> lag & 1) << (offset + a * m + j)
-            offset += code.parities * m
-        rows.append(word)
-    # one word more than needed, so that shifting down never reads past the end
-    words = max(row.bit_length() for row in rows) // 64 + 1
-    return np.array([[row >> (64 * w) & (2**64 - 1) for w in range(words)] for row in rows], np.uint64)
 
 
 @njit(cache=True, nogil=True)
@@ -209,32 +186,58 @@ def _paths_needed(wanted, outputs, pivot, demand, beam):  # type: ignore[no-unty
     return paths
 
 
-@njit(inline="always")
-def _parity(word):  # type: ignore[no-untyped-def]
-    word ^= word >> np.uint64(32)
-    word ^= word >> np.uint64(16)
-    word ^= word >> np.uint64(8)
-    word ^= word >> np.uint64(4)
-    return np.uint8((np.uint64(0x6996) >> (word & np.uint64(15))) & np.uint64(1))
+@njit(cache=True, nogil=True)
+def _add_prices(  # type: ignore[no-untyped-def]
+    recent, alive, wanted, position, masks, outputs, false_zero, false_one, ones, zeros, price
+):  # fmt: skip
+    """Add to price[bit, i] what the outputs of a step cost path i if its next bit is `bit`.
+
+    Every parity takes the next bit (lag 0), so the two bits make complementary parities. Parity by parity over all
+    paths, the loops are vector code.
+    """
+    one = np.uint64(1)
+    parities = masks.shape[1]
+    for i in range(alive):
+        price[0, i] = 0
+        price[1, i] = 0
+    for j in range(min(outputs, wanted.size - position)):
+        for i in range(alive):
+            ones[i] = one
+            zeros[i] = one
+        for a in range(parities):
+            older = masks[j, a] >> one
+            for i in range(alive):
+                word = count_ones(recent[i] & older)
+                ones[i] &= word
+                zeros[i] &= ~word
+        if wanted[position + j]:
+            for i in range(alive):
+                price[0, i] += false_zero * (1 - np.int32(ones[i]))
+                price[1, i] += false_zero * (1 - np.int32(zeros[i]))
+        else:
+            for i in range(alive):
+                price[0, i] += false_one * np.int32(ones[i])
+                price[1, i] += false_one * np.int32(zeros[i])
 
 
 @njit(cache=True, nogil=True)
 def _search(  # type: ignore[no-untyped-def]
-    wanted, outputs, contributions, parities, beam, false_zero, false_one,
-    pivot, pivot_masks, pivot_sides, paths, bits,
+    wanted, outputs, window_masks, beam, false_zero, false_one, pivot, pivot_masks, pivot_sides, paths, bits
 ):  # fmt: skip
-    """Choose the bits. A path is its last 64 bits and the parities it has already settled for steps to come."""
+    """Choose the bits. A path is its last 64 bits, its cost and where it was when the chunk began."""
     one = np.uint64(1)
     steps = bits.size
-    n_in, words = contributions.shape
-    ahead = np.zeros((2, beam, words), np.uint64)
-    recent = np.zeros((2, beam), np.uint64)
-    cost = np.zeros((2, beam), np.int32)
-    ancestor = np.zeros((2, beam), np.uint16)  # the path's index at the start of the running chunk
-    came_from = np.empty((2 * _CHUNK, beam), np.uint16)  # 2 * index + bit
+    n_in = outputs.size
+    # one place more than paths: what is not kept is written, too, and overwritten by the next
+    recent = np.zeros((2, beam + 1), np.uint64)
+    cost = np.zeros((2, beam + 1), np.int32)
+    ancestor = np.zeros((2, beam + 1), np.uint16)  # the path's index at the start of the running chunk
+    came_from = np.empty((2 * _CHUNK, beam + 1), np.uint16)  # 2 * index + bit
     candidate = np.empty(2 * beam, np.int32)
-    histogram = np.empty(_HISTOGRAM, np.int64)
-    price = np.zeros(1 << 10, np.int32)
+    histogram = np.empty(_HISTOGRAM + 1, np.int64)
+    ones = np.empty(beam, np.uint64)
+    zeros = np.empty(beam, np.uint64)
+    price = np.empty((2, beam), np.int32)
     never = np.int32(1 << 29)
     alive = 1
     now = 0
@@ -242,44 +245,44 @@ def _search(  # type: ignore[no-untyped-def]
     for step in range(steps):
         phase = step % n_in
         m = outputs[phase]
-        outputs_mask = (one << np.uint64(m)) - one
-        for pattern in range(1 << m):
-            price[pattern] = 0
-            for j in range(m):
-                if position + j < wanted.size:
-                    if wanted[position + j] == 0 and pattern >> j & 1:
-                        price[pattern] += false_one
-                    if wanted[position + j] == 1 and not pattern >> j & 1:
-                        price[pattern] += false_zero
+        _add_prices(
+            recent[now],
+            alive,
+            wanted,
+            position,
+            window_masks[phase],
+            m,
+            false_zero,
+            false_one,
+            ones,
+            zeros,
+            price,
+        )
         determined = pivot[step]
         older = pivot_masks[step] >> one
+        # no branch depends on a path: half of them would be guessed wrong
         lowest = never
-        for i in range(alive):
-            must = np.uint8(2)
-            if determined:
-                must = _parity(recent[now, i] & older) ^ pivot_sides[step]
-            for bit in range(2):
-                if must != 2 and must != bit:
-                    candidate[2 * i + bit] = never
-                    continue
-                settled = ahead[now, i, 0]
-                if bit:
-                    settled ^= contributions[phase, 0]
-                product = settled
-                for a in range(1, parities):
-                    product &= settled >> np.uint64(a * m)
-                total = cost[now, i] + price[product & outputs_mask]
-                candidate[2 * i + bit] = total
+        if determined:
+            side = np.int64(pivot_sides[step])
+            for i in range(alive):
+                must = np.int64(count_ones(recent[now, i] & older) & one) ^ side
+                total = cost[now, i] + price[must, i]
+                candidate[2 * i + must] = total
+                candidate[2 * i + 1 - must] = never
                 lowest = min(lowest, total)
+        else:
+            for i in range(alive):
+                for bit in range(2):
+                    total = cost[now, i] + price[bit, i]
+                    candidate[2 * i + bit] = total
+                    lowest = min(lowest, total)
         # keep the cheapest: everything below a limit, and as many as fit at the limit
         limit = _HISTOGRAM
         room = 0
         if (alive if determined else 2 * alive) > paths[step]:
             histogram[:] = 0
             for i in range(2 * alive):
-                above = candidate[i] - lowest
-                if above < _HISTOGRAM:
-                    histogram[above] += 1
+                histogram[min(candidate[i] - lowest, _HISTOGRAM)] += 1
             limit = 0
             room = paths[step]
             while limit < _HISTOGRAM and histogram[limit] <= room:
@@ -287,36 +290,22 @@ def _search(  # type: ignore[no-untyped-def]
                 limit += 1
         after = 1 - now
         kept = 0
-        down = np.uint64(parities * m)
-        up = np.uint64(64 - parities * m)
+        origin = came_from[step % (2 * _CHUNK)]
         for i in range(2 * alive):
             above = candidate[i] - lowest
-            if above > limit or (above == limit and room == 0) or candidate[i] == never:
-                continue
-            if above == limit:
-                room -= 1
+            at_limit = np.int64(above == limit) & np.int64(room > 0)
+            room -= at_limit
             parent = i >> 1
-            low = ahead[now, parent, 0]
-            if i & 1:
-                low ^= contributions[phase, 0]
-            for w in range(words - 1):
-                high = ahead[now, parent, w + 1]
-                if i & 1:
-                    high ^= contributions[phase, w + 1]
-                # a shift by 64 (no outputs at this step) would not be defined
-                ahead[after, kept, w] = (low >> down) | (high << up) if m else low
-                low = high
-            ahead[after, kept, words - 1] = low >> down
             recent[after, kept] = (recent[now, parent] << one) | np.uint64(i & 1)
             cost[after, kept] = above
             ancestor[after, kept] = ancestor[now, parent]
-            came_from[step % (2 * _CHUNK), kept] = i
-            kept += 1
+            origin[kept] = i
+            kept += np.int64(above < limit) | at_limit
         alive = kept
         now = after
         position += m
         if (step + 1) % _CHUNK == 0 and step + 1 < steps:
-            alive = _decide(step, now, alive, ahead, recent, cost, ancestor, came_from, bits)
+            alive = _decide(step, now, alive, recent, cost, ancestor, came_from, bits)
     best = 0
     for i in range(alive):
         if cost[now, i] < cost[now, best]:
@@ -329,7 +318,7 @@ def _search(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _decide(step, now, alive, ahead, recent, cost, ancestor, came_from, bits):  # type: ignore[no-untyped-def]
+def _decide(step, now, alive, recent, cost, ancestor, came_from, bits):  # type: ignore[no-untyped-def]
     """At the end of a chunk, settle the chunk before it by the best path and drop paths that disagree."""
     best = 0
     for i in range(alive):
@@ -346,7 +335,6 @@ def _decide(step, now, alive, ahead, recent, cost, ancestor, came_from, bits):  
         kept = 0
         for i in range(alive):
             if ancestor[now, i] == root:
-                ahead[now, kept] = ahead[now, i]
                 recent[now, kept] = recent[now, i]
                 cost[now, kept] = cost[now, i]
                 came_from[step % (2 * _CHUNK), kept] = came_from[step % (2 * _CHUNK), i]

@@ -90,7 +90,9 @@ def _values_code(
     return Code.uniform(n_in=n_in, n_out=n_out, n_s=max_k // n_in - 1, seed=seed)
 
 
-def _scan(kept: NDArray[np.bool_], code: ShapedMaskCode, n_w: int, *, max_k: int, seed: int) -> Interleaver:
+def choose_scan(
+    kept: NDArray[np.bool_], code: ShapedMaskCode, n_w: int, *, max_k: int, seed: int
+) -> Interleaver:
     """Choose the scan on which the ones' demand for encoded bits fluctuates least.
 
     Every one takes A of a block's encoded bits, and every zero the information of not being a one; the queue
@@ -163,7 +165,7 @@ def encode_with_shaped_mask(
         kept &= mask.reshape(-1)
     n, n_w = words.size, number_format.n_w
     code = mask_code or ShapedMaskCode.for_density(float(kept.mean()) if n else 0.0, n_w, seed=seed)
-    scan = _scan(kept, code, n_w, max_k=max_k, seed=seed)
+    scan = choose_scan(kept, code, n_w, max_k=max_k, seed=seed)
     wanted = scan.to_scan(kept)
     shaped = encode_mask(wanted, code, cost_of_false_one=1.01 * n_w, beam=beam)
     encoded = encode_tensor(

@@ -36,11 +36,15 @@ class XorDecoder(wiring.Component):
     max_depth : int, optional
         Most two-input XORs between registers: cuts the network into pipeline stages, which move on together.
         Needs the input register.
+    masked : bool
+        Words whose bit of the port `keep` is 0 come out as 0 (see `XorPlanes`).
 
     Members
     -------
     i : In(stream.Signature(symbol_layout(n_in, n_w)))
     o : Out(stream.Signature(block_layout(n_out, n_w)))
+    keep : In(n_out)
+        Only if `masked`.
     """
 
     def __init__(
@@ -51,24 +55,28 @@ class XorDecoder(wiring.Component):
         *,
         input_register: bool = True,
         max_depth: int | None = None,
+        masked: bool = False,
     ) -> None:
         if max_depth is not None and not input_register:
             raise InputError("a pipelined network needs the input register")
         self.code = code
         self.n_w = n_w
         self.input_register = input_register
-        self._network = XorPlanes(code, n_w, network, max_depth=max_depth)
+        self._network = XorPlanes(code, n_w, network, max_depth=max_depth, masked=masked)
         self.latency = self._network.stages if input_register else 0
-        super().__init__(
-            {
-                "i": In(stream.Signature(symbol_layout(code.n_in, n_w))),
-                "o": Out(stream.Signature(block_layout(code.n_out, n_w))),
-            }
-        )
+        members = {
+            "i": In(stream.Signature(symbol_layout(code.n_in, n_w))),
+            "o": Out(stream.Signature(block_layout(code.n_out, n_w))),
+        }
+        if masked:
+            members["keep"] = In(code.n_out)
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.network = network = self._network
+        if network.masked:
+            m.d.comb += network.keep.eq(self.keep)
         width = self.code.n_in * self.n_w
         take = Signal()
         start = Signal()

@@ -16,6 +16,8 @@ class MaskStage(wiring.Component):
     ----------
     n_out, n_w : int
         Words of a block, bits of a word.
+    applied : bool
+        The words that come in are masked already (see `XorPlanes`), and only the streams are joined.
 
     Members
     -------
@@ -25,7 +27,8 @@ class MaskStage(wiring.Component):
     o : Out(stream.Signature(block_layout(n_out, n_w)))
     """
 
-    def __init__(self, n_out: int, n_w: int) -> None:
+    def __init__(self, n_out: int, n_w: int, *, applied: bool = False) -> None:
+        self.applied = applied
         self.n_out = n_out
         self.n_w = n_w
         super().__init__(
@@ -40,7 +43,7 @@ class MaskStage(wiring.Component):
         m = Module()
         kept = Cat(bit.replicate(self.n_w) for bit in self.mask.payload)
         m.d.comb += [
-            self.o.p.words.eq(self.i.p.words & kept),
+            self.o.p.words.eq(self.i.p.words if self.applied else self.i.p.words & kept),
             self.o.p.first.eq(self.i.p.first),
             self.o.p.last.eq(self.i.p.last),
             self.o.valid.eq(self.i.valid & self.mask.valid),

@@ -42,9 +42,15 @@ def config_for(tensor: EncodedTensor, **options: Any) -> DecoderConfig:
         "n_w": tensor.number_format.n_w,
         "patches_per_block": required_records(tensor, gap_bits) if gap_bits else required_patches(tensor),
         "inversion": tensor.inversion,
+        "constant_planes": _removable(tensor.constant_planes, tensor.number_format.n_w),
         "transform": tensor.transform,
     }
     return DecoderConfig(**{**fitting, **options})
+
+
+def _removable(constant_planes: int, n_w: int) -> int:
+    """Return the constant planes that need no hardware: all of them, but one plane stays in any case."""
+    return constant_planes & ~1 if constant_planes == (1 << n_w) - 1 else constant_planes
 
 
 def read_manifest(directory: Path | str) -> dict[str, Any]:
@@ -88,6 +94,17 @@ def _header(config: DecoderConfig) -> str:
         "              tuser marks the first symbol of a stream, tlast the last; a symbol after reset or after",
         "              tlast starts a stream even without tuser. A start clears the history, without a bubble.",
     ]
+    if config.constant_planes:
+        left_out = ", ".join(str(q) for q in range(n_w) if q not in config.stored_planes)
+        lines.append(
+            f"              Planes {left_out} are not in the payload: they decode to 0 without hardware."
+        )
+    if config.rates:
+        rates = ", ".join(f"{k}: {n_in}" for k, n_in in enumerate(config.rates))
+        lines += [
+            f"s_axis_rate   with a stream's first symbol: how many of its {code.n_in} bits a plane are encoded ones",
+            f"              ({rates}); the others are ignored. Taken for the whole stream.",
+        ]
     if config.gap_bits:
         gap = config.gap_bits
         lines += [
@@ -185,7 +202,7 @@ def _testbench(config: DecoderConfig, vectors: Vectors, inversion: int, segment_
     )
 
 
-def _core(top: str, files: list[str]) -> str:
+def core_description(top: str, files: list[str]) -> str:
     """Write the FuseSoC core description (CAPI2)."""
     hexes = "".join(f"      - {name}: {{file_type: user, copyto: {name}}}\n" for name in files)
     return f"""CAPI=2:
@@ -226,12 +243,13 @@ targets:
 """
 
 
-def _hex(words: list[int], bits: int) -> str:
+def hex_words(words: list[int], bits: int) -> str:
+    """Write words as ``$readmemh`` reads them, one a line."""
     digits = (bits + 3) // 4
     return "".join(f"{word:0{digits}x}\n" for word in words)
 
 
-def _replace(directory: Path, finished: Path) -> None:
+def put_in_place(directory: Path, finished: Path) -> None:
     """Put a finished folder in its place, in place of an older package or of nothing."""
     old = None
     if directory.exists():
@@ -297,6 +315,11 @@ def write_package(
         raise InputError(
             f"the inversion word must be the tensor's, {tensor.inversion}, not {config.inversion}"
         )
+    if config.constant_planes & ~tensor.constant_planes:
+        raise InputError(
+            f"the constant planes must be among the tensor's, {tensor.constant_planes:#x},"
+            f" not {config.constant_planes:#x}"
+        )
     if config.transform != tensor.transform:
         raise InputError(f"the transform must be the tensor's, {tensor.transform}, not {config.transform}")
     needed = required_records(tensor, config.gap_bits) if config.gap_bits else required_patches(tensor)
@@ -321,15 +344,15 @@ def write_package(
     files = {
         f"rtl/{top}.v": decoder_verilog(config, top),
         f"tb/{top}_tb.v": _testbench(config, vectors, tensor.inversion, tensor.segment_blocks, top),
-        "vectors/symbols.hex": _hex(vectors.symbols, code.n_in * n_w + 2),
-        "vectors/weights.hex": _hex(vectors.weights, code.n_out * n_w + 2),
+        "vectors/symbols.hex": hex_words(vectors.symbols, code.n_in * n_w + 2),
+        "vectors/weights.hex": hex_words(vectors.weights, code.n_out * n_w + 2),
     }
     if config.mask:
-        files["vectors/masks.hex"] = _hex(vectors.masks, code.n_out)
+        files["vectors/masks.hex"] = hex_words(vectors.masks, code.n_out)
     if config.patches_per_block:
         bits = _patch_word(config)
-        files["vectors/patches.hex"] = _hex(vectors.patches, bits)
-    files[f"{top}.core"] = _core(top, [name for name in files if name.startswith("vectors/")])
+        files["vectors/patches.hex"] = hex_words(vectors.patches, bits)
+    files[f"{top}.core"] = core_description(top, [name for name in files if name.startswith("vectors/")])
     network = config.network or balanced_trees(code.generator)
     manifest = {
         "format": FORMAT,
@@ -357,6 +380,7 @@ def write_package(
         and dense_corrections(code.n_out, n_w, config.patches_per_block),
         "network": {"xor2": network.xor2, "depth": network.depth},
         "inversion": config.inversion,
+        "constant_planes": config.constant_planes,
         "transform": config.transform,
         "inversion_port": config.inversion is None,
         "patch_fields": _patch_fields(config) if config.patches_per_block else [],
@@ -388,7 +412,7 @@ def write_package(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         (finished / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-        _replace(directory, finished)
+        put_in_place(directory, finished)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return manifest

@@ -9,26 +9,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.code import Code
-from xorweave.golden.errors import InputError
+from xorweave.golden.rate_choice import check_rates
 from xorweave.hw.decoder import XorDecoder
 from xorweave.hw.layouts import block_layout, symbol_layout
 from xorweave.hw.xor_network import XorNetwork
-
-
-def punctured(code: Code, n_in: int) -> Code:
-    """Return the code that a rate-programmable decoder of `code` decodes when N_in is set to `n_in`.
-
-    Symbols have their lowest n_in bits; the others are zero, so their columns of the generator fall away.
-
-    Raises
-    ------
-    InputError
-        `n_in` is not between 1 and the code's.
-    """
-    if not 1 <= n_in <= code.n_in:
-        raise InputError(f"a rate's n_in must be between 1 and {code.n_in}, not {n_in}")
-    columns = [i * code.n_in + b for i in range(code.n_s + 1) for b in range(n_in)]
-    return Code(n_in=n_in, n_out=code.n_out, n_s=code.n_s, generator=code.generator[:, columns])
 
 
 class RateProgrammableDecoder(wiring.Component):
@@ -40,13 +24,17 @@ class RateProgrammableDecoder(wiring.Component):
     Parameters
     ----------
     code : Code
-        The code of the highest rate; the others are its `punctured` codes.
+        The code of the highest rate; the others are its punctured codes (`Code.punctured`).
     rates : sequence of int
         The N_in to choose from, increasing; the last one must be the code's.
     n_w : int
         Planes side by side.
     network : XorNetwork, optional
         Gates of the code's generator matrix.
+    input_register : bool
+        As in `XorDecoder`.
+    side_bits : int
+        Width of a word that goes with a whole stream, beside the blocks.
 
     Members
     -------
@@ -55,21 +43,31 @@ class RateProgrammableDecoder(wiring.Component):
     rate : In(range(len(rates)))
         Index into `rates`.
     o : Out(stream.Signature(block_layout(n_out, n_w)))
+    side : In(side_bits), side_o : Out(side_bits)
+        Only with side_bits: taken with a stream's first symbol, given out with each of its blocks.
     """
 
-    def __init__(self, code: Code, rates: Sequence[int], n_w: int, network: XorNetwork | None = None) -> None:
-        rates = tuple(rates)
-        if not rates or rates[-1] != code.n_in or list(rates) != sorted(set(rates)) or rates[0] < 1:
-            raise InputError(
-                f"rates must increase from at least 1 to the code's n_in = {code.n_in}, not {rates}"
-            )
+    def __init__(
+        self,
+        code: Code,
+        rates: Sequence[int],
+        n_w: int,
+        network: XorNetwork | None = None,
+        *,
+        input_register: bool = True,
+        side_bits: int = 0,
+    ) -> None:
+        rates = check_rates(code, rates)
         self.code, self.rates, self.n_w = code, rates, n_w
-        self._decoder = XorDecoder(code, n_w, network)
+        self.side_bits = side_bits
+        self._decoder = XorDecoder(code, n_w, network, input_register=input_register)
+        side = {"side": In(side_bits), "side_o": Out(side_bits)} if side_bits else {}
         super().__init__(
             {
                 "i": In(stream.Signature(symbol_layout(code.n_in, n_w))),
                 "rate": In(range(max(2, len(rates)))),
                 "o": Out(stream.Signature(block_layout(code.n_out, n_w))),
+                **side,
             }
         )
 
@@ -82,6 +80,13 @@ class RateProgrammableDecoder(wiring.Component):
         m.d.comb += [start.eq(self.i.p.first | ~running), rate.eq(Mux(start, self.rate, held))]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [running.eq(~self.i.p.last), held.eq(rate)]
+        if self.side_bits:
+            # it changes together with the decoder's input register, or with the symbol itself where there is none
+            beside = Signal(self.side_bits, reset_less=True)
+            with m.If(self.i.valid & self.i.ready & start):
+                m.d.sync += beside.eq(self.side)
+            straight = not decoder.input_register
+            m.d.comb += self.side_o.eq(Mux(start, self.side, beside) if straight else beside)
         width = self.code.n_in * self.n_w
         used = Signal(width)
         m.d.comb += used.eq(Const((1 << width) - 1, width))

@@ -207,6 +207,29 @@ class CsrSimulator:
         return pack_integers([int(value) for value in word], config.item_bits)
 
 
+def csr_config(
+    *,
+    cols: int,
+    lanes: int,
+    dtype: str = "int8",
+    batch: int = 1,
+    banks: int | None = None,
+    load_words: int | None = None,
+    result_words: int | None = None,
+) -> CsrConfig:
+    """Return the CSR engine for a number of columns; parameters as in `simulate_csr`."""
+    banks = banks or 1 << (2 * lanes - 1).bit_length()
+    return CsrConfig(
+        cols=cols,
+        lanes=lanes,
+        banks=banks,
+        n_w=number_format(dtype).n_w,
+        batch=batch,
+        load_words=load_words or min(DEFAULT_LOAD_WORDS, banks),
+        result_words=result_words or min(DEFAULT_RESULT_WORDS, lanes),
+    )
+
+
 def simulate_csr(
     weights: NDArray[np.int8],
     mask: NDArray[np.bool_],
@@ -256,16 +279,10 @@ def simulate_csr(
         raise InputError(f"the engine multiplies int8 and int4 weights, not {dtype!r}")
     number_format(dtype).to_words(weights)  # refuses what does not fit
     vectors = check_activations(weights.shape[1], activations)
-    banks = banks or 1 << (2 * lanes - 1).bit_length()
-    config = CsrConfig(
-        cols=weights.shape[1],
-        lanes=lanes,
-        banks=banks,
-        n_w=number_format(dtype).n_w,
-        batch=vectors.shape[0],
-        load_words=load_words or min(DEFAULT_LOAD_WORDS, banks),
-        result_words=result_words or min(DEFAULT_RESULT_WORDS, lanes),
-    )
+    config = csr_config(
+        cols=weights.shape[1], lanes=lanes, dtype=dtype, batch=vectors.shape[0], banks=banks,
+        load_words=load_words, result_words=result_words,
+    )  # fmt: skip
     # compiling for speed takes longer than many a run
-    simulator = CsrSimulator(config, folder, fast=int(mask.sum()) * banks > 1 << 26)
+    simulator = CsrSimulator(config, folder, fast=int(mask.sum()) * config.banks > 1 << 26)
     return simulator.run(weights, mask, vectors, stalls=stalls, seed=seed)

@@ -104,7 +104,9 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
         ]
     lines.append(f"  reg {vector(block)} due; integer p, r;")
     lines += ["  always @* begin", f"    due = s_axis_due[{length - 1}:0];"]
-    if shape.patches_per_block:
+    if shape.patches_per_block and shape.dense_corrections:
+        lines.append("    due = due ^ s_axis_patch_due;")
+    elif shape.patches_per_block:
         slot, position = shape.patch_bits, shape.position_bits
         lines += [
             f"    for (p = 0; p < {shape.patches_per_block}; p = p + 1)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,9 @@ from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
 from xorweave.hw.axis_decoder import DecoderConfig
 from xorweave.hw.package import decoder_verilog
-from xorweave.hw.xor_paired import paired_network
-from xorweave.hw.xor_synthesis import optimize
+from xorweave.hw.xor_paired import shared_network
 from xorweave.synth.overhead import measure_overhead
-from xorweave.synth.reference import DecoderShape, reference_verilog
-from xorweave.synth.synthesis import synthesize
+from xorweave.synth.synthesis import SynthesisResult, synthesize
 from xorweave.synth.yosys import ToolError
 
 POINTS, TABLE, PAGE = "points.jsonl", "points.csv", "explore.html"
@@ -54,7 +53,8 @@ class Candidate:
     code : str
         The code in words (`Code.from_spec`).
     sharing : str
-        ``yosys``: one flat exclusive-or a row. ``matrix``: the network is optimised on the matrix first.
+        ``yosys``: a tree of exclusive-ors a row, sharing left to Yosys. ``matrix``: the network is optimised on
+        the matrix first.
     input_register : bool
         Whether the newest symbol is registered (a pipeline stage before the network).
     planes : int
@@ -146,30 +146,18 @@ def evaluate(
     """Measure one candidate: overhead with the encoder, gates with Yosys. Mask stage counted; netlist not proved."""
     code = Code.from_spec(candidate.code)
     overhead = measure_overhead(code, sparsity=sparsity, weights=weights, tries=4)
-    shape = DecoderShape(
+    patches = 0 if overhead.error_free else 1
+    shared = candidate.sharing == "matrix"
+    config = DecoderConfig(
         code=code,
         n_w=candidate.planes,
-        mask=True,
-        patches_per_block=0 if overhead.error_free else 1,
+        patches_per_block=patches,
         input_register=candidate.input_register,
+        network=shared_network(code) if shared else None,
     )
-    if candidate.sharing == "yosys":
-        text = reference_verilog(shape, "top")
-    else:
-        paired = code.family == "paired"
-        config = DecoderConfig(
-            code=code,
-            n_w=shape.n_w,
-            patches_per_block=shape.patches_per_block,
-            mask=True,
-            input_register=shape.input_register,
-            network=paired_network(code) if paired else optimize(code.generator, effort=0),
-        )
-        text = decoder_verilog(config, "top")
-    result = synthesize_text(text, shape, liberty, clock_mhz)
-    outputs = shape.block_width
+    outputs = code.n_out * candidate.planes
+    result = synthesize_text(decoder_verilog(config, "top"), outputs, liberty, clock_mhz)
     assert result.gate_equivalents is not None and result.xor2 is not None
-    registers = "" if candidate.input_register else " --no-input-register"
     return {
         "key": candidate.key,
         "code": candidate.code,
@@ -180,7 +168,7 @@ def evaluate(
         "overhead": overhead.overhead,
         "unmatched_bits": overhead.unmatched_bits,
         "care_bits": overhead.care_bits,
-        "patches_per_block": shape.patches_per_block,
+        "patches_per_block": patches,
         "gate_equivalents_per_output": result.gate_equivalents / outputs,
         "xor2_per_output": result.xor2 / outputs,
         "flip_flops": result.flip_flops,
@@ -189,19 +177,33 @@ def evaluate(
         "fmax_mhz": result.fmax_mhz,
         "gbit_per_s_per_kge": result.gbit_per_s_per_kge,
         "paper": candidate.paper,
-        "command": f"xorweave generate --code {candidate.code}{registers} -o decoder",
+        "command": generate_command(candidate, patches),
     }
 
 
-def synthesize_text(text: str, shape: DecoderShape, liberty: Path | None, clock_mhz: float | None):  # type: ignore[no-untyped-def]
-    """Synthesise Verilog text whose top module is ``top``."""
-    import tempfile
+def generate_command(candidate: Candidate, patches: int) -> str:
+    """Return the command that writes the decoder whose gates were counted."""
+    words = ["xorweave generate", f"--code {candidate.code}", f"--planes {candidate.planes}"]
+    words += [f"--patches {patches}"] if patches else []
+    words += [] if candidate.sharing == "matrix" else ["--network plain"]
+    words += [] if candidate.input_register else ["--no-input-register"]
+    return " ".join([*words, "-o decoder"])
 
+
+def synthesize_text(
+    text: str, outputs: int, liberty: Path | None, clock_mhz: float | None, *, timeout_s: float = 1200
+) -> SynthesisResult:
+    """Synthesise Verilog text whose top module is ``top`` and which gives out `outputs` plane bits a cycle."""
     with tempfile.TemporaryDirectory(prefix="xorweave-explore-") as folder:
         source = Path(folder) / "decoder.v"
         source.write_text(text)
         return synthesize(
-            [source], "top", liberty=liberty, clock_mhz=clock_mhz, outputs_per_cycle=shape.block_width
+            [source],
+            "top",
+            liberty=liberty,
+            clock_mhz=clock_mhz,
+            outputs_per_cycle=outputs,
+            timeout_s=timeout_s,
         )
 
 
@@ -232,6 +234,12 @@ def explore(
     """Measure the candidates that `directory` does not hold yet, and write the CSV and the page.
 
     Every finished point is appended to ``points.jsonl`` at once, so an interrupted sweep goes on where it stopped.
+
+    Returns
+    -------
+    list of dict
+        A point for each candidate; one that could not be measured has ``error`` instead of figures, and is in
+        neither CSV nor page.
     """
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / POINTS
@@ -252,26 +260,34 @@ def explore(
     results: Iterable[dict[str, object]] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
         delayed(task)(candidate) for candidate in waiting
     )
-    with log.open("a") as file:
-        if log.stat().st_size and not log.read_text().endswith("\n"):
-            file.write("\n")
-        for point in results:
-            points[str(point["key"])] = point
-            file.write(json.dumps(point) + "\n")
-            file.flush()
-            done += 1
-            if progress is not None:
-                progress(done, len(candidates))
-    measured = [points[c.key] for c in candidates if c.key in points and "error" not in points[c.key]]
+    try:
+        with log.open("a") as file:
+            if log.stat().st_size and not log.read_text().endswith("\n"):
+                file.write("\n")
+            for point in results:
+                points[str(point["key"])] = point
+                file.write(json.dumps(point) + "\n")
+                file.flush()
+                done += 1
+                if progress is not None:
+                    progress(done, len(candidates))
+    finally:  # an interrupted sweep has a table and a page too
+        found = [points[c.key] for c in candidates if c.key in points]
+        measured = [point for point in found if "error" not in point]
+        write_table_and_page(directory, measured)
+    return found
+
+
+def write_table_and_page(directory: Path, measured: Sequence[dict[str, object]]) -> None:
+    """Write ``points.csv`` and ``explore.html`` from points without an error."""
     with (directory / TABLE).open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(measured)
     template = Path(__file__).with_name("explore.html").read_text()
     (directory / PAGE).write_text(
-        template.replace("/*POINTS*/[]", json.dumps(measured).replace("</", "<\\/"))
+        template.replace("/*POINTS*/[]", json.dumps(list(measured)).replace("</", "<\\/"))
     )
-    return measured
 
 
 def pareto(

@@ -224,6 +224,12 @@ class Library:
     def flip_flop_ns(self, cell: str) -> float | None:
         """Return clock-to-output delay plus set-up time of a flip-flop in ns, None if the file gives no
         tables.
+        """
+        parts = self.flip_flop_parts_ns(cell)
+        return None if parts is None else sum(parts)
+
+    def flip_flop_parts_ns(self, cell: str) -> tuple[float, float] | None:
+        """Return clock-to-output delay and set-up time of a flip-flop in ns, None if the file gives no tables.
 
         Both are read at a middle point of their tables: the median slew, and the load of four smallest NAND2
         inputs for the clock-to-output arc; the worse of rise and fall is taken.
@@ -242,7 +248,7 @@ class Library:
         held = [value for value in setup if value is not None]
         if not launched or not held:
             return None
-        return (max(launched) + max(held)) * self.time_ns
+        return max(launched) * self.time_ns, max(held) * self.time_ns
 
     def _cell_group(self, name: str) -> Group:
         return next(group for group in self.group.inside("cell") if group.arguments == [name])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
@@ -13,6 +12,7 @@ from xorweave.golden.figures import figures_of
 from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.masks import random_mask
 from xorweave.golden.number_format import number_format
+from xorweave.golden.stream_start import best_start, error_free_start
 from xorweave.golden.tensor_codec import encode_tensor
 
 
@@ -29,7 +29,7 @@ class OverheadMeasurement:
     correction_bits : int
     encoder : str
     tries : int
-        Offsets of the interleaver that were tried until nothing was unmatched, or until the allowed number.
+        Starts of the scan that were looked at.
     """
 
     overhead: float
@@ -44,20 +44,10 @@ class OverheadMeasurement:
         """Whether no care bit was unmatched, so that the decoder needs no correction stage for this tensor."""
         return self.unmatched_bits == 0
 
-
-def best_start(mask: NDArray[np.bool_], code: Code) -> int:
-    """Return the position to start the scan at, so that the window never runs short of columns near its start.
-
-    Block after block, N_in columns come and the block's care bits take some. A stream starts with no columns in
-    reserve. If there are more columns than care bits in all, some rotation of the tensor has more of them in every
-    prefix (the cycle lemma); it starts behind the lowest point of the running balance.
-    """
-    blocks = mask.size // code.n_out
-    if blocks < 2:
-        return 0
-    care = mask[: blocks * code.n_out].reshape(blocks, code.n_out).sum(axis=1)
-    balance = np.cumsum(code.n_in - care)
-    return int((np.argmin(balance) + 1) % blocks) * code.n_out
+    def overhead_at(self, bits_per_unmatched: float) -> float:
+        """Return the overhead if every unmatched bit cost so many bits instead of what the format takes."""
+        corrections = self.correction_bits - bits_per_unmatched * self.unmatched_bits
+        return self.overhead - corrections / self.care_bits
 
 
 def measure_overhead(
@@ -68,12 +58,13 @@ def measure_overhead(
     encoder: str = "elimination",
     effort: int | None = 1,
     corrections: str = "auto",
-    tries: int = 1,
+    tries: int = 16,
     seed: int = 0,
 ) -> OverheadMeasurement:
     """Encode `weights` random INT8 values under a random mask and count every bit.
 
-    The scan starts where the mask serves best (`best_start`), which is the offset of the interleaver.
+    The scan starts where the mask serves best, which is the offset of the interleaver: with elimination, where every
+    value could be encoded (`error_free_start`), if there is such a start.
 
     Parameters
     ----------
@@ -85,8 +76,7 @@ def measure_overhead(
     encoder, effort, corrections
         See `xorweave.golden.tensor_codec.encode_tensor`.
     tries : int
-        Offsets of the interleaver to try at most, one position apart, until no bit is unmatched. Another offset
-        leaves the balance of columns and care bits as good as it is and deals other equations to every block.
+        Starts to look at in search of an error-free one; with 0, or another encoder, the scan starts at `best_start`.
     seed : int
 
     Raises
@@ -101,28 +91,25 @@ def measure_overhead(
     if not mask.any():
         raise InputError(f"the sample must hold kept weights, but {weights} at sparsity {sparsity} hold none")
     values = rng.integers(-128, 128, weights).astype(np.int8)
-    if tries < 1:
-        raise InputError(f"tries must be at least 1, not {tries}")
-    start = best_start(mask, code)
-    for attempt in range(tries):
-        encoded = encode_tensor(
-            values,
-            number_format("int8"),
-            code,
-            mask=mask,
-            interleaver=Interleaver(n=weights, offset=(start + attempt) % weights),
-            encoder=encoder,
-            effort=effort,
-            corrections=corrections,
-        )
-        figures = figures_of(encoded)
-        if figures.unmatched_bits == 0:
-            break
+    start, looked_at = None, 0
+    if encoder == "elimination":
+        start, looked_at = error_free_start(mask, code, tries)
+    encoded = encode_tensor(
+        values,
+        number_format("int8"),
+        code,
+        mask=mask,
+        interleaver=Interleaver(n=weights, offset=best_start(mask, code) if start is None else start),
+        encoder=encoder,
+        effort=effort,
+        corrections=corrections,
+    )
+    figures = figures_of(encoded)
     return OverheadMeasurement(
         overhead=(figures.payload_bits + figures.correction_bits) / figures.care_bits - 1,
         unmatched_bits=figures.unmatched_bits,
         care_bits=figures.care_bits,
         correction_bits=figures.correction_bits,
         encoder=encoded.encoder,
-        tries=attempt + 1,
+        tries=looked_at,
     )

@@ -13,6 +13,7 @@ import numpy as np
 
 from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
+from xorweave.golden.transforms import TRANSFORMS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +27,14 @@ class DecoderShape:
         Planes side by side.
     patches_per_block : int
         Slots of the correction stage; 0 means no such stage.
+    dense_corrections : bool
+        The correction stage takes the differences of all words instead of slots.
     inversion : int or None
         Fixed inversion word, or None for a port.
+    transform : str
+        Map of words undone after the inversion: ``none``, ``difference`` or ``sign-magnitude``.
+    constant_planes : int
+        Bit q: plane q decodes to 0, and its symbol bits are ignored.
     mask : bool
     input_register : bool
         The newest symbol is held in a register; otherwise it goes straight to the network.
@@ -39,7 +46,10 @@ class DecoderShape:
     code: Code
     n_w: int = 1
     patches_per_block: int = 0
+    dense_corrections: bool = False
     inversion: int | None = 0
+    transform: str = "none"
+    constant_planes: int = 0
     mask: bool = False
     input_register: bool = False
     output_register: bool = False
@@ -74,7 +84,8 @@ class DecoderShape:
         """Return the one-plane shape whose block is the window of symbols itself: G = identity.
 
         Its symbols have `n_in` bits, by default as many as the code's, and it has at most one patch slot:
-        what the stages do with words does not depend on how many there are.
+        what the stages do with words does not depend on how many there are. Words of one bit are what every
+        transform maps to themselves.
         """
         code = self.code
         n_in = code.n_in if n_in is None else n_in
@@ -82,13 +93,22 @@ class DecoderShape:
         window = Code(n_in=n_in, n_out=length, n_s=code.n_s, generator=np.eye(length, dtype=np.uint8))
         inversion = self.inversion if self.inversion is None else int(self.inversion != 0)
         patches = min(self.patches_per_block, 1)
-        return replace(self, code=window, n_w=1, inversion=inversion, patches_per_block=patches)
+        return replace(
+            self,
+            code=window,
+            n_w=1,
+            inversion=inversion,
+            patches_per_block=patches,
+            transform="none",
+            constant_planes=0,
+        )
 
     def streams(self) -> list[tuple[str, int]]:
         """Return the input streams, (AXI prefix, width of tdata), symbols first."""
         streams = [("s_axis", self.symbol_width)]
         if self.patches_per_block:
-            streams.append(("s_axis_patch", self.patches_per_block * self.patch_bits))
+            slots = self.patches_per_block * self.patch_bits
+            streams.append(("s_axis_patch", self.block_width if self.dense_corrections else slots))
         if self.mask:
             streams.append(("s_axis_mask", self.code.n_out))
         return streams
@@ -135,10 +155,12 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
     Raises
     ------
     InputError
-        n_w is not positive.
+        n_w is not positive, or there is no such transform.
     """
     if shape.n_w < 1:
         raise InputError(f"n_w must be at least 1, not {shape.n_w}")
+    if shape.transform not in TRANSFORMS:
+        raise InputError(f"the transform must be one of {', '.join(TRANSFORMS)}, not {shape.transform!r}")
     code, n_w = shape.code, shape.n_w
     width, length = shape.symbol_width, code.constraint_length
     lines = [f"module {name} (", "  input clk, input rst,"]
@@ -202,12 +224,19 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
     for row, taps in enumerate(code.generator):
         columns = np.flatnonzero(taps)
         for q in range(n_w):
+            if shape.constant_planes >> q & 1:
+                lines.append(f"  assign decoded[{row * n_w + q}] = 1'b0;")
+                continue
             terms = " ^ ".join(f"window[{column * n_w + q}]" for column in columns) or "1'b0"
             lines.append(f"  assign decoded[{row * n_w + q}] = {terms};")
 
     valids = ["block_v"]
     current = "decoded"
-    if shape.patches_per_block:
+    if shape.patches_per_block and shape.dense_corrections:
+        valids.append("s_axis_patch_v")
+        lines.append(f"  wire {vector(shape.block_width)} repaired = decoded ^ s_axis_patch_d;")
+        current = "repaired"
+    elif shape.patches_per_block:
         valids.append("s_axis_patch_v")
         lines.append(f"  reg {vector(shape.block_width)} repaired; integer p, r;")
         slot, position = shape.patch_bits, shape.position_bits
@@ -227,6 +256,20 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
         word = "inversion" if shape.inversion is None else f"{n_w}'d{shape.inversion}"
         lines.append(f"  wire {vector(shape.block_width)} upright = {current} ^ {{{code.n_out}{{{word}}}}};")
         current = "upright"
+    if shape.transform != "none" and n_w > 1:
+        lines.append(f"  wire {vector(shape.block_width)} weights;")
+        for low in range(0, shape.block_width, n_w):
+            top = low + n_w - 1
+            if shape.transform == "difference":
+                for q in range(low, top + 1):
+                    lines.append(f"  assign weights[{q}] = ^{current}[{top}:{q}];")
+            else:
+                magnitude = f"{current}[{top - 1}:{low}]"
+                lines += [
+                    f"  assign weights[{top}] = {current}[{top}];",
+                    f"  assign weights[{top - 1}:{low}] = {current}[{top}] ? -{magnitude} : {magnitude};",
+                ]
+        current = "weights"
     if shape.mask:
         valids.append("s_axis_mask_v")
         kept = ", ".join(f"{{{n_w}{{s_axis_mask_d[{row}]}}}}" for row in reversed(range(code.n_out)))

@@ -40,9 +40,10 @@ class SynthesisResult:
     area_um2 : float or None
         Cell area, when a real Liberty file is given.
     critical_path_ns : float or None
-        Longest combinational path from ABC, after buffering and sizing; on an FPGA the period reached.
+        Longest combinational path from ABC, after buffering and sizing (from OpenSTA where it is installed, see
+        `timing`); on an FPGA the period reached.
     fmax_mhz : float or None
-        Clock reached: 1 / (critical path + flip-flop clock-to-output + set-up).
+        Clock reached: 1 / (critical path + flip-flop clock-to-output + set-up). On an FPGA the median over seeds.
     outputs_per_cycle : int or None
         Plane bits given out in a cycle at full rate (N_out times the planes).
     bits_per_cycle_per_kge, gbit_per_s_per_kge : float or None
@@ -59,6 +60,14 @@ class SynthesisResult:
         The constraint asked for.
     recipe : str or None
         Which of `RECIPES` gave the netlist.
+    timing : str or None
+        Which tool made the timing: ``abc``, ``opensta`` or ``nextpnr``.
+    device : str or None
+        The FPGA it was placed on.
+    fmax_mhz_by_seed : tuple of float or None
+        Clock reached with each seed of placing and routing.
+    notes : tuple of str
+        Why a figure was not made.
     """
 
     target: str = "gates"
@@ -79,6 +88,10 @@ class SynthesisResult:
     library: str | None = None
     clock_mhz: float | None = None
     recipe: str | None = None
+    timing: str | None = None
+    device: str | None = None
+    fmax_mhz_by_seed: tuple[float, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return the result as plain JSON values."""
@@ -103,15 +116,20 @@ def place_liberty(liberty: Path, directory: Path) -> str:
     return name
 
 
-RECIPES = ("restructured", "as written")
-"""How ABC maps: after its own restructuring (Yosys' script), or gate by gate as the source is written.
+RECIPES = ("restructured", "as written", "by area")
+"""How ABC maps: after its own restructuring (Yosys' script), or gate by gate as the source is written, in two ways.
 
-Restructuring finds sharing in plain sources and destroys it in networks that were optimised on the matrix, so both are
-tried for every block and the smaller netlist that meets the clock is kept.
+Restructuring finds sharing in plain sources and destroys it in networks that were optimised on the matrix. Of the
+two mappers for those, ``&nf`` ("as written") looks at delay first, and where XOR cells are slow it makes parities of
+wide NANDs and NORs; ``map -a`` ("by area") takes the smallest cells and leaves the clock to buffers and sizes. All
+are tried for every block, and the smallest netlist that meets the clock is kept.
 """
 
-_AS_WRITTEN = "strash; &get -n; &nf {D}; &put"
-_SIZED = "; buffer -c; topo; upsize {D}; dnsize {D}; stime -p"
+_SCRIPTS = {"as written": "strash; &get -n; &nf {D}; &put", "by area": "strash; map -a"}
+_SIZED = {
+    "as written": "; buffer -c; topo; upsize {D}; dnsize {D}; stime -p",
+    "by area": "; buffer -N 8; topo; upsize {D}; dnsize {D}; stime -p",
+}
 
 
 def _wasteful_parities(library: Library) -> list[str]:
@@ -135,8 +153,8 @@ def _abc_command(library: Library, recipe: str, *, timed: bool, delay_ps: float 
         command += " -constr constraints"
         if delay_ps is not None:
             command += f" -D {delay_ps:.0f}"
-    if recipe == "as written":
-        script = _AS_WRITTEN + (_SIZED if timed else "")
+    if recipe in _SCRIPTS:
+        script = _SCRIPTS[recipe] + (_SIZED[recipe] if timed else "")
         command += " -script +" + script.replace(" ", ",")
     return command
 
@@ -243,7 +261,7 @@ def _timed(
     registers = [library.flip_flop_ns(name) for name in used] or [register_ns]
     known = [value for value in registers if value is not None]
     fmax = 1000 / (path_ns + max(known)) if known else None
-    return replace(result, critical_path_ns=path_ns, fmax_mhz=fmax)
+    return replace(result, critical_path_ns=path_ns, fmax_mhz=fmax, timing="abc")
 
 
 def _merit(result: SynthesisResult) -> tuple[float, float]:

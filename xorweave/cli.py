@@ -16,8 +16,10 @@ from xorweave.commands.explore import explore
 from xorweave.commands.generate import generate
 from xorweave.commands.inspect import inspect
 from xorweave.commands.prune import prune
+from xorweave.commands.reproduce import reproduce
 from xorweave.commands.simulate import simulate
 from xorweave.commands.sparsity import sparsity
+from xorweave.commands.spmv import spmv
 from xorweave.commands.synth import synth
 from xorweave.golden.errors import InputError
 
@@ -27,7 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Lossless fixed-to-fixed XOR codes for pruned neural-network weights, from encoder to gates.",
 )
-for command in (demo, encode, decode, inspect, generate, simulate, synth, explore, codecs, prune, sparsity):
+for command in (
+    demo, encode, decode, inspect, generate, simulate, synth, explore, spmv, codecs, prune, sparsity, reproduce,
+):  # fmt: skip
     app.command()(command)
 
 

@@ -16,18 +16,18 @@ from xorweave.golden.limits import care_bits_distribution, mask_entropy
 
 INK, MUTED, GRID = "#222222", "#666666", "#dddddd"
 BLUE, ORANGE, GREEN, GREY = "#2b6cb0", "#c05621", "#2f855a", "#a0aec0"
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans"],
     "font.size": 10, "axes.edgecolor": MUTED, "axes.labelcolor": INK, "xtick.color": MUTED, "ytick.color": MUTED,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False, "text.color": INK,
 }  # fmt: skip
 
 
-def _svg(figure: Figure, name: str) -> str:
+def svg_text(figure: Figure, name: str) -> str:
     """Return a figure as an SVG element: the same figure gives the same text."""
     text = io.StringIO()
     # ids inside one page must differ from picture to picture
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
         figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
     whole = text.getvalue()
     return whole[whole.index("<svg") :]
@@ -40,7 +40,7 @@ def _colours(count: int) -> list[str]:
 
 def errors_plot(outcomes: Sequence[Outcome]) -> str:
     """Draw the unmatched bits of every block along the stream, one strip a code, all on one scale."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 1.05 * len(outcomes) + 0.7), layout="constrained")
         axes = figure.subplots(len(outcomes), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         highest = max(1, *(int(outcome.unmatched_per_block.max(initial=0)) for outcome in outcomes))
@@ -59,14 +59,14 @@ def errors_plot(outcomes: Sequence[Outcome]) -> str:
             axis.set_ylim(0, 1.05 * highest)
         axes[-1].set_xlabel("position in the stream, % of its blocks")
         figure.supylabel("unmatched bits in a block, all planes", fontsize=10)
-        return _svg(figure, "errors")
+        return svg_text(figure, "errors")
 
 
 def care_bits_plot(before: Outcome, after: Outcome, sparsity: float) -> str:
     """Draw how many care bits the blocks hold, in row-major order and interleaved, against the binomial."""
     n_out = int(before.record["n_out"])
     expected = care_bits_distribution(sparsity, n_out)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 3.2), layout="constrained")
         pair = figure.subplots(1, 2, sharex=True, sharey=True)
         top = 0
@@ -85,7 +85,7 @@ def care_bits_plot(before: Outcome, after: Outcome, sparsity: float) -> str:
             axis.legend(frameon=False)
         pair[0].set_ylabel("share of blocks")
         pair[0].set_xlim(-0.6, top + 1)
-        return _svg(figure, "care")
+        return svg_text(figure, "care")
 
 
 def _bars(axis: Axes, labels: Sequence[str]) -> None:
@@ -108,7 +108,7 @@ def memory_plot(outcomes: Sequence[Outcome], n_w: int, sparsity: float) -> str:
         ("corrections", "correction_bits", ORANGE),
         ("mask", "mask_bits", GREY),
     )
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 0.42 * len(outcomes) + 1.5), layout="constrained")
         axis = figure.subplots()
         for row, outcome in enumerate(outcomes):
@@ -129,12 +129,12 @@ def memory_plot(outcomes: Sequence[Outcome], n_w: int, sparsity: float) -> str:
         axis.set_xlim(0, axis.get_xlim()[1] * 1.1)
         axis.set_xlabel(f"stored bits a weight (dense: {n_w})")
         figure.legend(frameon=False, ncols=3, loc="outside lower right", fontsize=9)
-        return _svg(figure, "memory")
+        return svg_text(figure, "memory")
 
 
 def gates_plot(outcomes: Sequence[Outcome]) -> str:
     """Draw gate equivalents: the XOR decoder, and what corrections, inversion and mask add."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 0.42 * len(outcomes) + 1.3), layout="constrained")
         axis = figure.subplots()
         for row, outcome in enumerate(outcomes):
@@ -153,4 +153,4 @@ def gates_plot(outcomes: Sequence[Outcome]) -> str:
         axis.set_xlim(0, axis.get_xlim()[1] * 1.45)
         axis.set_xlabel("thousand gate equivalents (NAND2 = 1)")
         figure.legend(frameon=False, ncols=2, loc="outside lower right", fontsize=9)
-        return _svg(figure, "gates")
+        return svg_text(figure, "gates")

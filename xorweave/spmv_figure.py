@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from xorweave.golden.masks import random_mask
-from xorweave.spmv_flow import DENSE, products
+from xorweave.golden.spmv.libraries import one_blas_thread
+from xorweave.spmv_flow import DENSE, calls, products
 from xorweave.timing import measure
 
 SPARSITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -49,10 +50,8 @@ def normalized_times(
         for step, batch in enumerate(batches):
             vectors = rng.integers(-128, 128, (batch, size)).astype(np.int8)
             given = vectors[0] if batch == 1 else vectors
-            taken = measure(
-                {label: (lambda product=product: product(given)) for label, product in made.items()},  # noqa: B023
-                repeats,
-            )
+            with one_blas_thread():
+                taken = measure(calls(made, given), repeats)
             dense = taken[DENSE].seconds
             for label, timing in taken.items():
                 shares = sorted(a / b for a, b in zip(timing.seconds, dense, strict=True))

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.errors import InputError
+from xorweave.golden.lane_code import encode_on_lanes
+from xorweave.golden.lane_layout import LaneLayout
+from xorweave.golden.number_format import number_format
 from xorweave.golden.prepare import Prepared
 from xorweave.golden.spmv.cells import CellOrder
 from xorweave.golden.spmv.cpu import GROUP_WORDS, EncodedProduct
-from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr
+from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
 from xorweave.golden.spmv.sliced import slice_matrix
-from xorweave.sim.csr_run import CsrRun, simulate_csr
-from xorweave.sim.spmv_run import SpmvRun, simulate_spmv
+from xorweave.hw.csr_engine import CsrConfig
+from xorweave.hw.spmv_engine import SpmvConfig
+from xorweave.sim.csr_run import CsrRun, CsrSimulator, csr_config
+from xorweave.sim.spmv_run import DEFAULT_INTERLEAVE, SpmvRun, SpmvSimulator, engine_config
+from xorweave.synth.engine import EngineSynthesis, synthesize_engine
 from xorweave.timing import Timing, cycles_per_second, measure
 
 ENCODED = "encoded"
 DENSE = "dense float32, NumPy"
+NO_GPU = "GPU: no CUDA device here"
+_FAST_FROM = 1 << 17  # lane cycles from which compiling a faster simulation pays
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +67,36 @@ class Software:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table: a product, in cycles of what it ran on.
+
+    Attributes
+    ----------
+    product : str
+    ours : bool
+        Whether it decodes the encoded weights.
+    cycles : float
+        Simulated clock cycles of an engine, cycles of the time-stamp counter of a processor.
+    seconds, fastest, slowest : float or None
+        Of an engine: at the clock that synthesis reached, None where that was not asked for.
+    bytes_read, bytes_per_cycle, slots_used : float
+    speed_up : float or None
+        Over the dense product of NumPy, where both have a time.
+    """
+
+    product: str
+    ours: bool
+    cycles: float
+    seconds: float | None
+    fastest: float | None
+    slowest: float | None
+    bytes_read: float
+    bytes_per_cycle: float
+    slots_used: float
+    speed_up: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Layer:
     """All that was found out about one layer.
 
@@ -74,6 +113,8 @@ class Layer:
         The encoded engine, simulated; None if simulation was left out.
     csr, csr_equal_bytes : CsrRun or None
         The CSR engine with as many lanes, and with the lanes that read as many bytes a cycle.
+    gates : dict
+        Synthesis of the engines, by the names of the runs; empty where it was not asked for.
     software : tuple of Software
     missing : tuple of str
         What was not measured, and why.
@@ -91,27 +132,55 @@ class Layer:
     csr: CsrRun | None
     csr_equal_bytes: CsrRun | None
     software: tuple[Software, ...]
-    missing: tuple[str, ...] = field(default=())
+    gates: dict[str, EngineSynthesis] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
     @property
     def sparsity(self) -> float:
         """Share of pruned weights."""
         return 1.0 - self.kept / (self.rows * self.cols)
 
+    @property
+    def _runs(self) -> dict[str, SpmvRun | CsrRun | None]:
+        return {"engine": self.engine, "csr_engine": self.csr, "csr_engine_equal_bytes": self.csr_equal_bytes}
+
+    def table(self) -> list[Row]:
+        """Return a row for each product that was measured, the engines first."""
+        dense = next((item.seconds for item in self.software if item.name == DENSE), None)
+        rows = []
+        for name, run in self._runs.items():
+            if run is None:
+                continue
+            clock = self.gates[name].logic.fmax_mhz if name in self.gates else None
+            seconds = None if clock is None else run.cycles / (1e6 * clock)
+            label = "encoded" if isinstance(run, SpmvRun) else "CSR"
+            rows.append(
+                Row(
+                    product=f"RTL, {label}, {run.lanes} lanes", ours=name == "engine", cycles=run.cycles,
+                    seconds=seconds, fastest=None, slowest=None, bytes_read=run.bytes_read,
+                    bytes_per_cycle=run.bytes_read / run.cycles, slots_used=run.slots_used,
+                    speed_up=None if seconds is None or dense is None else dense / seconds,
+                )
+            )  # fmt: skip
+        for item in self.software:
+            figures = asdict(item)
+            name, count = figures.pop("name"), figures.pop("threads")
+            rows.append(Row(product=_on_processor(name, count), ours=name == ENCODED, **figures))
+        return rows
+
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain JSON values; what was not measured is null."""
-        runs = {
-            name: None if run is None else run.as_json()
-            for name, run in (
-                ("engine", self.engine), ("csr_engine", self.csr), ("csr_engine_equal_bytes", self.csr_equal_bytes),
-            )
-        }  # fmt: skip
         return {
             "name": self.name, "rows": self.rows, "cols": self.cols, "sparsity": self.sparsity, "kept": self.kept,
             "batch": self.batch, "dtype": self.dtype, "agree": self.agree, "differing": list(self.differing),
-            "rtl": runs, "cpu": [asdict(item) for item in self.software], "gpu": None,
-            "not_measured": list(self.missing),
+            "rtl": {name: None if run is None else run.as_json() for name, run in self._runs.items()},
+            "gates": {name: result.to_json() for name, result in self.gates.items()} or None,
+            "cpu": [asdict(item) for item in self.software], "gpu": None, "not_measured": list(self.missing),
         }  # fmt: skip
+
+
+def _on_processor(name: str, threads: int) -> str:
+    return f"CPU, {name}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def as_matrix(name: str, item: Prepared) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
@@ -173,6 +242,44 @@ def _software(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Engines:
+    """The simulated engines of one layer, and how they were generated."""
+
+    engine: SpmvRun
+    csr: CsrRun
+    csr_equal_bytes: CsrRun
+    configs: dict[str, SpmvConfig | CsrConfig]
+
+
+def run_engines(
+    matrix: NDArray[np.int8],
+    mask: NDArray[np.bool_],
+    vectors: NDArray[np.int8],
+    dtype: str,
+    lanes: int,
+    seed: int,
+    progress: Callable[[float], None],
+) -> Engines:
+    """Simulate the encoded engine, the CSR engine of as many lanes, and the one that reads as many bytes a cycle."""
+    layout = LaneLayout.fitting(*matrix.shape, lanes, interleave=DEFAULT_INTERLEAVE)
+    encoded = encode_on_lanes(matrix, number_format(dtype), mask, layout, error_free=True, seed=seed)
+    config = engine_config(encoded, batch=vectors.shape[0])
+    large = encoded.layout.blocks * lanes > _FAST_FROM
+    engine = SpmvSimulator(config, fast=large).run(encoded, vectors)
+    progress(0.5)
+    same = csr_config(cols=matrix.shape[1], lanes=lanes, dtype=dtype, batch=vectors.shape[0])
+    csr = CsrSimulator(same, fast=large).run(matrix, mask, vectors)
+    progress(0.8)
+    # so many lanes read as many bytes a cycle as the encoded engine does
+    fewer = max(1, round(engine.bytes_per_block * 8 / same.item_bits))
+    few = csr_config(cols=matrix.shape[1], lanes=fewer, dtype=dtype, batch=vectors.shape[0])
+    equal = CsrSimulator(few, fast=large).run(matrix, mask, vectors)
+    progress(1.0)
+    configs = {"engine": config, "csr_engine": same, "csr_engine_equal_bytes": few}
+    return Engines(engine=engine, csr=csr, csr_equal_bytes=equal, configs=configs)
+
+
 def measure_layer(
     name: str,
     item: Prepared,
@@ -182,6 +289,9 @@ def measure_layer(
     repeats: int = 7,
     threads: tuple[int, ...] = (1, 2),
     simulate: bool = True,
+    gates: bool = False,
+    liberty: Path | None = None,
+    clock_mhz: float | None = None,
     seed: int = 0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Layer:
@@ -203,24 +313,19 @@ def measure_layer(
     wanted = vectors.astype(np.int32) @ matrix.T.astype(np.int32)
     wrong, missing = [], []
 
-    engine = csr = equal = None
+    engines = None
     if simulate:
-        engine = simulate_spmv(matrix, mask, vectors, lanes=lanes, dtype=dtype, seed=seed)
-        progress(0.3)
-        csr = simulate_csr(matrix, mask, vectors, lanes=lanes, dtype=dtype, seed=seed)
-        progress(0.5)
-        # bytes a lane of the CSR engine reads in a cycle; so many lanes read what the encoded engine reads
-        fewer = max(1, round(engine.bytes_per_block / (csr.bytes_per_cycle / lanes)))
-        equal = simulate_csr(matrix, mask, vectors, lanes=fewer, dtype=dtype, seed=seed)
-        for run_name, run in (
-            ("encoded engine", engine),
-            ("CSR engine", csr),
-            ("CSR engine, equal bytes", equal),
-        ):
+        engines = run_engines(matrix, mask, vectors, dtype, lanes, seed, lambda share: progress(0.5 * share))
+        for run in (engines.engine, engines.csr, engines.csr_equal_bytes):
             if run.mismatches or not np.array_equal(run.results, wanted):
-                wrong.append(run_name)
+                wrong.append(f"RTL, {type(run).__name__} of {run.lanes} lanes")
     else:
         missing.append("RTL: left out")
+    synthesized = {}
+    if gates and engines is not None:
+        for number, (label, config) in enumerate(engines.configs.items(), 1):
+            synthesized[label] = synthesize_engine(config, liberty=liberty, clock_mhz=clock_mhz)
+            progress(0.5 + 0.1 * number / len(engines.configs))
     progress(0.6)
 
     rate = cycles_per_second()
@@ -231,8 +336,9 @@ def measure_layer(
         missing += [f"{line} ({count} threads)" for line in absent]
         for label, product in made.items():
             if not np.array_equal(np.atleast_2d(product(given)), wanted):
-                wrong.append(f"{label}, {count} threads")
-        taken = measure(_calls(made, given), repeats)
+                wrong.append(_on_processor(label, count))
+        with one_blas_thread():
+            taken = measure(calls(made, given), repeats)
         if DENSE in taken:
             dense = taken[DENSE].median
         every = kept / (rows * cols)
@@ -240,6 +346,7 @@ def measure_layer(
             used = every if label in (ENCODED, "dense INT8", "bitmap INT8", DENSE) else 1.0
             software.append(_software(label, count, taken[label], product, used, dense, rate))
         progress(0.6 + 0.4 * len(software) / (len(made) * len(threads)))
+    missing.append(NO_GPU)
     return Layer(
         name=name,
         rows=rows,
@@ -249,13 +356,15 @@ def measure_layer(
         dtype=dtype,
         agree=not wrong,
         differing=tuple(wrong),
-        engine=engine,
-        csr=csr,
-        csr_equal_bytes=equal,
+        engine=engines and engines.engine,
+        csr=engines and engines.csr,
+        csr_equal_bytes=engines and engines.csr_equal_bytes,
         software=tuple(software),
+        gates=synthesized,
         missing=tuple(missing),
     )
 
 
-def _calls(made: Mapping[str, Any], given: NDArray[np.int8]) -> dict[str, Callable[[], object]]:
+def calls(made: Mapping[str, Any], given: NDArray[np.int8]) -> dict[str, Callable[[], object]]:
+    """Return what multiplies `given` with each product."""
     return {label: (lambda product=product: product(given)) for label, product in made.items()}

@@ -17,6 +17,7 @@ from xorweave.golden.codecs.compressed_rows import CompressedRows, CompressedRow
 from xorweave.golden.codecs.deep_compression import DeepCompression, DeepCompressionClustered
 from xorweave.golden.codecs.entropy_bounds import mask_entropy_bits, value_entropy_bits
 from xorweave.golden.codecs.plain import Bitmap, Dense
+from xorweave.golden.codecs.prefix_planes import PrefixPlanes
 from xorweave.golden.codecs.relative_index import Eie, Macko
 from xorweave.golden.codecs.xor_code import our_codecs
 from xorweave.golden.codecs.zstandard import Zstandard
@@ -34,6 +35,7 @@ def all_codecs() -> tuple[Codec, ...]:
     return (
         Dense(), Bitmap(), CompressedRows(), CompressedRows32(), Eie(), Macko(), DeepCompression(),
         DeepCompressionClustered(), Zstandard(), ArmMlw(), Weightless(), *our_codecs(),
+        PrefixPlanes(),
     )  # fmt: skip
 
 

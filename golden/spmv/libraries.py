@@ -5,16 +5,23 @@ from __future__ import annotations
 import ctypes
 import os
 import sysconfig
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from xorweave.golden.errors import InputError
 
 _MKL_NAMES = ("libmkl_rt.so.3", "libmkl_rt.so.2", "libmkl_rt.so")
 _NON_TRANSPOSE, _GENERAL, _FULL, _NON_UNIT, _COLUMN_MAJOR = 10, 20, 40, 50, 102
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Keep NumPy's BLAS to one thread, so that it is compared as the others are."""
+    return ThreadpoolController().select(internal_api="openblas").limit(limits=1)
 
 
 class NumpyDense:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xorweave.golden.bit_scan import trailing_zeros
+from xorweave.golden.bit_scan import count_ones, trailing_zeros
 
 
 @njit
@@ -23,3 +23,17 @@ def test_the_lowest_set_bit_is_found_whatever_lies_above_it() -> None:
     counts = np.empty(64, np.int64)
     count(numbers, counts)
     assert np.array_equal(counts, low)
+
+
+@njit
+def weigh(words: np.ndarray, counts: np.ndarray) -> None:
+    for i in range(words.size):
+        counts[i] = count_ones(words[i])
+
+
+def test_ones_are_counted_as_numpy_counts_them() -> None:
+    words = np.random.default_rng(1).integers(0, 1 << 64, 500, np.uint64)
+    words[:2] = 0, (1 << 64) - 1
+    counts = np.empty(words.size, np.int64)
+    weigh(words, counts)
+    assert np.array_equal(counts, np.bitwise_count(words))

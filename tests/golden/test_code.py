@@ -133,7 +133,7 @@ def test_matrices_that_are_no_generator_are_refused(matrix: np.ndarray, message:
         ("self=1,n_in=8,n_out=8,n_s=0", "the family uniform takes seed, not self"),
         (
             "family=custom,n_in=8,n_out=8,n_s=0",
-            "the generator family must be one of chain, identity, paired, sparse, uniform, not 'custom'",
+            "the generator family must be one of chain, graph, identity, paired, sparse, uniform, not 'custom'",
         ),
     ],
 )

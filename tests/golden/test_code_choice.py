@@ -82,3 +82,16 @@ def test_names_that_are_unknown_and_windows_too_short_are_refused() -> None:
     with pytest.raises(InputError) as caught:
         CodeChoice.parse("auto", max_k=3)
     assert str(caught.value) == "--max-k must be at least 4, not 3"
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_one_given_code_serves_tensors_of_its_sparsity_without_corrections(clustered: bool) -> None:
+    rng = np.random.default_rng(3)
+    share = rng.choice([0.02, 0.18], (256, 1)) if clustered else 0.1  # whole rows sparser or denser
+    mask = rng.random((256, 250)) < share * 0.095 / np.mean(share)
+    values = rng.integers(-128, 128, mask.shape).astype(np.int8)
+    choice = CodeChoice.parse("graph-128-1225-k256")
+    encoded = choice.encode_error_free(values, number_format("int8"), mask)
+    assert encoded.correction_format == "none" and encoded.patches.positions.size == 0
+    assert np.array_equal(decode_tensor(encoded), np.where(mask, values, 0))
+    assert (encoded.interleaver.stride > 1) == clustered

@@ -9,7 +9,7 @@ import pytest
 from xorweave.golden.code import Code
 from xorweave.golden.decoder import decode_plain
 from xorweave.golden.errors import InputError
-from xorweave.hw.rate_programmable import RateProgrammableDecoder, punctured
+from xorweave.hw.rate_programmable import RateProgrammableDecoder
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
@@ -23,7 +23,7 @@ def test_each_stream_at_its_rate(run_streams: Callable[..., list[int]], stall: f
     for choice in order:
         n_in = rates[choice]
         symbols = rng.integers(0, 1 << n_w, (length, n_in)).astype(np.uint8)
-        words = decode_plain(punctured(code, n_in), symbols)
+        words = decode_plain(code.punctured(n_in), symbols)
         for t in range(length):
             bus = sum(int(x) << (b * n_w) for b, x in enumerate(symbols[t]))
             bus |= (
@@ -51,4 +51,4 @@ def test_bad_rates() -> None:
         with pytest.raises(InputError, match="rates must increase"):
             RateProgrammableDecoder(code, rates, 1)
     with pytest.raises(InputError, match="must be between 1 and 6"):
-        punctured(code, 7)
+        code.punctured(7)

@@ -49,5 +49,5 @@ def test_frozen_check_value() -> None:
 
 
 def test_other_families_are_refused() -> None:
-    with pytest.raises(InputError, match=r"^the code must be of the family paired, not uniform$"):
+    with pytest.raises(InputError, match=r"^the code must be of the family paired or graph, not uniform$"):
         paired_network(Code.uniform(n_in=4, n_out=8, n_s=1))

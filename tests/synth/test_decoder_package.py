@@ -1,35 +1,70 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from xorweave.golden.code import Code
+from xorweave.golden.errors import InputError
 from xorweave.golden.number_format import FORMATS
 from xorweave.golden.tensor_codec import encode_tensor
 from xorweave.hw.package import config_for, read_manifest, write_package
+from xorweave.sim.simulate import simulate
 from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
 from xorweave.synth.proof import NOT_RUN
 
 
-def generated(folder: Path, transform: str) -> Path:
+def generated(folder: Path, transform: str = "none", **options: Any) -> Path:
     rng = np.random.default_rng(0)
     code = Code.uniform(n_in=2, n_out=4, n_s=1)
     mask = rng.random((8, 8)) < 0.4
     values = rng.integers(-8, 8, mask.shape).astype(np.int8)
     tensor = encode_tensor(values, FORMATS["int4"], code, mask=mask, transform=transform)
-    write_package(folder, config_for(tensor), tensor)
+    write_package(folder, config_for(tensor, **options), tensor)
     return folder
 
 
 @pytest.mark.parametrize(
-    ("transform", "verdict", "beyond"), [("none", "proved", []), ("difference", NOT_RUN, ["transform"])]
+    ("options", "verdict", "beyond"),
+    [
+        ({}, "proved", []),
+        ({"transform": "difference"}, "proved", []),
+        ({"length_bits": 5}, NOT_RUN, ["length_bits"]),
+    ],
 )
 def test_what_the_reference_does_not_model_is_not_called_proved(
-    tmp_path: Path, transform: str, verdict: str, beyond: list[str]
+    tmp_path: Path, options: dict[str, Any], verdict: str, beyond: list[str]
 ) -> None:
-    folder = generated(tmp_path / "decoder", transform)
+    folder = generated(tmp_path / "decoder", **options)
     assert beyond_the_proof(read_manifest(folder)) == beyond
     result = synthesize_decoder(folder)
     assert result.equivalence == verdict
     assert result.gate_equivalents is not None
     assert result.outputs_per_cycle == 16
+
+
+def test_dense_corrections_are_proved(tmp_path: Path) -> None:
+    folder = generated(tmp_path / "decoder", patches_per_block=3)
+    assert read_manifest(folder)["dense_corrections"] is True
+    assert synthesize_decoder(folder).equivalence == "proved"
+
+
+def test_planes_outside_the_payload_have_no_hardware_and_the_proof_holds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    code = Code.uniform(n_in=4, n_out=12, n_s=2, seed=1)
+    mask = rng.random(600) < 0.3
+    # bit 0 is always 0, bits 4 and 5 are always 1: three planes of eight are the same everywhere
+    values = np.where(mask, rng.integers(0, 8, 600) * 2 + 48, 0).astype(np.int8)
+    tensor = encode_tensor(values, FORMATS["int8"], code, mask=mask, drop_planes=True)
+    assert tensor.constant_planes & 0b110001 == 0b110001
+    whole, lean = tmp_path / "whole", tmp_path / "lean"
+    write_package(whole, config_for(tensor, constant_planes=0), tensor)
+    write_package(lean, config_for(tensor), tensor)
+    assert simulate(lean, stalls="random").mismatches == 0
+    full, less = synthesize_decoder(whole, prove=False), synthesize_decoder(lean)
+    assert less.equivalence == "proved"
+    assert full.flip_flops is not None and less.flip_flops is not None
+    assert full.flip_flops - less.flip_flops == tensor.constant_planes.bit_count() * code.constraint_length
+    assert less.outputs_per_cycle == full.outputs_per_cycle == 96
+    with pytest.raises(InputError, match="constant planes must be among the tensor's"):
+        write_package(lean, config_for(tensor, constant_planes=255), tensor)

@@ -7,7 +7,9 @@ import pytest
 
 from xorweave.golden.code import Code
 from xorweave.hw.axis_decoder import DecoderConfig
+from xorweave.hw.layouts import dense_corrections
 from xorweave.hw.package import decoder_verilog
+from xorweave.synth import proof
 from xorweave.synth.liberty import GATES_LIB
 from xorweave.synth.proof import prove_contract, prove_contract_of, prove_equivalent
 from xorweave.synth.reference import DecoderShape, reference_verilog
@@ -53,6 +55,65 @@ def test_one_flipped_tap_is_caught(row, column, tmp_path):
     assert prove_equivalent(netlist, "top", replace(shape, code=other), liberty=GATES_LIB) == "proved"
 
 
+@pytest.mark.parametrize("plane", [0, 1, 2])
+def test_a_fault_in_any_plane_is_caught_without_simulation_too(plane, tmp_path, monkeypatch):
+    shape = DecoderShape(code=CODE, n_w=3, mask=True)
+    text = reference_verilog(shape, "top")
+    right = f"assign decoded[{5 * 3 + plane}] = window["
+    assert right in text
+    netlist = mapped(text.replace(right, right.replace("window", "~window")), tmp_path)
+    run_abc = proof.run_abc
+    monkeypatch.setattr(proof, "run_abc", lambda c, *a, **k: "" if "sim3" in c else run_abc(c, *a, **k))
+    assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "failed"
+
+
+STAGES = [
+    {"n_w": 3, "transform": "difference", "inversion": 5},
+    {"n_w": 4, "transform": "sign-magnitude"},
+    {"n_w": 1, "transform": "sign-magnitude"},
+    {"n_w": 2, "patches_per_block": 7, "output_register": True},
+]
+
+
+def stages(options):
+    """Configuration and shape of a decoder with these stages; seven patches of twelve words are a dense list."""
+    config = DecoderConfig(code=CODE, **options)
+    dense = dense_corrections(CODE.n_out, config.n_w, config.patches_per_block)
+    assert dense == bool(config.patches_per_block)
+    shape = DecoderShape(code=CODE, mask=True, input_register=True, dense_corrections=dense, **options)
+    return config, shape
+
+
+@pytest.mark.parametrize("options", STAGES)
+def test_transforms_and_dense_corrections_are_proved(options, tmp_path):
+    config, shape = stages(options)
+    netlist = mapped(decoder_verilog(config, "top"), tmp_path)
+    assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "proved"
+    assert prove_contract(shape) == "proved"
+
+
+@pytest.mark.parametrize(
+    "options, right, wrong",
+    [
+        (STAGES[0], "w4_by1 =", "w4_by1 = 3'd1 ^"),  # one bit of one word
+        (STAGES[1], "w7_negated =", "w7_negated = 3'd4 |"),  # wrong only where a word is negative
+        (STAGES[3], "w11 =", "w11 = 2'd2 &"),
+    ],
+)
+def test_a_fault_in_these_stages_is_caught(options, right, wrong, tmp_path):
+    config, shape = stages(options)
+    text = decoder_verilog(config, "top")
+    assert text.count(right) == 1
+    netlist = mapped(text.replace(right, wrong), tmp_path)
+    assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "failed"
+
+
+def test_another_transform_is_caught(tmp_path):
+    config, shape = stages(STAGES[0])
+    netlist = mapped(decoder_verilog(config, "top"), tmp_path)
+    assert prove_equivalent(netlist, "top", replace(shape, transform="none"), liberty=GATES_LIB) == "failed"
+
+
 @pytest.mark.parametrize("option", ["input_register", "output_register", "skid_buffers"])
 def test_decoder_of_another_shape_is_caught(option, tmp_path):
     netlist = mapped(decoder_verilog(DecoderConfig(code=CODE, n_w=1, input_register=True), "top"), tmp_path)
@@ -88,6 +149,9 @@ REGISTERED = DecoderShape(
 SKID = DecoderShape(code=CODE, input_register=True, skid_buffers=True).with_identity(n_in=1)
 
 
+DENSE = DecoderShape(code=CODE, patches_per_block=1, dense_corrections=True).with_identity(n_in=1)
+
+
 @pytest.mark.parametrize(
     "shape, right, wrong",
     [
@@ -102,6 +166,8 @@ SKID = DecoderShape(code=CODE, input_register=True, skid_buffers=True).with_iden
         (REGISTERED, "if (rst) held <= 0; else if", "if"),  # a block survives reset
         (REGISTERED, "decoded & {", "decoded | {"),
         (REGISTERED, "held_last <= block_last", "held_last <= block_first"),
+        (DENSE, "decoded ^ s_axis_patch_d", "decoded"),  # differences left out
+        (DENSE, "out_v = block_v & s_axis_patch_v", "out_v = block_v"),
         (REGISTERED, "assign decoded[1] = window[1]", "assign decoded[1] = window[0]"),
         (SKID, "s_axis_aside ? s_axis_held", "1'b0 ? s_axis_held"),  # the word set aside is lost
         (SKID, "s_axis_v = s_axis_tvalid | s_axis_aside", "s_axis_v = s_axis_tvalid"),
@@ -114,7 +180,7 @@ def test_contract_catches_every_broken_decoder(shape, right, wrong):
     assert prove_contract_of(text.replace(right, wrong), "reference", shape) == "failed"
 
 
-@pytest.mark.parametrize("shape", [REGISTERED, SKID])
+@pytest.mark.parametrize("shape", [REGISTERED, SKID, DENSE])
 def test_contract_holds_for_the_decoders_that_are_broken_above(shape):
     assert prove_contract_of(reference_verilog(shape), "reference", shape) == "proved"
 

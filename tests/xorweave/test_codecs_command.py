@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,67 @@ def test_the_csv_has_a_row_for_every_tensor_and_format(run, source: Path, tmp_pa
     assert {row["rate"] for row in rows if row["codec"] == "dense"} == {"fixed"}
 
 
+class Rows(HTMLParser):
+    """The table rows of the page, by (tensor, format)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[tuple[str, str], dict[str, str]] = {}
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {key: value or "" for key, value in attrs}
+        if tag == "tr" and "data-codec" in values:
+            self.found[values["data-tensor"], values["data-codec"]] = values
+        self.links += [value for key, value in values.items() if key in ("src", "href")]
+
+
+def test_json_csv_and_page_say_the_same(run, source: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    few = "dense,bitmap,eie,weightless,csr"
+    result = run(source, "--only", few, "--json", "--csv", tmp_path / "o.csv", "--page", tmp_path / "o.html")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    with (tmp_path / "o.csv").open(newline="") as file:
+        lines = {(row["tensor"], row["codec"]): row for row in csv.DictReader(file)}
+    parser = Rows()
+    parser.feed((tmp_path / "o.html").read_text())
+    assert parser.links == []  # one file, nothing fetched
+    shown = parser.found
+    pairs = 0
+    for tensor in said["tensors"]:
+        for record in tensor["codecs"]:
+            line, row = lines[tensor["name"], record["codec"]], shown[tensor["name"], record["codec"]]
+            assert int(line["bits"]) == int(row["data-bits"]) == record["bits"]
+            gates = record["decoder_ge_per_weight"]
+            if gates is None:
+                assert line["decoder_ge_per_weight"] == row["data-gates"] == ""
+            else:
+                assert float(line["decoder_ge_per_weight"]) == float(row["data-gates"]) == gates
+            for field in ("bits_per_weight_with_mask", "encode_seconds"):
+                assert line[field] == ("" if record[field] is None else str(record[field]))
+            pairs += 1
+    assert pairs == len(lines) == 14
+    totals = {record["codec"]: record["bits"] for record in said["total"]}
+    assert {
+        codec: int(row["data-bits"]) for (name, codec), row in shown.items() if name.startswith("all")
+    } == totals
+    assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
+
+
+def test_the_terminal_shows_how_each_decodes(run, source: Path) -> None:  # type: ignore[no-untyped-def]
+    result = run(source, "--only", "bitmap,csr")
+    assert result.exit_code == 0, result.output
+    for text in (
+        "GE/weight",
+        "how each decodes",
+        "worst stall",
+        "one weight needs",
+        "made by python benchmarks/",
+    ):
+        assert text in result.output
+
+
 def test_an_unknown_format_is_named(run, source: Path) -> None:  # type: ignore[no-untyped-def]
     result = run(source, "--only", "dense,gzip")
     assert isinstance(result.exception, InputError)
-    assert str(result.exception).endswith("xor-shaped, not 'gzip'")
+    assert str(result.exception).endswith("xor-prefix, not 'gzip'")

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from xorweave.codec_table import (
+    GateTable,
+    Record,
+    csv_text,
+    lossless_text,
+    page,
+    records,
+    tensor_head,
+    write_whole,
+)
 from xorweave.console import meter, percent, print_json, print_table
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import Row, all_codecs, bounds, measure, total_rows
@@ -20,26 +29,36 @@ def _number(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _line(row: Row) -> list[str]:
-    lossless = {True: "yes", False: "no"}[row.lossless]
-    if row.verified is None and row.lossless and row.encode_seconds is None:
-        lossless = "bound" if row.bits is not None else "-"
+def _line(record: Record) -> list[str]:
     return [
-        row.title,
-        _number(row.bits_per_weight),
-        _number(row.bits_per_weight_with_mask),
-        percent(row.memory_reduction_with_mask),
-        lossless,
-        row.rate or "-",
-        _number(row.encode_seconds),
-        _number(row.decode_seconds),
-        row.note or "-",
-    ]  # fmt: skip
+        record["title"],
+        _number(record["bits_per_weight"]),
+        _number(record["bits_per_weight_with_mask"]),
+        percent(record["memory_reduction_with_mask"]),
+        lossless_text(record),
+        record["rate"] or "-",
+        _number(record["decoder_ge_per_weight"], 1),
+        _number(record["encode_seconds"]),
+        _number(record["decode_seconds"]),
+        record["note"] or "-",
+    ]
 
 
 _COLUMNS = (
-    "format", "bits/weight", "with mask", "saved", "lossless", "rate", "encode s", "decode s", "note",
+    "format", "bits/weight", "with mask", "saved", "lossless", "rate", "GE/weight", "encode s", "decode s", "note",
 )  # fmt: skip
+_DECODING = ("format", "worst stall", "one weight needs", "weights/cycle", "decoder in RTL")
+
+
+def _decoding(record: Record) -> list[str]:
+    cycle = record["decoder_weights_per_cycle"]
+    return [
+        record["title"],
+        record["worst_case_stall"],
+        record["random_access"],
+        "-" if cycle is None else str(cycle),
+        record["decoder_note"] or "-",
+    ]
 
 
 def codecs(
@@ -59,6 +78,7 @@ def codecs(
         str | None, typer.Option(help="Comma-separated names of formats (see the column codec of --json)")
     ] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write every row to this file")] = None,
+    page_file: Annotated[Path | None, typer.Option("--page", help="Also write one HTML page")] = None,
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
@@ -71,8 +91,9 @@ def codecs(
             if name not in known:
                 raise InputError(f"--only must name formats among {', '.join(known)}, not {name!r}")
         chosen = tuple(known[name] for name in names)
-    if csv_file is not None and not csv_file.parent.is_dir():
-        raise InputError(f"there is no folder {csv_file.parent} to write into")
+    for wanted in (csv_file, page_file):
+        if wanted is not None and not wanted.parent.is_dir():
+            raise InputError(f"there is no folder {wanted.parent} to write into")
 
     tensors: dict[str, PrunedTensor] = {}
     if src.suffix.lower() == ".smtx":
@@ -107,41 +128,26 @@ def codecs(
                     rows.append(measure(codec, tensor))
                     advance(done / len(chosen))
             tables[name] = rows + bounds(tensor)
-    total = total_rows(tensors, tables)
+    gates = GateTable.stored()
+    total = records(total_rows(tensors, tables), gates)
+    shown = [
+        {**tensor_head(name, pruned), "codecs": records(tables[name], gates)}
+        for name, pruned in tensors.items()
+    ]
     if csv_file is not None:
-        _write_csv(csv_file, tensors, tables)
+        write_whole(csv_file, csv_text(shown))
+    if page_file is not None:
+        write_whole(page_file, page(src.name, shown, total, gates))
     if as_json:
-        print_json(
-            {
-                "tensors": [
-                    {
-                        "name": name,
-                        "shape": list(tensor.shape),
-                        "dtype": tensor.number_format.name,
-                        "sparsity": 1 - tensor.kept / tensor.n,
-                        "codecs": [row.as_dict() for row in tables[name]],
-                    }
-                    for name, tensor in tensors.items()
-                ],
-                "total": [row.as_dict() for row in total],
-            }
-        )
+        provenance = {"setting": gates.setting, "command": gates.command, "tools": gates.tools}
+        print_json({"tensors": shown, "total": total, "decoder_gates": provenance})
         return
-    for name, tensor in tensors.items():
-        heading = f"{name} {tensor.shape} {tensor.number_format.name}, S = {1 - tensor.kept / tensor.n:.3f}"
-        print_table(heading, _COLUMNS, [_line(row) for row in tables[name]])
-    if len(tensors) > 1:
-        print_table(f"all {len(tensors)} tensors", _COLUMNS, [_line(row) for row in total])
-
-
-def _write_csv(path: Path, tensors: dict[str, PrunedTensor], tables: dict[str, list[Row]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        fields = list(Row("", "", True).as_dict())
-        writer.writerow(["tensor", "shape", "dtype", "sparsity", *fields])
-        for name, tensor in tensors.items():
-            shape = "x".join(map(str, tensor.shape))
-            head = [name, shape, tensor.number_format.name, f"{1 - tensor.kept / tensor.n:.6f}"]
-            for row in tables[name]:
-                cells = row.as_dict().values()
-                writer.writerow(head + ["" if c is None or c != c else c for c in cells])
+    for table in shown:
+        shape = "x".join(map(str, table["shape"]))
+        heading = f"{table['name']} {shape} {table['dtype']}, S = {table['sparsity']:.3f}"
+        print_table(heading, _COLUMNS, [_line(record) for record in table["codecs"]])
+    if len(shown) > 1:
+        print_table(f"all {len(shown)} tensors", _COLUMNS, [_line(record) for record in total])
+    formats = [record for record in shown[0]["codecs"] if not record["codec"].startswith("bound")]
+    print_table("how each decodes", _DECODING, [_decoding(record) for record in formats])
+    typer.echo(f"GE/weight: {gates.setting}; made by {gates.command}.")

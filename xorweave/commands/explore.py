@@ -57,7 +57,7 @@ def explore(
         if sys.stderr.isatty():
             typer.echo(f"\r{done} of {total}", nl=done == total, err=True)
 
-    points = run_sweep(
+    found = run_sweep(
         candidates,
         output,
         sparsity=sparsity,
@@ -67,6 +67,10 @@ def explore(
         jobs=jobs,
         progress=progress,
     )
+    points = [point for point in found if "error" not in point]
+    for point in found:
+        if "error" in point:
+            typer.echo(f"xorweave: {point['code']} was not measured: {point['error']}", err=True)
     front = pareto(points, "overhead", "gate_equivalents_per_output", smaller=True)
     typer.echo(f"{len(points)} points in {output / TABLE}, page {output / PAGE}; Pareto front:")
     for point in front:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from xorweave.hw.package import read_manifest
 from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
+from xorweave.synth.synthesis import SynthesisResult
 
 
 def synth(
@@ -20,10 +22,28 @@ def synth(
     ] = None,
     clock: Annotated[float | None, typer.Option(help="Clock constraint in MHz; needs --liberty.")] = None,
     prove: Annotated[bool, typer.Option(help="Prove the netlist equal to matrix and protocol.")] = True,
+    seeds: Annotated[
+        int, typer.Option(help="On ice40 and ecp5: place and route with so many seeds; 0: only count.")
+    ] = 5,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Count a decoder's gates (NAND2 = 1), prove the netlist, give area and clock for a real library."""
-    result = synthesize_decoder(directory, target=target, liberty=liberty, clock_mhz=clock, prove=prove)
+    """Count a decoder's gates (NAND2 = 1), prove the netlist, give area and clock for a real library or an FPGA."""
+
+    def progress(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            typer.echo(f"\rplaced and routed {done} of {total}", nl=done == total, err=True)
+
+    result = synthesize_decoder(
+        directory,
+        target=target,
+        liberty=liberty,
+        clock_mhz=clock,
+        prove=prove,
+        seeds=seeds,
+        progress=progress,
+    )
+    for note in result.notes:
+        typer.echo(f"xorweave: {note}", err=True)
     unproved = beyond_the_proof(read_manifest(directory))
     if prove and unproved:
         typer.echo(f"xorweave: not proved, for the proof does not model: {', '.join(unproved)}", err=True)
@@ -39,7 +59,9 @@ def synth(
         ("depth", result.depth, "cells on the longest path"),
         ("area", result.area_um2, "um2"),
         ("critical path", result.critical_path_ns, "ns"),
-        ("clock reached", result.fmax_mhz, "MHz"),
+        ("clock reached", result.fmax_mhz, "MHz" + _spread(result)),
+        ("timing by", result.timing, ""),
+        ("device", result.device, ""),
         ("outputs per cycle", result.outputs_per_cycle, "plane bits"),
         ("bits/cycle/kGE", result.bits_per_cycle_per_kge, ""),
         ("Gbit/s/kGE", result.gbit_per_s_per_kge, ""),
@@ -51,3 +73,10 @@ def synth(
             figure = f"{value:.4g}" if isinstance(value, float) and value < 1000 else value
             figure = f"{value:.0f}" if isinstance(value, float) and value >= 1000 else figure
             typer.echo(f"{name:<20} {figure} {unit}".rstrip())
+
+
+def _spread(result: SynthesisResult) -> str:
+    clocks = result.fmax_mhz_by_seed
+    return (
+        "" if clocks is None else f", median of {len(clocks)} seeds, {min(clocks):.1f} .. {max(clocks):.1f}"
+    )

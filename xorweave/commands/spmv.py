@@ -1,0 +1,160 @@
+"""``xorweave spmv``: one sparse matrix times a vector, in hardware and in software, every result compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xorweave.console import meter, percent, print_json, print_table
+from xorweave.golden.errors import InputError
+from xorweave.sources import read_prepared
+from xorweave.spmv_figure import Point, normalized_times
+from xorweave.spmv_flow import Layer, measure_layer
+from xorweave.spmv_page import write_results
+
+
+def spmv(
+    src: Annotated[Path, typer.Argument(help="Weights: .npy .npz .safetensors .onnx; or a mask: .smtx")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for spmv.json, spmv.csv and spmv.html")
+    ] = None,
+    values: Annotated[
+        str | None, typer.Option(help="Values for an .smtx mask: uniform (default) or normal")
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="int8 or int4 (quantised); default: as it is, int8 for a mask")
+    ] = None,
+    sparsity: Annotated[
+        float | None, typer.Option(help="Share to prune, 0 to 1; default: zeros are the mask")
+    ] = None,
+    prune: Annotated[str, typer.Option(help="magnitude or random")] = "magnitude",
+    mask: Annotated[Path | None, typer.Option(help="A mask file; every non-zero is a kept weight")] = None,
+    only: Annotated[str | None, typer.Option(help="Comma-separated names of tensors")] = None,
+    lanes: Annotated[int, typer.Option(help="Multiply lanes of the engines")] = 64,
+    batch: Annotated[int, typer.Option(help="Vectors multiplied at once")] = 1,
+    threads: Annotated[str, typer.Option(help="Threads of the software products, comma-separated")] = "1,2",
+    repeats: Annotated[int, typer.Option(help="Timed runs of each product")] = 7,
+    rtl: Annotated[bool, typer.Option("--rtl/--no-rtl", help="Simulate the engines")] = True,
+    gates: Annotated[
+        bool, typer.Option("--gates", help="Also map the engines to gates (takes minutes)")
+    ] = False,
+    liberty: Annotated[
+        Path | None, typer.Option(help="Liberty file for --gates: area, and time at the clock reached")
+    ] = None,
+    clock: Annotated[float | None, typer.Option(help="MHz asked of --liberty")] = None,
+    figure: Annotated[
+        bool, typer.Option("--figure", help="Also times by sparsity and batch, over dense 2048 x 2048")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of values, vectors and codes")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+) -> None:
+    """Multiply each layer by a vector: simulated engines, processor, GPU where there is one."""
+    counts = _threads(threads)
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent} to write into")
+    if clock is not None and liberty is None:
+        raise InputError("--clock must be given with --liberty only")
+    if liberty is not None and not liberty.is_file():
+        raise InputError(f"there is no Liberty file {liberty}")
+    work = read_prepared(
+        src, values=values, dtype=dtype, sparsity=sparsity, prune=prune, mask=mask, seed=seed
+    )
+    if only is not None:
+        for name in only.split(","):
+            if name not in work:
+                raise InputError(f"--only must name tensors among {', '.join(work)}, not {name!r}")
+        work = {name: work[name] for name in only.split(",")}
+    layers: list[Layer] = []
+    points: list[Point] = []
+    with meter() as show:
+        for name, item in work.items():
+            with show.task(name) as advance:
+                layers.append(
+                    measure_layer(
+                        name, item, lanes=lanes, batch=batch, repeats=repeats, threads=counts, simulate=rtl,
+                        gates=gates or liberty is not None, liberty=liberty, clock_mhz=clock, seed=seed,
+                        progress=advance,
+                    )
+                )  # fmt: skip
+        if figure:
+            with show.task("2048 x 2048, by sparsity and batch") as advance:
+                points = normalized_times(repeats=repeats, seed=seed, progress=advance)
+    record = write_results(out, layers, points, source=src.name)
+    if as_json:
+        print_json(record)
+    else:
+        for layer in layers:
+            _print(layer)
+        if points:
+            _print_points(points)
+        if out is not None:
+            typer.echo(f"written: {out / 'spmv.json'}, spmv.csv and spmv.html")
+    if not all(layer.agree for layer in layers):
+        raise typer.Exit(1)
+
+
+def _threads(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.isdecimal() and 1 <= int(part) <= 256 for part in parts):
+        raise InputError(f"--threads must be numbers from 1 to 256, comma-separated, not {text!r}")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def _print(layer: Layer) -> None:
+    title = f"{layer.name}: {layer.rows} x {layer.cols}, {layer.dtype}, S = {percent(layer.sparsity, 1)}"
+    columns = (
+        "product",
+        "cycles",
+        "time",
+        "spread",
+        "bytes read",
+        "bytes a cycle",
+        "slots used",
+        "over dense",
+    )
+    rows = [
+        [
+            row.product, f"{row.cycles:,.0f}", _time(row.seconds),
+            "-" if row.fastest is None else f"{_time(row.fastest)} .. {_time(row.slowest)}",
+            f"{row.bytes_read:,.0f}", f"{row.bytes_per_cycle:.2f}", percent(row.slots_used, 1),
+            "-" if row.speed_up is None else f"{row.speed_up:.2f} x",
+        ]
+        for row in layer.table()
+    ]  # fmt: skip
+    print_table(title, columns, rows)
+    if layer.engine is not None:
+        typer.echo(
+            f"encoded engine: {layer.engine.blocks} blocks + {layer.engine.constant} cycles, whatever the mask; "
+            f"{layer.engine.stall_cycles} stall cycles, {layer.engine.mismatches} mismatches"
+        )
+    if layer.csr is not None:
+        typer.echo(
+            f"CSR engine: fullest lane {percent(layer.csr.imbalance, 1)} above the mean, "
+            f"{percent(layer.csr.wait_share, 1)} of lane cycles wait for a bank"
+        )
+    agree = "all products agree bit for bit" if layer.agree else f"DIFFERING: {', '.join(layer.differing)}"
+    typer.echo(agree)
+    for line in layer.missing:
+        typer.echo(f"not measured: {line}")
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    return f"{1e6 * seconds:.1f} us" if seconds < 0.1 else f"{seconds:.3f} s"
+
+
+def _print_points(points: list[Point]) -> None:
+    batches = sorted({point.batch for point in points})
+    sparsities = sorted({point.sparsity for point in points})
+    products = list(dict.fromkeys(point.product for point in points))
+    by = {(point.product, point.sparsity, point.batch): point.normalized for point in points}
+    for batch in batches:
+        rows = [[name, *(f"{by[name, s, batch]:.3f}" for s in sparsities)] for name in products]
+        print_table(
+            f"2048 x 2048, batch {batch}: time over the dense float32 product (median), by sparsity",
+            ("product", *(f"S = {s}" for s in sparsities)),
+            rows,
+        )
