@@ -255,6 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", nargs="+", choices=tables, default=[t for t in tables if t != "synth"])
     parser.add_argument("--lanes", type=int, default=64)
+    parser.add_argument("--banks-per-lane", type=int, default=2, help="of the CSR engines, at least")
     parser.add_argument(
         "--rival-lanes", type=int, nargs="*", default=[8], help="of the CSR engines in `synth`"
     )

@@ -7,8 +7,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from xorweave.golden.errors import InputError
-
 
 class ResultQueue(wiring.Component):
     """Result queue: takes groups of sums as they come and sends each in ceil(lanes / words) beats, lane 0 first.
@@ -22,7 +20,7 @@ class ResultQueue(wiring.Component):
     depth : int
         Groups that the memory holds; two more are on their way.
     words : int
-        Words of a beat.
+        Words of a beat, 1 to `lanes`.
     groups : int
         Groups of a result vector: the last beat of the last one is marked.
 
@@ -35,8 +33,6 @@ class ResultQueue(wiring.Component):
     """
 
     def __init__(self, *, lanes: int, width: int, depth: int, words: int, groups: int) -> None:
-        if not 1 <= words <= lanes:
-            raise InputError(f"the result words of a beat must be between 1 and {lanes}, not {words}")
         self.lanes, self.width, self.depth, self.words, self.groups = lanes, width, depth, words, groups
         self.beats = -(-lanes // words)
         super().__init__(

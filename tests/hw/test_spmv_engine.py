@@ -11,7 +11,6 @@ from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
 from xorweave.golden.lane_layout import LaneLayout
 from xorweave.hw.axis_decoder import DecoderConfig
-from xorweave.hw.result_queue import ResultQueue
 from xorweave.hw.spmv_engine import SpmvConfig, SpmvEngine
 
 
@@ -40,8 +39,6 @@ def test_sizes_are_checked() -> None:
     # four lanes and three columns: one result a cycle is too slow
     with pytest.raises(InputError, match=r"must be between 2, .* and 4, not 1"):
         _config(result_words=1)
-    with pytest.raises(InputError, match="between 1 and 4, not 0"):
-        ResultQueue(lanes=4, width=8, depth=1, words=0, groups=1)
 
 
 def test_ports_and_memories() -> None:
