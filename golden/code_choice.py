@@ -15,6 +15,7 @@ from xorweave.golden.errors import InputError
 from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import NumberFormat
 from xorweave.golden.plan import candidate_strides, choose_plan, dense_plan, rank_plans
+from xorweave.golden.rate_choice import check_rates, choose_rate
 from xorweave.golden.stream import EncodedTensor
 from xorweave.golden.stream_start import error_free_start
 from xorweave.golden.tensor_codec import default_segment_blocks, encode_tensor
@@ -56,8 +57,9 @@ class TensorChoice:
 class CodeChoice:
     """A parsed ``--code``: ``auto``, ``paper[,n_s=..][,seed=..]``, a name of the catalogue, or KEY=VALUE,...
 
-    The paper's code has N_in = 8 and N_out = floor(8 / (1 - S)) by the tensor's own sparsity, row-major order and
-    the paper's correction format.
+    With ``rates=A/B/...`` among the KEY=VALUE items the code is that of a decoder of several rates, and each tensor
+    is encoded at the rate that serves it best. The paper's code has N_in = 8 and N_out = floor(8 / (1 - S)) by the
+    tensor's own sparsity, row-major order and the paper's correction format.
     """
 
     kind: str
@@ -65,6 +67,7 @@ class CodeChoice:
     seed: int
     n_s: int = 2
     code: Code | None = None
+    rates: tuple[int, ...] = ()
 
     @classmethod
     def parse(cls, text: str, *, max_k: int = 256, seed: int = 0) -> CodeChoice:
@@ -96,6 +99,19 @@ class CodeChoice:
             raise InputError(
                 f"--code must be auto, paper[,n_s=0|1|2], KEY=VALUE,... or one of {', '.join(CATALOGUE)}, not {text!r}"
             )
+        rates = [item for item in (head, *items) if item.startswith("rates=")]
+        if rates:
+            code = Code.from_spec(",".join(item for item in (head, *items) if item not in rates))
+            listed = rates[0].removeprefix("rates=").split("/")
+            if len(rates) > 1 or not all(number.isdecimal() for number in listed):
+                raise InputError(f"rates must be given once, as rates=A/B/..., not {', '.join(rates)!r}")
+            return cls(
+                kind="rates",
+                max_k=max_k,
+                seed=seed,
+                code=code,
+                rates=check_rates(code, [int(number) for number in listed]),
+            )
         return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_spec(text))
 
     def for_mask(self, mask: NDArray[np.bool_], n_w: int) -> TensorChoice:
@@ -113,6 +129,9 @@ class CodeChoice:
             code = Code.uniform(n_in=8, n_out=n_out, n_s=self.n_s, seed=self.seed)
             return TensorChoice(code=code, interleaver=Interleaver(n), corrections="paper")
         assert self.code is not None
+        if self.kind == "rates":
+            code, scan = choose_rate(mask, n_w, self.code, self.rates, seed=self.seed)
+            return TensorChoice(code=code, interleaver=scan, corrections="auto")
         return TensorChoice(code=self.code, interleaver=Interleaver(n), corrections="auto")
 
     def encode(

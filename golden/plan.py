@@ -101,7 +101,7 @@ def _sizes(density: float, max_k: int, widths: range, highest: float) -> list[tu
     return sizes
 
 
-def _judge(
+def judge_scan(
     care: NDArray[np.int64], n: int, size: tuple[int, int], max_k: int, n_w: int
 ) -> tuple[float, float, int]:
     """Return (expected payload, expected dependent equations, best start in the scan) of one scan at one rate.
@@ -182,7 +182,7 @@ def rank_plans(
     length = min(n, _SAMPLE)
 
     def judged(care: NDArray[np.int64], size: tuple[int, int], stride: int) -> _Candidate:
-        payload, dependent, start = _judge(care, n, size, max_k, n_w)
+        payload, dependent, start = judge_scan(care, n, size, max_k, n_w)
         cost = payload + correction_cost(dependent, n, n_w)
         if error_free and dependent > _ERROR_FREE:
             cost = n * n_w * (1.0 + dependent)  # behind every code that is error-free

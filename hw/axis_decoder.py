@@ -14,9 +14,9 @@ from xorweave.golden.errors import InputError
 from xorweave.golden.transforms import TRANSFORMS
 from xorweave.hw.correction import CorrectionStage
 from xorweave.hw.decoder import XorDecoder
-from xorweave.hw.gap_correction import GapUnpacker
+from xorweave.hw.gap_correction import BoundedUnpacker, GapUnpacker
 from xorweave.hw.inversion import InversionStage
-from xorweave.hw.layouts import block_layout, correction_bits, symbol_layout
+from xorweave.hw.layouts import block_layout, correction_bits, position_bits, symbol_layout
 from xorweave.hw.mask import MaskStage
 from xorweave.hw.rate_programmable import RateProgrammableDecoder
 from xorweave.hw.register_slice import OutputRegister, SkidBuffer
@@ -40,10 +40,14 @@ class DecoderConfig:
     gap_bits : int
         0: `s_axis_patch` brings a list of patches with every block. Otherwise it brings the gap-coded records of
         the joint format, with gaps of so many bits and up to patches_per_block records a beat and a block.
+    bounded : bool
+        `s_axis_patch` brings the entries of the bounded format, and `s_axis_count` how many belong to each block
+        (see `BoundedUnpacker`); patches_per_block is the format's limit. Not together with gap_bits.
     length_bits : int
         0: no stream guard. Otherwise the width of its port `stream_length` (see `StreamGuard`).
     inversion : int or None
-        Fixed inversion word (0 leaves the stage out), or None for an `inversion` port.
+        Fixed inversion word (0 leaves the stage out), or None for an `inversion` port (with rates: for
+        `s_axis_inversion`, taken with the first symbol of a stream).
     constant_planes : int
         Word whose bit q says that plane q is not in the payload: it has no registers and no XOR network, its symbol
         bits are ignored, and it decodes to 0 (which corrections and inversion may change). One plane is always kept.
@@ -74,6 +78,7 @@ class DecoderConfig:
     n_w: int
     patches_per_block: int = 0
     gap_bits: int = 0
+    bounded: bool = False
     length_bits: int = 0
     inversion: int | None = 0
     constant_planes: int = 0
@@ -98,6 +103,8 @@ class DecoderConfig:
             raise InputError(
                 f"gap_bits must be between 0 and 32, and 0 without a correction stage, not {self.gap_bits}"
             )
+        if self.bounded and (self.gap_bits or not self.patches_per_block):
+            raise InputError("bounded corrections must have patches_per_block, and no gap_bits")
         if self.max_depth is not None and (self.max_depth < 1 or not self.input_register):
             raise InputError(
                 f"max_depth must be at least 1, and needs the input register, not {self.max_depth}"
@@ -108,8 +115,10 @@ class DecoderConfig:
             raise InputError(f"the transform must be one of {', '.join(TRANSFORMS)}, not {self.transform!r}")
         if not 0 <= self.constant_planes < 1 << self.n_w:
             raise InputError(f"the constant planes must be {self.n_w} bits, not {self.constant_planes}")
-        if self.rates and (self.max_depth is not None or self.length_bits):
-            raise InputError("a decoder of several rates must have no max_depth and no length_bits")
+        if self.rates and (self.max_depth is not None or self.length_bits or self.skid_buffers):
+            raise InputError(
+                "a decoder of several rates must have no max_depth, length_bits and skid_buffers"
+            )
         if self.inversion is not None and not 0 <= self.inversion < 1 << self.n_w:
             raise InputError(f"the inversion word must have {self.n_w} bits, not be {self.inversion}")
 
@@ -150,9 +159,9 @@ class AxisDecoder(wiring.Component):
         Only with rates: index of the rate of the stream that starts with this symbol.
     s_axis_patch_tdata : In(correction_bits(n_out, n_w, P))
         One list of patches (or the differences of all words) with every block (only if patches_per_block > 0).
-        With gap_bits, beats of `GapUnpacker`: tdata has the records, tuser how many of them count, tlast marks
-        the tensor's last beat; `patch_restart` begins the next tensor, `patch_overflow` reports a block with
-        more records than fit.
+        With bounded, beats of `BoundedUnpacker`, and `s_axis_count_tdata` with every block. With gap_bits, beats
+        of `GapUnpacker`: tdata has the records, tuser how many of them count, tlast marks the tensor's last beat;
+        `patch_restart` begins the next tensor, `patch_overflow` reports a block with more records than fit.
     stream_length, stream_clear : In; stream_too_short, stream_too_long : Out(1)
         Only with length_bits, see `StreamGuard`.
     s_axis_mask_tdata : In(n_out)
@@ -186,6 +195,19 @@ class AxisDecoder(wiring.Component):
                 "patch_restart": In(1),
                 "patch_overflow": Out(1),
             }
+        elif config.bounded:
+            limit = config.patches_per_block
+            members |= {
+                "s_axis_count_tdata": In(range(limit + 1)),
+                "s_axis_count_tvalid": In(1),
+                "s_axis_count_tready": Out(1),
+                "s_axis_patch_tdata": In(limit * (position_bits(code.n_out) + n_w)),
+                "s_axis_patch_tuser": In(limit.bit_length()),
+                "s_axis_patch_tlast": In(1),
+                "s_axis_patch_tvalid": In(1),
+                "s_axis_patch_tready": Out(1),
+                "patch_restart": In(1),
+            }
         elif config.patches_per_block:
             members |= {
                 "s_axis_patch_tdata": In(correction_bits(code.n_out, n_w, config.patches_per_block)),
@@ -200,7 +222,7 @@ class AxisDecoder(wiring.Component):
                 "stream_too_long": Out(1),
             }
         if config.inversion is None:
-            members["inversion"] = In(n_w)
+            members["s_axis_inversion" if config.rates else "inversion"] = In(n_w)
         if config.mask:
             members |= {
                 "s_axis_mask_tdata": In(code.n_out),
@@ -226,7 +248,12 @@ class AxisDecoder(wiring.Component):
         decoder: XorDecoder | RateProgrammableDecoder
         if config.rates:
             decoder = RateProgrammableDecoder(
-                code, config.rates, len(planes), config.network, input_register=config.input_register
+                code,
+                config.rates,
+                len(planes),
+                config.network,
+                input_register=config.input_register,
+                side_bits=n_w if config.inversion is None else 0,
             )
             m.d.comb += decoder.rate.eq(self.s_axis_rate)
         else:
@@ -277,15 +304,30 @@ class AxisDecoder(wiring.Component):
 
         if config.patches_per_block:
             m.submodules.correction = correction = CorrectionStage(
-                code.n_out, n_w, config.patches_per_block, lists=bool(config.gap_bits)
+                code.n_out, n_w, config.patches_per_block, lists=bool(config.gap_bits) or config.bounded
             )
             wiring.connect(m, block, correction.i)
             patches = correction.patches
-            if config.gap_bits:
+            if config.gap_bits or config.bounded:
                 # its ready needs no skid buffer: it comes from registers
-                m.submodules.unpacker = unpacker = GapUnpacker(
-                    code.n_out, n_w, config.gap_bits, config.patches_per_block
-                )
+                limit = config.patches_per_block
+                unpacker: GapUnpacker | BoundedUnpacker
+                if config.bounded:
+                    unpacker = BoundedUnpacker(code.n_out, n_w, limit)
+                    counts = unpacker.count
+                    if config.skid_buffers:
+                        m.submodules.count_skid = skid = SkidBuffer(counts.payload.shape())
+                        wiring.connect(m, skid.o, counts)
+                        counts = skid.i
+                    m.d.comb += [
+                        counts.payload.eq(self.s_axis_count_tdata),
+                        counts.valid.eq(self.s_axis_count_tvalid),
+                        self.s_axis_count_tready.eq(counts.ready),
+                    ]
+                else:
+                    unpacker = GapUnpacker(code.n_out, n_w, config.gap_bits, limit)
+                    m.d.comb += self.patch_overflow.eq(unpacker.overflow)
+                m.submodules.unpacker = unpacker
                 wiring.connect(m, unpacker.o, patches)
                 m.d.comb += [
                     unpacker.i.p.records.eq(self.s_axis_patch_tdata),
@@ -294,13 +336,12 @@ class AxisDecoder(wiring.Component):
                     unpacker.i.valid.eq(self.s_axis_patch_tvalid),
                     self.s_axis_patch_tready.eq(unpacker.i.ready),
                     unpacker.restart.eq(self.patch_restart),
-                    self.patch_overflow.eq(unpacker.overflow),
                 ]
             elif config.skid_buffers:
                 m.submodules.patch_skid = skid = SkidBuffer(patches.payload.shape())
                 wiring.connect(m, skid.o, patches)
                 patches = skid.i
-            if not config.gap_bits:
+            if not config.gap_bits and not config.bounded:
                 m.d.comb += [
                     patches.payload.eq(self.s_axis_patch_tdata),
                     patches.valid.eq(self.s_axis_patch_tvalid),
@@ -312,7 +353,13 @@ class AxisDecoder(wiring.Component):
             m.submodules.invert = invert = InversionStage(code.n_out, n_w, config.inversion)
             wiring.connect(m, block, invert.i)
             if config.inversion is None:
-                m.d.comb += invert.inversion.eq(self.inversion)
+                if isinstance(decoder, RateProgrammableDecoder):
+                    m.d.comb += [
+                        decoder.side.eq(self.s_axis_inversion),
+                        invert.inversion.eq(decoder.side_o),
+                    ]
+                else:
+                    m.d.comb += invert.inversion.eq(self.inversion)
             block = invert.o
 
         if config.transform != "none":

@@ -202,7 +202,7 @@ def _testbench(config: DecoderConfig, vectors: Vectors, inversion: int, segment_
     )
 
 
-def _core(top: str, files: list[str]) -> str:
+def core_description(top: str, files: list[str]) -> str:
     """Write the FuseSoC core description (CAPI2)."""
     hexes = "".join(f"      - {name}: {{file_type: user, copyto: {name}}}\n" for name in files)
     return f"""CAPI=2:
@@ -243,12 +243,13 @@ targets:
 """
 
 
-def _hex(words: list[int], bits: int) -> str:
+def hex_words(words: list[int], bits: int) -> str:
+    """Write words as ``$readmemh`` reads them, one a line."""
     digits = (bits + 3) // 4
     return "".join(f"{word:0{digits}x}\n" for word in words)
 
 
-def _replace(directory: Path, finished: Path) -> None:
+def put_in_place(directory: Path, finished: Path) -> None:
     """Put a finished folder in its place, in place of an older package or of nothing."""
     old = None
     if directory.exists():
@@ -343,15 +344,15 @@ def write_package(
     files = {
         f"rtl/{top}.v": decoder_verilog(config, top),
         f"tb/{top}_tb.v": _testbench(config, vectors, tensor.inversion, tensor.segment_blocks, top),
-        "vectors/symbols.hex": _hex(vectors.symbols, code.n_in * n_w + 2),
-        "vectors/weights.hex": _hex(vectors.weights, code.n_out * n_w + 2),
+        "vectors/symbols.hex": hex_words(vectors.symbols, code.n_in * n_w + 2),
+        "vectors/weights.hex": hex_words(vectors.weights, code.n_out * n_w + 2),
     }
     if config.mask:
-        files["vectors/masks.hex"] = _hex(vectors.masks, code.n_out)
+        files["vectors/masks.hex"] = hex_words(vectors.masks, code.n_out)
     if config.patches_per_block:
         bits = _patch_word(config)
-        files["vectors/patches.hex"] = _hex(vectors.patches, bits)
-    files[f"{top}.core"] = _core(top, [name for name in files if name.startswith("vectors/")])
+        files["vectors/patches.hex"] = hex_words(vectors.patches, bits)
+    files[f"{top}.core"] = core_description(top, [name for name in files if name.startswith("vectors/")])
     network = config.network or balanced_trees(code.generator)
     manifest = {
         "format": FORMAT,
@@ -411,7 +412,7 @@ def write_package(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         (finished / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-        _replace(directory, finished)
+        put_in_place(directory, finished)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return manifest

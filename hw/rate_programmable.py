@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.code import Code
-from xorweave.golden.errors import InputError
+from xorweave.golden.rate_choice import check_rates
 from xorweave.hw.decoder import XorDecoder
 from xorweave.hw.layouts import block_layout, symbol_layout
 from xorweave.hw.xor_network import XorNetwork
@@ -33,6 +33,8 @@ class RateProgrammableDecoder(wiring.Component):
         Gates of the code's generator matrix.
     input_register : bool
         As in `XorDecoder`.
+    side_bits : int
+        Width of a word that goes with a whole stream, beside the blocks.
 
     Members
     -------
@@ -41,6 +43,8 @@ class RateProgrammableDecoder(wiring.Component):
     rate : In(range(len(rates)))
         Index into `rates`.
     o : Out(stream.Signature(block_layout(n_out, n_w)))
+    side : In(side_bits), side_o : Out(side_bits)
+        Only with side_bits: taken with a stream's first symbol, given out with each of its blocks.
     """
 
     def __init__(
@@ -51,19 +55,19 @@ class RateProgrammableDecoder(wiring.Component):
         network: XorNetwork | None = None,
         *,
         input_register: bool = True,
+        side_bits: int = 0,
     ) -> None:
-        rates = tuple(rates)
-        if not rates or rates[-1] != code.n_in or list(rates) != sorted(set(rates)) or rates[0] < 1:
-            raise InputError(
-                f"rates must increase from at least 1 to the code's n_in = {code.n_in}, not {rates}"
-            )
+        rates = check_rates(code, rates)
         self.code, self.rates, self.n_w = code, rates, n_w
+        self.side_bits = side_bits
         self._decoder = XorDecoder(code, n_w, network, input_register=input_register)
+        side = {"side": In(side_bits), "side_o": Out(side_bits)} if side_bits else {}
         super().__init__(
             {
                 "i": In(stream.Signature(symbol_layout(code.n_in, n_w))),
                 "rate": In(range(max(2, len(rates)))),
                 "o": Out(stream.Signature(block_layout(code.n_out, n_w))),
+                **side,
             }
         )
 
@@ -76,6 +80,13 @@ class RateProgrammableDecoder(wiring.Component):
         m.d.comb += [start.eq(self.i.p.first | ~running), rate.eq(Mux(start, self.rate, held))]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [running.eq(~self.i.p.last), held.eq(rate)]
+        if self.side_bits:
+            # it changes together with the decoder's input register, or with the symbol itself where there is none
+            beside = Signal(self.side_bits, reset_less=True)
+            with m.If(self.i.valid & self.i.ready & start):
+                m.d.sync += beside.eq(self.side)
+            straight = not decoder.input_register
+            m.d.comb += self.side_o.eq(Mux(start, self.side, beside) if straight else beside)
         width = self.code.n_in * self.n_w
         used = Signal(width)
         m.d.comb += used.eq(Const((1 << width) - 1, width))

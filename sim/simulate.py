@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from xorweave.golden.errors import InputError
 from xorweave.hw.package import read_manifest
@@ -46,6 +47,17 @@ def simulate(
     """
     directory = Path(directory).resolve()
     manifest = read_manifest(directory)
+    if "streams" in manifest:
+        return _simulate_streams(
+            directory,
+            manifest,
+            simulator=simulator,
+            stalls=stalls,
+            seed=seed,
+            waves=waves,
+            order=order,
+            reset_after=reset_after,
+        )
     code, n_w = manifest["code"], manifest["n_w"]
     vectors = directory / "vectors"
 
@@ -82,4 +94,24 @@ def simulate(
         waves=waves,
         order=order,
         reset_after=reset_after,
+    )
+
+
+def _simulate_streams(directory: Path, manifest: Mapping[str, Any], **options: Any) -> SimulationResult:
+    """Run a decoder whose manifest names its streams one by one."""
+
+    def port(stream: Mapping[str, Any]) -> Port:
+        pins = tuple((name, width) for name, width in stream["pins"])
+        return Port(f"{stream['prefix']}_t", pins, directory / stream["file"])
+
+    streams = manifest["streams"]
+    return run_bench(
+        [directory / name for name in manifest["verilog"]],
+        manifest["top"],
+        [port(stream) for stream in streams["inputs"]],
+        port(streams["output"]),
+        build_dir=directory / "sim_build",
+        latency=manifest["latency"],
+        static=manifest["static"],
+        **options,
     )

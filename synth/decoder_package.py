@@ -73,6 +73,8 @@ def shape_from_manifest(manifest: Mapping[str, Any]) -> DecoderShape:
 
 def beyond_the_proof(manifest: Mapping[str, Any]) -> list[str]:
     """Name the options of a generated decoder that the proof's reference does not model."""
+    if "streams" in manifest:
+        return [f"the decoder {manifest['kind']}"]
     return [name for name, plain in _MODELLED.items() if manifest.get(name, plain) != plain]
 
 
@@ -125,7 +127,8 @@ def synthesize_decoder(
     if not 0 <= seeds <= 99:
         raise InputError(f"the number of seeds must be between 0 and 99, not {seeds}")
     manifest = read_manifest(directory)
-    shape = shape_from_manifest(manifest)
+    shape = None if "streams" in manifest else shape_from_manifest(manifest)
+    outputs = manifest["outputs_per_cycle"] if shape is None else shape.block_width
     files = [directory / name for name in manifest["verilog"]]
     provable = prove and not beyond_the_proof(manifest)
     equivalence = NOT_RUN
@@ -141,7 +144,7 @@ def synthesize_decoder(
             library, models = None, FAMILIES[target].models
             if target in DEVICES and seeds:
                 result = _placed(result, work, manifest["top"], range(1, seeds + 1), progress)
-        if provable:
+        if shape is not None and provable:
             equivalence = prove_decoder(
                 work / "netlist.v",
                 manifest["top"],
@@ -150,7 +153,7 @@ def synthesize_decoder(
                 models=models,
                 timeout_s=timeout_s,
             )
-    return replace(with_rate(result, shape.block_width), equivalence=equivalence)
+    return replace(with_rate(result, outputs), equivalence=equivalence)
 
 
 def _timed(result: SynthesisResult, work: Path, top: str) -> SynthesisResult:

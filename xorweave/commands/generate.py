@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +15,11 @@ from xorweave.golden.container import read_container
 from xorweave.golden.errors import InputError
 from xorweave.golden.number_format import number_format, plane_words
 from xorweave.golden.stream import EncodedTensor
+from xorweave.hw.decoder_kinds import DECODERS, design_for
 from xorweave.hw.package import config_for, write_package
-from xorweave.hw.vectors import random_tensor
+from xorweave.hw.stream_package import StreamDesign, write_stream_package
+from xorweave.hw.vectors import random_tensor, required_patches
+from xorweave.hw.xor_designs import rates_design
 from xorweave.hw.xor_paired import shared_network
 
 
@@ -56,6 +60,19 @@ def generate(
     network: Annotated[
         str, typer.Option(help="XOR network: shared (sums made once) or plain (a tree for every output)")
     ] = "shared",
+    decoder: Annotated[
+        str,
+        typer.Option(
+            help="xor; bounded (corrections as the bounded format stores them); plane-serial; segments (several at"
+            " once); or a baseline: bitmap, relative-index, huffman. A --code with rates=A/B/... makes one decoder"
+            " for several rates"
+        ),
+    ] = "xor",
+    segments: Annotated[int, typer.Option(help="With --decoder segments: how many at once")] = 2,
+    lanes: Annotated[
+        int | None,
+        typer.Option(help="With a baseline: values or entries a cycle; default: a block's mean and one more"),
+    ] = None,
     effort: Annotated[int, typer.Option(help="Search for a smaller shared network: 0 to 3")] = 0,
     depth_limit: Annotated[
         int | None, typer.Option(help="Most two-input XORs in a row in a shared network")
@@ -84,15 +101,18 @@ def generate(
         raise InputError(f"--blocks must be at least 1, not {blocks}")
     if not 0 <= sparsity < 1:
         raise InputError(f"--sparsity must be at least 0 and below 1, not {sparsity}")
+    if decoder not in DECODERS:
+        raise InputError(f"--decoder must be one of {', '.join(DECODERS)}, not {decoder!r}")
     name = None
     used_seed = None
+    choice = _choice(src, code, seed)
     if src is not None:
         name, encoded = _pick(src, tensor)
     else:
-        assert code is not None
+        assert choice is not None
         kind = number_format(dtype) if planes is None else plane_words(planes)
         shape = np.random.default_rng(seed).random(1 << 16) >= sparsity
-        chosen = CodeChoice.parse(code, seed=seed).for_mask(shape, kind.n_w).code
+        chosen = choice.for_mask(shape, kind.n_w).code
         if patches is not None and not 0 <= patches <= chosen.n_out:
             raise InputError(f"--patches must be between 0 and n_out = {chosen.n_out}, not {patches}")
         used_seed = seed
@@ -120,6 +140,24 @@ def generate(
         options["patches_per_block"] = patches
     if inversion_port:
         options["inversion"] = None
+    several = choice is not None and choice.kind == "rates"
+    if several or decoder != "xor":
+        if several and decoder != "xor":
+            raise InputError(f"a code of several rates must come with --decoder xor, not {decoder}")
+        if several:
+            assert choice is not None
+            design = _several_rates(choice, encoded, src, options, network == "shared", blocks, seed)
+        else:
+            design = design_for(decoder, encoded, options, segments=segments, lanes=lanes, max_blocks=blocks)
+        manifest = write_stream_package(out, design)
+        if as_json:
+            print_json(manifest)
+            return
+        print(
+            f"{out}: {manifest['top']}, decoder {manifest['kind']}, {manifest['outputs_per_cycle']} bits a cycle"
+        )
+        print(f"  {', '.join(manifest['files'])}")
+        return
     config = config_for(encoded, **options)
     manifest = write_package(out, config, encoded, tensor_name=name, seed=used_seed, max_blocks=blocks)
     if as_json:
@@ -145,3 +183,52 @@ def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:
     if tensor not in encoded:
         raise InputError(f"--tensor must be one of {', '.join(encoded)}, not {tensor!r}")
     return tensor, encoded[tensor]
+
+
+def _choice(src: Path | None, code: str | None, seed: int) -> CodeChoice | None:
+    """Return what --code says, or, of a container, what was said when it was encoded if that was several rates."""
+    if src is None:
+        assert code is not None
+        return CodeChoice.parse(code, seed=seed)
+    said = read_container(src).info.get("code", "")
+    return CodeChoice.parse(said) if "rates=" in said else None
+
+
+def _several_rates(
+    choice: CodeChoice,
+    encoded: EncodedTensor,
+    src: Path | None,
+    options: dict[str, Any],
+    shared: bool,
+    blocks: int,
+    seed: int,
+) -> StreamDesign:
+    """Make the decoder of several rates; its vectors are all tensors of the container, or a random one a rate."""
+    mother = choice.code
+    assert mother is not None
+    if src is not None:
+        tensors = list(read_container(src).encoded.values())
+    else:
+        tensors = [
+            random_tensor(
+                mother.punctured(n_in),
+                encoded.number_format,
+                blocks=min(blocks, 300),
+                segment_blocks=100,
+                patches_per_block=options.get("patches_per_block", 0),
+                seed=seed + number,
+            )
+            for number, n_in in enumerate(choice.rates)
+        ]
+    fitting = config_for(encoded, **{**options, "network": None})
+    patches = options.get("patches_per_block", max(required_patches(tensor) for tensor in tensors))
+    config = replace(
+        fitting,
+        code=mother,
+        rates=choice.rates,
+        patches_per_block=patches,
+        constant_planes=0,
+        inversion=tensors[0].inversion if len({t.inversion for t in tensors}) == 1 else None,
+        network=shared_network(mother, seed=seed) if shared else None,
+    )
+    return rates_design(config, tensors, max_blocks=blocks)
