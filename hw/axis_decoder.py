@@ -370,7 +370,7 @@ class AxisDecoder(wiring.Component):
         if config.mask:
             m.submodules.mask = mask = MaskStage(code.n_out, n_w, applied=config.mask_in_network)
             if config.mask_in_network:
-                m.d.comb += decoder.keep.eq(mask.mask.payload)
+                m.d.comb += decoder.keep.eq(mask.keep)
             wiring.connect(m, block, mask.i)
             masks = mask.mask
             if config.skid_buffers:

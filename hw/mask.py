@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,7 +17,7 @@ class MaskStage(wiring.Component):
     n_out, n_w : int
         Words of a block, bits of a word.
     applied : bool
-        The words that come in are masked already (see `XorPlanes`), and only the streams are joined.
+        The words that come in are masked already, by `keep` (see `XorPlanes`), and only the streams are joined.
 
     Members
     -------
@@ -25,29 +25,32 @@ class MaskStage(wiring.Component):
     mask : In(stream.Signature(n_out))
         One word of n_out bits with every block.
     o : Out(stream.Signature(block_layout(n_out, n_w)))
+    keep : Out(n_out)
+        Only if `applied`: the mask word, for the network that makes the words.
     """
 
     def __init__(self, n_out: int, n_w: int, *, applied: bool = False) -> None:
         self.applied = applied
         self.n_out = n_out
         self.n_w = n_w
-        super().__init__(
-            {
-                "i": In(stream.Signature(block_layout(n_out, n_w))),
-                "mask": In(stream.Signature(n_out)),
-                "o": Out(stream.Signature(block_layout(n_out, n_w))),
-            }
-        )
+        members = {
+            "i": In(stream.Signature(block_layout(n_out, n_w))),
+            "mask": In(stream.Signature(n_out)),
+            "o": Out(stream.Signature(block_layout(n_out, n_w))),
+        }
+        if applied:
+            members["keep"] = Out(n_out)
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if self.applied:  # lint tools accept a signal of this name that nothing reads
-            unused = Signal()
-            m.d.comb += [unused.eq(self.mask.payload.any()), self.o.p.words.eq(self.i.p.words)]
+        words = self.i.p.words
+        if self.applied:
+            m.d.comb += self.keep.eq(self.mask.payload)
         else:
-            kept = Cat(bit.replicate(self.n_w) for bit in self.mask.payload)
-            m.d.comb += self.o.p.words.eq(self.i.p.words & kept)
+            words &= Cat(bit.replicate(self.n_w) for bit in self.mask.payload)
         m.d.comb += [
+            self.o.p.words.eq(words),
             self.o.p.first.eq(self.i.p.first),
             self.o.p.last.eq(self.i.p.last),
             self.o.valid.eq(self.i.valid & self.mask.valid),
