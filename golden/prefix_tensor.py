@@ -119,7 +119,7 @@ class PrefixTensor:
 def group_code(n_in: int, n_out: int, n_s: int, seed: int) -> Code:
     """Return the code of a group: chains of ten outputs with four fresh taps each.
 
-    Against dense rows that costs a fraction of a percent of the bits and saves nine tenths of the gates.
+    Against dense rows that costs about a percent of the bits and saves most of the gates.
     """
     return Code.from_family(
         "chain", n_in=n_in, n_out=n_out, n_s=n_s, seed=seed, taps=min(_TAPS, n_in * (n_s + 1))
