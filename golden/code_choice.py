@@ -137,8 +137,16 @@ class CodeChoice:
     def encode(
         self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], **options: Any
     ) -> EncodedTensor:
-        """Encode a tensor with the code chosen for it; `options` are those of ``encode_tensor``."""
+        """Encode a tensor with the code chosen for it; `options` are those of ``encode_tensor``.
+
+        With ``segments=L`` among them the tensor is cut into L segments of equal length (the last may be shorter),
+        for L decoders side by side.
+        """
         chosen = self.for_mask(mask, number_format.n_w)
+        segments = options.pop("segments", None)
+        if segments is not None:
+            blocks = -(-mask.size // chosen.code.n_out)
+            options["segment_blocks"] = max(1, -(-blocks // segments))
         if options.get("corrections", "auto") == "auto":
             options["corrections"] = chosen.corrections
         return encode_tensor(

@@ -78,6 +78,9 @@ def encode(
         str | None,
         typer.Option(help="With --effective: a named network, a .json description or an .onnx file"),
     ] = None,
+    segments: Annotated[
+        int | None, typer.Option(help="Cut each tensor into so many segments, for decoders side by side")
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Threads")] = 1,
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
@@ -87,6 +90,10 @@ def encode(
         raise InputError(f"the container must be named .safetensors, not {out.name!r}")
     if not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent} to write into")
+    if segments is not None and not 1 <= segments <= 4096:
+        raise InputError(f"--segments must be between 1 and 4096, not {segments}")
+    if segments is not None and error_free:
+        raise InputError("--segments must be given without --error-free, which chooses long segments itself")
     if jobs < 1:
         raise InputError(f"--jobs must be at least 1, not {jobs}")
     if effort != "exact" and not effort.isdecimal():
@@ -174,6 +181,7 @@ def encode(
                     corrections=corrections,
                     transform=transform,
                     drop_planes=drop_planes,
+                    **({} if segments is None else {"segments": segments}),
                     jobs=jobs,
                     progress=advance,
                 )
