@@ -1,9 +1,12 @@
-"""Segments asked for by number: as many as asked, of equal length, and nothing is lost."""
+from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from xorweave.golden.code import Code
 from xorweave.golden.code_choice import CodeChoice
+from xorweave.golden.errors import InputError
+from xorweave.golden.masks import random_mask
 from xorweave.golden.number_format import number_format
 from xorweave.golden.tensor_codec import decode_tensor
 
