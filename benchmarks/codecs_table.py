@@ -2,7 +2,7 @@
 
     python benchmarks/codecs_table.py DATA -o codecs.csv [--largest 300000] [--paper-largest 10000]
         [--slow-largest 300000] [--only NAME,...]
-    python benchmarks/codecs_table.py --summary codecs.csv
+    python benchmarks/codecs_table.py --summary codecs.csv [-o bits.csv]
 
 DATA is a folder of real inputs: ``.smtx`` masks (each with uniform and with normal INT8 values) and ``.npz``, ``.npy``
 and ``.safetensors`` weights that hold zeros (each in its own format and quantised to INT8). A row is written as soon as
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from xorweave.golden.prepare import Preparation, is_encodable, prepare, syntheti
 from xorweave.golden.weight_files import read_smtx, read_weights
 
 SLOW = ("xor-auto", "xor-shaped", "weightless")
+_FOR_SPEED = 60_000  # weights of a tensor whose seconds are no longer those of setting up
 HEAD = ("tensor", "values", "shape", "dtype", "sparsity")
 
 
@@ -69,11 +71,84 @@ def real_tensors(data: Path, largest: int) -> Iterator[tuple[str, str, PrunedTen
             yield name, "own", PrunedTensor.from_values(ready.values, ready.number_format, ready.mask)
 
 
-def summarise(path: Path) -> None:
-    """Print, for every format, what it takes against the entropy bound and how often it is the smallest."""
+def group_of(head: dict[str, str]) -> str:
+    """Name the kind of tensor a row is about."""
+    if head["tensor"].endswith(".smtx"):
+        return f"DLMC masks, {head['values']}"
+    return "real INT8" if head["dtype"] == "int8" else "real FP32, INT16"
+
+
+def by_tensor(path: Path) -> dict[tuple[str, str, str], dict[str, dict[str, str]]]:
+    """Read a file of this script: rows by tensor, then by format."""
+    found: dict[tuple[str, str, str], dict[str, dict[str, str]]] = {}
     with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    print(len(rows))
+        for row in csv.DictReader(file):
+            found.setdefault((row["tensor"], row["values"], row["dtype"]), {})[row["codec"]] = row
+    return found
+
+
+def summarise(path: Path, wide: Path | None) -> None:
+    """Print, for every format and kind of tensor, its bits over the entropy bound, and how often it is smallest.
+
+    The median is over tensors; n counts those the format was measured on. Wide: also write a file with a line for
+    each tensor and the bits of every format.
+    """
+    tensors = by_tensor(path)
+    formats = [codec.name for codec in all_codecs()]
+    kinds = sorted({group_of(next(iter(rows.values()))) for rows in tensors.values()})
+    ratios: dict[tuple[str, str], list[float]] = {}
+    smallest: dict[tuple[str, str], int] = {}
+    speeds: dict[str, list[tuple[float, float, int]]] = {}
+    counts = dict.fromkeys(kinds, 0)
+    for rows in tensors.values():
+        first = next(iter(rows.values()))
+        kind = group_of(first)
+        counts[kind] += 1
+        weights = math.prod(map(int, first["shape"].split("x")))
+        bound = int(rows["bound-entropy"]["bits"])
+        bits = {name: int(rows[name]["bits"]) for name in formats if name in rows and rows[name]["bits"]}
+        for name, value in bits.items():
+            ratios.setdefault((name, kind), []).append(value / bound)
+            row = rows[name]
+            seconds = float(row["encode_seconds"]), float(row["decode_seconds"])
+            if weights >= _FOR_SPEED:
+                speeds.setdefault(name, []).append((*seconds, weights))
+        lossless = {name: value for name, value in bits.items() if rows[name]["lossless"] == "True"}
+        winner = min(lossless, key=lambda name: lossless[name])
+        smallest[winner, kind] = smallest.get((winner, kind), 0) + 1
+        fixed = {name: value for name, value in lossless.items() if rows[name]["rate"] == "fixed"}
+        winner = min(fixed, key=lambda name: fixed[name])
+        smallest[f"fixed {winner}", kind] = smallest.get((f"fixed {winner}", kind), 0) + 1
+    print("bits over the entropy bound, median (n) / smallest lossless / smallest of fixed rate\n")
+    print(
+        "| format | "
+        + " | ".join(f"{kind} ({counts[kind]})" for kind in kinds)
+        + " | us a weight, encode, decode |"
+    )
+    print("|---" * (len(kinds) + 2) + "|")
+    for name in formats:
+        cells = []
+        for kind in kinds:
+            found = ratios.get((name, kind))
+            won, fixed_won = smallest.get((name, kind), 0), smallest.get((f"fixed {name}", kind), 0)
+            cells.append(
+                f"{np.median(found):.3f} ({len(found)}) / {won} / {fixed_won}" if found else "not measured"
+            )
+        pace = "not measured"
+        if name in speeds:
+            encoding, decoding, weights = np.sum(np.array(speeds[name]), axis=0)
+            pace = f"{1e6 * encoding / weights:.2f}, {1e6 * decoding / weights:.2f}"
+        print(f"| {name} | " + " | ".join(cells) + f" | {pace} |")
+    if wide is None:
+        return
+    names = [*formats, "bound-raw-values", "bound-entropy"]
+    with wide.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*HEAD, *names])
+        for rows in tensors.values():
+            first = next(iter(rows.values()))
+            bits_of = [rows[name]["bits"] if name in rows else "" for name in names]
+            writer.writerow([first[field] for field in HEAD] + bits_of)
 
 
 def limit_of(name: str, arguments: argparse.Namespace) -> int:
@@ -127,7 +202,7 @@ def main() -> None:
     parser.add_argument("--summary", type=Path, help="print the summary of a finished file")
     arguments = parser.parse_args()
     if arguments.summary is not None:
-        summarise(arguments.summary)
+        summarise(arguments.summary, arguments.out)
     elif arguments.data is None or arguments.out is None:
         parser.error("DATA and -o OUT are needed, or --summary FILE")
     else:

@@ -106,8 +106,9 @@ def layout_table(lanes: int) -> None:
 class _Engines:
     """Compiled models, kept for every mask that fits them."""
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, lanes: int, banks_per_lane: int = 2) -> None:
         self.lanes = lanes
+        self.banks_per_lane = banks_per_lane
         self._ours: dict[object, SpmvSimulator] = {}
         self._csr: dict[tuple[int, int, int], CsrSimulator] = {}
 
@@ -123,7 +124,7 @@ class _Engines:
         return self._ours[key].run(matrix, vector, **options)  # type: ignore[arg-type]
 
     def csr(self, weights: NDArray, mask: NDArray, vector: NDArray, lanes: int) -> CsrRun:
-        banks = 1 << (2 * lanes - 1).bit_length()
+        banks = 1 << (self.banks_per_lane * lanes - 1).bit_length()
         key = mask.shape[1], lanes, banks
         if key not in self._csr:
             config = CsrConfig(
@@ -134,18 +135,14 @@ class _Engines:
         return self._csr[key].run(weights, mask, vector)
 
 
-def cycles_table(lanes: int) -> None:
+def cycles_table(lanes: int, banks_per_lane: int) -> None:
     """Cycles of both engines, at equal lanes and at equal bytes a cycle."""
-    engines = _Engines(lanes)
+    engines = _Engines(lanes, banks_per_lane)
     print(f"\n{lanes} lanes, INT8 x INT8, batch 1. Dense on as many lanes: 2048 * 512 / {lanes} =", end=" ")
     print(f"{2048 * 512 // lanes} cycles.\n")
-    print(
-        "| mask | S | N_in | blocks + constant | mismatches | slots used | kB read | B a cycle "
-        f"| CSR {lanes} lanes: cycles | waits | imbalance | slots used | kB read | B a cycle "
-        "| CSR, no more B a cycle: lanes | cycles | waits |"
-    )
-    print("|" + "---|" * 17)
-    spread = []
+    print("| mask | S | N_in | blocks + constant | mismatches | slots used | kB read | B a cycle |")
+    print("|---|---|---|---|---|---|---|---|")
+    rivals: list[tuple[str, SpmvRun, CsrRun, CsrRun]] = []
     for name, (weights, mask, vector) in _inputs(_MASKS).items():
         matrix = engines.encoded(weights, mask)
         run = engines.ours(matrix, vector)
@@ -159,15 +156,24 @@ def cycles_table(lanes: int) -> None:
         small = engines.csr(weights, mask, vector, max(1, int(run.bytes_per_block / item)))
         for other in (rival, small):
             assert other.mismatches == 0 and np.array_equal(other.results[0], product), name
-        spread.append(rival.cycles)
+        rivals.append((name, run, rival, small))
         print(
             f"| {name} | {1 - mask.mean():.3f} | {run.n_in} | {run.blocks} + {run.constant} | {run.mismatches} "
-            f"| {100 * run.slots_used:.1f} % | {run.bytes_read / 1000:.0f} | {run.bytes_per_block:.1f} "
-            f"| {rival.cycles} | {100 * rival.wait_share:.0f} % | {100 * rival.imbalance:.1f} % "
-            f"| {100 * rival.slots_used:.0f} % | {rival.bytes_read / 1000:.0f} | {rival.bytes_per_cycle:.0f} "
-            f"| {small.lanes} | {small.cycles} | {100 * small.wait_share:.0f} % |",
+            f"| {100 * run.slots_used:.1f} % | {run.bytes_read / 1000:.0f} | {run.bytes_per_block:.1f} |",
             flush=True,
         )
+    print(
+        f"\n| mask | CSR, {lanes} lanes: cycles | lane cycles spent waiting | imbalance | slots used | kB read "
+        "| B a cycle | CSR, no more B a cycle than ours: lanes | cycles | waiting | ours: cycles |"
+    )
+    print("|" + "---|" * 11)
+    for name, run, rival, small in rivals:
+        print(
+            f"| {name} | {rival.cycles} | {100 * rival.wait_share:.0f} % | {100 * rival.imbalance:.1f} % "
+            f"| {100 * rival.slots_used:.0f} % | {rival.bytes_read / 1000:.0f} | {rival.bytes_per_cycle:.0f} "
+            f"| {small.lanes} | {small.cycles} | {100 * small.wait_share:.0f} % | {run.cycles} |"
+        )
+    spread = [rival.cycles for _, _, rival, _ in rivals]
     print(f"\nCycles of the CSR engine on these masks: {min(spread)} to {max(spread)}.")
 
 
@@ -259,7 +265,7 @@ def main() -> None:
     if "layout" in options.tables:
         layout_table(options.lanes)
     if "cycles" in options.tables:
-        cycles_table(options.lanes)
+        cycles_table(options.lanes, options.banks_per_lane)
     if "width" in options.tables:
         width_table(options.lanes)
     if "synth" in options.tables:

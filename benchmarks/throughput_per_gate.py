@@ -1,6 +1,6 @@
 """Output bits per cycle per gate: the paper's decoder against ours, one flow, every netlist proved.
 
-Usage: python benchmarks/throughput_per_gate.py [--liberty-dir DIR] [--planes N] [--no-proof] [--json]
+Usage: python benchmarks/throughput_per_gate.py [--liberty-dir DIR] [--planes N] [--only TEXT] [--no-proof] [--json]
 
 Without Liberty files (``sg13g2_stdcell_typ_1p20V_25C.lib`` and ``sky130_fd_sc_hd__tt_025C_1v80.lib.gz`` in DIR) only
 the generic gates are counted. docs/figures.md explains each column.
@@ -14,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-from xorweave.synth.compare import BASELINE, Row, Setting, compare
+from xorweave.synth.compare import BARE_BASELINE, BASELINE, OURS, Row, Setting, compare
 
 DATA = Path(os.environ.get("XORWEAVE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 CLOCKED = (
@@ -69,6 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--liberty-dir", type=Path, default=DATA.parent / "liberty")
     parser.add_argument("--planes", type=int, default=1)
+    parser.add_argument("--only", default="", help="of our decoders, those whose name contains this")
     parser.add_argument("--weights", type=int, default=1 << 22)
     parser.add_argument("--no-proof", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -83,6 +84,7 @@ def main() -> None:
     baseline = None
     rows = compare(
         settings(arguments.liberty_dir),
+        contenders=(BASELINE, BARE_BASELINE, *(ours for ours in OURS if arguments.only in ours.name)),
         planes=arguments.planes,
         weights=arguments.weights,
         prove=not arguments.no_proof,

@@ -14,15 +14,34 @@ from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
 from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import NumberFormat
-from xorweave.golden.plan import choose_plan, dense_plan, rank_plans
+from xorweave.golden.plan import candidate_strides, choose_plan, dense_plan, rank_plans
 from xorweave.golden.rate_choice import check_rates, choose_rate
 from xorweave.golden.stream import EncodedTensor
+from xorweave.golden.stream_start import error_free_start
 from xorweave.golden.tensor_codec import default_segment_blocks, encode_tensor
 
 # Codes tried before a tensor is stored dense rather than with an unmatched bit.
 _ERROR_FREE_TRIES = 12
+# Scans tried for a code that is given: strides, and starts for each.
+_STRIDES = 6
+_STARTS = 6
 # A segment's start, where the window is empty, is where bits go unmatched first: longer segments, more memory.
 _ERROR_FREE_BYTES = 1 << 30
+
+
+def _error_free_scan(
+    mask: NDArray[np.bool_], code: Code, segment_blocks: int, seed: int
+) -> Interleaver | None:
+    """Find a scan of a flat mask in which every value can be encoded; None if there is none, or several segments."""
+    n = mask.size
+    if segment_blocks * code.n_out < n:
+        return None
+    for stride in candidate_strides(n, _STRIDES, seed):
+        ring = Interleaver(n=n, stride=stride)
+        start, _tries = error_free_start(ring.to_scan(mask), code, tries=_STARTS)
+        if start is not None:
+            return Interleaver(n=n, stride=stride, offset=start * stride % n)
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +159,9 @@ class CodeChoice:
         """Encode a tensor with no unmatched bit at all, so that hardware needs no correction stage.
 
         With ``auto``, codes expected to be error-free are tried, the smallest payload first, and each is believed
-        only when its decoded stream shows no unmatched bit. Should none hold, the weights are stored dense.
+        only when its decoded stream shows no unmatched bit. Should none hold, the weights are stored dense. With a
+        code that is given, scans are tried (strides and starts) until one is found in which no equation of a kept
+        weight depends on others, so that one decoder serves many tensors.
 
         Raises
         ------
@@ -149,7 +170,18 @@ class CodeChoice:
         """
         options["corrections"] = "auto"
         if self.kind != "auto":
-            encoded = self.encode(values, number_format, mask, **options)
+            chosen = self.for_mask(mask, number_format.n_w)
+            blocks = default_segment_blocks(chosen.code, mask.size, _ERROR_FREE_BYTES)
+            scan = _error_free_scan(mask.reshape(-1), chosen.code, blocks, self.seed)
+            encoded = encode_tensor(
+                values,
+                number_format,
+                chosen.code,
+                mask=mask,
+                interleaver=scan or chosen.interleaver,
+                segment_blocks=blocks,
+                **options,
+            )
             wrong = int(encoded.patches.positions.size)
             if wrong:
                 raise InputError(

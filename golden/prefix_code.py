@@ -7,8 +7,9 @@ by a small table of its own planes.
 
 A codeword stands for a class of words: those whose magnitudes share their first bits. The class is followed by the
 sign and by the rest of the magnitude as it is. The word 0 is a class of its own, which nothing follows. The
-magnitude of a float are the bits below its sign; those of a negative integer are inverted, so that small numbers
-have small magnitudes (an exclusive-or in hardware, no adder).
+magnitude of a float are the bits below its sign. A negative integer's are inverted (``inverted``: an exclusive-or in
+hardware, but -1 falls together with 0 and -2 with 1) or negated (``negated``: an adder, worth it where most values are
+tiny).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from xorweave.golden.errors import InputError
 from xorweave.golden.number_format import Words
 
 MAX_LENGTH = 15
+MAGNITUDES = ("plain", "inverted", "negated")
 _CLASS_BITS = 10  # of the stored table besides the prefix: length, tail
 # A class must save this share of a bit for every word: a bigger table costs gates, one for every weight of a block.
 _LEAST_GAIN = 0.002
@@ -41,8 +43,8 @@ class PrefixCode:
     ----------
     n_w : int
         Bits of a word: sign, then magnitude.
-    folded : bool
-        The magnitude of a word with sign 1 is inverted (integers).
+    magnitude : {"plain", "inverted", "negated"}
+        What becomes of the bits below the sign where the sign is 1.
     lengths : ndarray of int64, shape (classes,)
         Bits of the codewords, 1 to 15, never falling.
     tails : ndarray of int64, same shape
@@ -58,13 +60,15 @@ class PrefixCode:
     """
 
     n_w: int
-    folded: bool
+    magnitude: str
     lengths: Classes
     tails: Classes
     prefixes: Classes
 
     def __post_init__(self) -> None:
         lengths, tails, prefixes = self.lengths, self.tails, self.prefixes
+        if self.magnitude not in MAGNITUDES:
+            raise InputError(f"the magnitude must be one of {', '.join(MAGNITUDES)}, not {self.magnitude!r}")
         if not lengths.shape == tails.shape == prefixes.shape or lengths.ndim != 1:
             raise InputError("every class must have one length, one tail and one prefix")
         if not lengths.size:
@@ -117,7 +121,16 @@ class PrefixCode:
         whole = words.astype(np.int64)
         sign = whole >> (self.n_w - 1)
         magnitude = whole & low
-        return (magnitude ^ (low * sign) if self.folded else magnitude), sign
+        return self._turned(magnitude, sign), sign
+
+    def _turned(self, magnitude: NDArray[np.int64], sign: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Map the bits below the sign to the magnitude, or back: each map is its own inverse."""
+        low = np.int64((1 << (self.n_w - 1)) - 1)
+        if self.magnitude == "inverted":
+            return magnitude ^ (low * sign)
+        if self.magnitude == "negated":
+            return np.where(sign == 1, -magnitude & low, magnitude)
+        return magnitude
 
     def rank_of(self, words: Words) -> NDArray[np.int64]:
         """Return the class of each word, -1 where it has none."""
@@ -157,9 +170,7 @@ class PrefixCode:
         beyond = code >= self.first_codes[-1] + (1 << (self.depth - int(self.lengths[-1])))
         tails = np.maximum(self.tails[at], 0)
         magnitude = self.prefixes[at] << tails | bits & ((1 << tails) - 1)
-        if self.folded:
-            magnitude ^= ((1 << (self.n_w - 1)) - 1) * sign
-        whole = sign << (self.n_w - 1) | magnitude
+        whole = sign << (self.n_w - 1) | self._turned(magnitude, sign)
         return np.where((self.tails[at] < 0) | beyond, 0, whole).astype(word)
 
     def care_groups(self, rank: NDArray[np.int64]) -> list[tuple[int, int, NDArray[np.bool_]]]:
@@ -259,7 +270,7 @@ def _best_classes(
     return np.array(tails, np.int64), np.array(prefixes, np.int64), np.array(sizes, np.int64)
 
 
-def make_prefix_codes(words: Words, n_w: int, *, folded: bool, patch_bits: float) -> list[PrefixCode]:
+def make_prefix_codes(words: Words, n_w: int, *, magnitude: str, patch_bits: float) -> list[PrefixCode]:
     """Make codes of small total for these words, one for each useful limit of the codewords' length.
 
     Parameters
@@ -267,8 +278,7 @@ def make_prefix_codes(words: Words, n_w: int, *, folded: bool, patch_bits: float
     words : ndarray of unsigned words, shape (n,)
         What is to be stored, zeros among them.
     n_w : int
-    folded : bool
-        Whether they are integers.
+    magnitude : {"plain", "inverted", "negated"}
     patch_bits : float
         What a word without a codeword costs.
 
@@ -278,7 +288,7 @@ def make_prefix_codes(words: Words, n_w: int, *, folded: bool, patch_bits: float
         Shorter limits first; the one without classes if there is no word.
     """
     nothing = np.zeros(0, np.int64)
-    blank = PrefixCode(n_w, folded, nothing, nothing, nothing)
+    blank = PrefixCode(n_w, magnitude, nothing, nothing, nothing)
     if words.size == 0:
         return [blank]
     zeros = int((words == 0).sum())
@@ -334,6 +344,6 @@ def _limited_codes(
             break
         by_length = np.lexsort((prefixes << np.maximum(tails, 0), lengths))
         codes.append(
-            PrefixCode(blank.n_w, blank.folded, lengths[by_length], tails[by_length], prefixes[by_length])
+            PrefixCode(blank.n_w, blank.magnitude, lengths[by_length], tails[by_length], prefixes[by_length])
         )
     return codes

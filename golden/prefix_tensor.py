@@ -26,7 +26,7 @@ from xorweave.golden.errors import InputError
 from xorweave.golden.interleaver import Interleaver
 from xorweave.golden.number_format import NumberFormat, Words
 from xorweave.golden.plan import choose_plan, correction_cost
-from xorweave.golden.prefix_code import PrefixCode, make_prefix_codes
+from xorweave.golden.prefix_code import MAGNITUDES, PrefixCode, make_prefix_codes
 from xorweave.golden.queue_model import forecast
 from xorweave.golden.shaped_mask import ShapedMaskCode
 from xorweave.golden.shaped_mask_encoder import encode_mask
@@ -37,6 +37,8 @@ ZERO_BITS = 2  # of the zero's codeword, before it is known how many false ones 
 _WIDTHS = range(12, 41, 2)  # encoded bits a block of the densest group, tried
 _MAX_N_OUT = 4096
 _TAPS = 4
+_ADDER = 0.01  # what negated magnitudes must save to be worth an adder a weight
+_BOOKS = 5  # code books for which all rates are judged
 _DENSEST = 0.36  # beyond it a shaped mask costs as much as a bitmap
 
 
@@ -176,12 +178,28 @@ def _choose_book(
     n, n_w = truth.size, number_format.n_w
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
     stored = truth[under]
+    candidates: list[tuple[float, int, PrefixCode]] = []
+    magnitudes = ("plain",) if number_format.is_float else ("inverted", "negated")
+    books = (
+        book
+        for magnitude in magnitudes
+        for book in make_prefix_codes(stored, n_w, magnitude=magnitude, patch_bits=patch_bits)
+    )
+    for book in books:
+        rank = book.rank_of(stored)
+        per_class = np.bincount(rank[rank >= 0], minlength=book.lengths.size)
+        told = per_class @ (book.lengths + book.tails + 1) + patch_bits * int(
+            ((rank < 0) & (stored != 0)).sum()
+        )
+        told *= 1 + _ADDER * (book.magnitude == "negated")
+        candidates.append((float(told) + table_bits(book), len(candidates), book))
     best: tuple[float, PrefixCode, int, list[int]] | None = None
-    for book in make_prefix_codes(stored, n_w, folded=not number_format.is_float, patch_bits=patch_bits):
+    for _, _, book in sorted(candidates)[:_BOOKS]:
         rank = np.full(n, -1, np.int64)
         rank[under] = book.rank_of(stored)
         cost, n_out, widths = _choose_rates(book.care_groups(rank), n, n_w, max_k)
         cost += table_bits(book) + patch_bits * int((under & (rank < 0) & (truth != 0)).sum())
+        cost *= 1 + _ADDER * (book.magnitude == "negated")
         if best is None or cost < best[0]:
             best = (cost, book, n_out, widths)
     assert best is not None
@@ -305,7 +323,7 @@ _MASK_FIELDS = (("n_in", 11), ("n_out", 15), ("parities", 4), ("window", 7), ("t
 
 def _write_book(writer: BitWriter, book: PrefixCode) -> int:
     """Append the classes: length of the codeword, tail + 1, prefix."""
-    bits = writer.field(book.lengths.size, 16) + writer.field(int(book.folded), 1)
+    bits = writer.field(book.lengths.size, 16) + writer.field(MAGNITUDES.index(book.magnitude), 2)
     for length, tail, prefix in zip(book.lengths, book.tails, book.prefixes, strict=True):
         bits += writer.field(int(length), _LENGTH_FIELD) + writer.field(int(tail) + 1, _TAIL_FIELD)
         if tail >= 0:
@@ -315,7 +333,9 @@ def _write_book(writer: BitWriter, book: PrefixCode) -> int:
 
 def _read_book(reader: BitReader, n_w: int) -> PrefixCode:
     classes = reader.field(16)
-    folded = bool(reader.field(1))
+    magnitude = reader.field(2)
+    if magnitude >= len(MAGNITUDES):
+        raise InputError(f"the magnitude must be numbered 0 to {len(MAGNITUDES) - 1}, not {magnitude}")
     rows = []
     for _ in range(classes):
         length, tail = reader.field(_LENGTH_FIELD), reader.field(_TAIL_FIELD) - 1
@@ -323,7 +343,7 @@ def _read_book(reader: BitReader, n_w: int) -> PrefixCode:
             raise InputError(f"the tail of a class must be at most {n_w - 1} bits, not {tail}")
         rows.append((length, tail, reader.field(n_w - 1 - tail) if tail >= 0 else 0))
     table = np.array(rows, np.int64).reshape(classes, 3)
-    return PrefixCode(n_w, folded, table[:, 0], table[:, 1], table[:, 2])
+    return PrefixCode(n_w, MAGNITUDES[magnitude], table[:, 0], table[:, 1], table[:, 2])
 
 
 def table_bits(book: PrefixCode) -> int:

@@ -169,7 +169,11 @@ class CsrEngine(wiring.Component):
         for lane in range(lanes):
             m.d.comb += getattr(self, f"item{lane}_tready").eq(served[lane])
         # bit k of every lane's column, as a vector
-        bits = [Cat(column[k] for column in columns) for k in range(config.column_bits)]
+        bits: list[Value] = []
+        for k in range(config.column_bits):
+            vector = Signal(lanes, name=f"column_bit{k}")
+            m.d.comb += vector.eq(Cat(column[k] for column in columns))
+            bits.append(vector)
 
         found = self._banks(m, loading, asks, bits, served)
 

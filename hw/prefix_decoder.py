@@ -22,7 +22,8 @@ class PrefixWord(wiring.Component):
 
     Every weight is decoded by itself: planes behind the end of its codeword are don't-cares, so nothing is passed
     from one weight to the next, as it is where codewords follow each other in one stream. The class says which bits
-    of the magnitude it fixes, and which come from the tail as they are: no shifter, no adder.
+    of the magnitude it fixes, and which come from the tail as they are: no shifter, and an adder for negated
+    magnitudes only.
 
     Parameters
     ----------
@@ -68,7 +69,11 @@ class PrefixWord(wiring.Component):
         m.d.comb += magnitude.eq(fixed | (tail & raw))
         negative = Signal()
         m.d.comb += negative.eq(sign & some)
-        turned = magnitude ^ negative.replicate(book.n_w - 1) if book.folded else magnitude
+        turned = Signal(book.n_w - 1)
+        m.d.comb += turned.eq(magnitude)
+        if book.magnitude != "plain":
+            with m.If(negative):
+                m.d.comb += turned.eq(~magnitude if book.magnitude == "inverted" else -magnitude)
         m.d.comb += self.word.eq(Cat(turned, negative))
         return m
 

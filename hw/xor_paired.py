@@ -58,15 +58,15 @@ def shared_network(
 ) -> XorNetwork:
     """Make the network of any code with its common sums made once.
 
-    A paired code brings a network of its own, which is searched for a better one only if `effort` or `depth_limit`
-    ask for it; every other code gets what `optimize` finds on its matrix.
+    A paired code or a graph code brings a network of its own, which is searched for a better one only if `effort` or
+    `depth_limit` ask for it; every other code gets what `optimize` finds on its matrix.
 
     Raises
     ------
     InputError
         As in `optimize`.
     """
-    if code.family != "paired":
+    if code.family not in STRUCTURES:
         return optimize(code.generator, effort=effort, depth_limit=depth_limit, seed=seed)
     own = paired_network(code)
     if not effort and (depth_limit is None or own.depth <= depth_limit):

@@ -283,5 +283,6 @@ def simulate_csr(
         cols=weights.shape[1], lanes=lanes, dtype=dtype, batch=vectors.shape[0], banks=banks,
         load_words=load_words, result_words=result_words,
     )  # fmt: skip
-    simulator = CsrSimulator(config, folder, fast=int(mask.sum()) > 1 << 14)
+    # compiling for speed takes longer than many a run
+    simulator = CsrSimulator(config, folder, fast=int(mask.sum()) * config.banks > 1 << 26)
     return simulator.run(weights, mask, vectors, stalls=stalls, seed=seed)

@@ -306,8 +306,8 @@ class StreamModel:
             if done.returncode:
                 raise RuntimeError(f"{command[0]} could not compile: {(done.stdout + done.stderr)[-1000:]}")
             if command is verilate:
-                lend_objects(folder / "obj")
-        keep_objects(folder / "obj")
+                lend_objects(folder / "obj", vpi=False)
+        keep_objects(folder / "obj", vpi=False)
         mark.write_text(key)
 
     @staticmethod

@@ -49,12 +49,12 @@ def compile_model(sources: Sequence[Path], top: str, folder: Path, *, waves: boo
                 said = " ".join(line.strip() for line in log.readlines()[-4:])
                 raise RuntimeError(f"{command[0]} could not compile {top}: {said}")
             if command is verilate:
-                lend_objects(folder, waves)
-    keep_objects(folder, waves)
+                lend_objects(folder, waves=waves)
+    keep_objects(folder, waves=waves)
 
 
 @cache
-def _folder(waves: bool) -> Path:
+def _folder(waves: bool, vpi: bool) -> Path:
     """Return where the objects are kept: a folder for each version of everything that shapes them."""
     compiler = shutil.which("c++") or "c++"
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
@@ -64,21 +64,22 @@ def _folder(waves: bool) -> Path:
         str(waves),
         version,
         platform.machine(),
+        *([] if vpi else ["without VPI"]),
     ]
     key = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return root / "xorweave" / f"verilator-{key}"
 
 
-def lend_objects(build: Path, waves: bool = False) -> None:
+def lend_objects(build: Path, *, waves: bool = False, vpi: bool = True) -> None:
     """Copy the kept objects into a build folder; make then takes them for its own."""
-    for kept in _folder(waves).glob("verilated*.o"):
+    for kept in _folder(waves, vpi).glob("verilated*.o"):
         shutil.copyfile(kept, build / kept.name)
 
 
-def keep_objects(build: Path, waves: bool = False) -> None:
+def keep_objects(build: Path, *, waves: bool = False, vpi: bool = True) -> None:
     """Keep the objects of a finished build; where nothing can be kept, the next build is slower, no more."""
-    folder = _folder(waves)
+    folder = _folder(waves, vpi)
     if folder.exists():
         return
     try:

@@ -92,7 +92,7 @@ def count_netlist(path: Path, top: str, library: Library) -> NetlistCount:
                 stack.pop()
                 continue
             before = {driver[bit] for bit in sources[name] if bit in driver}
-            waiting = before - level.keys()
+            waiting = {other for other in before if other not in level}  # a set minus keys copies all keys
             if waiting:
                 if name in on_path:
                     raise InputError("the netlist must be free of combinational rings")

@@ -68,17 +68,26 @@ def drawn_words(n_w: int, kind: str, seed: int) -> np.ndarray:
 
 
 @given(
-    st.sampled_from([(4, "integer"), (8, "integer"), (16, "integer"), (16, "float"), (32, "float")]),
+    st.sampled_from(
+        [
+            (4, "inverted"),
+            (8, "inverted"),
+            (8, "negated"),
+            (16, "negated"),
+            (16, "plain"),
+            (32, "plain"),
+        ]
+    ),
     st.floats(8, 60),
     st.integers(0, 1000),
 )
 def test_words_come_back_whatever_their_dont_cares_are(
     form: tuple[int, str], patch_bits: float, seed: int
 ) -> None:
-    n_w, kind = form
-    words = drawn_words(n_w, kind, seed)
+    n_w, magnitude = form
+    words = drawn_words(n_w, "float" if magnitude == "plain" else "integer", seed)
     random = np.random.default_rng(seed)
-    for book in make_prefix_codes(words, n_w, folded=kind == "integer", patch_bits=patch_bits):
+    for book in make_prefix_codes(words, n_w, magnitude=magnitude, patch_bits=patch_bits):
         planes, rank = book.bits_of(words)
         if not book.lengths.size:  # patches cost less than any class
             assert (rank < 0).all()
@@ -104,7 +113,7 @@ def test_classes_cost_about_the_entropy_of_the_words() -> None:
     counts = np.bincount(levels)
     least = huffman_total(counts[counts > 0].tolist()) / levels.size
     totals = []
-    for book in make_prefix_codes(levels, 8, folded=True, patch_bits=20):
+    for book in make_prefix_codes(levels, 8, magnitude="inverted", patch_bits=20):
         rank = book.rank_of(levels)
         assert book.lengths.size < 30
         taken = np.where(rank >= 0, book.lengths[rank] + 1 + book.tails[rank], 20)
@@ -112,8 +121,19 @@ def test_classes_cost_about_the_entropy_of_the_words() -> None:
     assert least < min(totals) < least + 0.1
 
 
+def test_every_word_of_eight_bits_has_one_magnitude_and_sign() -> None:
+    """The least integer, which has no negative, shares its magnitude with no other word but 0, a class of its own."""
+    words = np.arange(256, dtype=np.uint8)
+    for magnitude in ("plain", "inverted", "negated"):
+        book = PrefixCode(8, magnitude, np.array([1, 1]), np.array([-1, 7]), np.array([0, 0]))
+        planes, rank = book.bits_of(words)
+        assert rank.tolist() == [0] + [1] * 255
+        assert np.unique(planes[1:]).size == 255
+        assert np.array_equal(book.words_of(planes, words.dtype), words)
+
+
 def test_no_codeword_begins_another() -> None:
-    book = make_prefix_codes(drawn_words(8, "integer", 3), 8, folded=True, patch_bits=20)[-1]
+    book = make_prefix_codes(drawn_words(8, "integer", 3), 8, magnitude="inverted", patch_bits=20)[-1]
     texts = [
         format(code, f"0{book.depth}b")[:length]
         for code, length in zip(book.first_codes, book.lengths, strict=True)
@@ -123,9 +143,9 @@ def test_no_codeword_begins_another() -> None:
 
 
 def test_without_words_there_are_no_classes() -> None:
-    (book,) = make_prefix_codes(np.zeros(0, np.uint8), 8, folded=True, patch_bits=20)
+    (book,) = make_prefix_codes(np.zeros(0, np.uint8), 8, magnitude="inverted", patch_bits=20)
     assert book.planes == 0 and not book.care_groups(np.zeros(0, np.int64))
-    (book, *_) = make_prefix_codes(np.zeros(5, np.uint8), 8, folded=True, patch_bits=20)
+    (book, *_) = make_prefix_codes(np.zeros(5, np.uint8), 8, magnitude="inverted", patch_bits=20)
     assert book.tails.tolist() == [-1] and book.words_of(
         np.zeros(2, np.uint64), np.dtype(np.uint8)
     ).tolist() == [0, 0]
@@ -149,4 +169,4 @@ def test_books_that_are_none_are_refused(
     lengths: list[int], tails: list[int], prefixes: list[int], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        PrefixCode(8, True, np.array(lengths), np.array(tails), np.array(prefixes))
+        PrefixCode(8, "inverted", np.array(lengths), np.array(tails), np.array(prefixes))

@@ -16,17 +16,21 @@ from xorweave.hw.prefix_decoder import PrefixDecoder, PrefixWord, symbols_word
 from xorweave.hw.verilog import amaranth_verilog
 
 # classes of magnitudes 4 to 7, the word 0, 2 and 3, 1; one codeword stands for nothing
-SMALL = PrefixCode(4, True, np.array([1, 2, 4, 4]), np.array([2, -1, 1, 0]), np.array([1, 0, 1, 1]))
-FLOAT = PrefixCode(6, False, np.array([1, 2, 2]), np.array([3, 5 - 2, -1]), np.array([1, 2, 0]))
+SMALL = PrefixCode(4, "inverted", np.array([1, 2, 4, 4]), np.array([2, -1, 1, 0]), np.array([1, 0, 1, 1]))
+FLOAT = PrefixCode(6, "plain", np.array([1, 2, 2]), np.array([3, 5 - 2, -1]), np.array([1, 2, 0]))
 
 
-def normal_book() -> PrefixCode:
+def normal_book(magnitude: str) -> PrefixCode:
     drawn = np.round(np.random.default_rng(1).standard_normal(3000) * 30)
     words = np.clip(drawn, -127, 127).astype(np.int8).view(np.uint8)
-    return make_prefix_codes(words, 8, folded=True, patch_bits=20)[-1]
+    return make_prefix_codes(words, 8, magnitude=magnitude, patch_bits=20)[-1]
 
 
-@pytest.mark.parametrize("book", [SMALL, FLOAT, normal_book()], ids=["small", "float", "normal"])
+@pytest.mark.parametrize(
+    "book",
+    [SMALL, FLOAT, normal_book("inverted"), normal_book("negated")],
+    ids=["small", "float", "inverted", "negated"],
+)
 def test_every_value_of_the_planes_reads_as_in_the_golden_table(book: PrefixCode) -> None:
     dut = PrefixWord(book)
     every = np.arange(1 << book.planes, dtype=np.uint64)
@@ -83,7 +87,11 @@ def reference(book: PrefixCode, groups: list[tuple[int, Code]], flip: bool = Fal
                 magnitude = f"{book.n_w - 1 - int(tail)}'d{int(prefix)}"
                 if tail:
                     magnitude += f", c{r}[{int(tail) - 1}:0]"
-                ones = f"{{{book.n_w - 1}{{c{r}[{low}]}}}}" if book.folded else f"{book.n_w - 1}'d0"
+                ones = (
+                    f"{{{book.n_w - 1}{{c{r}[{low}]}}}}"
+                    if book.magnitude == "inverted"
+                    else f"{book.n_w - 1}'d0"
+                )
                 word = f"{{c{r}[{low}], {{{magnitude}}} ^ {ones}}}"
             text = f"({same}) ? {word} : {text}"
         lines.append(

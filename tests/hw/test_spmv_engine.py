@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from amaranth.hdl import Fragment
 
 from xorweave.golden.code import Code
 from xorweave.golden.errors import InputError
@@ -46,11 +47,14 @@ def test_sizes_are_checked() -> None:
 def test_ports_and_memories() -> None:
     config = _config(batch=3)
     engine = SpmvEngine(config)
+    Fragment.get(engine, None)
     names = set(engine.signature.members)
     assert {"s_axis_tdata", "s_axis_mask_tdata", "s_axis_x_tdata", "m_axis_tdata"} <= names
     assert not any(name.startswith("trace") for name in names)
     assert len(engine.m_axis_tdata) == 2 * 3 * 32 and len(engine.s_axis_x_tdata) == 2 * 3 * 8
-    assert "trace_sums" in SpmvEngine(replace(config, trace=True)).signature.members
+    traced = SpmvEngine(replace(config, trace=True))
+    Fragment.get(traced, None)
+    assert "trace_sums" in traced.signature.members
     assert config.memory_bits == {
         "activations": 3 * 3 * 8,
         "accumulators": 4 * 2 * 3 * 32,

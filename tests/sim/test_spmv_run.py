@@ -14,9 +14,10 @@ from xorweave.golden.errors import InputError
 from xorweave.golden.lane_code import LaneTensor, encode_on_lanes, encode_planned, rank_lane_plans
 from xorweave.golden.lane_layout import LaneLayout
 from xorweave.golden.number_format import number_format
+from xorweave.golden.spmv_trace import trace_spmv
 from xorweave.hw import spmv_engine
 from xorweave.hw.activation_ring import ActivationRing
-from xorweave.sim.spmv_run import SpmvSimulator, engine_config, simulate_spmv
+from xorweave.sim.spmv_run import SpmvSimulator, cycle_model, engine_config, simulate_spmv
 
 INT8 = number_format("int8")
 
@@ -37,7 +38,8 @@ def test_two_passes_batch_and_every_mask_in_the_same_cycles(tmp_path: Path) -> N
     weights, mask, vectors = _random(shape, 0.35, 2, 0)
     layout = LaneLayout.fitting(*shape, lanes, interleave=4)
     assert layout.passes == 2 and layout.padded_rows - shape[0] > 0
-    plan = rank_lane_plans(mask, layout, 8, max_k=24)[1]
+    plan = rank_lane_plans(mask, layout, 8, max_k=24)[0]
+    assert plan.code.family == "paired" and plan.layout.lead > 0
     first = encode_planned(weights, INT8, mask, plan)
     config = engine_config(first, batch=2, load_words=3, result_words=2, inversion=None)
     simulator = SpmvSimulator(config, tmp_path)
@@ -45,8 +47,7 @@ def test_two_passes_batch_and_every_mask_in_the_same_cycles(tmp_path: Path) -> N
     for seed in range(3):
         weights, mask, vectors = _random(shape, (0.35, 0.1, 0.0)[seed], 2, seed)
         matrix = encode_planned(weights, INT8, mask, plan)
-        if matrix.tensor.patches.positions.size:
-            continue
+        assert matrix.tensor.patches.positions.size == 0
         free = simulator.run(matrix, vectors)
         assert free.mismatches == 0 and free.stall_cycles == 0
         assert np.array_equal(free.results, _product(weights, mask, vectors))
@@ -61,6 +62,25 @@ def test_two_passes_batch_and_every_mask_in_the_same_cycles(tmp_path: Path) -> N
         run = simulator.run(matrix, vectors, bytes_per_cycle=width)
         assert run.mismatches == 0
         assert run.cycles == run.model_cycles
+
+    # two products one after the other: the second vector is loaded while the first results leave
+    other = np.roll(vectors, 5, axis=1)
+    given = [simulator.stimulus(matrix, x) for x in (vectors, other)]
+    wanted = [simulator.expected(trace_spmv(matrix, x)) for x in (vectors, other)]
+
+    def joined(parts: list[dict[str, list[np.ndarray]]]) -> dict[str, list[np.ndarray]]:
+        both = {name: zip(parts[0][name], parts[1][name], strict=True) for name in parts[0]}
+        return {name: [np.concatenate(pins) for pins in pairs] for name, pairs in both.items()}
+
+    for stalls in (0, 30):
+        held = {"inversion": matrix.tensor.inversion}
+        result = simulator.model.run(
+            joined(given), joined(wanted), stalls=stalls, seed=1, most_cycles=10_000, held=held
+        )
+        assert result.mismatches == 0
+        if not stalls:
+            model = cycle_model(config)
+            assert result.cycles == model.cycles + matrix.layout.blocks + model.load_beats
 
 
 def test_corrections_single_rows_and_more_lanes_than_columns(tmp_path: Path) -> None:

@@ -130,24 +130,24 @@ def codecs(
             tables[name] = rows + bounds(tensor)
     gates = GateTable.stored()
     total = records(total_rows(tensors, tables), gates)
-    found = [
-        {**tensor_head(name, tensor), "codecs": records(tables[name], gates)}
-        for name, tensor in tensors.items()
+    shown = [
+        {**tensor_head(name, pruned), "codecs": records(tables[name], gates)}
+        for name, pruned in tensors.items()
     ]
     if csv_file is not None:
-        write_whole(csv_file, csv_text(found))
+        write_whole(csv_file, csv_text(shown))
     if page_file is not None:
-        write_whole(page_file, page(src.name, found, total, gates))
+        write_whole(page_file, page(src.name, shown, total, gates))
     if as_json:
-        made = {"setting": gates.setting, "command": gates.command, "tools": gates.tools}
-        print_json({"tensors": found, "total": total, "decoder_gates": made})
+        provenance = {"setting": gates.setting, "command": gates.command, "tools": gates.tools}
+        print_json({"tensors": shown, "total": total, "decoder_gates": provenance})
         return
-    for tensor in found:
-        shape = "x".join(map(str, tensor["shape"]))
-        heading = f"{tensor['name']} {shape} {tensor['dtype']}, S = {tensor['sparsity']:.3f}"
-        print_table(heading, _COLUMNS, [_line(record) for record in tensor["codecs"]])
-    if len(found) > 1:
-        print_table(f"all {len(found)} tensors", _COLUMNS, [_line(record) for record in total])
-    formats = [record for record in found[0]["codecs"] if not record["codec"].startswith("bound")]
+    for table in shown:
+        shape = "x".join(map(str, table["shape"]))
+        heading = f"{table['name']} {shape} {table['dtype']}, S = {table['sparsity']:.3f}"
+        print_table(heading, _COLUMNS, [_line(record) for record in table["codecs"]])
+    if len(shown) > 1:
+        print_table(f"all {len(shown)} tensors", _COLUMNS, [_line(record) for record in total])
+    formats = [record for record in shown[0]["codecs"] if not record["codec"].startswith("bound")]
     print_table("how each decodes", _DECODING, [_decoding(record) for record in formats])
     typer.echo(f"GE/weight: {gates.setting}; made by {gates.command}.")

@@ -1,0 +1,209 @@
+"""A matrix encoded for GPUs: every block of the code is a lane, a tile of lanes is what one instruction multiplies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.code import Code
+from xorweave.golden.errors import InputError
+from xorweave.golden.number_format import NumberFormat, number_format
+from xorweave.golden.queue_model import forecast
+from xorweave.golden.spmv.tiles import THREADS, TILE_ROWS, TileLayout, TileOrder, fitting_run, layouts
+from xorweave.golden.stream import EncodedTensor
+from xorweave.golden.tensor_codec import default_segment_blocks, encode_tensor
+
+PATCH_BITS = 96  # row, column and value
+_PATCH_COST = PATCH_BITS + 2 * 256  # two scattered accesses, of a sector of 32 bytes each
+_SAMPLE = 1 << 20
+_OUTPUTS = range(4, 49)  # tiles of a group
+_WINDOW = 128  # registers of a thread that hold symbols
+_GROUPS = 512  # four warps for each multiprocessor of a large GPU, where the matrix has so many tiles
+_RUN = 4  # sums are put away after each run, which costs about what decoding half a tile costs
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TiledMatrix:
+    """An encoded matrix, ready for the GPU's kernels.
+
+    Attributes
+    ----------
+    order : TileOrder
+    encoded : EncodedTensor
+        The stream of the arranged weights, shape (lanes, n_out): an ordinary one, lane l is its block l.
+    segment_groups : int
+        Groups from one start of the stream to the next.
+    symbols : ndarray of uint32, shape (groups, n_in, registers / 4, 32, 4)
+        Symbol bit b of all planes, as registers of the 32 threads, four at a time.
+    mask : ndarray of uint32, shape (groups, n_out, 32, lanes of a thread / 32)
+        Bits as `TileLayout.mask_bits` says, without the weights that decode wrongly.
+    patch_rows, patch_columns : ndarray of int32, shape (p,)
+        Where a decoded weight is wrong, and left out by the mask.
+    patch_values : ndarray, shape (p,), of the matrix's dtype
+        What the weight is.
+    """
+
+    order: TileOrder
+    encoded: EncodedTensor
+    segment_groups: int
+    symbols: NDArray[np.uint32]
+    mask: NDArray[np.uint32]
+    patch_rows: NDArray[np.int32]
+    patch_columns: NDArray[np.int32]
+    patch_values: NDArray
+
+    @property
+    def code(self) -> Code:
+        return self.encoded.code
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that one product reads of the matrix: payload, mask, and 12 a patch."""
+        return int(self.symbols.nbytes + self.mask.nbytes + PATCH_BITS // 8 * self.patch_rows.size)
+
+
+def choose_tile_code(
+    mask: NDArray[np.bool_], number_format: NumberFormat, *, max_k: int = 128, seed: int = 0
+) -> tuple[Code, TileOrder]:
+    """Choose a chain of two taps an output and the order of tiles that go with it.
+
+    The fewest expected bits, payload, mask and patches, among codes whose window fits a thread's registers and whose
+    groups are short enough to leave a large GPU enough of them.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (rows, columns)
+    number_format : NumberFormat
+        INT8, INT4 or FP16.
+    max_k : int
+        The constraint length may not exceed it.
+    """
+    rows, columns = mask.shape
+    density = max(int(np.count_nonzero(mask)), 1) / mask.size
+    best: tuple[float, int, int, TileOrder] | None = None
+    sampled = min(rows, max(TILE_ROWS, _SAMPLE // columns // TILE_ROWS * TILE_ROWS))
+    for layout in layouts(number_format):
+        across = -(-columns // layout.tile_columns)
+        longest = max(_OUTPUTS[0], -(-rows // TILE_ROWS) * across // _GROUPS)
+        widest = min(_WINDOW // (2 * layout.registers), max_k)
+        for n_out in _OUTPUTS:
+            run = fitting_run(columns, n_out, layout)
+            if n_out > longest or (run < min(_RUN, across) and n_out % _RUN):
+                continue
+            low = max(1, round(n_out * density))
+            widths = [n for n in range(low, low + 3) if n <= min(n_out, widest)]
+            if not widths:
+                continue
+            counts = (
+                TileOrder(sampled, columns, n_out, run, layout)
+                .arrange(mask[:sampled])
+                .sum(axis=1, dtype=np.int64)
+            )
+            order = TileOrder(rows, columns, n_out, run, layout)
+            for n_in in widths:
+                # a chain of two taps needs about 1.6 times the window of the uniform code that `forecast` knows
+                window = max(0, round((_history(n_in, layout, max_k) + 1) / 1.6) - 1)
+                dependent = forecast(counts, n_in, window).dependent * rows / sampled
+                cost = float(order.lanes) * (n_in * number_format.n_w + n_out) + _PATCH_COST * dependent
+                if best is None or cost < best[0]:
+                    best = (cost, n_in, n_out, order)
+    assert best is not None  # the shortest group fits any density
+    _cost, n_in, n_out, order = best
+    n_s = _history(n_in, order.layout, max_k)
+    taps = min(2, n_in * (n_s + 1))
+    return Code.from_family("chain", n_in=n_in, n_out=n_out, n_s=n_s, taps=taps, seed=seed), order
+
+
+def _history(n_in: int, layout: TileLayout, max_k: int) -> int:
+    return max(0, min(layout.registers, max_k // n_in - 1))
+
+
+def tile_matrix(
+    matrix: NDArray,
+    dtype: Literal["int8", "int4", "fp16"] = "int8",
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    code: Code | None = None,
+    max_k: int = 128,
+    seed: int = 0,
+    segment_groups: int | None = None,
+    jobs: int = 1,
+) -> TiledMatrix:
+    """Encode a matrix and lay its stream out in tiles.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (rows, columns), of the dtype's storage
+    mask : ndarray of bool, same shape, optional
+        True = kept; by default what is not zero in every bit.
+    code : Code, optional
+        By default the one of `choose_tile_code`; at most as many earlier symbols as the layout has registers.
+    segment_groups : int, optional
+        Groups from one start of the stream to the next; by default as many as the encoder's memory allows.
+
+    Raises
+    ------
+    InputError
+        The matrix has not two dimensions, does not fit the dtype, or the code looks further back.
+    """
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise InputError(f"the matrix must have two dimensions, none of them 0, not shape {matrix.shape}")
+    fmt = number_format(dtype)
+    widest = layouts(fmt)[-1]
+    rows, columns = matrix.shape
+    kept = fmt.to_words(matrix) != 0 if mask is None else mask
+    if code is None:
+        code, order = choose_tile_code(kept, fmt, max_k=max_k, seed=seed)
+    else:
+        order = TileOrder(rows, columns, code.n_out, fitting_run(columns, code.n_out, widest), widest)
+    if code.n_s > order.layout.registers:
+        raise InputError(
+            f"n_s must be at most {order.layout.registers}, the registers of a thread, not {code.n_s}"
+        )
+    if segment_groups is None:
+        blocks = default_segment_blocks(code, order.lanes * code.n_out)
+        segment_groups = max(1, blocks // order.tile_lanes)
+    encoded = encode_tensor(
+        order.arrange(matrix),
+        fmt,
+        code,
+        mask=order.arrange(kept),
+        encoder="elimination",  # `auto` would take minutes for short windows
+        segment_blocks=segment_groups * order.tile_lanes,
+        jobs=jobs,
+    )
+    patch_rows, patch_columns = order.locate(encoded.patches.positions)
+    right = encoded.mask.copy()
+    right[encoded.patches.positions] = False
+    return TiledMatrix(
+        order=order,
+        encoded=encoded,
+        segment_groups=segment_groups,
+        symbols=_tile_symbols(encoded, order),
+        mask=_tile_mask(right.reshape(order.lanes, code.n_out), order),
+        patch_rows=patch_rows.astype(np.int32),
+        patch_columns=patch_columns.astype(np.int32),
+        patch_values=np.ascontiguousarray(matrix[patch_rows, patch_columns]),
+    )
+
+
+def _tile_symbols(encoded: EncodedTensor, order: TileOrder) -> NDArray[np.uint32]:
+    layout, n_in = order.layout, encoded.code.n_in
+    lanes = encoded.symbols.reshape(order.groups, THREADS, layout.packed, layout.registers, n_in)
+    registers = np.zeros((order.groups, THREADS, layout.registers, n_in), np.uint32)
+    for lane in range(layout.packed):
+        registers |= lanes[:, :, lane].astype(np.uint32) << np.uint32(layout.n_w * lane)
+    fours = registers.reshape(order.groups, THREADS, layout.registers // 4, 4, n_in)
+    return np.ascontiguousarray(fours.transpose(0, 4, 2, 1, 3))
+
+
+def _tile_mask(kept: NDArray[np.bool_], order: TileOrder) -> NDArray[np.uint32]:
+    """Lay out a mask in the order of the stream, shape (lanes, n_out)."""
+    layout = order.layout
+    lanes = kept.reshape(order.groups, THREADS, layout.thread_lanes, order.n_out).transpose(0, 3, 1, 2)
+    bits = np.empty(lanes.shape, bool)
+    bits[..., layout.mask_bits()] = lanes
+    return np.packbits(bits, axis=-1, bitorder="little").view("<u4")
