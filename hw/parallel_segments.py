@@ -11,6 +11,16 @@ from xorweave.hw.axis_decoder import AxisDecoder, DecoderConfig
 from xorweave.hw.layouts import correction_bits
 
 
+def check_segments(config: DecoderConfig, segments: int) -> None:
+    """Raise InputError unless decoders of this configuration can stand side by side, in step."""
+    if segments < 1:
+        raise InputError(f"the number of parallel segments must be at least 1, not {segments}")
+    if config.gap_bits or config.length_bits or config.inversion is None or config.rates or config.bounded:
+        raise InputError(
+            "parallel segments must have no gap-coded or bounded corrections, stream guard, inversion port or rates"
+        )
+
+
 class ParallelSegments(wiring.Component):
     """Parallel segments: L decoders side by side, each on a segment of its own, in step with each other.
 
@@ -36,18 +46,7 @@ class ParallelSegments(wiring.Component):
     """
 
     def __init__(self, config: DecoderConfig, segments: int) -> None:
-        if segments < 1:
-            raise InputError(f"the number of parallel segments must be at least 1, not {segments}")
-        if (
-            config.gap_bits
-            or config.length_bits
-            or config.inversion is None
-            or config.rates
-            or config.bounded
-        ):
-            raise InputError(
-                "parallel segments must have no gap-coded or bounded corrections, stream guard, inversion port or rates"
-            )
+        check_segments(config, segments)
         self.config, self.segments = config, segments
         code, n_w, patches = config.code, config.n_w, config.patches_per_block
         members: dict[str, wiring.Member] = {}

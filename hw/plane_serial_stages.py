@@ -12,6 +12,23 @@ from xorweave.hw.layouts import correction_bits, dense_corrections, patch_bits, 
 from xorweave.hw.plane_serial import PlaneSerialDecoder
 
 
+def check_plane_serial(config: DecoderConfig) -> None:
+    """Raise InputError unless a plane-serial decoder can be made of this configuration."""
+    plain = DecoderConfig(code=config.code, n_w=config.n_w)
+    refused = [
+        name
+        for name in (
+            *("gap_bits", "bounded", "length_bits", "constant_planes", "rates", "transform"),
+            *("input_register", "max_depth", "output_register", "skid_buffers"),
+        )
+        if getattr(config, name) != getattr(plain, name)
+    ]
+    if config.inversion is None:
+        refused.append("inversion port")
+    if refused:
+        raise InputError(f"a plane-serial decoder must be without {', '.join(refused)}")
+
+
 class PlaneSerialStages(wiring.Component):
     """Plane-serial decoder with AXI4-Stream ports: one plane of a block of weights a cycle, n_w cycles a block.
 
@@ -40,19 +57,7 @@ class PlaneSerialStages(wiring.Component):
     """
 
     def __init__(self, config: DecoderConfig) -> None:
-        plain = DecoderConfig(code=config.code, n_w=config.n_w)
-        refused = [
-            name
-            for name in (
-                *("gap_bits", "bounded", "length_bits", "constant_planes", "rates", "transform"),
-                *("input_register", "max_depth", "output_register", "skid_buffers"),
-            )
-            if getattr(config, name) != getattr(plain, name)
-        ]
-        if config.inversion is None:
-            refused.append("inversion port")
-        if refused:
-            raise InputError(f"a plane-serial decoder must be without {', '.join(refused)}")
+        check_plane_serial(config)
         self.config = config
         code, n_w, patches = config.code, config.n_w, config.patches_per_block
         self._streams = {"s_axis": code.n_in}

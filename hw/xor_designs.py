@@ -12,8 +12,8 @@ from xorweave.golden.stream import EncodedTensor
 from xorweave.hw.axis_decoder import AxisDecoder, DecoderConfig
 from xorweave.hw.baseline_vectors import beats
 from xorweave.hw.layouts import correction_bits, dense_corrections, position_bits
-from xorweave.hw.parallel_segments import ParallelSegments
-from xorweave.hw.plane_serial_stages import PlaneSerialStages
+from xorweave.hw.parallel_segments import ParallelSegments, check_segments
+from xorweave.hw.plane_serial_stages import PlaneSerialStages, check_plane_serial
 from xorweave.hw.stream_package import StreamDesign, StreamWords
 from xorweave.hw.vectors import Vectors, golden_vectors, required_patches
 
@@ -233,7 +233,7 @@ def plane_serial_design(
     code, n_w = config.code, config.n_w
     if tensor.code != code:
         raise InputError(f"the tensor must be encoded with {code.check_value}, not {tensor.code.check_value}")
-    component = PlaneSerialStages(config)
+    check_plane_serial(config)
     _check(config, tensor)
     vectors = _vectors(config, tensor, max_blocks)
 
@@ -252,7 +252,7 @@ def plane_serial_design(
 
     return StreamDesign(
         kind="plane-serial",
-        component=component,
+        component=PlaneSerialStages(config),
         header=_header(
             config,
             "Plane-serial fixed-to-fixed XOR decoder",
@@ -286,7 +286,7 @@ def segments_design(
     code, n_w = config.code, config.n_w
     if tensor.code != code:
         raise InputError(f"the tensor must be encoded with {code.check_value}, not {tensor.code.check_value}")
-    component = ParallelSegments(config, segments)
+    check_segments(config, segments)
     _check(config, tensor)
     vectors = _vectors(config, tensor, None)
     period = tensor.segment_blocks
@@ -295,6 +295,8 @@ def segments_design(
             f"without a mask stage the tensor must have a multiple of {segments} whole segments,"
             f" not {tensor.blocks} blocks in segments of {period}"
         )
+
+    component = ParallelSegments(config, segments)
 
     def row(words: Sequence[int], width: int, t: int, group: int, *, marks: bool = False) -> int:
         """Join what all segments of a group have at time t."""
