@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xorweave.golden.codecs.bit_fields import BitReader, BitWriter
 from xorweave.golden.codecs.codec import PrunedTensor
@@ -96,3 +100,29 @@ def test_a_stream_that_ends_early_is_refused() -> None:
 def test_the_mask_must_fit_the_weights() -> None:
     with pytest.raises(InputError, match=r"the mask must have the weights' shape \(4, 5\), not \(5, 4\)"):
         encode_prefix_tensor(np.ones((4, 5), np.int8), number_format("int8"), mask=np.ones((5, 4), bool))
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=4, unique=True))
+def test_a_damaged_stream_is_refused_or_reads_as_something(flipped: list[int]) -> None:
+    """Never another error than the one that says what is wrong."""
+    random = np.random.default_rng(4)
+    values = np.where(random.random((20, 40)) < 0.2, random.integers(-5, 6, (20, 40)), 0).astype(np.int8)
+    form = number_format("int8")
+    bits = np.unpackbits(np.frombuffer(_stream_of(values.tobytes()), np.uint8), bitorder="little")
+    for place in flipped:
+        bits[place % min(bits.size, 400 + 2 * bits.size // 3)] ^= 1
+    try:
+        back = decode_prefix_tensor(
+            read_prefix_tensor(BitReader(np.packbits(bits, bitorder="little").tobytes()), values.shape, form)
+        )
+    except InputError:
+        return
+    assert back.shape == values.shape and back.dtype == values.dtype
+
+
+@functools.cache
+def _stream_of(raw: bytes) -> bytes:
+    writer = BitWriter()
+    values = np.frombuffer(raw, np.int8).reshape(20, 40)
+    write_prefix_tensor(writer, encode_prefix_tensor(values, number_format("int8"), beam=64))
+    return writer.stream()
