@@ -22,6 +22,7 @@ from xorweave.commands.sparsity import sparsity
 from xorweave.commands.spmv import spmv
 from xorweave.commands.synth import synth
 from xorweave.golden.errors import InputError
+from xorweave.synth.yosys import ToolError
 
 app = typer.Typer(
     add_completion=False,
@@ -65,6 +66,10 @@ def main() -> None:
     except InputError as error:
         print(f"xorweave: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    except ToolError as error:
+        # a tool failed on input that was right: one line, but not the status of bad input
+        print(f"xorweave: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
     except (KeyboardInterrupt, typer.Abort):
         print("xorweave: interrupted", file=sys.stderr)
         sys.exit(130)

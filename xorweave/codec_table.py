@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -79,13 +77,6 @@ def tensor_head(name: str, tensor: PrunedTensor) -> Record:
 def records(rows: Sequence[Row], gates: GateTable) -> list[Record]:
     """Return the lines of a table, each with the gates of the format's decoder."""
     return [{**row.as_dict(), **gates.of(row.codec)} for row in rows]
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file; it appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8", newline="")
-    partial.replace(path)
 
 
 def csv_text(tensors: Sequence[Record]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,6 +16,7 @@ from xorweave import __version__
 from xorweave.demo_flow import Outcome
 from xorweave.golden.limits import care_bits_deviation, mask_entropy
 from xorweave.report_plots import care_bits_plot, errors_plot, gates_plot, memory_plot
+from xorweave.whole_file import write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +101,4 @@ def render_report(report: DemoReport) -> str:
 
 def write_report(path: Path, report: DemoReport) -> None:
     """Write the page; it appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(render_report(report), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, render_report(report))

@@ -23,6 +23,7 @@ from xorweave import __version__
 from xorweave.report_plots import GRID, STYLE, svg_text
 from xorweave.spmv_figure import Point
 from xorweave.spmv_flow import Layer, Row
+from xorweave.whole_file import write_whole
 
 
 def machine() -> dict[str, Any]:
@@ -66,9 +67,7 @@ def write_results(
             ("spmv.csv", csv_text(layers)),
             ("spmv.html", page),
         ):
-            partial = folder / f".{name}.{os.getpid()}.partial"
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(folder / name)
+            write_whole(folder / name, text)
     return record
 
 

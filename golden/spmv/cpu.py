@@ -121,7 +121,7 @@ class EncodedProduct:
 
     def _group(self, group: int, out: int, factors: NDArray[np.int64], sums: NDArray[np.int32]) -> None:
         scratch = aligned_zeros((_TILE,), np.uint64)
-        _run(
+        _run(  # type: ignore[call-arg]
             *self._addresses[group], scratch.ctypes.data, out,
             factors.ctypes.data, factors.shape[0], factors.strides[0], sums.ctypes.data, *sums.strides[:2],
         )  # fmt: skip

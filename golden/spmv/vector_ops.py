@@ -28,10 +28,10 @@ _BYTES = ir.VectorType(_I32, 2 * LINE)
 
 def has_byte_dot() -> bool:
     """Whether this processor multiplies and adds four bytes at once on 512-bit vectors (AVX-512 VNNI)."""
-    if (
-        config.CPU_NAME or config.CPU_FEATURES is not None
-    ):  # Numba compiles for another processor than this one
-        return "+avx512vnni" in (config.CPU_FEATURES or "")
+    # Numba may have been told to compile for another processor than this one
+    name, features = (getattr(config, setting) for setting in ("CPU_NAME", "CPU_FEATURES"))
+    if name or features is not None:
+        return "+avx512vnni" in (features or "")
     return bool(binding.get_host_cpu_features().get("avx512vnni"))
 
 

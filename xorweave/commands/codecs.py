@@ -15,14 +15,13 @@ from xorweave.codec_table import (
     page,
     records,
     tensor_head,
-    write_whole,
 )
 from xorweave.console import meter, percent, print_json, print_table
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import Row, all_codecs, bounds, measure, total_rows
 from xorweave.golden.errors import InputError
-from xorweave.golden.prepare import Preparation, is_encodable, prepare, synthetic_values
-from xorweave.golden.weight_files import read_masks, read_smtx, read_weights
+from xorweave.sources import read_prepared
+from xorweave.whole_file import write_whole
 
 
 def _number(value: float | None, digits: int = 3) -> str:
@@ -95,30 +94,13 @@ def codecs(
         if wanted is not None and not wanted.parent.is_dir():
             raise InputError(f"there is no folder {wanted.parent} to write into")
 
-    tensors: dict[str, PrunedTensor] = {}
-    if src.suffix.lower() == ".smtx":
-        if sparsity is not None or mask is not None:
-            raise InputError(
-                "an .smtx file is a mask already: --sparsity and --mask must not be given with it"
-            )
-        kept = read_smtx(src)
-        made, fmt = synthetic_values(kept, values or "uniform", dtype or "int8", seed)
-        tensors[src.stem] = PrunedTensor.from_values(made, fmt, kept)
-    else:
-        if values is not None:
-            raise InputError("--values must be given with an .smtx mask only")
-        read = {name: found for name, found in read_weights(src).items() if is_encodable(found)}
-        masks = read_masks(mask) if mask is not None else {}
-        if len(masks) == 1 and len(read) == 1:
-            masks = {next(iter(read)): next(iter(masks.values()))}
-        how = Preparation(dtype=dtype, sparsity=sparsity, prune=prune, seed=seed, masks=masks)
-        for name, found in read.items():
-            ready = prepare(name, found, how)
-            tensors[name] = PrunedTensor.from_values(ready.values, ready.number_format, ready.mask)
-    tensors = {name: tensor for name, tensor in tensors.items() if tensor.n}
-    if not tensors:
-        raise InputError(f"{src} must hold at least one tensor of two dimensions or more")
-
+    ready = read_prepared(
+        src, values=values, dtype=dtype, sparsity=sparsity, prune=prune, mask=mask, seed=seed
+    )
+    tensors = {
+        name: PrunedTensor.from_values(item.values, item.number_format, item.mask)
+        for name, item in ready.items()
+    }
     tables: dict[str, list[Row]] = {}
     with meter() as show:
         for name, tensor in tensors.items():

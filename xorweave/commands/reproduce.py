@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ import typer
 from xorweave.console import meter, percent, print_json, print_table
 from xorweave.golden.errors import InputError
 from xorweave.reproduction import Reproduced, real_masks, reproduce_mask, synthetic_masks
+from xorweave.whole_file import write_whole
 
 
 def reproduce(
@@ -40,7 +41,7 @@ def reproduce(
             with show.task(name) as advance:
                 rows.append(reproduce_mask(name, mask, dtype, values, seed, advance))
     if csv_file is not None:
-        _write_csv(csv_file, rows)
+        write_whole(csv_file, _csv_text(rows))
     if as_json:
         print_json({"dtype": dtype, "values": values, "seed": seed, "masks": [asdict(row) for row in rows]})
         return
@@ -72,13 +73,12 @@ def _print(title: str, rows: list[Reproduced], dtype: str) -> None:
     )  # fmt: skip
 
 
-def _write_csv(path: Path, rows: list[Reproduced]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        names = [name for name in asdict(rows[0]) if name != "efficiency"]
-        writer.writerow([*names, "efficiency_n_s_0", "efficiency_n_s_1", "efficiency_n_s_2"])
-        for row in rows:
-            record = asdict(row)
-            writer.writerow([*(record[name] for name in names), *row.efficiency])
-    partial.replace(path)
+def _csv_text(rows: list[Reproduced]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [name for name in asdict(rows[0]) if name != "efficiency"]
+    writer.writerow([*names, "efficiency_n_s_0", "efficiency_n_s_1", "efficiency_n_s_2"])
+    for row in rows:
+        record = asdict(row)
+        writer.writerow([*(record[name] for name in names), *row.efficiency])
+    return text.getvalue()
