@@ -30,7 +30,7 @@ class Deck:
 
     def draw(self, without: set[int]) -> int:
         """Return the next column that is not one of `without`; those passed over come later."""
-        passed = []
+        passed: list[int] = []
         while True:
             if not self._left:
                 self._left = self._source.shuffled(self._columns)
