@@ -305,8 +305,8 @@ def run_engines(
     same = csr_config(cols=matrix.shape[1], lanes=lanes, dtype=dtype, batch=vectors.shape[0])
     csr = CsrSimulator(same).run(matrix, mask, vectors)
     progress(0.8)
-    # so many lanes read as many bytes a cycle as the encoded engine does
-    fewer = max(1, round(engine.bytes_per_block * 8 / same.item_bits))
+    # so many lanes read no more bytes a cycle than the encoded engine does
+    fewer = max(1, int(engine.bytes_per_block * 8 // same.item_bits))
     few = csr_config(cols=matrix.shape[1], lanes=fewer, dtype=dtype, batch=vectors.shape[0])
     equal = CsrSimulator(few).run(matrix, mask, vectors)
     progress(1.0)
