@@ -56,6 +56,13 @@ def _run(  # type: ignore[no-untyped-def]
         places += 8 * n_out
 
 
+@njit(cache=True, nogil=True)
+def _patch(product, batch, rows, columns, differences):  # type: ignore[no-untyped-def]
+    for i in range(rows.size):
+        for v in range(batch.shape[0]):
+            product[v, rows[i]] += differences[i] * np.int32(batch[v, columns[i]])
+
+
 class EncodedProduct:
     """Products of an encoded INT8 or INT4 matrix with INT8 vectors, decoded as they are multiplied.
 
@@ -190,8 +197,5 @@ class EncodedProduct:
         )
         # each byte was its weight plus 128: every row has 128 times the sum of all factors too much
         product = product - _OFFSET * batch.sum(axis=1, dtype=np.int32)[:, None]
-        if matrix.patch_rows.size:
-            wrong = matrix.patch_differences * batch[:, matrix.patch_columns].astype(np.int32)
-            for v in range(batch.shape[0]):
-                np.add.at(product[v], matrix.patch_rows, wrong[v])
+        _patch(product, batch, matrix.patch_rows, matrix.patch_columns, matrix.patch_differences)
         return product[0] if vectors.ndim == 1 else product
