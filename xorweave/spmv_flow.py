@@ -32,6 +32,7 @@ from xorweave.timing import Timing, cycles_per_second, measure
 
 ENCODED = "encoded"
 DENSE = "dense float32, NumPy"
+_MOST_CSR_LANES = 16
 _FAST_FROM = 1 << 17  # lane cycles from which compiling a faster simulation pays
 
 
@@ -362,6 +363,11 @@ def measure_layer(
     synthesized = {}
     if gates and engines is not None:
         for number, (label, config) in enumerate(engines.configs.items(), 1):
+            if isinstance(config, CsrConfig) and config.lanes > _MOST_CSR_LANES:
+                missing.append(
+                    f"gates of the CSR engine with {config.lanes} lanes: its arbiters take Yosys more than ten minutes"
+                )
+                continue
             synthesized[label] = synthesize_engine(config, liberty=liberty, clock_mhz=clock_mhz)
             progress(0.5 + 0.1 * number / len(engines.configs))
     progress(0.6)
