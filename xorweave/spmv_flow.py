@@ -423,7 +423,7 @@ def _on_gpu(
         return None, f"GPU: INT8 weights and up to {MAX_VECTORS} vectors only"
     absent = gpu_absence()
     if absent:
-        return None, f"GPU: {absent}"
+        return None, f"GPU: {absent}; then this command measures it"
     return gpu_figures(matrix, mask, (batch,), seed=seed), ""
 
 
