@@ -27,7 +27,7 @@ from xorweave.hw.csr_engine import CsrConfig
 from xorweave.sim.csr_run import CsrRun, CsrSimulator
 from xorweave.sim.spmv_run import SpmvRun, SpmvSimulator, engine_config
 from xorweave.synth.engine import synthesize_engine
-from xorweave.synth.yosys import ToolError
+from xorweave.synth.tool_process import ToolError
 
 _CONV = "body_encoder_layer_3_ffn_conv1"
 # Masks of one shape, 2048 x 512, and below them two of other shapes for the layout.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,13 @@ from xorweave.golden.number_format import number_format
 from xorweave.golden.spmv_trace import check_activations
 from xorweave.hw.csr_engine import CsrConfig, CsrEngine
 from xorweave.hw.verilog import amaranth_verilog
+from xorweave.sim.engine_run import EngineRun
 from xorweave.sim.spmv_run import DEFAULT_LOAD_WORDS, DEFAULT_RESULT_WORDS
 from xorweave.sim.stream_model import StreamModel, StreamPort, pack_integers, pack_words, pin_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
-class CsrRun:
+class CsrRun(EngineRun):
     """One product on the CSR engine.
 
     Attributes
@@ -52,33 +52,13 @@ class CsrRun:
     messages : tuple of str
     """
 
-    cycles: int
     items: int
     fullest_lane: int
     imbalance: float
     conflict_cycles: int
     wait_share: float
-    mismatches: int
-    macs_used: int
-    slots: int
-    bytes_read: float
     bytes_per_cycle: float
-    lanes: int
     banks: int
-    batch: int
-    results: NDArray[np.int32]
-    messages: tuple[str, ...] = ()
-
-    @property
-    def slots_used(self) -> float:
-        """Share of the multiply slots that carry a kept weight."""
-        return self.macs_used / self.slots if self.slots else 0.0
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the figures, without the results."""
-        figures = asdict(self)
-        figures.pop("results")
-        return {**figures, "slots_used": self.slots_used, "messages": list(self.messages)}
 
 
 class CsrSimulator:

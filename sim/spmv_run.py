@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from xorweave.hw.vectors import golden_vectors, required_patches
 from xorweave.hw.verilog import amaranth_verilog
 from xorweave.hw.xor_network import XorNetwork
 from xorweave.hw.xor_synthesis import optimize
+from xorweave.sim.engine_run import EngineRun
 from xorweave.sim.stream_model import (
     StreamModel,
     StreamPort,
@@ -98,7 +99,7 @@ def stored_bits(matrix: LaneTensor) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpmvRun:
+class SpmvRun(EngineRun):
     """One product on the engine.
 
     Attributes
@@ -132,36 +133,16 @@ class SpmvRun:
     messages : tuple of str
     """
 
-    cycles: int
     blocks: int
     model_cycles: int
     constant: int
     stall_cycles: int
-    mismatches: int
-    macs_used: int
-    slots: int
-    bytes_read: float
     bytes_per_block: float
-    lanes: int
     interleave: int
     passes: int
-    batch: int
     n_in: int
     constraint_length: int
     overhead: float
-    results: NDArray[np.int32]
-    messages: tuple[str, ...] = ()
-
-    @property
-    def slots_used(self) -> float:
-        """Share of the multiply slots that carry a kept weight."""
-        return self.macs_used / self.slots
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the figures, without the results."""
-        figures = asdict(self)
-        figures.pop("results")
-        return {**figures, "slots_used": self.slots_used, "messages": list(self.messages)}
 
 
 class SpmvSimulator:

@@ -18,7 +18,7 @@ from xorweave.hw.package import decoder_verilog
 from xorweave.hw.xor_paired import shared_network
 from xorweave.synth.overhead import measure_overhead
 from xorweave.synth.synthesis import SynthesisResult, synthesize
-from xorweave.synth.yosys import ToolError
+from xorweave.synth.tool_process import ToolError
 
 POINTS, TABLE, PAGE = "points.jsonl", "points.csv", "explore.html"
 SHARING = ("yosys", "matrix")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ from statistics import median
 
 from xorweave.golden.errors import InputError
 from xorweave.synth.fpga import FAMILIES
-from xorweave.synth.yosys import ToolError, run_yosys
+from xorweave.synth.tool_process import ToolError, run_tool
+from xorweave.synth.yosys import run_yosys
 
 _ROOM = 0.85  # a device is taken if no more than this share of its logic cells is used
 _FAN_IN = 4
@@ -130,19 +130,7 @@ def _run_nextpnr(family: str, arguments: Sequence[str], directory: Path, timeout
     """Run nextpnr in a process of its own and return its log. File names are relative to `directory`."""
     module = nextpnr_package(family).replace("-", "_")
     child = f"import sys; from {module} import run_nextpnr_{family} as run; sys.exit(run(sys.argv[1:]))"
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", child, *arguments],
-            cwd=directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"nextpnr-{family} did not finish in {timeout_s:g} s") from None
+    done = run_tool(f"nextpnr-{family}", [sys.executable, "-c", child, *arguments], directory, timeout_s)
     if done.returncode:
         errors = re.findall(r"^ERROR: (.*)$", done.stdout, re.MULTILINE)
         raise ToolError(f"nextpnr-{family} failed: {errors[0] if errors else done.stdout[-300:].strip()}")

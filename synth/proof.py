@@ -26,7 +26,8 @@ from pathlib import Path
 
 from xorweave.synth.contract import contract_verilog
 from xorweave.synth.reference import DecoderShape, reference_verilog, vector
-from xorweave.synth.yosys import ToolError, run_abc, run_yosys
+from xorweave.synth.tool_process import ToolError
+from xorweave.synth.yosys import run_abc, run_yosys
 
 PROVED, FAILED, NOT_RUN = "proved", "failed", "not run"
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from xorweave.synth.liberty import Library
-from xorweave.synth.yosys import ToolError
+from xorweave.synth.tool_process import ToolError, run_tool
 
 _PERIOD = 1000.0  # in the library's unit of time: no path is as long, and slack says how long the longest is
 
@@ -91,17 +91,5 @@ def longest_path_ns(
         load=4 * library.pin_capacitance(library.nand2.name) / library.capacitance_pf,
     )
     (directory / "path.tcl").write_text(script)
-    try:
-        done = subprocess.run(
-            [executable, "-no_splash", "-exit", "path.tcl"],
-            cwd=directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"OpenSTA did not finish in {timeout_s:g} s") from None
+    done = run_tool("OpenSTA", [executable, "-no_splash", "-exit", "path.tcl"], directory, timeout_s)
     return (_PERIOD - read_worst_slack(done.stdout)) * library.time_ns

@@ -10,11 +10,9 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from xorweave.synth.tool_process import ToolError, run_tool
+
 _CHILD = "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1], y.Design())"
-
-
-class ToolError(RuntimeError):
-    """A tool of the flow failed; the message is its own last error line."""
 
 
 def run_yosys(script: str, directory: Path, *, timeout_s: float | None = None) -> str:
@@ -29,19 +27,7 @@ def run_yosys(script: str, directory: Path, *, timeout_s: float | None = None) -
         Yosys stopped with an error, or took longer than `timeout_s` seconds.
     """
     (directory / "script.ys").write_text(script)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _CHILD, "script.ys"],
-            cwd=directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"Yosys did not finish in {timeout_s:g} s") from None
+    done = run_tool("Yosys", [sys.executable, "-c", _CHILD, "script.ys"], directory, timeout_s)
     if done.returncode:
         errors = re.findall(r"^.*ERROR: (.*)$", done.stdout, re.MULTILINE)
         raise ToolError(f"Yosys failed: {errors[-1] if errors else done.stdout[-400:].strip()}")
@@ -64,19 +50,7 @@ def run_abc(commands: str, directory: Path, *, timeout_s: float | None = None) -
     ToolError
         ABC stopped with an error, or took longer than `timeout_s` seconds.
     """
-    try:
-        done = subprocess.run(
-            [str(yosys_abc()), "-c", commands],
-            cwd=directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"ABC did not finish in {timeout_s:g} s") from None
+    done = run_tool("ABC", [str(yosys_abc()), "-c", commands], directory, timeout_s)
     if done.returncode:
         raise ToolError(f"ABC failed: {done.stdout[-400:].strip()}")
     return done.stdout

@@ -22,7 +22,7 @@ from xorweave.commands.sparsity import sparsity
 from xorweave.commands.spmv import spmv
 from xorweave.commands.synth import synth
 from xorweave.golden.errors import InputError
-from xorweave.synth.yosys import ToolError
+from xorweave.synth.tool_process import ToolError
 
 app = typer.Typer(
     add_completion=False,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from xorweave.cli import main
 from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.explore import PAGE, POINTS, TABLE, Candidate, explore, grid, pareto
-from xorweave.synth.yosys import ToolError
+from xorweave.synth.tool_process import ToolError
 
 POINT = st.fixed_dictionaries({"overhead": st.integers(0, 20), "area": st.integers(0, 20)})
 

@@ -14,7 +14,8 @@ from xorweave.synth import place_route
 from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.fpga import map_to_fpga
 from xorweave.synth.place_route import Device, available, harness_verilog, place_and_route, read_fmax
-from xorweave.synth.yosys import ToolError, run_yosys
+from xorweave.synth.tool_process import ToolError
+from xorweave.synth.yosys import run_yosys
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from xorweave.hw.vectors import random_tensor
 from xorweave.synth import decoder_package
 from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.sta import read_worst_slack, sta_executable
-from xorweave.synth.yosys import ToolError
+from xorweave.synth.tool_process import ToolError
 
 SHARED = Path(os.environ.get("XORWEAVE_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")).parent
 LIBRARY = SHARED / "liberty" / "sg13g2_stdcell_typ_1p20V_25C.lib"
