@@ -270,7 +270,10 @@ def encode_tensor(
     best: tuple[int, str, Words, int, int] | None = None
     for name in TRANSFORMS if transform == "auto" else (transform,):
         words = forward(name, raw, n_w)
-        inversion = _choose_inversion(words, flat_mask, n_w, jobs)
+        # Elimination leaves as many unmatched whatever the values are; only planes that are left out must be 0 then.
+        # What is not inverted costs no gate in hardware.
+        inverting = chosen == "viterbi" or drop_planes
+        inversion = _choose_inversion(words, flat_mask, n_w, jobs) if inverting else 0
         constant = 0
         if drop_planes:
             constant = _constant_planes(words, flat_mask, inversion, n_w, blocks * code.n_in, nearly)

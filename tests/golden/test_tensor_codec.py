@@ -13,6 +13,7 @@ from xorweave.golden.code import Code
 from xorweave.golden.decoder import decode_plain
 from xorweave.golden.errors import InputError
 from xorweave.golden.interleaver import Interleaver
+from xorweave.golden.masks import random_mask
 from xorweave.golden.number_format import FORMATS, number_format
 from xorweave.golden.stream import EncodedTensor
 from xorweave.golden.tensor_codec import (
@@ -358,3 +359,21 @@ def test_no_corrections_where_a_word_is_unmatched_are_refused() -> None:
     values, mask = sparse_int8(20, 50, 7)
     with pytest.raises(InputError, match=r"^\d+ words are unmatched, so corrections must not be 'none'$"):
         encode_tensor(values, number_format("int8"), SHORT, mask=mask, corrections="none")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "drop_planes", "inverts"),
+    [("viterbi", False, True), ("elimination", False, False), ("elimination", True, True)],
+)
+def test_planes_are_inverted_only_where_that_saves_something(
+    encoder: str, drop_planes: bool, inverts: bool
+) -> None:
+    """Elimination leaves as many bits unmatched either way, and an inversion costs gates."""
+    mask = random_mask((40, 50), 0.8)
+    values = np.where(mask, np.random.default_rng(1).integers(-16, -1, mask.shape), 0).astype(np.int8)
+    code = Code.uniform(n_in=4, n_out=20, n_s=2, seed=0)
+    encoded = encode_tensor(
+        values, FORMATS["int8"], code, mask=mask, encoder=encoder, drop_planes=drop_planes
+    )
+    assert bool(encoded.inversion) == inverts
+    assert np.array_equal(decode_tensor(encoded), values)
