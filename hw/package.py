@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -263,6 +264,22 @@ def put_in_place(directory: Path, finished: Path) -> None:
         raise
 
 
+def write_files(directory: Path, files: Mapping[str, str], manifest: Mapping[str, Any]) -> None:
+    """Write a package, texts by their names and the manifest; the folder appears whole or stays as it was."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        finished = scratch / "new"
+        for name, text in files.items():
+            path = finished / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        (finished / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        put_in_place(directory, finished)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def write_package(
     directory: Path | str,
     config: DecoderConfig,
@@ -403,16 +420,5 @@ def write_package(
         },
         "files": sorted([*files, MANIFEST]),
     }
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
-        finished = scratch / "new"
-        for name, text in files.items():
-            path = finished / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        (finished / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-        put_in_place(directory, finished)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    write_files(directory, files, manifest)
     return manifest

@@ -6,9 +6,6 @@ The weight decoder has a package of its own (`xorweave.hw.package`); decoders of
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -27,7 +24,7 @@ from xorweave.hw.package import (
     TOP,
     core_description,
     hex_words,
-    put_in_place,
+    write_files,
 )
 from xorweave.hw.verilog import structured_verilog
 
@@ -181,16 +178,5 @@ def write_stream_package(directory: Path | str, design: StreamDesign, *, top: st
         "vectors": {"blocks": len(design.output.words)},
         "files": sorted([*files, MANIFEST]),
     }
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
-        finished = scratch / "new"
-        for name, text in files.items():
-            path = finished / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        (finished / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-        put_in_place(directory, finished)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    write_files(directory, files, manifest)
     return manifest
