@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 from amaranth.lib import wiring
 
-from xorweave.golden.code import Code
+from xorweave.golden.code.code import Code
 from xorweave.golden.weightless.bloomier import Bloomier
-from xorweave.hw.bloomier import BloomierDecoder, BloomierLane, bank_depth
-from xorweave.hw.decoder import XorDecoder
-from xorweave.hw.verilog import amaranth_verilog
-from xorweave.hw.xor_network import balanced_trees
-from xorweave.hw.xor_pairs import greedy_pairs
+from xorweave.hw.package.verilog import amaranth_verilog
+from xorweave.hw.rivals.bloomier import BloomierDecoder, BloomierLane, bank_depth
+from xorweave.hw.stages.xor_decoder import XorDecoder
+from xorweave.hw.xor.network import balanced_trees
+from xorweave.hw.xor.pairs import greedy_pairs
 from xorweave.sim.stream_check import check_stream
-from xorweave.synth.synthesis import SynthesisResult, synthesize
+from xorweave.synth.flow.synthesis import SynthesisResult, synthesize
 
 
 def mapped(component: wiring.Component, name: str) -> SynthesisResult:

@@ -1,6 +1,6 @@
 """Gates of the decoders that exist in RTL, one after another, into the table that `xorweave codecs` shows.
 
-    python benchmarks/decoder_gates.py xorweave/decoder_gates.json [NAME ...]
+    python benchmarks/decoder_gates.py xorweave/pages/decoder_gates.json [NAME ...]
 
 One tensor, one synthesis flow (see ``synth/codec_gates.py``). A name that the file holds already is measured again.
 Dense codes of long windows take minutes each.
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from xorweave.synth.codec_gates import BUILDERS, measure_gates, sample_tensor
-from xorweave.synth.yosys import tool_versions
+from xorweave.synth.flow.yosys import tool_versions
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
         f"random mask of {tensor.n:,} weights, S = {1 - tensor.kept / tensor.n:.2f}, normal INT8 values;"
         " generic cells, gate equivalents (NAND2 = 1); corrections not included"
     )
-    found["command"] = "python benchmarks/decoder_gates.py xorweave/decoder_gates.json"
+    found["command"] = "python benchmarks/decoder_gates.py xorweave/pages/decoder_gates.json"
     found["tools"] = tool_versions()
     for name in sys.argv[2:] or BUILDERS:
         gates = measure_gates(name, tensor)

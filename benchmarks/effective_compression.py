@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import CATALOGUE, named_network
 from xorweave.golden.network.digits import load_digits
 from xorweave.golden.network.network import Masks, Network

@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 
-from xorweave.golden.code_choice import CodeChoice
-from xorweave.golden.figures import figures_of
-from xorweave.golden.number_format import FORMATS
+from xorweave.golden.base.number_format import FORMATS
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.tensor.figures import figures_of
 
 
 def main() -> None:

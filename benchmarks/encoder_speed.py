@@ -10,15 +10,15 @@ import argparse
 import numpy as np
 from plain_algorithm3 import encode_plane as plain
 
-from xorweave.golden.code import Code
-from xorweave.golden.number_format import FORMATS
-from xorweave.golden.tensor_codec import correction_format_of, encode_tensor
-from xorweave.golden.viterbi import encode_plane as exact
-from xorweave.timing import measure, ratio
+from xorweave.golden.base.number_format import FORMATS
+from xorweave.golden.code.code import Code
+from xorweave.golden.encoders.viterbi import encode_plane as exact
+from xorweave.golden.tensor.tensor_codec import correction_format_of, encode_tensor
+from xorweave.studies.timing import measure, ratio
 
 
 def overhead_of(encoded: object) -> float:
-    from xorweave.golden.figures import figures_of
+    from xorweave.golden.tensor.figures import figures_of
 
     value = figures_of(encoded).ratios()["overhead"]  # type: ignore[arg-type]
     assert value is not None

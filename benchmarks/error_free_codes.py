@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 
+from xorweave.studies.overhead import measure_overhead
 from xorweave.synth.compare import OURS
-from xorweave.synth.overhead import measure_overhead
 
 
 def main() -> None:

@@ -9,11 +9,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from xorweave.golden.interleaver import Interleaver
-from xorweave.golden.plan import candidate_strides
-from xorweave.hw.address_generator import AddressGenerator
-from xorweave.hw.verilog import amaranth_verilog
-from xorweave.synth.synthesis import synthesize
+from xorweave.golden.choose.plan import candidate_strides
+from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.hw.engines.address_generator import AddressGenerator
+from xorweave.hw.package.verilog import amaranth_verilog
+from xorweave.synth.flow.synthesis import synthesize
 
 
 def main() -> None:

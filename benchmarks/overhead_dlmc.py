@@ -12,11 +12,11 @@ import time
 import numpy as np
 from real_inputs import data_folder
 
-from xorweave.golden.code_choice import CodeChoice
-from xorweave.golden.figures import figures_of
-from xorweave.golden.number_format import FORMATS
-from xorweave.golden.tensor_codec import decode_tensor
-from xorweave.golden.weight_files import read_smtx
+from xorweave.golden.base.number_format import FORMATS
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.files.weight_files import read_smtx
+from xorweave.golden.tensor.figures import figures_of
+from xorweave.golden.tensor.tensor_codec import decode_tensor
 
 # Below this many kept weights the stream's ends weigh more than the code.
 _ENOUGH = 20_000

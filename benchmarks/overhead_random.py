@@ -9,10 +9,10 @@ import argparse
 
 import numpy as np
 
-from xorweave.golden.code_choice import CodeChoice
-from xorweave.golden.figures import figures_of
-from xorweave.golden.number_format import FORMATS
-from xorweave.golden.tensor_codec import decode_tensor
+from xorweave.golden.base.number_format import FORMATS
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.tensor.figures import figures_of
+from xorweave.golden.tensor.tensor_codec import decode_tensor
 
 
 def main() -> None:

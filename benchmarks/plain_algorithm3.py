@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from xorweave.golden.code import Code
+from xorweave.golden.code.code import Code
 
 
 @njit(cache=True, nogil=True)

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.prepare import Preparation, is_encodable, prepare
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import bounds
 from xorweave.golden.codecs.prefix_planes import PrefixPlanes
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import number_format
-from xorweave.golden.prepare import Preparation, is_encodable, prepare
-from xorweave.golden.weight_files import read_weights
+from xorweave.golden.files.weight_files import read_weights
 
 
 def random_tensors(sparsity: float, n: int = 1 << 17) -> Iterator[tuple[str, PrunedTensor]]:

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from xorweave.golden.catalogue import CATALOGUE
-from xorweave.golden.code import Code
-from xorweave.hw.axis_decoder import DecoderConfig
-from xorweave.hw.package import decoder_verilog
-from xorweave.hw.xor_network import XorNetwork
-from xorweave.hw.xor_paired import STRUCTURES, paired_network
-from xorweave.hw.xor_synthesis import optimize
-from xorweave.synth.proof import prove_contract, prove_equivalent
-from xorweave.synth.reference import DecoderShape
+from xorweave.golden.code.catalogue import CATALOGUE
+from xorweave.golden.code.code import Code
+from xorweave.hw.decoders.axis_decoder import DecoderConfig
+from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.xor.network import XorNetwork
+from xorweave.hw.xor.paired import STRUCTURES, paired_network
+from xorweave.hw.xor.synthesis import optimize
+from xorweave.synth.proof.proof import prove_contract, prove_equivalent
+from xorweave.synth.proof.reference import DecoderShape
 
 
 def network_of(code: Code) -> XorNetwork:

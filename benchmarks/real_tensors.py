@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from real_inputs import data_folder
 
-from xorweave.golden.code_choice import CodeChoice
-from xorweave.golden.figures import Figures, figures_of
-from xorweave.golden.prepare import Preparation, is_encodable, prepare
-from xorweave.golden.tensor_codec import decode_tensor
-from xorweave.golden.weight_files import read_weights
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.choose.prepare import Preparation, is_encodable, prepare
+from xorweave.golden.files.weight_files import read_weights
+from xorweave.golden.tensor.figures import Figures, figures_of
+from xorweave.golden.tensor.tensor_codec import decode_tensor
 
 FILES = (
     ("dns/derived/lenet300100_sparse.npz", None),

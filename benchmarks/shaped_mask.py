@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.code_choice import CodeChoice
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.codecs.entropy_bounds import binary_entropy
-from xorweave.golden.figures import figures_of
-from xorweave.golden.number_format import number_format
-from xorweave.golden.shaped_mask import ShapedMaskCode, ideal_bits
-from xorweave.golden.shaped_tensor import decode_with_shaped_mask, encode_with_shaped_mask
-from xorweave.golden.weight_files import read_smtx
+from xorweave.golden.files.weight_files import read_smtx
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode, ideal_bits
+from xorweave.golden.tensor.figures import figures_of
+from xorweave.golden.tensor.shaped_tensor import decode_with_shaped_mask, encode_with_shaped_mask
 
 
 def one_mask(name: str, mask: NDArray[np.bool_], beam: int, taps: int) -> None:
@@ -56,11 +56,11 @@ def gates(code: ShapedMaskCode, clock_mhz: float | None) -> None:
     """Synthesise the decoder of a code and print its size beside the value decoder's."""
     import tempfile
 
-    from xorweave.hw.shaped_mask import ShapedMaskDecoder
-    from xorweave.hw.verilog import amaranth_verilog
-    from xorweave.hw.xor_network import XorNetwork, balanced_trees
-    from xorweave.hw.xor_pairs import greedy_pairs
-    from xorweave.synth.synthesis import synthesize
+    from xorweave.hw.package.verilog import amaranth_verilog
+    from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder
+    from xorweave.hw.xor.network import XorNetwork, balanced_trees
+    from xorweave.hw.xor.pairs import greedy_pairs
+    from xorweave.synth.flow.synthesis import synthesize
 
     matrix = code.generator.reshape(code.n_out * code.parities, -1)
     networks: dict[str, XorNetwork] = {"trees": balanced_trees(matrix), "greedy pairs": greedy_pairs(matrix)}

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.codecs.entropy_bounds import binary_entropy
-from xorweave.golden.errors import InputError
-from xorweave.golden.shaped_mask import ShapedMaskCode, ideal_bits
-from xorweave.golden.shaped_mask_encoder import encode_mask
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode, ideal_bits
+from xorweave.golden.mask.shaped_mask_encoder import encode_mask
 
 _PATCH_BITS = 14.0
 _LINEAR = 1.01

@@ -11,14 +11,14 @@ import argparse
 
 import numpy as np
 
-from xorweave.golden.errors import InputError
-from xorweave.golden.masks import random_mask
-from xorweave.golden.spmv.cells import CellOrder
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.mask.masks import random_mask
+from xorweave.golden.scan.cells import CellOrder
 from xorweave.golden.spmv.cpu import GROUP_WORDS, EncodedProduct
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
 from xorweave.golden.spmv.sliced import slice_matrix
-from xorweave.timing import Timing, measure, ratio
+from xorweave.studies.timing import Timing, measure, ratio
 
 
 def matrix_of(rows: int, columns: int, sparsity: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

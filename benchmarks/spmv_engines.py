@@ -14,20 +14,20 @@ import scipy.sparse
 from numpy.typing import NDArray
 from real_inputs import data_folder
 
-from xorweave.golden.code import Code
-from xorweave.golden.figures import figures_of
-from xorweave.golden.lane_code import LaneTensor, encode_on_lanes
-from xorweave.golden.lane_layout import LaneLayout
-from xorweave.golden.number_format import FORMATS
-from xorweave.golden.plan import choose_plan
-from xorweave.golden.spmv_model import projected_model
-from xorweave.golden.tensor_codec import decode_tensor, encode_tensor
-from xorweave.golden.weight_files import read_smtx
-from xorweave.hw.csr_engine import CsrConfig
+from xorweave.golden.base.number_format import FORMATS
+from xorweave.golden.choose.lane_code import LaneTensor, encode_on_lanes
+from xorweave.golden.choose.plan import choose_plan
+from xorweave.golden.code.code import Code
+from xorweave.golden.files.weight_files import read_smtx
+from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.spmv.cycle_model import projected_model
+from xorweave.golden.tensor.figures import figures_of
+from xorweave.golden.tensor.tensor_codec import decode_tensor, encode_tensor
+from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.sim.csr_run import CsrRun, CsrSimulator
 from xorweave.sim.spmv_run import SpmvRun, SpmvSimulator, engine_config
 from xorweave.synth.engine import synthesize_engine
-from xorweave.synth.tool_process import ToolError
+from xorweave.synth.flow.tool_process import ToolError
 
 _CONV = "body_encoder_layer_3_ffn_conv1"
 # Masks of one shape, 2048 x 512, and below them two of other shapes for the layout.

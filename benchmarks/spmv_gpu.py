@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import number_format
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
 from xorweave.golden.spmv.gpu import gpu_absence, gpu_figures
 from xorweave.golden.spmv.kernels import SOURCES, product_source
 from xorweave.golden.spmv.tiled import choose_tile_code, tile_matrix

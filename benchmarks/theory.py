@@ -14,13 +14,13 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from xorweave.golden.code import Code
-from xorweave.golden.figures import figures_of
-from xorweave.golden.limits import best_efficiency, overflow_share
-from xorweave.golden.masks import random_mask
-from xorweave.golden.number_format import FORMATS
-from xorweave.golden.queue_model import forecast
-from xorweave.golden.tensor_codec import encode_tensor
+from xorweave.golden.base.number_format import FORMATS
+from xorweave.golden.choose.queue_model import forecast
+from xorweave.golden.code.code import Code
+from xorweave.golden.code.limits import best_efficiency, overflow_share
+from xorweave.golden.mask.masks import random_mask
+from xorweave.golden.tensor.figures import figures_of
+from xorweave.golden.tensor.tensor_codec import encode_tensor
 
 SPARSITY = 0.9
 

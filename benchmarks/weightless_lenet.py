@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.masks import magnitude_mask
+from xorweave.golden.mask.masks import magnitude_mask
 from xorweave.golden.network.catalogue import lenet_300_100
 from xorweave.golden.network.digits import load_digits
 from xorweave.golden.network.training import accuracy, initial_tensors, train

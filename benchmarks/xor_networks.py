@@ -19,13 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.code import Code
-from xorweave.hw.xor_network import XorNetwork, balanced_trees
-from xorweave.hw.xor_pairs import greedy_pairs
-from xorweave.hw.xor_pipeline import pipeline_cut
-from xorweave.hw.xor_plateau_search import plateau_search
-from xorweave.hw.xor_synthesis import optimize
-from xorweave.hw.xor_time_sharing import TimeSharedNetwork, time_shared
+from xorweave.golden.code.code import Code
+from xorweave.hw.xor.network import XorNetwork, balanced_trees
+from xorweave.hw.xor.pairs import greedy_pairs
+from xorweave.hw.xor.pipeline import pipeline_cut
+from xorweave.hw.xor.plateau_search import plateau_search
+from xorweave.hw.xor.synthesis import optimize
+from xorweave.hw.xor.time_sharing import TimeSharedNetwork, time_shared
 
 Matrix = NDArray[np.uint8]
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from xorweave.golden.figures import tensor_record
-from xorweave.golden.masks import magnitude_mask
-from xorweave.golden.number_format import number_format
-from xorweave.golden.plan import choose_plan
-from xorweave.golden.quantize import quantize
-from xorweave.golden.tensor_codec import decode_tensor, encode_tensor
-from xorweave.hw.package import config_for, write_package
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.plan import choose_plan
+from xorweave.golden.mask.masks import magnitude_mask
+from xorweave.golden.tensor.figures import tensor_record
+from xorweave.golden.tensor.tensor_codec import decode_tensor, encode_tensor
+from xorweave.golden.values.quantize import quantize
+from xorweave.hw.package.package import config_for, write_package
 
 weights = np.random.default_rng(0).standard_normal((256, 256), np.float32)  # put your layer here
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.csr_lanes import LaneItems, items_of
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import number_format
-from xorweave.golden.spmv_trace import check_activations
-from xorweave.hw.csr_engine import CsrConfig, CsrEngine
-from xorweave.hw.verilog import amaranth_verilog
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.spmv.csr_lanes import LaneItems, items_of
+from xorweave.golden.spmv.trace import check_activations
+from xorweave.hw.engines.csr_engine import CsrConfig, CsrEngine
+from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.sim.engine_run import EngineRun
 from xorweave.sim.spmv_run import DEFAULT_LOAD_WORDS, DEFAULT_RESULT_WORDS
 from xorweave.sim.stream_model import StreamModel, StreamPort, pack_integers, pack_words, pin_bytes

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xorweave.golden.errors import InputError
-from xorweave.hw.package import read_manifest
+from xorweave.golden.base.errors import InputError
+from xorweave.hw.package.package import read_manifest
 from xorweave.sim.run_bench import Port, SimulationResult, run_bench
 
 

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 
 SIMULATORS = ("verilator", "icarus")
 

@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.corrections import parse_format
-from xorweave.golden.errors import InputError
-from xorweave.golden.lane_code import LaneTensor, encode_on_lanes
-from xorweave.golden.lane_layout import LaneLayout
-from xorweave.golden.number_format import number_format
-from xorweave.golden.spmv_model import SpmvModel
-from xorweave.golden.spmv_trace import SpmvTrace, check_activations, gather_results, trace_spmv
-from xorweave.hw.package import config_for
-from xorweave.hw.spmv_engine import SpmvConfig, SpmvEngine
-from xorweave.hw.vectors import golden_vectors, required_patches
-from xorweave.hw.verilog import amaranth_verilog
-from xorweave.hw.xor_network import XorNetwork
-from xorweave.hw.xor_synthesis import optimize
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.lane_code import LaneTensor, encode_on_lanes
+from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.spmv.cycle_model import SpmvModel
+from xorweave.golden.spmv.trace import SpmvTrace, check_activations, gather_results, trace_spmv
+from xorweave.golden.tensor.corrections import parse_format
+from xorweave.hw.engines.spmv_engine import SpmvConfig, SpmvEngine
+from xorweave.hw.package.package import config_for
+from xorweave.hw.package.vectors import golden_vectors, required_patches
+from xorweave.hw.package.verilog import amaranth_verilog
+from xorweave.hw.xor.network import XorNetwork
+from xorweave.hw.xor.synthesis import optimize
 from xorweave.sim.engine_run import EngineRun
 from xorweave.sim.stream_model import (
     StreamModel,

@@ -10,12 +10,12 @@ import numpy as np
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import Words
-from xorweave.hw.baseline_vectors import beats, packed_blocks, relative_entries
-from xorweave.hw.bitmap_expander import BitmapExpander
-from xorweave.hw.relative_index import RelativeIndexDecoder
-from xorweave.hw.verilog import structured_verilog
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import Words
+from xorweave.hw.package.verilog import structured_verilog
+from xorweave.hw.rivals.baseline_vectors import beats, packed_blocks, relative_entries
+from xorweave.hw.rivals.bitmap_expander import BitmapExpander
+from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
 from xorweave.sim.run_bench import Port, SimulationResult, run_bench
 
 BASELINES = ("relative-index", "bitmap")

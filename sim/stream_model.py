@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.sim.simulators import require, search_path
 from xorweave.sim.verilator_build import keep_objects, lend_objects
 

@@ -16,25 +16,25 @@ from pathlib import Path
 import numpy as np
 from amaranth.lib import wiring
 
-from xorweave.golden.code import Code
-from xorweave.golden.code_choice import CodeChoice
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.code.code import Code
 from xorweave.golden.codecs.codec import PrunedTensor
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import number_format
-from xorweave.golden.prefix_tensor import encode_prefix_tensor
-from xorweave.golden.shaped_mask import ShapedMaskCode
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode
+from xorweave.golden.tensor.prefix_tensor import encode_prefix_tensor
 from xorweave.golden.weightless.bloomier import Bloomier
-from xorweave.hw.bitmap_expander import BitmapExpander
-from xorweave.hw.bloomier import BloomierLane, bank_depth
-from xorweave.hw.decoder import XorDecoder
-from xorweave.hw.huffman import HuffmanLane, code_lengths
-from xorweave.hw.mask import MaskStage
-from xorweave.hw.prefix_decoder import PrefixWord
-from xorweave.hw.relative_index import RelativeIndexDecoder
-from xorweave.hw.shaped_mask import ShapedMaskDecoder
-from xorweave.hw.verilog import amaranth_verilog
-from xorweave.hw.xor_pairs import greedy_pairs
-from xorweave.synth.synthesis import synthesize
+from xorweave.hw.decoders.prefix_decoder import PrefixWord
+from xorweave.hw.package.verilog import amaranth_verilog
+from xorweave.hw.rivals.bitmap_expander import BitmapExpander
+from xorweave.hw.rivals.bloomier import BloomierLane, bank_depth
+from xorweave.hw.rivals.huffman import HuffmanLane, code_lengths
+from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
+from xorweave.hw.stages.mask import MaskStage
+from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder
+from xorweave.hw.stages.xor_decoder import XorDecoder
+from xorweave.hw.xor.pairs import greedy_pairs
+from xorweave.synth.flow.synthesis import synthesize
 
 WIDTH = 64  # weights a cycle of the decoders that are built for a width
 _LANES = 8  # entries a cycle: 6.4 kept weights on average

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xorweave.golden.catalogue import CATALOGUE
-from xorweave.golden.code import Code
-from xorweave.hw.axis_decoder import DecoderConfig
-from xorweave.hw.package import decoder_verilog
-from xorweave.hw.xor_network import XorNetwork
-from xorweave.hw.xor_paired import paired_network
+from xorweave.golden.code.catalogue import CATALOGUE
+from xorweave.golden.code.code import Code
+from xorweave.hw.decoders.axis_decoder import DecoderConfig
+from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.xor.network import XorNetwork
+from xorweave.hw.xor.paired import paired_network
+from xorweave.studies.overhead import OverheadMeasurement, measure_overhead
 from xorweave.synth.decoder_package import prove_decoder
-from xorweave.synth.overhead import OverheadMeasurement, measure_overhead
-from xorweave.synth.proof import NOT_RUN
-from xorweave.synth.reference import DecoderShape, reference_verilog
-from xorweave.synth.synthesis import SynthesisResult, map_to_cells, with_rate
+from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells, with_rate
+from xorweave.synth.proof.proof import NOT_RUN
+from xorweave.synth.proof.reference import DecoderShape, reference_verilog
 
 
 @dataclass(frozen=True)

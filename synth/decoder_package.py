@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from xorweave.golden.code import Code
-from xorweave.golden.errors import InputError
-from xorweave.hw.package import read_manifest
-from xorweave.synth.fpga import FAMILIES, map_to_fpga
-from xorweave.synth.liberty import read_liberty
-from xorweave.synth.place_route import DEVICES, place_and_route
-from xorweave.synth.proof import NOT_RUN, prove_contract, prove_equivalent
-from xorweave.synth.reference import DecoderShape
-from xorweave.synth.sta import longest_path_ns, sta_executable, sta_version
-from xorweave.synth.synthesis import SynthesisResult, map_to_cells, with_rate
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.code.code import Code
+from xorweave.hw.package.package import read_manifest
+from xorweave.synth.flow.fpga import FAMILIES, map_to_fpga
+from xorweave.synth.flow.liberty import read_liberty
+from xorweave.synth.flow.place_route import DEVICES, place_and_route
+from xorweave.synth.flow.sta import longest_path_ns, sta_executable, sta_version
+from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells, with_rate
+from xorweave.synth.proof.proof import NOT_RUN, prove_contract, prove_equivalent
+from xorweave.synth.proof.reference import DecoderShape
 
 # What `generate` can put into a decoder, and the value at which the proof's reference models it. A decoder with
 # anything else is counted, but not proved: its equivalence is "not run", never a guess.
@@ -103,7 +103,7 @@ def synthesize_decoder(
     target : str
         ``gates`` (standard cells), or an FPGA family.
     liberty, clock_mhz
-        See `xorweave.synth.synthesis.synthesize`.
+        See `xorweave.synth.flow.synthesis.synthesize`.
     prove : bool
     seeds : int
         On iCE40 and ECP5: how many times to place and route, if the extra ``pnr`` is installed. With 0, without the

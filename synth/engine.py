@@ -6,11 +6,11 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xorweave.hw.csr_engine import CsrConfig, CsrEngine
-from xorweave.hw.spmv_engine import SpmvConfig, SpmvEngine
-from xorweave.hw.verilog import amaranth_verilog
-from xorweave.synth.memory_ports import MemoryShape, take_out_memories
-from xorweave.synth.synthesis import SynthesisResult, map_to_cells
+from xorweave.hw.engines.csr_engine import CsrConfig, CsrEngine
+from xorweave.hw.engines.spmv_engine import SpmvConfig, SpmvEngine
+from xorweave.hw.package.verilog import amaranth_verilog
+from xorweave.synth.flow.memory_ports import MemoryShape, take_out_memories
+from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def synthesize_engine(
     config : SpmvConfig or CsrConfig
         Trace ports are left out.
     liberty, clock_mhz, timeout_s
-        As in `xorweave.synth.synthesis.synthesize`.
+        As in `xorweave.synth.flow.synthesis.synthesize`.
 
     Raises
     ------

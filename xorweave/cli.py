@@ -21,8 +21,8 @@ from xorweave.commands.simulate import simulate
 from xorweave.commands.sparsity import sparsity
 from xorweave.commands.spmv import spmv
 from xorweave.commands.synth import synth
-from xorweave.golden.errors import InputError
-from xorweave.synth.tool_process import ToolError
+from xorweave.golden.base.errors import InputError
+from xorweave.synth.flow.tool_process import ToolError
 
 app = typer.Typer(
     add_completion=False,

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from xorweave.golden.codecs.bit_fields import BitReader, BitWriter
+from xorweave.golden.base.bit_fields import BitReader, BitWriter
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.codecs.codec import Codec, DecodeTraits, Encoding, PrunedTensor
 from xorweave.golden.codecs.deep_compression import cluster_words
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import NumberFormat, Words
 from xorweave.golden.weightless.bloomier import Bloomier
 from xorweave.golden.weightless.layout import Layout
 

@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import NumberFormat, Words
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import NumberFormat, Words
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

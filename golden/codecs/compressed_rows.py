@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from xorweave.golden.codecs.bit_fields import BitReader, BitWriter, width_for
+from xorweave.golden.base.bit_fields import BitReader, BitWriter, width_for
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.codecs.codec import Codec, DecodeTraits, Encoding, PrunedTensor
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import NumberFormat, Words
 
 
 class CompressedRows(Codec):

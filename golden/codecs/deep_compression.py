@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from xorweave.golden.codecs.bit_fields import BitReader, BitWriter, width_for
+from xorweave.golden.base.bit_fields import BitReader, BitWriter, width_for
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import NumberFormat, Words, from_bfloat16, to_bfloat16
 from xorweave.golden.codecs.codec import Codec, DecodeTraits, Encoding, PrunedTensor
 from xorweave.golden.codecs.huffman import read_huffman, write_huffman
 from xorweave.golden.codecs.relative_index import padded_runs
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import NumberFormat, Words, from_bfloat16, to_bfloat16
 from xorweave.golden.weightless.clustering import cluster_weights
 
 _LARGEST_ALPHABET = 1 << 16

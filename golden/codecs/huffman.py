@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.codecs.bit_fields import BitReader, BitWriter, width_for
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.bit_fields import BitReader, BitWriter, width_for
+from xorweave.golden.base.errors import InputError
 
 _LENGTH_BITS = 6
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from xorweave.golden.codecs.bit_fields import BitReader, BitWriter
+from xorweave.golden.base.bit_fields import BitReader, BitWriter
+from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.codecs.codec import Codec, DecodeTraits, Encoding, PrunedTensor
-from xorweave.golden.number_format import NumberFormat, Words
 
 
 class Dense(Codec):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from xorweave.golden.codecs.bit_fields import BitReader, BitWriter
+from xorweave.golden.base.bit_fields import BitReader, BitWriter
+from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.codecs.codec import Codec, DecodeTraits, Encoding, PrunedTensor
-from xorweave.golden.number_format import NumberFormat, Words
-from xorweave.golden.prefix_tensor import (
+from xorweave.golden.tensor.prefix_tensor import (
     decode_prefix_tensor,
     encode_prefix_tensor,
     read_prefix_tensor,

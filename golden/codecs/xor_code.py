@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.code import Code
-from xorweave.golden.code_choice import CodeChoice
-from xorweave.golden.codecs.bit_fields import BitReader, BitWriter
+from xorweave.golden.base.bit_fields import BitReader, BitWriter
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import NumberFormat, Words
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.code.code import Code
 from xorweave.golden.codecs.codec import Codec, DecodeTraits, Encoding, PrunedTensor
-from xorweave.golden.corrections import NoCorrections, parse_format
-from xorweave.golden.errors import InputError
-from xorweave.golden.interleaver import Interleaver
-from xorweave.golden.number_format import NumberFormat, Words
-from xorweave.golden.shaped_mask import ShapedMaskCode
-from xorweave.golden.shaped_tensor import encode_with_shaped_mask, missed_format
-from xorweave.golden.stream import EncodedTensor, Patches
-from xorweave.golden.tensor_codec import correction_format_of, decode_scan
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode
+from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.tensor.corrections import NoCorrections, parse_format
+from xorweave.golden.tensor.shaped_tensor import encode_with_shaped_mask, missed_format
+from xorweave.golden.tensor.stream import EncodedTensor, Patches
+from xorweave.golden.tensor.tensor_codec import correction_format_of, decode_scan
 
 _LENGTH_BITS = 32
 _FIXED = DecodeTraits("fixed", "none", "a segment's start, then forward")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.layers import Activation, Attention, GlobalPool, LayerNorm, Pad, Pool
 from xorweave.golden.network.network import Network
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 
 Shape = tuple[int, ...]
 

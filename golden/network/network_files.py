@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import from_bfloat16
+from xorweave.golden.files.weight_files import read_weights
 from xorweave.golden.network.matching import read_description, resolve_network
 from xorweave.golden.network.network import Network
 from xorweave.golden.network.onnx_reader import read_onnx
-from xorweave.golden.number_format import from_bfloat16
-from xorweave.golden.weight_files import read_weights
 
 
 def read_network(source: Path, choice: str | None) -> tuple[Network, dict[str, NDArray]]:

@@ -33,7 +33,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.layers import (
     Activation,
     Add,

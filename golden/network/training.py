@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.evaluate import evaluate
 from xorweave.golden.network.layers import Input
 from xorweave.golden.network.network import Network

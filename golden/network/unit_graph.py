@@ -13,7 +13,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.layers import (
     Activation,
     Add,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.network import Masks, Network
 from xorweave.golden.pruning.quotas import named_quota
 from xorweave.golden.pruning.random_masks import random_masks

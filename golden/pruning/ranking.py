@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.layers import Shape
 from xorweave.golden.network.network import Masks
 from xorweave.golden.pruning.quotas import Quota, Shapes

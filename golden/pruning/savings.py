@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from numpy.typing import NDArray
 
-from xorweave.golden.code_choice import CodeChoice
-from xorweave.golden.figures import Figures, figures_of
-from xorweave.golden.prepare import Preparation, prepare
-from xorweave.golden.safetensors_file import Tensor
-from xorweave.golden.tensor_codec import encode_tensor
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.choose.prepare import Preparation, prepare
+from xorweave.golden.files.safetensors_file import Tensor
+from xorweave.golden.tensor.figures import Figures, figures_of
+from xorweave.golden.tensor.tensor_codec import encode_tensor
 
 
 @dataclass(frozen=True)

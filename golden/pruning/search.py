@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.network import Masks, Network
 from xorweave.golden.network.reachability import effective_masks
 from xorweave.golden.pruning.quotas import Quota

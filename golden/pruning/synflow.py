@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.linearised import linearised_gradient
 from xorweave.golden.network.network import Network
 from xorweave.golden.pruning.ranking import GlobalRanking, split

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 
 
 def target_sparsity(sparsity: float | None, compression: float | None) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.spmv.sliced import SlicedMatrix, tap_program
 from xorweave.golden.spmv.vector_ops import LINE, aligned_zeros, make_walk
 

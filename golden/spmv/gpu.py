@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.spmv.kernels import SOURCES
 from xorweave.golden.spmv.tile_product import MAX_VECTORS, BitmapTileProduct, TileProduct
 from xorweave.golden.spmv.tiled import TiledMatrix, tile_matrix

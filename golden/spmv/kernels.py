@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xorweave.golden.code import Code
-from xorweave.golden.decoder import tap_lists
-from xorweave.golden.spmv.tiles import TileOrder
+from xorweave.golden.code.code import Code
+from xorweave.golden.code.decoder import tap_lists
+from xorweave.golden.scan.tiles import TileOrder
 
 WARPS = 4  # of a block
 SOURCES = Path(__file__).with_name("cuda")

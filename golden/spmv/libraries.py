@@ -13,7 +13,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 
 _MKL_NAMES = ("libmkl_rt.so.3", "libmkl_rt.so.2", "libmkl_rt.so")
 _NON_TRANSPOSE, _GENERAL, _FULL, _NON_UNIT, _COLUMN_MAJOR = 10, 20, 40, 50, 102

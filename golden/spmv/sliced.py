@@ -14,15 +14,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.code import Code
-from xorweave.golden.decoder import tap_lists
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import NumberFormat, number_format
-from xorweave.golden.plan import correction_cost
-from xorweave.golden.queue_model import forecast
-from xorweave.golden.spmv.cells import CellOrder
-from xorweave.golden.stream import EncodedTensor
-from xorweave.golden.tensor_codec import default_segment_blocks, encode_tensor
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import NumberFormat, number_format
+from xorweave.golden.choose.plan import correction_cost
+from xorweave.golden.choose.queue_model import forecast
+from xorweave.golden.code.code import Code
+from xorweave.golden.code.decoder import tap_lists
+from xorweave.golden.scan.cells import CellOrder
+from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.tensor_codec import default_segment_blocks, encode_tensor
 
 _SAMPLE = 1 << 23
 

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.scan.tiles import THREADS
 from xorweave.golden.spmv.kernels import WARPS, bitmap_source, product_source
 from xorweave.golden.spmv.tiled import TiledMatrix
-from xorweave.golden.spmv.tiles import THREADS
 
 MAX_VECTORS = 16  # decoded once for so many vectors; more go in several passes
 _BITMAP_WARPS = 8

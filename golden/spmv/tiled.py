@@ -8,13 +8,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.code import Code
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import NumberFormat, number_format
-from xorweave.golden.queue_model import forecast
-from xorweave.golden.spmv.tiles import THREADS, TILE_ROWS, TileLayout, TileOrder, fitting_run, layouts
-from xorweave.golden.stream import EncodedTensor
-from xorweave.golden.tensor_codec import default_segment_blocks, encode_tensor
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import NumberFormat, number_format
+from xorweave.golden.choose.queue_model import forecast
+from xorweave.golden.code.code import Code
+from xorweave.golden.scan.tiles import THREADS, TILE_ROWS, TileLayout, TileOrder, fitting_run, layouts
+from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.tensor_codec import default_segment_blocks, encode_tensor
 
 PATCH_BITS = 96  # row, column and value
 _PATCH_COST = PATCH_BITS + 2 * 256  # two scattered accesses, of a sector of 32 bytes each

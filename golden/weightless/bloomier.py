@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.weightless.key_hash import MAX_HASH_BITS, KeyHash
 from xorweave.golden.weightless.layout import Layout
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.weightless.bloomier import Bloomier
 from xorweave.golden.weightless.clustering import cluster_weights
 

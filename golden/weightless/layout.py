@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from xorweave.golden.codecs.bit_fields import width_for
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.bit_fields import width_for
+from xorweave.golden.base.errors import InputError
 
 # a field scaled to 0 .. size-1 by (field * size) >> width favours some cells by at most 2^-6
 _SLACK_BITS = 6

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from xorweave.golden.csr_lanes import items_of
-from xorweave.golden.errors import InputError
-from xorweave.hw.csr_engine import CsrConfig
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.spmv.csr_lanes import items_of
+from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.sim.csr_run import CsrSimulator, simulate_csr
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from xorweave.golden.code import Code
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import number_format
-from xorweave.hw.package import config_for, write_package
-from xorweave.hw.vectors import random_tensor
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.code.code import Code
+from xorweave.hw.package.package import config_for, write_package
+from xorweave.hw.package.vectors import random_tensor
 from xorweave.sim.simulate import simulate
 from xorweave.sim.simulators import SIMULATORS, available
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from xorweave.golden.code import Code
-from xorweave.golden.errors import InputError
-from xorweave.golden.lane_code import LaneTensor, encode_on_lanes, encode_planned, rank_lane_plans
-from xorweave.golden.lane_layout import LaneLayout
-from xorweave.golden.number_format import number_format
-from xorweave.golden.spmv_trace import trace_spmv
-from xorweave.hw import spmv_engine
-from xorweave.hw.activation_ring import ActivationRing
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.lane_code import LaneTensor, encode_on_lanes, encode_planned, rank_lane_plans
+from xorweave.golden.code.code import Code
+from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.spmv.trace import trace_spmv
+from xorweave.hw.engines import spmv_engine
+from xorweave.hw.engines.activation_ring import ActivationRing
 from xorweave.sim.spmv_run import SpmvSimulator, cycle_model, engine_config, simulate_spmv
 
 INT8 = number_format("int8")

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xorweave.golden.errors import InputError
-from xorweave.golden.weight_files import read_smtx
-from xorweave.hw.baseline_vectors import relative_entries
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.weight_files import read_smtx
+from xorweave.hw.rivals.baseline_vectors import relative_entries
 from xorweave.sim.stall_figures import measure_stalls
 
 DATA = Path(os.environ.get("XORWEAVE_DATA", Path(__file__).parents[2].parent / "shared" / "data"))

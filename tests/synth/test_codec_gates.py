@@ -5,12 +5,12 @@ from importlib import resources
 
 import pytest
 
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.codecs.comparison import all_codecs
-from xorweave.golden.errors import InputError
 from xorweave.synth.codec_gates import BUILDERS, measure_gates, sample_tensor
-from xorweave.synth.yosys import tool_versions
+from xorweave.synth.flow.yosys import tool_versions
 
-STORED = json.loads(resources.files("xorweave").joinpath("decoder_gates.json").read_text("utf-8"))
+STORED = json.loads(resources.files("xorweave.pages").joinpath("decoder_gates.json").read_text("utf-8"))
 
 
 def test_the_stored_table_can_be_made_again() -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from xorweave.golden.code import Code
+from xorweave.golden.code.code import Code
+from xorweave.studies.overhead import OverheadMeasurement
 from xorweave.synth.compare import (
     BARE_BASELINE,
     BASELINE,
@@ -17,8 +18,7 @@ from xorweave.synth.compare import (
     shape_of,
     synthesize_contender,
 )
-from xorweave.synth.liberty import GATES_LIB
-from xorweave.synth.overhead import OverheadMeasurement
+from xorweave.synth.flow.liberty import GATES_LIB
 
 PLAIN = Contender(
     "plain", Code.uniform(n_in=3, n_out=16, n_s=1), plain=True, encoder="viterbi", corrections="paper"

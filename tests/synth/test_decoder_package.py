@@ -4,14 +4,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xorweave.golden.code import Code
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import FORMATS
-from xorweave.golden.tensor_codec import encode_tensor
-from xorweave.hw.package import config_for, read_manifest, write_package
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import FORMATS
+from xorweave.golden.code.code import Code
+from xorweave.golden.tensor.tensor_codec import encode_tensor
+from xorweave.hw.package.package import config_for, read_manifest, write_package
 from xorweave.sim.simulate import simulate
 from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
-from xorweave.synth.proof import NOT_RUN
+from xorweave.synth.proof.proof import NOT_RUN
 
 
 def generated(folder: Path, transform: str = "none", **options: Any) -> Path:

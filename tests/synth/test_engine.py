@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from xorweave.golden.lane_code import encode_on_lanes
-from xorweave.golden.lane_layout import LaneLayout
-from xorweave.golden.number_format import number_format
-from xorweave.hw.csr_engine import CsrConfig
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.lane_code import encode_on_lanes
+from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.sim.spmv_run import engine_config
 from xorweave.synth.engine import synthesize_engine
-from xorweave.synth.memory_ports import take_out_memories
-from xorweave.synth.yosys import run_yosys
+from xorweave.synth.flow.memory_ports import take_out_memories
+from xorweave.synth.flow.yosys import run_yosys
 
 _DESIGN = """
 module top(input clk, input [2:0] at, input [4:0] d, input we, input re, output [4:0] q);

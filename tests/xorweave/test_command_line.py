@@ -14,9 +14,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from xorweave import __version__, cli
-from xorweave.golden.container import read_container
-from xorweave.golden.number_format import from_bfloat16
-from xorweave.golden.safetensors_file import Tensor, read_safetensors, write_safetensors
+from xorweave.golden.base.number_format import from_bfloat16
+from xorweave.golden.files.container import read_container
+from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
 
 KEYS = {
     "name", "shape", "dtype", "sparsity", "n_in", "n_out", "n_s", "constraint_length", "care_bits", "payload_bits",

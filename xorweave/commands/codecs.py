@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from xorweave.codec_table import (
+from xorweave.commands.console import meter, percent, print_json, print_table
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.whole_file import write_whole
+from xorweave.golden.codecs.codec import PrunedTensor
+from xorweave.golden.codecs.comparison import Row, all_codecs, bounds, measure, total_rows
+from xorweave.pages.codec_table import (
     GateTable,
     Record,
     csv_text,
@@ -16,12 +21,7 @@ from xorweave.codec_table import (
     records,
     tensor_head,
 )
-from xorweave.console import meter, percent, print_json, print_table
-from xorweave.golden.codecs.codec import PrunedTensor
-from xorweave.golden.codecs.comparison import Row, all_codecs, bounds, measure, total_rows
-from xorweave.golden.errors import InputError
-from xorweave.sources import read_prepared
-from xorweave.whole_file import write_whole
+from xorweave.studies.sources import read_prepared
 
 
 def _number(value: float | None, digits: int = 3) -> str:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from xorweave.golden.container import read_container
-from xorweave.golden.errors import InputError
-from xorweave.golden.quantize import dequantize
-from xorweave.golden.safetensors_file import Tensor, write_safetensors
-from xorweave.golden.tensor_codec import decode_tensor
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.container import read_container
+from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
+from xorweave.golden.tensor.tensor_codec import decode_tensor
+from xorweave.golden.values.quantize import dequantize
 
 
 def decode(

@@ -12,12 +12,19 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from xorweave.console import meter, percent, print_table
-from xorweave.demo_flow import Outcome, contenders, run_all
-from xorweave.demo_weights import DemoWeights, NoDownload, cache_folder, digits_network, from_file, minilm
-from xorweave.golden.errors import InputError
-from xorweave.golden.prepare import Preparation, prepare
-from xorweave.report import DemoReport, outcome_record, write_report
+from xorweave.commands.console import meter, percent, print_table
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.choose.prepare import Preparation, prepare
+from xorweave.pages.report import DemoReport, outcome_record, write_report
+from xorweave.studies.demo_flow import Outcome, contenders, run_all
+from xorweave.studies.demo_weights import (
+    DemoWeights,
+    NoDownload,
+    cache_folder,
+    digits_network,
+    from_file,
+    minilm,
+)
 
 
 def demo(

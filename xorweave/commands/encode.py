@@ -8,13 +8,10 @@ from typing import Annotated
 
 import typer
 
-from xorweave.console import meter, percent, print_json, print_table
-from xorweave.golden.code_choice import CodeChoice
-from xorweave.golden.container import Container, write_container
-from xorweave.golden.errors import InputError
-from xorweave.golden.figures import tensor_record, total_record
-from xorweave.golden.network.effective import make_effective
-from xorweave.golden.prepare import (
+from xorweave.commands.console import meter, percent, print_json, print_table
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.choose.prepare import (
     Preparation,
     Prepared,
     check_dtype,
@@ -23,9 +20,12 @@ from xorweave.golden.prepare import (
     prepare,
     synthetic_values,
 )
-from xorweave.golden.safetensors_file import Tensor
-from xorweave.golden.stream import EncodedTensor
-from xorweave.golden.weight_files import read_masks, read_smtx, read_weights
+from xorweave.golden.files.container import Container, write_container
+from xorweave.golden.files.safetensors_file import Tensor
+from xorweave.golden.files.weight_files import read_masks, read_smtx, read_weights
+from xorweave.golden.network.effective import make_effective
+from xorweave.golden.tensor.figures import tensor_record, total_record
+from xorweave.golden.tensor.stream import EncodedTensor
 
 
 def encode(

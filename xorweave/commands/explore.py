@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from xorweave.golden.errors import InputError
-from xorweave.synth.explore import PAGE, TABLE, grid, pareto
-from xorweave.synth.explore import explore as run_sweep
+from xorweave.golden.base.errors import InputError
+from xorweave.studies.explore import PAGE, TABLE, grid, pareto
+from xorweave.studies.explore import explore as run_sweep
 
 
 def _numbers(name: str, text: str, kind: type) -> list:

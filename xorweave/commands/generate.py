@@ -9,18 +9,18 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from xorweave.console import print_json
-from xorweave.golden.code_choice import CodeChoice
-from xorweave.golden.container import read_container
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import number_format, plane_words
-from xorweave.golden.stream import EncodedTensor
-from xorweave.hw.decoder_kinds import DECODERS, design_for
-from xorweave.hw.package import config_for, write_package
-from xorweave.hw.stream_package import StreamDesign, write_stream_package
-from xorweave.hw.vectors import random_tensor, required_patches
-from xorweave.hw.xor_designs import rates_design
-from xorweave.hw.xor_paired import shared_network
+from xorweave.commands.console import print_json
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format, plane_words
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.files.container import read_container
+from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.hw.package.decoder_kinds import DECODERS, design_for
+from xorweave.hw.package.package import config_for, write_package
+from xorweave.hw.package.stream_package import StreamDesign, write_stream_package
+from xorweave.hw.package.vectors import random_tensor, required_patches
+from xorweave.hw.package.xor_designs import rates_design
+from xorweave.hw.xor.paired import shared_network
 
 
 def generate(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xorweave.commands.encode import report
-from xorweave.golden.container import read_container
+from xorweave.golden.files.container import read_container
 
 
 def inspect(

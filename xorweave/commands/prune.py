@@ -8,15 +8,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from xorweave.commands.console import meter, print_json, print_table
 from xorweave.commands.sparsity import SPARSITY_COLUMNS, sparsity_rows
-from xorweave.console import meter, print_json, print_table
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
 from xorweave.golden.network.effective import make_effective
 from xorweave.golden.network.network_files import read_network, read_tensors
 from xorweave.golden.pruning.pruners import prune as prune_network
 from xorweave.golden.pruning.sparsity import measure_sparsity
 from xorweave.golden.pruning.targets import target_sparsity
-from xorweave.golden.safetensors_file import Tensor, write_safetensors
 
 
 def prune(

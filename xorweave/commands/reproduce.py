@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from xorweave.console import meter, percent, print_json, print_table
-from xorweave.golden.errors import InputError
-from xorweave.reproduction import Reproduced, real_masks, reproduce_mask, synthetic_masks
-from xorweave.whole_file import write_whole
+from xorweave.commands.console import meter, percent, print_json, print_table
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.whole_file import write_whole
+from xorweave.studies.reproduction import Reproduced, real_masks, reproduce_mask, synthetic_masks
 
 
 def reproduce(

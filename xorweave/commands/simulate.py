@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xorweave.console import print_json
+from xorweave.commands.console import print_json
 from xorweave.sim.simulate import simulate as run
 
 

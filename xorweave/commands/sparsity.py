@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from xorweave.console import meter, percent, print_json, print_table
-from xorweave.golden.errors import InputError
+from xorweave.commands.console import meter, percent, print_json, print_table
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.weight_files import read_masks
 from xorweave.golden.network.effective import Effective, largest_difference, make_effective
 from xorweave.golden.network.layers import Opaque
 from xorweave.golden.network.network import Masks, Network, Tensors
 from xorweave.golden.network.network_files import read_network
 from xorweave.golden.pruning.savings import Saving, measure_saving
 from xorweave.golden.pruning.sparsity import Sparsity, measure_sparsity
-from xorweave.golden.weight_files import read_masks
 
 
 def sparsity(

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from xorweave.console import meter, percent, print_json, print_table
-from xorweave.golden.errors import InputError
-from xorweave.sources import read_prepared
-from xorweave.spmv_figure import Point, normalized_times
-from xorweave.spmv_flow import Layer, measure_layer
-from xorweave.spmv_page import write_results
+from xorweave.commands.console import meter, percent, print_json, print_table
+from xorweave.golden.base.errors import InputError
+from xorweave.pages.spmv_page import write_results
+from xorweave.studies.sources import read_prepared
+from xorweave.studies.spmv_figure import Point, normalized_times
+from xorweave.studies.spmv_flow import Layer, measure_layer
 
 
 def spmv(

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from xorweave.golden.codecs.bit_fields import BitReader
+from xorweave.golden.base.bit_fields import BitReader
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
 from xorweave.golden.codecs.codec import Encoding, PrunedTensor
 from xorweave.golden.codecs.compressed_rows import CompressedRows, CompressedRows32
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import number_format
 
 
 def test_the_32_bit_form_holds_what_scipy_holds() -> None:

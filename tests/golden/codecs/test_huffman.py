@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from xorweave.golden.codecs.bit_fields import BitReader, BitWriter
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.bit_fields import BitReader, BitWriter
+from xorweave.golden.base.errors import InputError
 
 pytest.importorskip("bitarray", reason="needs the extra 'baselines'")
 from xorweave.golden.codecs.huffman import read_huffman, write_huffman

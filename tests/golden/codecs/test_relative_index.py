@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xorweave.golden.codecs.bit_fields import BitWriter, width_for
+from xorweave.golden.base.bit_fields import BitWriter, width_for
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
 from xorweave.golden.codecs.codec import Encoding, PrunedTensor
 from xorweave.golden.codecs.relative_index import Eie, padded_runs
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import number_format
 
 
 def slow_runs(mask: list[list[bool]], run_bits: int) -> tuple[list[int], list[bool], list[int]]:

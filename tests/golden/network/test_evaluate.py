@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import perceptron
 from xorweave.golden.network.evaluate import evaluate
 from xorweave.golden.network.layers import Attention, Conv, LayerNorm, Opaque, Pool

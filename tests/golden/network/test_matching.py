@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import lenet_5, lenet_300_100, perceptron
 from xorweave.golden.network.evaluate import evaluate
 from xorweave.golden.network.matching import infer_perceptron, match_tensors, resolve_network

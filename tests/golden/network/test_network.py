@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.golden.network.random_networks import convolutional, fully_connected
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import CATALOGUE, named_network, perceptron
 from xorweave.golden.network.layers import Attention, Dense, Pool
 from xorweave.golden.network.network import Network

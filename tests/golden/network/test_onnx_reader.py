@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.golden.network.onnx_models import Builder, residual_network, transformer
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.evaluate import evaluate
 from xorweave.golden.network.folding import fold_biases
 from xorweave.golden.network.layers import LayerNorm, Opaque

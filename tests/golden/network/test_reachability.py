@@ -14,7 +14,7 @@ from tests.golden.network.random_networks import (
     random_direct_masks,
     random_tensors,
 )
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network import reachability as module
 from xorweave.golden.network.catalogue import CATALOGUE, perceptron, transformer_layer
 from xorweave.golden.network.evaluate import evaluate

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import lenet_5, lenet_300_100, perceptron
 from xorweave.golden.network.digits import load_digits
 from xorweave.golden.network.evaluate import evaluate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import perceptron
 from xorweave.golden.pruning.pruners import METHODS, prune
 from xorweave.golden.pruning.sparsity import measure_sparsity

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import lenet_5, lenet_300_100, resnet_20
 from xorweave.golden.pruning.quotas import QUOTAS, erk, igq, named_quota, uniform, uniform_plus
 

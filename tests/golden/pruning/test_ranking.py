@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.pruning.quotas import QUOTAS
 from xorweave.golden.pruning.ranking import GlobalRanking, LayerRanking
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import lenet_5, perceptron
 from xorweave.golden.pruning.quotas import QUOTAS, igq
 from xorweave.golden.pruning.ranking import GlobalRanking

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import lenet_300_100, perceptron
 from xorweave.golden.network.linearised import linearised_gradient
 from xorweave.golden.pruning.sparsity import measure_sparsity

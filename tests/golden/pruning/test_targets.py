@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.pruning.targets import target_sparsity
 
 

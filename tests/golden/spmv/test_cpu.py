@@ -10,10 +10,10 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xorweave.golden.code import Code
-from xorweave.golden.errors import InputError
-from xorweave.golden.masks import random_mask
-from xorweave.golden.spmv.cells import CellOrder
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.code.code import Code
+from xorweave.golden.mask.masks import random_mask
+from xorweave.golden.scan.cells import CellOrder
 from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.sliced import choose_code, slice_matrix
 

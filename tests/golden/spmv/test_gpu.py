@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.spmv import gpu
 from xorweave.golden.spmv.gpu import CupyDevice, GpuProduct, gpu_absence, gpu_figures
 from xorweave.golden.spmv.host_build import HostDevice

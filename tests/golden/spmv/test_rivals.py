@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.golden.spmv.test_cpu import pruned, vectors
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.spmv import libraries
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct

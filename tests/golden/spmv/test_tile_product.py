@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from xorweave.golden.code import Code
-from xorweave.golden.decoder import decode_plain
-from xorweave.golden.errors import InputError
-from xorweave.golden.number_format import number_format
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.code.code import Code
+from xorweave.golden.code.decoder import decode_plain
+from xorweave.golden.scan.tiles import THREADS
 from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.host_build import HostDevice
 from xorweave.golden.spmv.kernels import SOURCES, bitmap_source, product_source
 from xorweave.golden.spmv.sliced import slice_matrix
 from xorweave.golden.spmv.tile_product import BitmapTileProduct, TileProduct
 from xorweave.golden.spmv.tiled import TiledMatrix, choose_tile_code, tile_matrix
-from xorweave.golden.spmv.tiles import THREADS
 
 NVCC = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
 

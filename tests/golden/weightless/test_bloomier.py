@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.weightless.bloomier import Bloomier, _peel
 from xorweave.golden.weightless.layout import Layout
 

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from xorweave.commands.prune import prune
 from xorweave.commands.sparsity import sparsity
-from xorweave.golden.errors import InputError
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.safetensors_file import read_safetensors
 from xorweave.golden.network.catalogue import lenet_5, perceptron
-from xorweave.golden.safetensors_file import read_safetensors
 
 app = typer.Typer()
 app.command()(prune)

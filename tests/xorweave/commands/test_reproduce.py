@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from xorweave.cli import app
-from xorweave.golden.errors import InputError
-from xorweave.golden.masks import random_mask
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.mask.masks import random_mask
 
 
 def run(*arguments: object) -> Any:

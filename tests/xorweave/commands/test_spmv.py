@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from xorweave import spmv_flow
 from xorweave.cli import app
-from xorweave.golden.errors import InputError
-from xorweave.golden.masks import random_mask
-from xorweave.golden.number_format import number_format
-from xorweave.golden.prepare import Prepared
-from xorweave.spmv_figure import normalized_times
-from xorweave.spmv_flow import DENSE, ENCODED, measure_layer
-from xorweave.timing import cycles_per_second
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.prepare import Prepared
+from xorweave.golden.mask.masks import random_mask
+from xorweave.studies import spmv_flow
+from xorweave.studies.spmv_figure import normalized_times
+from xorweave.studies.spmv_flow import DENSE, ENCODED, measure_layer
+from xorweave.studies.timing import cycles_per_second
 
 
 @pytest.fixture(scope="module")

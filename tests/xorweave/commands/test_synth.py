@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from xorweave.cli import main
-from xorweave.synth.liberty import GATES_LIB
+from xorweave.synth.flow.liberty import GATES_LIB
 
 CODE = "n_in=3,n_out=9,n_s=1"
 # what scripts may depend on

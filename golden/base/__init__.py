@@ -1,0 +1,1 @@
+"""What everything stands on: errors, number formats, bit packing, bit sources, files that appear whole."""

@@ -1,0 +1,1 @@
+"""The price model and every choice that is made with it."""

@@ -1,0 +1,208 @@
+"""From the words of ``--code`` to the code, scan and correction format used for each tensor."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import NumberFormat
+from xorweave.golden.choose.plan import candidate_strides, choose_plan, dense_plan, rank_plans
+from xorweave.golden.choose.rate_choice import check_rates, choose_rate
+from xorweave.golden.code.catalogue import CATALOGUE
+from xorweave.golden.code.code import Code
+from xorweave.golden.encoders.stream_start import error_free_start
+from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.tensor_codec import default_segment_blocks, encode_tensor
+
+# Codes tried before a tensor is stored dense rather than with an unmatched bit.
+_ERROR_FREE_TRIES = 12
+# Scans tried for a code that is given: strides, and starts for each.
+_STRIDES = 6
+_STARTS = 6
+# A segment's start, where the window is empty, is where bits go unmatched first: longer segments, more memory.
+_ERROR_FREE_BYTES = 1 << 30
+
+
+def _error_free_scan(
+    mask: NDArray[np.bool_], code: Code, segment_blocks: int, seed: int
+) -> Interleaver | None:
+    """Find a scan of a flat mask in which every value can be encoded; None if there is none, or several segments."""
+    n = mask.size
+    if segment_blocks * code.n_out < n:
+        return None
+    for stride in candidate_strides(n, _STRIDES, seed):
+        ring = Interleaver(n=n, stride=stride)
+        start, _tries = error_free_start(ring.to_scan(mask), code, tries=_STARTS)
+        if start is not None:
+            return Interleaver(n=n, stride=stride, offset=start * stride % n)
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorChoice:
+    """The code, the scan and the correction format (``auto`` or a name) for one tensor."""
+
+    code: Code
+    interleaver: Interleaver
+    corrections: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeChoice:
+    """A parsed ``--code``: ``auto``, ``paper[,n_s=..][,seed=..]``, a name of the catalogue, or KEY=VALUE,...
+
+    With ``rates=A/B/...`` among the KEY=VALUE items the code is that of a decoder of several rates, and each tensor
+    is encoded at the rate that serves it best. The paper's code has N_in = 8 and N_out = floor(8 / (1 - S)) by the
+    tensor's own sparsity, row-major order and the paper's correction format.
+    """
+
+    kind: str
+    max_k: int
+    seed: int
+    n_s: int = 2
+    code: Code | None = None
+    rates: tuple[int, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str, *, max_k: int = 256, seed: int = 0) -> CodeChoice:
+        """Parse ``--code``.
+
+        Raises
+        ------
+        InputError
+            The words name no code.
+        """
+        head, *items = text.split(",")
+        if head == "auto" and not items:
+            if max_k < 4:
+                raise InputError(f"--max-k must be at least 4, not {max_k}")
+            return cls(kind="auto", max_k=max_k, seed=seed)
+        if head == "paper":
+            numbers = {"n_s": 2, "seed": seed}
+            for item in items:
+                key, _, value = item.partition("=")
+                if key not in numbers or not value.isdecimal():
+                    raise InputError(f"the paper's code takes n_s=NUMBER and seed=NUMBER, not {item!r}")
+                numbers[key] = int(value)
+            if numbers["n_s"] > 2:
+                raise InputError(f"the paper's code has n_s = 0, 1 or 2, not {numbers['n_s']}")
+            return cls(kind="paper", max_k=max_k, seed=numbers["seed"], n_s=numbers["n_s"])
+        if text in CATALOGUE:
+            return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_name(text))
+        if "=" not in text:
+            raise InputError(
+                f"--code must be auto, paper[,n_s=0|1|2], KEY=VALUE,... or one of {', '.join(CATALOGUE)}, not {text!r}"
+            )
+        rates = [item for item in (head, *items) if item.startswith("rates=")]
+        if rates:
+            code = Code.from_spec(",".join(item for item in (head, *items) if item not in rates))
+            listed = rates[0].removeprefix("rates=").split("/")
+            if len(rates) > 1 or not all(number.isdecimal() for number in listed):
+                raise InputError(f"rates must be given once, as rates=A/B/..., not {', '.join(rates)!r}")
+            return cls(
+                kind="rates",
+                max_k=max_k,
+                seed=seed,
+                code=code,
+                rates=check_rates(code, [int(number) for number in listed]),
+            )
+        return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_spec(text))
+
+    def for_mask(self, mask: NDArray[np.bool_], n_w: int) -> TensorChoice:
+        """Settle code, scan and corrections for a tensor with this mask (True = kept) and n_w bits a weight."""
+        n = mask.size
+        if self.kind == "auto":
+            plan = choose_plan(mask, n_w, max_k=self.max_k, seed=self.seed)
+            return TensorChoice(code=plan.code, interleaver=plan.interleaver, corrections="auto")
+        if self.kind == "paper":
+            kept = int(np.count_nonzero(mask))
+            # a mask without a kept weight would ask for an endless block
+            # S is taken to three digits, as it is asked for: one kept weight more than 10 % is still S = .9
+            share = round(kept / n, 3) or kept / n if kept else 0.0
+            n_out = min(4096, math.floor(8 / share + 1e-9)) if kept else 4096
+            code = Code.uniform(n_in=8, n_out=n_out, n_s=self.n_s, seed=self.seed)
+            return TensorChoice(code=code, interleaver=Interleaver(n), corrections="paper")
+        assert self.code is not None
+        if self.kind == "rates":
+            code, scan = choose_rate(mask, n_w, self.code, self.rates, seed=self.seed)
+            return TensorChoice(code=code, interleaver=scan, corrections="auto")
+        return TensorChoice(code=self.code, interleaver=Interleaver(n), corrections="auto")
+
+    def encode(
+        self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], **options: Any
+    ) -> EncodedTensor:
+        """Encode a tensor with the code chosen for it; `options` are those of ``encode_tensor``.
+
+        With ``segments=L`` among them the tensor is cut into L segments of equal length (the last may be shorter),
+        for L decoders side by side.
+        """
+        chosen = self.for_mask(mask, number_format.n_w)
+        segments = options.pop("segments", None)
+        if segments is not None:
+            blocks = -(-mask.size // chosen.code.n_out)
+            options["segment_blocks"] = max(1, -(-blocks // segments))
+        if options.get("corrections", "auto") == "auto":
+            options["corrections"] = chosen.corrections
+        return encode_tensor(
+            values, number_format, chosen.code, mask=mask, interleaver=chosen.interleaver, **options
+        )
+
+    def encode_error_free(
+        self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], **options: Any
+    ) -> EncodedTensor:
+        """Encode a tensor with no unmatched bit at all, so that hardware needs no correction stage.
+
+        With ``auto``, codes expected to be error-free are tried, the smallest payload first, and each is believed
+        only when its decoded stream shows no unmatched bit. Should none hold, the weights are stored dense. With a
+        code that is given, scans are tried (strides and starts) until one is found in which no equation of a kept
+        weight depends on others, so that one decoder serves many tensors.
+
+        Raises
+        ------
+        InputError
+            The code was given and leaves a bit unmatched.
+        """
+        options["corrections"] = "auto"
+        if self.kind != "auto":
+            chosen = self.for_mask(mask, number_format.n_w)
+            blocks = default_segment_blocks(chosen.code, mask.size, _ERROR_FREE_BYTES)
+            scan = _error_free_scan(mask.reshape(-1), chosen.code, blocks, self.seed)
+            encoded = encode_tensor(
+                values,
+                number_format,
+                chosen.code,
+                mask=mask,
+                interleaver=scan or chosen.interleaver,
+                segment_blocks=blocks,
+                **options,
+            )
+            wrong = int(encoded.patches.positions.size)
+            if wrong:
+                raise InputError(
+                    f"the code {encoded.code.spec} leaves {wrong} weights unmatched; "
+                    "--error-free needs a higher rate (smaller n_out), a longer window, or --code auto"
+                )
+            return encoded
+        n_w = number_format.n_w
+        plans = rank_plans(
+            mask, n_w, max_k=self.max_k, seed=self.seed, error_free=True, count=_ERROR_FREE_TRIES
+        )
+        for plan in [*plans, dense_plan(mask.size, n_w)]:
+            encoded = encode_tensor(
+                values,
+                number_format,
+                plan.code,
+                mask=mask,
+                interleaver=plan.interleaver,
+                segment_blocks=default_segment_blocks(plan.code, mask.size, _ERROR_FREE_BYTES),
+                **options,
+            )
+            if encoded.patches.positions.size == 0:
+                return encoded
+        raise AssertionError("the identity code leaves no bit unmatched")

@@ -1,0 +1,1 @@
+"""Encoders: the exact trellis, elimination, elimination with a list, bounded corrections."""

@@ -1,0 +1,1 @@
+"""Files: the container, and the weight files that are read."""

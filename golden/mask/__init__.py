@@ -1,0 +1,1 @@
+"""Masks: pruning to masks, and the shaped code with its search."""

@@ -1,0 +1,1 @@
+"""Scan orders: which weight meets which output of which block."""

@@ -1,0 +1,136 @@
+"""Interleavers: in which order the positions of a tensor go through the code.
+
+Care bits of real masks cluster in rows and columns; a block code of fixed rate needs them spread evenly.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from xorweave.golden.base.errors import InputError
+
+
+@njit(cache=True, nogil=True)
+def _cumulative(mask, stride, offset, length):  # type: ignore[no-untyped-def]
+    counts = np.empty(length + 1, np.int64)
+    counts[0] = 0
+    at = offset
+    total = 0
+    for i in range(length):
+        total += mask[at]
+        counts[i + 1] = total
+        at += stride
+        if at >= mask.size:
+            at -= mask.size
+    return counts
+
+
+# Gathering along the scan needs the positions one after another only, never all of them at once: an index array would
+# take eight bytes for each weight of one.
+@njit(cache=True, nogil=True)
+def _gather(flat, stride, first, scanned):  # type: ignore[no-untyped-def]
+    at = first
+    for i in range(scanned.size):
+        scanned[i] = flat[at]
+        at += stride
+        if at >= flat.size:
+            at -= flat.size
+
+
+@njit(cache=True, nogil=True)
+def _scatter(scanned, stride, first, flat):  # type: ignore[no-untyped-def]
+    at = first
+    for i in range(scanned.size):
+        flat[at] = scanned[i]
+        at += stride
+        if at >= flat.size:
+            at -= flat.size
+
+
+@dataclass(frozen=True)
+class Interleaver:
+    """The affine interleaver: scan position i holds element (offset + i * stride) mod n of the flattened tensor.
+
+    In hardware it is one adder and one conditional subtraction. ``stride = 1, offset = 0`` is row-major order.
+
+    Parameters
+    ----------
+    n : int
+        Number of positions (weights of the tensor).
+    stride : int
+        Step between successive scan positions; must share no factor with n.
+    offset : int
+        Element at scan position 0.
+
+    Raises
+    ------
+    InputError
+        The stride is not a step through all n elements, or the offset lies outside the tensor.
+    """
+
+    n: int
+    stride: int = 1
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n < 0:
+            raise InputError(f"a tensor's size must not be negative, but is {self.n}")
+        if self.n and math.gcd(self.stride, self.n) != 1:
+            raise InputError(f"the stride must share no factor with n = {self.n}, but {self.stride} does")
+        if self.n > 1 and not (0 < self.stride < self.n and 0 <= self.offset < self.n):
+            raise InputError(
+                f"stride and offset must lie in 1 .. {self.n - 1} and 0 .. {self.n - 1}, "
+                f"not {self.stride} and {self.offset}"
+            )
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the scan is plain row-major order."""
+        return self.n < 2 or (self.stride == 1 and self.offset == 0)
+
+    def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+        """Return the elements at scan positions start .. stop-1 (int64); stop defaults to n.
+
+        Eight bytes a position: to move values along the scan, use `gather`, `to_scan` and `from_scan`.
+
+        Raises
+        ------
+        InputError
+            The tensor has 3e9 elements or more.
+        """
+        stop = self.n if stop is None else stop
+        if self.n == 0:
+            return np.zeros(0, np.int64)
+        first = (self.offset + start * self.stride) % self.n
+        if self.n >= 3_000_000_000:  # the product below, of two factors under n, must stay under 2^63
+            raise InputError("a tensor must have fewer than 3e9 elements for its positions to be listed")
+        return (first + np.arange(stop - start, dtype=np.int64) * self.stride) % self.n
+
+    def cumulative(self, flat_mask: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
+        """Count the kept weights among the first 0, 1, .. `length` scan positions: int64, shape (length + 1,)."""
+        return _cumulative(flat_mask, self.stride, self.offset, length)
+
+    def gather(self, flat: NDArray, start: int, stop: int) -> NDArray:
+        """Return the values at scan positions start .. stop-1 of a flattened tensor, shape (n,)."""
+        if self.is_identity:
+            return flat[start:stop]
+        scanned = np.empty(stop - start, flat.dtype)
+        _gather(flat, self.stride, (self.offset + start * self.stride) % self.n, scanned)
+        return scanned
+
+    def to_scan(self, flat: NDArray) -> NDArray:
+        """Put a flattened tensor, shape (n,), into scan order."""
+        return self.gather(flat, 0, self.n)
+
+    def from_scan(self, scanned: NDArray) -> NDArray:
+        """Put scan-ordered values, shape (n,), back into tensor order: the inverse of `to_scan`."""
+        if self.is_identity:
+            return scanned
+        flat = np.empty_like(scanned)
+        _scatter(np.ascontiguousarray(scanned), self.stride, self.offset, flat)
+        return flat

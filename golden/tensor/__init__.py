@@ -1,0 +1,1 @@
+"""The stored tensor: encoded, decoded, patched and counted."""

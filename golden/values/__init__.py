@@ -1,0 +1,1 @@
+"""Words and bits: quantising, reversible transforms, prefix books."""

@@ -1,0 +1,1 @@
+"""Decoders composed of stages."""

@@ -1,0 +1,1 @@
+"""Engines: sparse products, address generator."""

@@ -1,0 +1,1 @@
+"""Packages: Verilog, vectors, test bench, FuseSoC core, manifest."""

@@ -1,0 +1,68 @@
+"""Which decoder ``generate --decoder`` makes for a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.hw.package.baseline_designs import BASELINES, baseline_design
+from xorweave.hw.package.package import config_for
+from xorweave.hw.package.stream_package import StreamDesign
+from xorweave.hw.package.vectors import golden_vectors, required_patches
+from xorweave.hw.package.xor_designs import bounded_design, plane_serial_design, segments_design
+
+DECODERS = ("xor", "bounded", "plane-serial", "segments", *BASELINES)
+
+
+def design_for(
+    kind: str,
+    tensor: EncodedTensor,
+    options: Mapping[str, Any],
+    *,
+    segments: int = 2,
+    lanes: int | None = None,
+    max_blocks: int | None = None,
+) -> StreamDesign:
+    """Make the decoder of a kind for a tensor.
+
+    Parameters
+    ----------
+    kind : str
+        One of `DECODERS` but ``xor``, which has a package of its own (`xorweave.hw.package`).
+    tensor : EncodedTensor
+        A baseline decoder gets the weights that it decodes to, in scan order.
+    options : mapping
+        Fields of `DecoderConfig`; a baseline decoder has none.
+    segments : int
+        For ``segments``.
+    lanes : int, optional
+        For a baseline decoder.
+    max_blocks : int, optional
+        Vectors for so many blocks at most.
+
+    Raises
+    ------
+    InputError
+        The tensor, the options and the kind do not go together.
+    """
+    n_out, n_w = tensor.code.n_out, tensor.number_format.n_w
+    if kind in BASELINES:
+        vectors = golden_vectors(tensor, patches_per_block=required_patches(tensor), max_blocks=max_blocks)
+        mask = np.array([word >> r & 1 for word in vectors.masks for r in range(n_out)], bool)
+        limit = (1 << n_w) - 1
+        words = np.array(
+            [word >> (r * n_w) & limit for word in vectors.weights for r in range(n_out)],
+            tensor.number_format.word,
+        )
+        return baseline_design(kind, words, mask, n_out=n_out, n_w=n_w, lanes=lanes)
+    if kind == "bounded":
+        needed = max(1, options.get("patches_per_block", required_patches(tensor)))
+        config = config_for(tensor, **{**options, "bounded": True, "patches_per_block": needed})
+        return bounded_design(config, tensor, max_blocks=max_blocks)
+    if kind == "plane-serial":
+        config = config_for(tensor, **{**options, "constant_planes": 0})
+        return plane_serial_design(config, tensor, max_blocks=max_blocks)
+    return segments_design(config_for(tensor, **options), tensor, segments, max_blocks=max_blocks)

@@ -1,0 +1,1 @@
+"""Decoders of other formats, behind the same ports."""

@@ -1,0 +1,1 @@
+"""Stream components: decoder, corrections, mask, words, guards, registers."""

@@ -1,0 +1,1 @@
+"""XOR networks as plain lists of gates; nothing here knows Amaranth."""

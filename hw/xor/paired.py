@@ -1,0 +1,76 @@
+"""The network that the families paired and graph are made for: running sums, and one XOR of two for each output."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.code.code import Code
+from xorweave.golden.code.generators import paired_structure
+from xorweave.golden.code.graph_code import graph_structure
+from xorweave.hw.xor.network import Gate, XorNetwork
+from xorweave.hw.xor.synthesis import optimize
+
+STRUCTURES = {"paired": paired_structure, "graph": graph_structure}
+
+
+def paired_network(code: Code) -> XorNetwork:
+    """Make the network of a code of a family of `STRUCTURES`: about one gate a sum and one an output.
+
+    Raises
+    ------
+    InputError
+        The code is of another family.
+    """
+    if code.family not in STRUCTURES:
+        raise InputError(f"the code must be of the family {' or '.join(STRUCTURES)}, not {code.family}")
+    added, edges = STRUCTURES[code.family](n_in=code.n_in, n_out=code.n_out, n_s=code.n_s, **code.parameters)
+    run = code.parameters["run"]
+    inputs = code.constraint_length
+    gates: list[Gate] = []
+
+    def add(a: int, b: int) -> int:
+        gates.append((a, b))
+        return inputs + len(gates) - 1
+
+    sums: list[int | None] = []
+    for j, columns in enumerate(added):
+        signal: int | None = sums[-1] if j % run else None
+        for column in columns:
+            # a column added to itself leaves nothing
+            signal = column if signal is None else None if signal == column else add(signal, column)
+        sums.append(signal)
+    outputs: list[int | None] = []
+    for first, second in edges:
+        a, b = sums[first], sums[second]
+        if a is None or b is None:
+            outputs.append(b if a is None else a)
+        else:
+            outputs.append(None if a == b else add(a, b))
+    network = XorNetwork(inputs, tuple(gates), tuple(outputs)).pruned()
+    if not np.array_equal(network.matrix(), code.generator):
+        raise InputError("the code must be what its parameters make, but its generator is another matrix")
+    return network
+
+
+def shared_network(
+    code: Code, *, effort: int = 0, depth_limit: int | None = None, seed: int = 0
+) -> XorNetwork:
+    """Make the network of any code with its common sums made once.
+
+    A paired code or a graph code brings a network of its own, which is searched for a better one only if `effort` or
+    `depth_limit` ask for it; every other code gets what `optimize` finds on its matrix.
+
+    Raises
+    ------
+    InputError
+        As in `optimize`.
+    """
+    if code.family not in STRUCTURES:
+        return optimize(code.generator, effort=effort, depth_limit=depth_limit, seed=seed)
+    own = paired_network(code)
+    if not effort and (depth_limit is None or own.depth <= depth_limit):
+        return own
+    found = optimize(code.generator, effort=effort, depth_limit=depth_limit, seed=seed)
+    fitting = [n for n in (own, found) if depth_limit is None or n.depth <= depth_limit]
+    return min(fitting, key=lambda network: (network.xor2, network.depth))

@@ -1,0 +1,1 @@
+"""Yosys, Liberty, FPGA, timing."""

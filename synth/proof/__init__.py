@@ -1,0 +1,1 @@
+"""References and contracts that netlists are proved against."""

@@ -1,0 +1,78 @@
+import networkx as nx
+import numpy as np
+import pytest
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.code.code import Code
+from xorweave.golden.code.graph_code import graph_structure
+
+SIZES = {"n_in": 32, "n_out": 300, "n_s": 2, "seed": 0, "pool": 160, "run": 4, "start": 3}
+
+
+def test_outputs_are_edges_of_a_graph_with_even_degrees_and_long_rings() -> None:
+    added, edges = graph_structure(**SIZES)
+    graph = nx.Graph(edges)
+    assert len(added) == graph.number_of_nodes() == 160
+    assert graph.number_of_edges() == len(edges) == 300  # no output twice
+    degrees = [degree for _vertex, degree in graph.degree]
+    assert max(degrees) - min(degrees) <= 3
+    # a random graph of these degrees has rings of three; the Moore bound allows no girth above eight
+    assert nx.girth(graph) >= 7
+    for a, b in edges:  # neighbours of a run would make an output of a single column
+        assert not (abs(a - b) == 1 and a // 4 == b // 4)
+
+
+def test_runs_begin_with_the_newest_and_an_older_symbol_and_use_columns_evenly() -> None:
+    added, _edges = graph_structure(**SIZES)
+    for j, columns in enumerate(added):
+        assert len(columns) == (1 if j % 4 else 3)
+        if j % 4 == 0:
+            assert min(columns) < 32 <= max(columns)
+    for start in range(0, 160, 4):
+        run = [column for columns in added[start : start + 4] for column in columns]
+        assert len(set(run)) == len(run)  # no column added twice would vanish again
+    use = np.bincount([column for columns in added for column in columns], minlength=96)
+    assert use.min() >= 1
+
+
+def test_rows_are_the_sums_that_the_edges_join() -> None:
+    sizes = {**SIZES, "n_in": 4, "n_out": 30, "pool": 15, "run": 3, "start": 2}
+    code = Code.from_family("graph", **sizes)
+    added, edges = graph_structure(**sizes)
+    sums: list[set[int]] = []
+    for j, columns in enumerate(added):
+        sums.append(set(columns) ^ (sums[-1] if j % 3 else set()))
+    for row, (a, b) in zip(code.generator, edges, strict=True):
+        assert set(np.flatnonzero(row).tolist()) == sums[a] ^ sums[b]
+
+
+def test_history_leaves_the_oldest_columns_out() -> None:
+    code = Code.from_family("graph", n_in=16, n_out=120, n_s=2, history=20)
+    used = code.generator.any(axis=0)
+    assert used[: 16 + 20].all() and not used[16 + 20 :].any()
+
+
+def test_without_history_there_is_only_the_newest_symbol() -> None:
+    code = Code.from_family("graph", n_in=24, n_out=60, n_s=0, start=3)
+    assert code.generator.any(axis=0).all()
+
+
+def test_frozen_check_value() -> None:
+    assert Code.from_spec("family=graph,n_in=32,n_out=300,n_s=3,seed=0").check_value == "e6138be1"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"run": 0}, "run must be at least 1, not 0"),
+        ({"pool": 5}, "pool must be at least 8, not 5"),
+        ({"history": 9}, "history must be between 0 and n_in * n_s = 8, not 9"),
+        ({"start": 1}, "start must be between 2 and 13 with runs of 4, not 1"),
+        ({"start": 14}, "start must be between 2 and 13 with runs of 4, not 14"),
+        ({"pool": 8, "n_out": 60}, "the pool must hold more sums for 60 outputs, not 8"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(parameters: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Code.from_family("graph", **{"n_in": 8, "n_out": 40, "n_s": 1, **parameters})
+    assert str(caught.value) == message

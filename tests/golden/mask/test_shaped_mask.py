@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.codecs.entropy_bounds import binary_entropy
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode, ideal_bits
+from xorweave.golden.mask.shaped_mask_encoder import _eliminate, _paths_needed, _window_masks, encode_mask
+
+
+def by_matrix(code: ShapedMaskCode, symbols: np.ndarray) -> np.ndarray:
+    """Decode block by block with the generator matrix and shift registers, as the paper's Algorithm 2 would."""
+    window = np.zeros((code.n_s + 1, code.n_in), np.uint8)
+    blocks = []
+    for symbol in symbols:
+        window = np.vstack([symbol, window[:-1]])
+        blocks.append((code.generator @ window.reshape(-1) % 2).all(axis=1))
+    return np.concatenate(blocks)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n_in=st.integers(1, 20),
+    ratio=st.floats(1, 6),
+    parities=st.integers(1, 4),
+    window=st.integers(5, 64),
+    taps=st.sampled_from([2, 4]),
+    seed=st.integers(0, 99),
+)
+def test_lags_and_matrix_decode_alike(
+    n_in: int, ratio: float, parities: int, window: int, taps: int, seed: int
+) -> None:
+    code = ShapedMaskCode(
+        n_in=n_in, n_out=int(n_in * ratio), parities=parities, window=window, taps=taps, seed=seed
+    )
+    symbols = np.random.default_rng(seed).integers(0, 2, (7, n_in)).astype(np.uint8)
+    assert np.array_equal(code.decode(symbols, 7 * code.n_out), by_matrix(code, symbols))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_with_room_for_every_path_the_search_is_exact(seed: int) -> None:
+    """Against all 2^14 symbols, for masks whose equations do not contradict each other."""
+    code = ShapedMaskCode(n_in=7, n_out=12, parities=2, window=10, taps=4, seed=seed)
+    mask = np.random.default_rng(seed).random(24) < 0.2
+    found = encode_mask(mask, code, cost_of_false_one=8, cost_of_false_zero=60, beam=32768)
+    best = min(
+        8 * (decoded & ~mask).sum() + 60 * (~decoded & mask).sum()
+        for decoded in (
+            code.decode(np.array(bits, np.uint8).reshape(2, 7), 24)
+            for bits in itertools.product((0, 1), repeat=14)
+        )
+    )
+    if found.false_zeros.size == 0:
+        assert 8 * found.false_ones.size == best
+    else:  # elimination dropped an equation for good; the search may then miss the optimum, never beat it
+        assert 8 * found.false_ones.size + 60 * found.false_zeros.size >= best
+
+
+def test_the_search_takes_ones_for_granted_and_pays_for_zeros() -> None:
+    mask = np.random.default_rng(3).random(30_000) < 0.1
+    code = ShapedMaskCode.for_density(0.1, 8)
+    found = encode_mask(mask, code, cost_of_false_one=8.08, beam=256)
+    assert np.array_equal(found.decoded, code.decode(found.symbols, mask.size))
+    assert np.array_equal(np.flatnonzero(found.decoded & ~mask), found.false_ones)
+    assert np.array_equal(np.flatnonzero(~found.decoded & mask), found.false_zeros)
+    # at random 7/8 of the ones and 1/8 of the zeros would be wrong
+    assert found.false_zeros.size < 0.002 * mask.sum()
+    assert found.false_ones.size < 0.012 * mask.size
+    cost = (found.bits + 8.08 * found.false_ones.size + 14 * found.false_zeros.size) / mask.size
+    assert binary_entropy(0.1) < cost < 0.57  # 0.52 with a beam of 16,384, see docs/shaped-mask.md
+
+
+def test_a_wider_beam_costs_less() -> None:
+    mask = np.random.default_rng(5).random(20_000) < 0.05
+    code = ShapedMaskCode.for_density(0.05, 8)
+    costs = [encode_mask(mask, code, cost_of_false_one=8.08, beam=b).false_ones.size for b in (16, 256, 2048)]
+    assert costs[0] > costs[1] > costs[2]
+
+
+def test_elimination_leaves_every_one_satisfiable() -> None:
+    """Any choice of the free bits, with the determined ones filled in, makes the ones' parities 1."""
+    code = ShapedMaskCode(n_in=16, n_out=33, parities=3)
+    mask = np.random.default_rng(8).random(330) < 0.08
+    outputs = np.bincount(code.bit_of_output, minlength=code.n_in)
+    steps = code.blocks(mask.size) * code.n_in
+    pivot, rows, sides = np.zeros(steps, bool), np.zeros(steps, np.uint64), np.zeros(steps, np.uint8)
+    _eliminate(mask.astype(np.uint8), outputs, _window_masks(code, outputs), pivot, rows, sides)
+    bits = np.random.default_rng(9).integers(0, 2, steps).astype(np.uint8)
+    for step in np.flatnonzero(pivot):
+        row = int(rows[step])
+        older = [bits[step - lag] for lag in range(1, 64) if row >> lag & 1]
+        bits[step] = (sides[step] + sum(older)) % 2
+    assert code.decode(bits.reshape(-1, code.n_in), mask.size)[mask].all()
+    paths = _paths_needed(mask.astype(np.uint8), outputs, pivot, 0.19, 4096)
+    assert paths.min() >= 32 and paths.max() <= 4096
+
+
+def test_the_ideal_lies_above_the_entropy_and_near_it() -> None:
+    for density, parities in ((0.1, 3), (0.05, 4), (0.3, 2)):
+        assert (
+            binary_entropy(density) - 0.001
+            < ideal_bits(density, parities, 8)
+            < binary_entropy(density) * 1.02
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"parities": 9}, "parities must be between 1 and 8, not 9"),
+        ({"taps": 5}, "taps must be even, not 5"),
+        ({"window": 4, "taps": 4}, "window 4 with 4 taps must leave 3 different parities"),
+        ({"window": 65}, "window must be between 2 and 64, not 65"),
+        ({"n_out": 600}, "an encoded bit must give at most 10 mask bits and 60 parities, not 20 and 60"),
+    ],
+)
+def test_wrong_sizes_are_named(change: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ShapedMaskCode(**{"n_in": 31, "n_out": 64, "parities": 3, **change})
+    with pytest.raises(InputError, match=r"between 0\.02 and 0\.5, not 0\.0010"):
+        ShapedMaskCode.for_density(0.001, 8)

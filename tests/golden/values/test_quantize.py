@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.values.quantize import dequantize, quantize
+
+HIGHEST = {"int8": 127, "int4": 7}
+matrices = hnp.arrays(
+    np.float32,
+    hnp.array_shapes(min_dims=2, max_dims=3, max_side=6),
+    elements=st.floats(-(2.0**100), 2.0**100, width=32),
+)
+
+
+@given(matrices, st.sampled_from(["int8", "int4"]), st.sampled_from(["tensor", "row"]))
+def test_integers_are_the_nearest_multiples_of_the_scale(values: np.ndarray, dtype: str, axis: str) -> None:
+    integers, scale = quantize(values, dtype, axis)  # type: ignore[arg-type]
+    highest = HIGHEST[dtype]
+    assert integers.dtype == np.int8 and integers.shape == values.shape
+    assert scale.dtype == np.float32 and scale.shape == ((values.shape[0],) if axis == "row" else (1,))
+    for row in range(values.shape[0]):
+        step = Fraction(float(scale[row if axis == "row" else 0]))
+        assert step > 0
+        for value, integer in zip(values[row].flat, integers[row].flat, strict=True):
+            assert -highest <= integer <= highest
+            # half a step, and what rounding the scale to float32 moves the largest weight by
+            error = abs(Fraction(float(value)) - int(integer) * step)
+            assert error <= step * (Fraction(1, 2) + Fraction(highest, 1 << 23))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+def test_the_largest_weight_gets_the_largest_integer(dtype: str) -> None:
+    values = np.array([[0.25, -1.0, 0.5], [3.0, 0.0, -6.0]], np.float32)
+    integers, scale = quantize(values, dtype, "row")
+    highest = HIGHEST[dtype]
+    assert scale.tolist() == [np.float32(1 / highest), np.float32(6 / highest)]
+    assert integers[0, 1] == -highest and integers[1, 2] == -highest
+    integers, scale = quantize(values, dtype)
+    assert scale.tolist() == [np.float32(6 / highest)] and integers.min() == -highest
+
+
+def test_zeros_have_scale_one() -> None:
+    integers, scale = quantize(np.zeros((2, 3), np.float32), "int8", "row")
+    assert not integers.any() and scale.tolist() == [1.0, 1.0]
+    assert quantize(np.zeros((2, 3)), "int8")[1].tolist() == [1.0]
+
+
+def test_subnormal_weights_do_not_overflow() -> None:
+    tiny = np.array([[1e-45, -1e-45]], np.float32)
+    integers, scale = quantize(tiny, "int8")
+    assert np.isfinite(scale).all() and scale[0] > 0
+    assert not integers.any()
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0,)])
+@pytest.mark.parametrize("axis", ["tensor", "row"])
+def test_empty_tensors_are_quantised_to_empty_ones(shape: tuple[int, ...], axis: str) -> None:
+    integers, scale = quantize(np.zeros(shape, np.float32), "int8", axis)  # type: ignore[arg-type]
+    assert integers.shape == shape and (scale == 1.0).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused(bad: float) -> None:
+    with pytest.raises(InputError) as caught:
+        quantize(np.array([[1.0, bad]]), "int8")
+    assert str(caught.value) == "weights must be finite to be quantised, but there is a NaN or an infinity"
+
+
+def test_weights_whose_scale_is_no_float32_are_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        quantize(np.array([[1.0, 1e300]]), "int8")
+    assert (
+        str(caught.value)
+        == "weights must have a scale within float32 to be quantised, but the largest is 1e+300"
+    )
+
+
+def test_another_dtype_is_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        quantize(np.zeros((2, 2)), "int2")
+    assert str(caught.value) == "the dtype to quantise to must be int8 or int4, not 'int2'"
+
+
+@given(matrices, st.sampled_from(["tensor", "row"]))
+def test_dequantize_multiplies_by_the_scale_of_the_row(values: np.ndarray, axis: str) -> None:
+    integers, scale = quantize(values, "int8", axis)  # type: ignore[arg-type]
+    back = dequantize(integers, scale)
+    assert back.dtype == np.float32 and back.shape == values.shape
+    for row in range(values.shape[0]):
+        step = scale[row if axis == "row" else 0]
+        assert np.array_equal(back[row], integers[row].astype(np.float32) * step)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.weightless.bloomier import Bloomier
+from xorweave.hw.package.verilog import amaranth_verilog
+from xorweave.hw.rivals.bloomier import BloomierDecoder, BloomierLane, bank_depth, bank_tables
+from xorweave.hw.xor.network import balanced_trees
+from xorweave.sim.simulators import available
+from xorweave.sim.stream_check import check_stream
+
+CLUSTERS = 10
+
+
+def small_filter(kind: str, k: int, weights: int = 3000) -> Bloomier:
+    random = np.random.default_rng(k)
+    keys = np.flatnonzero(random.random(weights) < 0.1)
+    labels = random.integers(0, CLUSTERS, keys.size)
+    return Bloomier.build(keys, labels, t=7, k=k, layout=kind, key_bits=(weights - 1).bit_length())
+
+
+@pytest.mark.parametrize(("kind", "k"), [("uniform", 3), ("uniform", 4), ("fuse", 3), ("fuse", 4)])
+def test_every_answer_equals_the_golden_query_one_a_cycle(kind: str, k: int) -> None:
+    table = small_filter(kind, k)
+    dut = BloomierDecoder(table, CLUSTERS)
+    keys = np.random.default_rng(1).integers(0, 3000, 200)
+    answers: list[tuple[int, int]] = []
+    cycles = 0
+
+    async def drive(ctx):  # type: ignore[no-untyped-def]
+        ctx.set(dut.i.valid, 1)
+        for key in keys.tolist():
+            ctx.set(dut.i.payload, key)
+            await ctx.tick().until(dut.i.ready)
+        ctx.set(dut.i.valid, 0)
+
+    async def watch(ctx):  # type: ignore[no-untyped-def]
+        nonlocal cycles
+        random = np.random.default_rng(2)
+        while len(answers) < keys.size:
+            # the far side hesitates in the second half only, so the first half shows the rate
+            ctx.set(dut.o.ready, len(answers) < 100 or bool(random.random() < 0.6))
+            _, _, valid, ready, payload = await ctx.tick().sample(dut.o.valid, dut.o.ready, dut.o.payload)
+            cycles += len(answers) < 100
+            if valid and ready:
+                answers.append((payload.label, payload.kept))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(drive)
+    simulator.add_testbench(watch)
+    simulator.run()
+    expected = table.query(keys)
+    assert answers == [(int(word), int(word < CLUSTERS)) for word in expected]
+    assert cycles <= 100 + 5  # four registers and a start
+
+
+@pytest.mark.skipif(not available("verilator"), reason="needs Verilator, make, g++ and perl")
+def test_a_hundred_thousand_queries_in_verilator() -> None:
+    table = small_filter("fuse", 4, 20_000)
+    keys = np.random.default_rng(3).integers(0, 20_000, 100_000)
+    expected = [int(word) | (int(word < CLUSTERS) << 7) for word in table.query(keys)]
+    verilog = amaranth_verilog(BloomierDecoder(table, CLUSTERS), "bloomier")
+    run = check_stream(
+        verilog, "bloomier", keys.tolist(), expected, i_bits=table.key_bits, o_bits=8, stalls=True
+    )
+    assert (run.words, run.mismatches, run.changed) == (100_000, 0, 0)
+
+
+@pytest.mark.parametrize(("kind", "k"), [("uniform", 3), ("fuse", 3), ("fuse", 4)])
+def test_a_query_reads_every_memory_once(kind: str, k: int) -> None:
+    table = small_filter(kind, k)
+    cells, _ = table._places(np.arange(3000))
+    segment = cells // table.layout.bank
+    assert np.array_equal(np.sort(segment % k, axis=1), np.broadcast_to(np.arange(k), segment.shape))
+    memories = bank_tables(table)
+    assert memories.shape == (k, bank_depth(table.layout))
+    assert memories.sum() == table.table.sum()
+
+
+def test_networks_must_compute_the_hash() -> None:
+    table = small_filter("fuse", 3)
+    first, second = balanced_trees(table.hash.first[:, :-1]), balanced_trees(table.hash.second)
+    assert BloomierLane(table, CLUSTERS, (first, second)).networks[0] is first
+    with pytest.raises(InputError, match="the XOR networks must compute the two maps of the filter's hash"):
+        BloomierLane(table, CLUSTERS, (first, balanced_trees(1 - table.hash.second)))
+    with pytest.raises(InputError, match="clusters must be between 1 and 127, not 128"):
+        BloomierLane(table, 128)

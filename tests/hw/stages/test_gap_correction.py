@@ -1,0 +1,95 @@
+"""Unpacked corrections against the golden formats."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from xorweave.golden.tensor.corrections import JointCorrections
+from xorweave.golden.tensor.stream import Patches
+from xorweave.hw.stages.gap_correction import BoundedUnpacker, GapUnpacker
+from xorweave.hw.stages.layouts import pack_patch, patch_bits
+
+N_OUT, N_W, BLOCKS = 10, 4, 60
+
+
+def _patches(seed: int, share: float) -> Patches:
+    rng = np.random.default_rng(seed)
+    positions = np.flatnonzero(rng.random(N_OUT * BLOCKS) < share).astype(np.int64)
+    return Patches(positions, rng.integers(1, 1 << N_W, positions.size).astype(np.uint8))
+
+
+def _beats(records: list[int], width: int, lanes: int) -> list[int]:
+    """Pack records into beats; the last beat may be short, or empty."""
+    beats = []
+    for start in range(0, len(records) + 1, lanes):
+        some = records[start : start + lanes]
+        word = sum(record << (k * width) for k, record in enumerate(some))
+        word |= len(some) << (lanes * width)
+        beats.append(word | int(start + lanes > len(records)) << (lanes * width + lanes.bit_length()))
+    return beats
+
+
+def _lists(words: list[int], lanes: int) -> list[set[int]]:
+    """Return each block's patches that do something."""
+    width = patch_bits(N_OUT, N_W)
+    found = []
+    for word in words:
+        slots = {word >> (k * width) & ((1 << width) - 1) for k in range(lanes)}
+        found.append({slot for slot in slots if slot >> (width - 1) and slot & ((1 << N_W) - 1)})
+    return found
+
+
+def _expected(patches: Patches) -> list[set[int]]:
+    lists: list[set[int]] = [set() for _ in range(BLOCKS)]
+    for position, difference in zip(patches.positions, patches.differences, strict=True):
+        block, at = divmod(int(position), N_OUT)
+        lists[block].add(pack_patch(at, int(difference), n_out=N_OUT, n_w=N_W))
+    return lists
+
+
+@pytest.mark.parametrize("gap_bits", [2, 5])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.15])
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_gaps(run_streams: Callable[..., list[int]], gap_bits: int, share: float, stall: float) -> None:
+    patches = _patches(3, share)
+    gaps, differences = JointCorrections(gap_bits).records(patches)
+    at = np.cumsum(gaps + 1) - 1
+    lanes = max(1, int(np.bincount(at // N_OUT).max(initial=0)))
+    records = [int(g) | int(d) << gap_bits for g, d in zip(gaps, differences, strict=True)]
+    dut = GapUnpacker(N_OUT, N_W, gap_bits, lanes)
+    cycles: list[int] = []
+    words = run_streams(
+        dut, {"i": _beats(records, gap_bits + N_W, lanes)}, BLOCKS, stall=stall, cycles=cycles, seed=4
+    )
+    assert _lists(words, lanes) == _expected(patches)
+    if not stall:
+        assert cycles == [BLOCKS + 1]  # line rate: a list in every cycle after the first beat
+
+
+def test_one_record_too_many_is_reported(run_streams: Callable[..., list[int]]) -> None:
+    dut = GapUnpacker(N_OUT, N_W, 3, 1)
+    seen: list[int] = []
+    records = [1 | 5 << 3, 0 | 6 << 3]  # two in block 0, but only one lane
+    run_streams(
+        dut, {"i": _beats(records, 3 + N_W, 1)}, 6, before=lambda ctx, i: seen.append(ctx.get(dut.overflow))
+    )
+    assert seen[0] == 0
+    assert seen[-1] == 1
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_bounded(run_streams: Callable[..., list[int]], stall: float) -> None:
+    patches = _patches(8, 0.12)
+    counts = np.bincount(patches.positions // N_OUT, minlength=BLOCKS)
+    lanes = int(counts.max())
+    records = [
+        int(p % N_OUT) | int(d) << 4 for p, d in zip(patches.positions, patches.differences, strict=True)
+    ]
+    dut = BoundedUnpacker(N_OUT, N_W, lanes)
+    cycles: list[int] = []
+    feeds = {"i": _beats(records, 4 + N_W, lanes), "count": [int(c) for c in counts]}
+    words = run_streams(dut, feeds, BLOCKS, stall=stall, cycles=cycles)
+    assert _lists(words, lanes) == _expected(patches)
+    if not stall:
+        assert cycles[0] <= BLOCKS + 1

@@ -1,0 +1,160 @@
+"""The sweep: resumed from what is there, written as table and page; the front against its definition."""
+
+import csv
+import html
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xorweave.cli import main
+from xorweave.studies.explore import PAGE, POINTS, TABLE, Candidate, explore, grid, pareto
+from xorweave.synth.decoder_package import synthesize_decoder
+from xorweave.synth.flow.tool_process import ToolError
+
+POINT = st.fixed_dictionaries({"overhead": st.integers(0, 20), "area": st.integers(0, 20)})
+
+
+@given(st.lists(POINT, max_size=30), st.booleans())
+def test_front_is_what_nothing_beats(points, smaller):
+    def beats(a, b):
+        sign = 1 if smaller else -1
+        better = a["overhead"] <= b["overhead"] and sign * a["area"] <= sign * b["area"]
+        return better and (a["overhead"], a["area"]) != (b["overhead"], b["area"])
+
+    front = pareto(points, "overhead", "area", smaller=smaller)
+    wanted = {(p["overhead"], p["area"]) for p in points if not any(beats(q, p) for q in points)}
+    assert {(p["overhead"], p["area"]) for p in front} == wanted
+    assert len(front) == len(wanted)
+
+
+CODES = ("family=sparse,n_in=4,n_out=30,n_s=1,seed=0,taps=3", "family=paired,n_in=4,n_out=30,n_s=1,seed=0")
+CANDIDATES = [
+    Candidate(code=CODES[0], sharing="yosys"),
+    Candidate(code=CODES[0], sharing="matrix", input_register=True),
+    Candidate(code=CODES[1], sharing="matrix", planes=2),
+]
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """A sweep of three points that was interrupted after the first."""
+    folder = tmp_path_factory.mktemp("sweep")
+
+    def stop(done, total):
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        explore(CANDIDATES, folder, weights=3000, progress=stop)
+    first = (folder / POINTS).read_text()
+    assert first.count("\n") == 1
+    with (folder / TABLE).open() as file:
+        assert len(list(csv.DictReader(file))) == 1
+    (folder / POINTS).write_text(first + '{"key": "cut sho')
+    points = explore(CANDIDATES, folder, weights=3000)
+    assert (folder / POINTS).read_text().startswith(first)
+    return folder, points
+
+
+def embedded(page):
+    """Return the points inside a page."""
+    found = re.search(r"^const points = (.*);$", page, re.MULTILINE)
+    assert found
+    return json.loads(found[1])
+
+
+def test_sweep_goes_on_where_it_stopped(sweep):
+    folder, points = sweep
+    assert [p["key"] for p in points] == [c.key for c in CANDIDATES]
+    assert not any("error" in p for p in points)
+    with (folder / TABLE).open() as file:
+        assert [row["sharing"] for row in csv.DictReader(file)] == ["yosys", "matrix", "matrix"]
+
+
+def test_page_holds_the_tables_figures_and_asks_nobody(sweep):
+    folder, _ = sweep
+    page = (folder / PAGE).read_text()
+    with (folder / TABLE).open() as file:
+        rows = list(csv.DictReader(file))
+    shown = [
+        {name: "" if point[name] is None else str(point[name]) for name in rows[0]}
+        for point in embedded(page)
+    ]
+    assert shown == rows
+    addresses = set(re.findall(r"""(?:https?:)?//[^\s"'<>]+""", page))
+    assert {a for a in addresses if "." in a} == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"<(link|script|img)[^>]+(href|src)=(?!.?data:)", page)
+
+
+def test_command_of_a_point_generates_the_decoder_that_was_counted(sweep, tmp_path, monkeypatch):
+    _, points = sweep
+    for number, point in enumerate(points):
+        words = shlex.split(point["command"])
+        folder = tmp_path / str(number)
+        words[-1] = str(folder)
+        monkeypatch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == 0
+        result = synthesize_decoder(folder, prove=False)
+        assert result.outputs_per_cycle == 30 * point["planes"]
+        assert result.gate_equivalents / result.outputs_per_cycle == point["gate_equivalents_per_output"]
+
+
+def test_click_shows_the_command_in_a_browser(sweep, tmp_path):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium here to open the page in")
+    folder, points = sweep
+    page = (folder / PAGE).read_text()
+    click = "document.querySelectorAll('.point')[2].dispatchEvent(new MouseEvent('click'))"
+    (tmp_path / "page.html").write_text(page.replace("</html>", f"<script>{click}</script></html>"))
+    done = subprocess.run(
+        [
+            *(
+                browser,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                f"--user-data-dir={tmp_path / 'profile'}",
+            ),
+            *("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "CONSOLE" not in done.stderr
+    shown = re.search(r"<pre>(.*?)</pre>", done.stdout)
+    index = re.search(r'class="point chosen"[^>]*data-index="(\d+)"', done.stdout)
+    assert shown and index
+    assert html.unescape(shown[1]) == points[int(index[1])]["command"]
+    assert done.stdout.count('data-index="') == len(points)
+
+
+def test_what_cannot_be_measured_is_said_and_left_out(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise ToolError("Yosys did not finish in 1 s")
+
+    monkeypatch.setattr("xorweave.studies.explore.synthesize", fail)
+    (point,) = explore(CANDIDATES[:1], tmp_path, weights=3000)
+    assert point["error"] == "Yosys did not finish in 1 s"
+    assert embedded((tmp_path / PAGE).read_text()) == []
+
+
+def test_grid_has_the_papers_points_and_each_candidate_once():
+    candidates = grid(
+        n_in=[16], slack=[0.02, 0.021], n_s=[1], families=["paired"], taps=[1, 2], sharing=["matrix"]
+    )
+    assert [c.code.split(",seed")[0] for c in candidates if c.paper] == [
+        f"family=uniform,n_in=8,n_out=80,n_s={history}" for history in (0, 1, 2)
+    ]
+    assert len({c.key for c in candidates}) == len(candidates)

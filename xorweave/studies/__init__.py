@@ -1,0 +1,1 @@
+"""Studies: what commands run beyond one call of the library."""

@@ -1,0 +1,432 @@
+"""One sparse matrix times one vector (or a few), in hardware and in software, with everything compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.lane_code import encode_on_lanes
+from xorweave.golden.choose.prepare import Prepared
+from xorweave.golden.scan.cells import CellOrder
+from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.spmv.cpu import GROUP_WORDS, EncodedProduct
+from xorweave.golden.spmv.gpu import gpu_absence, gpu_figures
+from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
+from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
+from xorweave.golden.spmv.sliced import slice_matrix
+from xorweave.golden.spmv.tile_product import MAX_VECTORS
+from xorweave.hw.engines.csr_engine import CsrConfig
+from xorweave.hw.engines.spmv_engine import SpmvConfig
+from xorweave.sim.csr_run import CsrRun, CsrSimulator, csr_config
+from xorweave.sim.spmv_run import DEFAULT_INTERLEAVE, SpmvRun, SpmvSimulator, engine_config
+from xorweave.studies.timing import Timing, cycles_per_second, measure
+from xorweave.synth.engine import EngineSynthesis, synthesize_engine
+
+ENCODED = "encoded"
+DENSE = "dense float32, NumPy"
+_MOST_CSR_LANES = 16
+_FAST_FROM = 1 << 17  # lane cycles from which compiling a faster simulation pays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Software:
+    """One product on the processor.
+
+    Attributes
+    ----------
+    name : str
+    threads : int
+    seconds, fastest, slowest : float
+        Median, minimum and maximum of one product (of all vectors of the batch).
+    cycles : float
+        seconds in cycles of the processor's time-stamp counter.
+    bytes_read : int
+        The stored matrix; vectors and sums are not counted.
+    bytes_per_cycle : float
+    slots_used : float
+        Share of the multiplications made that are of kept weights.
+    speed_up : float
+        Over the dense product, one thread against one.
+    """
+
+    name: str
+    threads: int
+    seconds: float
+    fastest: float
+    slowest: float
+    cycles: float
+    bytes_read: int
+    bytes_per_cycle: float
+    slots_used: float
+    speed_up: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table: a product, in cycles of what it ran on.
+
+    Attributes
+    ----------
+    product : str
+    ours : bool
+        Whether it decodes the encoded weights.
+    cycles : float or None
+        Simulated clock cycles of an engine, cycles of the time-stamp counter of a processor, of a GPU at the clock it
+        reports.
+    seconds, fastest, slowest : float or None
+        Of an engine: at the clock that synthesis reached, None where that was not asked for. Of a GPU the spread
+        is that of the middle half.
+    bytes_read : float
+    bytes_per_cycle, slots_used : float or None
+    speed_up : float or None
+        Over the dense product of NumPy, where both have a time.
+    """
+
+    product: str
+    ours: bool
+    cycles: float | None
+    seconds: float | None
+    fastest: float | None
+    slowest: float | None
+    bytes_read: float
+    bytes_per_cycle: float | None
+    slots_used: float | None
+    speed_up: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """All that was found out about one layer.
+
+    Attributes
+    ----------
+    name : str
+    rows, cols, kept, batch : int
+    dtype : str
+    agree : bool
+        Every product, in hardware and in software, equals the integer product bit for bit.
+    differing : tuple of str
+        Products that do not.
+    engine : SpmvRun or None
+        The encoded engine, simulated; None if simulation was left out.
+    csr, csr_equal_bytes : CsrRun or None
+        The CSR engine with as many lanes, and with the lanes that read as many bytes a cycle.
+    gpu : dict or None
+        What ``xorweave.golden.spmv.gpu.gpu_figures`` returns.
+    gates : dict
+        Synthesis of the engines, by the names of the runs; empty where it was not asked for.
+    software : tuple of Software
+    missing : tuple of str
+        What was not measured, and why.
+    """
+
+    name: str
+    rows: int
+    cols: int
+    kept: int
+    batch: int
+    dtype: str
+    agree: bool
+    differing: tuple[str, ...]
+    engine: SpmvRun | None
+    csr: CsrRun | None
+    csr_equal_bytes: CsrRun | None
+    software: tuple[Software, ...]
+    gates: dict[str, EngineSynthesis] = field(default_factory=dict)
+    gpu: dict[str, Any] | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def sparsity(self) -> float:
+        """Share of pruned weights."""
+        return 1.0 - self.kept / (self.rows * self.cols)
+
+    @property
+    def _runs(self) -> dict[str, SpmvRun | CsrRun | None]:
+        return {"engine": self.engine, "csr_engine": self.csr, "csr_engine_equal_bytes": self.csr_equal_bytes}
+
+    def table(self) -> list[Row]:
+        """Return a row for each product that was measured, the engines first."""
+        dense = next((item.seconds for item in self.software if item.name == DENSE), None)
+        rows = []
+        for name, run in self._runs.items():
+            if run is None:
+                continue
+            clock = self.gates[name].logic.fmax_mhz if name in self.gates else None
+            seconds = None if clock is None else run.cycles / (1e6 * clock)
+            label = "encoded" if isinstance(run, SpmvRun) else "CSR"
+            rows.append(
+                Row(
+                    product=f"RTL, {label}, {run.lanes} lanes", ours=name == "engine", cycles=run.cycles,
+                    seconds=seconds, fastest=None, slowest=None, bytes_read=run.bytes_read,
+                    bytes_per_cycle=run.bytes_read / run.cycles, slots_used=run.slots_used,
+                    speed_up=None if seconds is None or dense is None else dense / seconds,
+                )
+            )  # fmt: skip
+        for item in self.software:
+            figures = asdict(item)
+            name, count = figures.pop("name"), figures.pop("threads")
+            rows.append(Row(product=_on_processor(name, count), ours=name == ENCODED, **figures))
+        return [*rows, *self._gpu_rows(dense)]
+
+    def _gpu_rows(self, dense: float | None) -> list[Row]:
+        if self.gpu is None:
+            return []
+        clock = _megahertz(self.gpu["device"])
+        rows = []
+        for record in self.gpu["products"]:
+            if "failed" in record:
+                continue
+            low, median, high = (1e-6 * record[key] for key in ("low", "median", "high"))
+            cycles = None if clock is None else 1e6 * clock * median
+            rows.append(
+                Row(
+                    product=f"GPU, {record['name']}", ours=record["name"].startswith(ENCODED), cycles=cycles,
+                    seconds=median, fastest=low, slowest=high, bytes_read=record["bytes_read"],
+                    bytes_per_cycle=None if cycles is None else record["bytes_read"] / cycles, slots_used=None,
+                    speed_up=None if dense is None else dense / median,
+                )
+            )  # fmt: skip
+        return rows
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as plain JSON values; what was not measured is null."""
+        return {
+            "name": self.name, "rows": self.rows, "cols": self.cols, "sparsity": self.sparsity, "kept": self.kept,
+            "batch": self.batch, "dtype": self.dtype, "agree": self.agree, "differing": list(self.differing),
+            "rtl": {name: None if run is None else run.as_json() for name, run in self._runs.items()},
+            "gates": {name: result.to_json() for name, result in self.gates.items()} or None,
+            "cpu": [asdict(item) for item in self.software], "gpu": self.gpu, "not_measured": list(self.missing),
+        }  # fmt: skip
+
+
+def _megahertz(facts: Mapping[str, Any]) -> float | None:
+    """Return the clock that a GPU's facts report, as in ``1980 MHz``."""
+    number = str(facts.get("clocks.sm", "")).partition(" ")[0]
+    return float(number) if number.isdecimal() else None
+
+
+def _on_processor(name: str, threads: int) -> str:
+    return f"CPU, {name}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def as_matrix(name: str, item: Prepared) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """Return a prepared tensor as a matrix, (rows, the rest), and its mask.
+
+    Raises
+    ------
+    InputError
+        Its weights are not INT8 or INT4.
+    """
+    if item.number_format.name not in ("int8", "int4"):
+        raise InputError(
+            f"the engines multiply int8 and int4 weights: tensor {name} is {item.number_format.name}; add --dtype int8"
+        )
+    rows = item.values.shape[0]
+    mask = item.mask.reshape(rows, -1)
+    return np.where(mask, item.values.reshape(rows, -1), 0).astype(np.int8), mask
+
+
+def products(
+    matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str, threads: int, seed: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Make every product there is for a matrix; return them by name, and why some are missing."""
+    order = CellOrder(matrix.shape[0], matrix.shape[1], GROUP_WORDS * threads)
+    sliced = slice_matrix(matrix, "int4" if dtype == "int4" else "int8", mask=mask, order=order, seed=seed)
+    made: dict[str, Any] = {
+        ENCODED: EncodedProduct(sliced, threads),
+        "bitmap INT8": BitmapProduct(matrix, mask, threads),
+        "dense INT8": BitmapProduct(matrix, mask, threads, dense=True),
+        "CSR INT8": CsrProduct(matrix, mask, threads),
+    }
+    missing = []
+    try:
+        made["CSR float32, MKL"] = MklCsr(matrix, mask, threads)
+    except InputError as error:
+        missing.append(f"CSR float32, MKL: {error}")
+    if threads == 1:  # SciPy's products run on one core
+        made["CSR float32, SciPy"] = ScipyCsr(matrix, mask)
+        made["CSR int32, SciPy"] = ScipyCsr(matrix, mask, "int32")
+        made[DENSE] = NumpyDense(matrix, mask)
+    return made, missing
+
+
+def _software(
+    name: str, threads: int, timing: Timing, product: Any, slots_used: float, dense: float, rate: float
+) -> Software:
+    cycles = timing.median * rate
+    return Software(
+        name=name,
+        threads=threads,
+        seconds=timing.median,
+        fastest=min(timing.seconds),
+        slowest=max(timing.seconds),
+        cycles=cycles,
+        bytes_read=int(product.bytes_read),
+        bytes_per_cycle=product.bytes_read / cycles,
+        slots_used=slots_used,
+        speed_up=dense / timing.median,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engines:
+    """The simulated engines of one layer, and how they were generated."""
+
+    engine: SpmvRun
+    csr: CsrRun
+    csr_equal_bytes: CsrRun
+    configs: dict[str, SpmvConfig | CsrConfig]
+
+
+def run_engines(
+    matrix: NDArray[np.int8],
+    mask: NDArray[np.bool_],
+    vectors: NDArray[np.int8],
+    dtype: str,
+    lanes: int,
+    seed: int,
+    progress: Callable[[float], None],
+) -> Engines:
+    """Simulate the encoded engine, the CSR engine of as many lanes, and the one that reads as many bytes a cycle."""
+    layout = LaneLayout.fitting(matrix.shape[0], matrix.shape[1], lanes, interleave=DEFAULT_INTERLEAVE)
+    encoded = encode_on_lanes(matrix, number_format(dtype), mask, layout, error_free=True, seed=seed)
+    config = engine_config(encoded, batch=vectors.shape[0])
+    large = encoded.layout.blocks * lanes > _FAST_FROM
+    engine = SpmvSimulator(config, fast=large).run(encoded, vectors)
+    progress(0.5)
+    same = csr_config(cols=matrix.shape[1], lanes=lanes, dtype=dtype, batch=vectors.shape[0])
+    csr = CsrSimulator(same).run(matrix, mask, vectors)
+    progress(0.8)
+    # so many lanes read no more bytes a cycle than the encoded engine does
+    fewer = max(1, int(engine.bytes_per_block * 8 // same.item_bits))
+    few = csr_config(cols=matrix.shape[1], lanes=fewer, dtype=dtype, batch=vectors.shape[0])
+    equal = CsrSimulator(few).run(matrix, mask, vectors)
+    progress(1.0)
+    configs: dict[str, SpmvConfig | CsrConfig] = {
+        "engine": config,
+        "csr_engine": same,
+        "csr_engine_equal_bytes": few,
+    }
+    return Engines(engine=engine, csr=csr, csr_equal_bytes=equal, configs=configs)
+
+
+def measure_layer(
+    name: str,
+    item: Prepared,
+    *,
+    lanes: int = 64,
+    batch: int = 1,
+    repeats: int = 7,
+    threads: tuple[int, ...] = (1, 2),
+    simulate: bool = True,
+    gates: bool = False,
+    liberty: Path | None = None,
+    clock_mhz: float | None = None,
+    seed: int = 0,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Layer:
+    """Multiply one layer with a batch of random INT8 vectors in every way, and compare the results bit for bit.
+
+    Raises
+    ------
+    InputError
+        The weights are not INT8 or INT4, or a number is out of range.
+    """
+    if batch < 1 or repeats < 1:
+        raise InputError(f"batch and repeats must be at least 1, not {batch} and {repeats}")
+    matrix, mask = as_matrix(name, item)
+    rows, cols = matrix.shape
+    kept = int(np.count_nonzero(mask))
+    dtype = item.number_format.name
+    vectors = np.random.default_rng(seed).integers(-128, 128, (batch, cols)).astype(np.int8)
+    given = vectors[0] if batch == 1 else vectors
+    wanted = vectors.astype(np.int32) @ matrix.T.astype(np.int32)
+    wrong, missing = [], []
+
+    engines = None
+    if simulate:
+        engines = run_engines(matrix, mask, vectors, dtype, lanes, seed, lambda share: progress(0.5 * share))
+        for run in (engines.engine, engines.csr, engines.csr_equal_bytes):
+            if run.mismatches or not np.array_equal(run.results, wanted):
+                wrong.append(f"RTL, {type(run).__name__} of {run.lanes} lanes")
+    else:
+        missing.append("RTL: left out")
+    synthesized = {}
+    if gates and engines is not None:
+        for number, (label, config) in enumerate(engines.configs.items(), 1):
+            if isinstance(config, CsrConfig) and config.lanes > _MOST_CSR_LANES:
+                missing.append(
+                    f"gates of the CSR engine with {config.lanes} lanes: its arbiters take Yosys more than ten minutes"
+                )
+                continue
+            synthesized[label] = synthesize_engine(config, liberty=liberty, clock_mhz=clock_mhz)
+            progress(0.5 + 0.1 * number / len(engines.configs))
+    progress(0.6)
+
+    rate = cycles_per_second()
+    software: list[Software] = []
+    dense = 0.0
+    for count in sorted(threads):
+        made, absent = products(matrix, mask, dtype, count, seed)
+        missing += [f"{line} ({count} threads)" for line in absent]
+        for label, product in made.items():
+            if not np.array_equal(np.atleast_2d(product(given)), wanted):
+                wrong.append(_on_processor(label, count))
+        with one_blas_thread():
+            taken = measure(calls(made, given), repeats)
+        if DENSE in taken:
+            dense = taken[DENSE].median
+        every = kept / (rows * cols)
+        for label, product in made.items():
+            used = every if label in (ENCODED, "dense INT8", "bitmap INT8", DENSE) else 1.0
+            software.append(_software(label, count, taken[label], product, used, dense, rate))
+        progress(0.6 + 0.4 * len(software) / (len(made) * len(threads)))
+    on_gpu, why = _on_gpu(matrix, mask, dtype, batch, seed)
+    if why:
+        missing.append(why)
+    elif on_gpu is not None:
+        wrong += [f"GPU, {record['name']}" for record in on_gpu["products"] if not record.get("agrees", True)]
+        missing += [f"GPU, {r['name']}: {r['failed']}" for r in on_gpu["products"] if "failed" in r]
+    return Layer(
+        name=name,
+        rows=rows,
+        cols=cols,
+        kept=kept,
+        batch=batch,
+        dtype=dtype,
+        agree=not wrong,
+        differing=tuple(wrong),
+        engine=engines.engine if engines else None,
+        csr=engines.csr if engines else None,
+        csr_equal_bytes=engines.csr_equal_bytes if engines else None,
+        software=tuple(software),
+        gates=synthesized,
+        gpu=on_gpu,
+        missing=tuple(missing),
+    )
+
+
+def _on_gpu(
+    matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str, batch: int, seed: int
+) -> tuple[dict[str, Any] | None, str]:
+    """Return the figures of a GPU, or why there are none."""
+    if dtype != "int8" or batch > MAX_VECTORS:
+        return None, f"GPU: INT8 weights and up to {MAX_VECTORS} vectors only"
+    absent = gpu_absence()
+    if absent:
+        return None, f"GPU: {absent}; then this command measures it"
+    return gpu_figures(matrix, mask, (batch,), seed=seed), ""
+
+
+def calls(made: Mapping[str, Any], given: NDArray[np.int8]) -> dict[str, Callable[[], object]]:
+    """Return what multiplies `given` with each product."""
+    return {label: partial(product, given) for label, product in made.items()}
