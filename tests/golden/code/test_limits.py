@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from xorweave.golden.code.code import limits
+from xorweave.golden.code import limits
 
 
 @pytest.mark.parametrize("p", [0.0, 1e-9, 0.1, 0.3, 0.5, 0.77, 1.0])
