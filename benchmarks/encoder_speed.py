@@ -13,7 +13,7 @@ from plain_algorithm3 import encode_plane as plain
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.code.code import Code
 from xorweave.golden.encoders.viterbi import encode_plane as exact
-from xorweave.golden.tensor.tensor_codec import correction_format_of, encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, correction_format_of, encode_tensor
 from xorweave.studies.timing import measure, ratio
 
 
@@ -38,9 +38,13 @@ def main() -> None:
         mask = rng.random((side, side)) >= 0.9
         words = rng.integers(0, 1 << fmt.n_w, mask.shape, np.uint64).astype(fmt.word)
         values = fmt.from_words(words)
-        result = encode_tensor(values, fmt, code, mask=mask, encoder="elimination")
+        result = encode_tensor(values, fmt, code, mask=mask, options=EncodeOptions(encoder="elimination"))
         timing = measure(
-            {name: lambda v=values, f=fmt, m=mask: encode_tensor(v, f, code, mask=m, encoder="elimination")},
+            {
+                name: lambda v=values, f=fmt, m=mask: encode_tensor(
+                    v, f, code, mask=m, options=EncodeOptions(encoder="elimination")
+                )
+            },
             repeats,
         )[name]
         megabytes = values.nbytes / 1e6
@@ -57,7 +61,11 @@ def main() -> None:
     blocks = -(-mask.size // code.n_out)
     work = {
         f"{jobs}": lambda jobs=jobs: encode_tensor(
-            values, fmt, code, mask=mask, encoder="elimination", segment_blocks=-(-blocks // 16), jobs=jobs
+            values,
+            fmt,
+            code,
+            mask=mask,
+            options=EncodeOptions(encoder="elimination", segment_blocks=-(-blocks // 16), jobs=jobs),
         )
         for jobs in (1, 2)
     }
@@ -77,13 +85,15 @@ def main() -> None:
     better = Code.uniform(n_in=8, n_out=80, n_s=31)
     paper_care = int(mask.sum())
     paper_overhead = (200 * 8 + 10 * unmatched + -(-n // 512)) / paper_care - 1
-    encoded = encode_tensor(long_words, fmt, better, mask=long_mask, encoder="elimination")
+    encoded = encode_tensor(
+        long_words, fmt, better, mask=long_mask, options=EncodeOptions(encoder="elimination")
+    )
     timings = measure(
         {
             "plain": lambda: plain(paper, plane, mask),
             "exact": lambda: exact(paper, plane, mask),
             "elimination": lambda: encode_tensor(
-                long_words, fmt, better, mask=long_mask, encoder="elimination"
+                long_words, fmt, better, mask=long_mask, options=EncodeOptions(encoder="elimination")
             ),
         },
         repeats,

@@ -21,6 +21,7 @@ from xorweave.commands.simulate import simulate
 from xorweave.commands.sparsity import sparsity
 from xorweave.commands.spmv import spmv
 from xorweave.commands.synth import synth
+from xorweave.commands.verify import verify
 from xorweave.golden.base.errors import InputError
 from xorweave.synth.flow.tool_process import ToolError
 
@@ -31,7 +32,7 @@ app = typer.Typer(
     help="Lossless fixed-to-fixed XOR codes for pruned neural-network weights, from encoder to gates.",
 )
 for command in (
-    demo, encode, decode, inspect, generate, simulate, synth, explore, spmv, codecs, prune, sparsity, reproduce,
+    demo, encode, verify, decode, inspect, generate, simulate, synth, explore, spmv, codecs, prune, sparsity, reproduce,
 ):  # fmt: skip
     app.command()(command)
 

@@ -68,6 +68,14 @@ def read_smtx(path: Path) -> NDArray[np.bool_]:
     return mask
 
 
+def read_with_metadata(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read every tensor of a file as `read_weights` does, and the metadata that a safetensors file carries."""
+    if path.suffix.lower() == ".safetensors":
+        _whole(path)
+        return read_safetensors(path)
+    return read_weights(path), {}
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read every tensor of a .npy, .npz or .safetensors file.
 

@@ -93,6 +93,16 @@ class Interleaver:
         """Whether the scan is plain row-major order."""
         return self.n < 2 or (self.stride == 1 and self.offset == 0)
 
+    @property
+    def length(self) -> int:
+        """Scan positions: as many as weights, there is no padding."""
+        return self.n
+
+    @property
+    def spec(self) -> str:
+        """``row-major``, or ``affine,stride=...,offset=...``."""
+        return "row-major" if self.is_identity else f"affine,stride={self.stride},offset={self.offset}"
+
     def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
         """Return the elements at scan positions start .. stop-1 (int64); stop defaults to n.
 

@@ -21,8 +21,9 @@ from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import tap_lists
 from xorweave.golden.scan.cells import CellOrder
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import default_segment_blocks, encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.solvers import default_segment_blocks
+from xorweave.golden.tensor.stored import EncodedTensor
 
 _SAMPLE = 1 << 23
 
@@ -161,10 +162,9 @@ def slice_matrix(
         fmt,
         code,
         mask=order.arrange(kept, length),
-        encoder="elimination",
-        # whole lanes, so that a lane never starts a stream anew half-way
-        segment_blocks=max(1, segment // blocks) * blocks,
-        jobs=jobs,
+        options=EncodeOptions(
+            encoder="elimination", segment_blocks=max(1, segment // blocks) * blocks, jobs=jobs
+        ),
     )
     groups = order.words // group_words
     first, second = order.locate(encoded.patches.positions, length)
@@ -211,7 +211,7 @@ def find_patch_differences(encoded: EncodedTensor) -> NDArray:
         at = t - taps[r] // code.n_in
         inside = at >= t // encoded.segment_blocks * encoded.segment_blocks
         decoded[i] = np.bitwise_xor.reduce(encoded.symbols[at[inside], taps[r][inside] % code.n_in])
-    decoded ^= decoded.dtype.type(encoded.inversion)
+    decoded ^= decoded.dtype.type(encoded.raw.inversion)
     right = fmt.from_words(decoded ^ patches.differences)
     if fmt.is_float:
         return right.astype(np.float32) - fmt.from_words(decoded).astype(np.float32)

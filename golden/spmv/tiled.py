@@ -13,8 +13,9 @@ from xorweave.golden.base.number_format import NumberFormat, number_format
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.tiles import THREADS, TILE_ROWS, TileLayout, TileOrder, fitting_run, layouts
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import default_segment_blocks, encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.solvers import default_segment_blocks
+from xorweave.golden.tensor.stored import EncodedTensor
 
 PATCH_BITS = 96  # row, column and value
 _PATCH_COST = PATCH_BITS + 2 * 256  # two scattered accesses, of a sector of 32 bytes each
@@ -172,9 +173,9 @@ def tile_matrix(
         fmt,
         code,
         mask=order.arrange(kept),
-        encoder="elimination",  # `auto` would take minutes for short windows
-        segment_blocks=segment_groups * order.tile_lanes,
-        jobs=jobs,
+        options=EncodeOptions(
+            encoder="elimination", segment_blocks=segment_groups * order.tile_lanes, jobs=jobs
+        ),
     )
     patch_rows, patch_columns = order.locate(encoded.patches.positions)
     right = encoded.mask.copy()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.bitstream import pack_fields, unpack_fields
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import to_planes
-from xorweave.golden.tensor.stream import Patches
+from xorweave.golden.tensor.stored import Patches
 
 Bits = NDArray[np.uint8]
 

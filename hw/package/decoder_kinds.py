@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.package.baseline_designs import BASELINES, baseline_design
 from xorweave.hw.package.package import config_for
 from xorweave.hw.package.stream_package import StreamDesign

@@ -15,7 +15,7 @@ import numpy as np
 
 from xorweave import __version__
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.axis_decoder import AxisDecoder, DecoderConfig
 from xorweave.hw.package.vectors import Vectors, golden_vectors, required_patches, required_records
 from xorweave.hw.package.verilog import structured_verilog
@@ -42,9 +42,9 @@ def config_for(tensor: EncodedTensor, **options: Any) -> DecoderConfig:
         "code": tensor.code,
         "n_w": tensor.number_format.n_w,
         "patches_per_block": required_records(tensor, gap_bits) if gap_bits else required_patches(tensor),
-        "inversion": tensor.inversion,
-        "constant_planes": _removable(tensor.constant_planes, tensor.number_format.n_w),
-        "transform": tensor.transform,
+        "inversion": tensor.raw.inversion,
+        "constant_planes": _removable(tensor.raw.constant_planes, tensor.number_format.n_w),
+        "transform": tensor.raw.transform,
     }
     return DecoderConfig(**{**fitting, **options})
 
@@ -328,17 +328,19 @@ def write_package(
         )
     if tensor.blocks == 0:
         raise InputError("a decoder needs a tensor of at least one block for its golden vectors")
-    if config.inversion is not None and config.inversion != tensor.inversion:
+    if config.inversion is not None and config.inversion != tensor.raw.inversion:
         raise InputError(
-            f"the inversion word must be the tensor's, {tensor.inversion}, not {config.inversion}"
+            f"the inversion word must be the tensor's, {tensor.raw.inversion}, not {config.inversion}"
         )
-    if config.constant_planes & ~tensor.constant_planes:
+    if config.constant_planes & ~tensor.raw.constant_planes:
         raise InputError(
-            f"the constant planes must be among the tensor's, {tensor.constant_planes:#x},"
+            f"the constant planes must be among the tensor's, {tensor.raw.constant_planes:#x},"
             f" not {config.constant_planes:#x}"
         )
-    if config.transform != tensor.transform:
-        raise InputError(f"the transform must be the tensor's, {tensor.transform}, not {config.transform}")
+    if config.transform != tensor.raw.transform:
+        raise InputError(
+            f"the transform must be the tensor's, {tensor.raw.transform}, not {config.transform}"
+        )
     needed = required_records(tensor, config.gap_bits) if config.gap_bits else required_patches(tensor)
     if config.length_bits and tensor.segment_blocks >= 1 << config.length_bits:
         raise InputError(f"length_bits must hold {tensor.segment_blocks}, the blocks of a stream")
@@ -360,7 +362,7 @@ def write_package(
     )
     files = {
         f"rtl/{top}.v": decoder_verilog(config, top),
-        f"tb/{top}_tb.v": _testbench(config, vectors, tensor.inversion, tensor.segment_blocks, top),
+        f"tb/{top}_tb.v": _testbench(config, vectors, tensor.raw.inversion, tensor.segment_blocks, top),
         "vectors/symbols.hex": hex_words(vectors.symbols, code.n_in * n_w + 2),
         "vectors/weights.hex": hex_words(vectors.weights, code.n_out * n_w + 2),
     }
@@ -416,7 +418,7 @@ def write_package(
             "blocks": vectors.blocks,
             "tensor_blocks": tensor.blocks,
             "segment_blocks": tensor.segment_blocks,
-            "inversion": tensor.inversion,
+            "inversion": tensor.raw.inversion,
         },
         "files": sorted([*files, MANIFEST]),
     }

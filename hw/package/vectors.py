@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_words
+from xorweave.golden.mask.coders import BitmapMask
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.corrections import JointCorrections
-from xorweave.golden.tensor.stream import EncodedTensor, Patches
-from xorweave.golden.values.transforms import inverse
+from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
+from xorweave.golden.values.raw_planes import RawPlanes
+from xorweave.golden.values.transforms import forward
 from xorweave.hw.rivals.baseline_vectors import beats
 from xorweave.hw.stages.layouts import dense_corrections, pack_patch, patch_bits
 
@@ -59,6 +61,23 @@ def required_records(tensor: EncodedTensor, gap_bits: int) -> int:
     return int(np.bincount((np.cumsum(gaps + 1) - 1) // tensor.code.n_out).max())
 
 
+def before_mask(tensor: EncodedTensor) -> Patches:
+    """Return the patches as differences of what the XOR network gives, before inversion, transform and mask.
+
+    A tensor's patches are differences of the words that come out. Where the mask is 1 and there is no transform, the
+    two are the same.
+    """
+    raw, patches = tensor.raw, tensor.patches
+    if raw.transform == "none" or not patches.positions.size:
+        return patches
+    decoded = decode_words(tensor.code, tensor.symbols[:], tensor.segment_blocks).reshape(-1)[
+        patches.positions
+    ]
+    wanted = raw.words_of(decoded, decoded.dtype) ^ patches.differences
+    stored = forward(raw.transform, wanted, raw.n_w) ^ decoded.dtype.type(raw.inversion)
+    return Patches(positions=patches.positions, differences=stored ^ decoded)
+
+
 def _pack(words: Words, n_w: int) -> list[int]:
     """Join each row of words of n_w bits to one integer, word 0 lowest."""
     shifts = np.arange(n_w, dtype=words.dtype)
@@ -93,21 +112,20 @@ def golden_vectors(
     """
     code, n_w = tensor.code, tensor.number_format.n_w
     blocks = tensor.blocks if max_blocks is None else min(tensor.blocks, max_blocks)
-    symbols = tensor.symbols[:blocks]
+    symbols, raw = tensor.symbols[:blocks], tensor.raw
     words = decode_words(code, symbols, tensor.segment_blocks).reshape(-1).copy()
 
     uncorrected = words.copy()
     slots: list[list[int]] = [[] for _ in range(blocks)]
     if patches_per_block:
-        patches = tensor.patches
+        patches = before_mask(tensor)
         inside = patches.positions < words.size
         words[patches.positions[inside]] ^= patches.differences[inside]
         for position, difference in zip(patches.positions[inside], patches.differences[inside], strict=True):
             block, at = divmod(int(position), code.n_out)
             slots[block].append(pack_patch(at, int(difference), n_out=code.n_out, n_w=n_w))
     differences = words ^ uncorrected
-    words ^= words.dtype.type(tensor.inversion)
-    words = inverse(tensor.transform, words, n_w)
+    words = raw.words_of(words, tensor.number_format.word).copy()
     kept = np.zeros(words.size, bool)
     kept[: min(tensor.n, words.size)] = tensor.mask[: words.size]
     if mask:
@@ -122,7 +140,7 @@ def golden_vectors(
     dense = dense_corrections(code.n_out, n_w, patches_per_block)
     lists = [sum(patch << (p * width) for p, patch in enumerate(slot)) for slot in slots]
     if gap_bits:
-        gaps, changes = JointCorrections(gap_bits).records(tensor.patches)
+        gaps, changes = JointCorrections(gap_bits).records(before_mask(tensor))
         near = np.cumsum(gaps + 1) <= words.size
         records = [int(g) | int(c) << gap_bits for g, c in zip(gaps[near], changes[near], strict=True)]
         lists = beats(records, gap_bits + n_w, patches_per_block)
@@ -178,16 +196,18 @@ def random_tensor(
         for block in range(blocks if patches_per_block else 0)
     ]
     where = np.concatenate(positions).astype(np.int64) if positions else np.zeros(0, np.int64)
+    kept = rng.random(blocks * code.n_out) >= sparsity
+    where = where[kept[where]]  # a patch of a pruned weight would bring it back
+    differences = rng.integers(1, 1 << n_w, where.size, dtype=np.uint64).astype(word)
     return EncodedTensor(
         shape=(blocks, code.n_out),
         number_format=number_format,
-        code=code,
-        interleaver=Interleaver(blocks * code.n_out),
-        segment_blocks=segment_blocks or blocks,
-        symbols=symbols,
-        mask=rng.random(blocks * code.n_out) >= sparsity,
-        patches=Patches(where, rng.integers(1, 1 << n_w, where.size, dtype=np.uint64).astype(word)),
+        scan=Interleaver(blocks * code.n_out),
+        mask_coder=BitmapMask(kept),
+        values=RawPlanes(n_w, inversion=inversion, transform=transform),
+        groups=(PlaneGroup(0, n_w, code, symbols),),
+        patches=Patches(where, differences),
         correction_format="joint" if where.size else "none",
-        inversion=inversion,
-        transform=transform,
+        segment_blocks=segment_blocks or blocks,
+        checksum=None,
     )

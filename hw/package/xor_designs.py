@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.axis_decoder import AxisDecoder, DecoderConfig
 from xorweave.hw.decoders.parallel_segments import ParallelSegments, check_segments
 from xorweave.hw.decoders.plane_serial_stages import PlaneSerialStages, check_plane_serial

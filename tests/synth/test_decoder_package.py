@@ -7,7 +7,7 @@ import pytest
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.tensor_codec import encode_tensor
+from xorweave.golden.tensor.encode import encode_tensor
 from xorweave.hw.package.package import config_for, read_manifest, write_package
 from xorweave.sim.simulate import simulate
 from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder

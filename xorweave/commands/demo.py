@@ -14,7 +14,7 @@ import typer
 
 from xorweave.commands.console import meter, percent, print_table
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.choose.prepare import Preparation, prepare
+from xorweave.golden.files.prepare import Preparation, prepare
 from xorweave.pages.report import DemoReport, outcome_record, write_report
 from xorweave.studies.demo_flow import Outcome, contenders, run_all
 from xorweave.studies.demo_weights import (

@@ -14,7 +14,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format, plane_words
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.files.container import read_container
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.package.decoder_kinds import DECODERS, design_for
 from xorweave.hw.package.package import config_for, write_package
 from xorweave.hw.package.stream_package import StreamDesign, write_stream_package
@@ -228,7 +228,7 @@ def _several_rates(
         rates=choice.rates,
         patches_per_block=patches,
         constant_planes=0,
-        inversion=tensors[0].inversion if len({t.inversion for t in tensors}) == 1 else None,
+        inversion=tensors[0].raw.inversion if len({t.raw.inversion for t in tensors}) == 1 else None,
         network=shared_network(mother, seed=seed) if shared else None,
     )
     return rates_design(config, tensors, max_blocks=blocks)

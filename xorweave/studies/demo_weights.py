@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.choose.prepare import is_encodable
+from xorweave.golden.files.prepare import is_encodable
 from xorweave.golden.files.safetensors_file import Tensor, read_safetensors
 from xorweave.golden.files.weight_files import read_weights
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.plan import candidate_strides, choose_plan, correction_cost
+from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.figures import figures_of
-from xorweave.golden.tensor.tensor_codec import decode_tensor, encode_tensor
 
 
 def stored_bits(mask: np.ndarray, max_k: int = 128) -> tuple[int, float]:
@@ -24,8 +25,8 @@ def stored_bits(mask: np.ndarray, max_k: int = 128) -> tuple[int, float]:
         number_format("int8"),
         plan.code,
         mask=mask,
-        interleaver=plan.interleaver,
-        encoder="elimination",
+        scan=plan.interleaver,
+        options=EncodeOptions(encoder="elimination"),
     )
     assert np.array_equal(decode_tensor(encoded), np.where(mask, values, 0))
     return figures_of(encoded).stored_bits, plan.expected_bits

@@ -17,7 +17,7 @@ from xorweave.golden.tensor.corrections import (
     no_patches,
     parse_format,
 )
-from xorweave.golden.tensor.stream import Patches
+from xorweave.golden.tensor.stored import Patches
 
 WORDS = {4: np.uint8, 8: np.uint8, 16: np.uint16, 32: np.uint32}
 

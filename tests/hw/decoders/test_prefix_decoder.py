@@ -182,7 +182,7 @@ def test_a_tensor_comes_out_of_the_gates_as_of_the_golden_decoder() -> None:
     simulator.run()
     words = np.array(got[: values.size], np.uint8)
     words[stored.patches.positions] ^= stored.patches.differences
-    back = stored.interleaver.from_scan(words).view(np.int8).reshape(values.shape)
+    back = stored.scan.from_scan(words).view(np.int8).reshape(values.shape)
     assert np.array_equal(back, values)
     assert np.array_equal(decode_prefix_tensor(stored), values)
 

@@ -15,7 +15,7 @@ import pytest
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.package.package import config_for, read_manifest, write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.sim.simulators import available, search_path

@@ -27,7 +27,7 @@ _BY_SAFETENSORS = {fmt.safetensors: fmt for fmt in FORMATS.values() if fmt.name 
 def check_dtype(dtype: str | None) -> None:
     """Refuse what is no dtype that weights can be cast to; None stands for their own."""
     if dtype is not None and dtype not in DTYPES:
-        raise InputError(f"--dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,18 +81,42 @@ class Preparation:
     def __post_init__(self) -> None:
         check_dtype(self.dtype)
         if self.prune not in PRUNERS:
-            raise InputError(f"--prune must be one of {', '.join(PRUNERS)}, not {self.prune!r}")
+            raise InputError(f"prune must be one of {', '.join(PRUNERS)}, not {self.prune!r}")
         if self.negative_zero not in ("kept", "pruned"):
-            raise InputError(f"--negative-zero must be kept or pruned, not {self.negative_zero!r}")
+            raise InputError(f"negative_zero must be kept or pruned, not {self.negative_zero!r}")
         if self.sparsity is not None and not 0.0 <= self.sparsity <= 1.0:
-            raise InputError(f"--sparsity must be between 0 and 1, not {self.sparsity}")
+            raise InputError(f"sparsity must be between 0 and 1, not {self.sparsity}")
         if self.sparsity is not None and self.masks:
-            raise InputError("--sparsity and --mask must not be given together")
+            raise InputError("sparsity and masks must not be given together")
+
+
+_FLOATS = ("F64", "F32", "F16", "BF16")
+
+
+def reason_to_carry(tensor: Tensor, *, beside_floats: bool, dtype: str | None = None) -> str | None:
+    """Say why a tensor is carried through unchanged, or None where it can be encoded.
+
+    Parameters
+    ----------
+    beside_floats : bool
+        Whether there are floating-point tensors in the same model: integers are buffers then, not weights.
+    dtype : str, optional
+        What weights are cast to; F64 has no code of its own.
+    """
+    if tensor.values.size == 0:
+        return "it is empty"
+    if tensor.values.ndim < 2:
+        return "it has fewer than two dimensions"
+    if tensor.dtype in _FLOATS and (dtype is not None or tensor.dtype in _BY_SAFETENSORS):
+        return None
+    if tensor.dtype not in _BY_SAFETENSORS:
+        return f"there is no code for {tensor.dtype}"
+    return "it holds integers beside floating-point weights" if beside_floats else None
 
 
 def is_encodable(tensor: Tensor) -> bool:
-    """Tensors of rank below 2 and empty ones are carried through unchanged."""
-    return tensor.values.ndim >= 2 and tensor.values.size > 0
+    """Whether a tensor by itself can be encoded."""
+    return reason_to_carry(tensor, beside_floats=False) is None
 
 
 def _as_float(name: str, tensor: Tensor) -> NDArray[np.floating]:
@@ -101,7 +125,7 @@ def _as_float(name: str, tensor: Tensor) -> NDArray[np.floating]:
     if tensor.dtype in ("F64", "F32", "F16"):
         return tensor.values
     raise InputError(
-        f"tensor {name} holds {tensor.dtype}, which cannot be cast to a smaller format; leave out --dtype"
+        f"tensor {name} holds {tensor.dtype}, which cannot be cast to a smaller format; leave dtype out"
     )
 
 
@@ -112,7 +136,7 @@ def _cast(
     if dtype is None:
         if own is None:
             raise InputError(
-                f"tensor {name} holds {tensor.dtype}, which has no code of its own; give --dtype ({', '.join(DTYPES)})"
+                f"tensor {name} holds {tensor.dtype}, which has no code of its own; give a dtype ({', '.join(DTYPES)})"
             )
         return np.ascontiguousarray(tensor.values, own.storage), own, None
     wanted = number_format(dtype)
@@ -152,9 +176,7 @@ def prepare(name: str, tensor: Tensor, how: Preparation) -> Prepared:
         values, fmt, scale = _cast(name, tensor, how.dtype, how.per_row)
         if how.masks:
             if name not in how.masks:
-                raise InputError(
-                    f"--mask holds no mask of that name, only {', '.join(sorted(how.masks)[:5])}"
-                )
+                raise InputError(f"masks hold no mask of that name, only {', '.join(sorted(how.masks)[:5])}")
             mask = how.masks[name]
             if mask.shape != values.shape:
                 raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")
@@ -205,7 +227,7 @@ def synthetic_values(
         words = rng.integers(0, 1 << fmt.n_w, mask.shape, np.uint64).astype(fmt.word)
         return fmt.from_words(words), fmt
     if kind != "normal":
-        raise InputError(f"--values must be uniform or normal, not {kind!r}")
+        raise InputError(f"values must be uniform or normal, not {kind!r}")
     real = rng.standard_normal(mask.shape, np.float32)
     if fmt.name in ("int8", "int4"):
         return quantize(real, fmt.name)[0], fmt

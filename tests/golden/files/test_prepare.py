@@ -5,7 +5,7 @@ import pytest
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS, from_bfloat16, to_bfloat16
-from xorweave.golden.choose.prepare import Preparation, is_encodable, prepare, synthetic_values
+from xorweave.golden.files.prepare import Preparation, is_encodable, prepare, synthetic_values
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.mask.masks import magnitude_mask, random_mask
 from xorweave.golden.values.quantize import quantize
