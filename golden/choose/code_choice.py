@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat
-from xorweave.golden.choose.plan import candidate_strides, choose_plan, dense_plan, rank_plans
+from xorweave.golden.choose.plan import choose_plan, dense_plan, rank_plans
 from xorweave.golden.choose.rate_choice import check_rates, choose_rate
 from xorweave.golden.code.catalogue import CATALOGUE
 from xorweave.golden.code.code import Code
 from xorweave.golden.encoders.stream_start import error_free_start
 from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.scan.strides import candidate_strides
 from xorweave.golden.tensor.stream import EncodedTensor
 from xorweave.golden.tensor.tensor_codec import default_segment_blocks, encode_tensor
 

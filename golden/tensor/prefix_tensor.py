@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.bit_fields import BitReader, BitWriter
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.plan import choose_plan, correction_cost
+from xorweave.golden.choose.plan import choose_plan
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_words
@@ -28,7 +28,7 @@ from xorweave.golden.encoders.elimination import encode_segment, rotated_rows
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.mask.shaped_mask_encoder import encode_mask
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.corrections import JointCorrections, NoCorrections
+from xorweave.golden.tensor.corrections import JointCorrections, NoCorrections, expected_patch_bits
 from xorweave.golden.tensor.shaped_tensor import choose_scan, missed_format
 from xorweave.golden.tensor.stream import Patches
 from xorweave.golden.values.prefix_code import MAGNITUDES, PrefixCode, make_prefix_codes
@@ -142,7 +142,7 @@ def _best_width(
         if n_in > min(max_k // 2, n_out):
             break
         dependent = forecast(counts, n_in, max_k // n_in - 1).dependent
-        cost = counts.size * n_in * planes + correction_cost(dependent, n, n_w)
+        cost = counts.size * n_in * planes + expected_patch_bits(dependent, n, n_w)
         if best is None or cost < best[0]:
             best = (cost, n_in)
     return best if best is not None else (math.inf, 1)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat
-from xorweave.golden.choose.plan import candidate_strides, correction_cost
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.mask.shaped_mask_encoder import ShapedMask, encode_mask
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.corrections import JointCorrections, NoCorrections
+from xorweave.golden.scan.strides import candidate_strides
+from xorweave.golden.tensor.corrections import JointCorrections, NoCorrections, expected_patch_bits
 from xorweave.golden.tensor.figures import figures_of
 from xorweave.golden.tensor.stream import EncodedTensor, Patches
 from xorweave.golden.tensor.tensor_codec import decode_scan, encode_tensor
@@ -82,7 +82,7 @@ def _values_code(
         for n_out in range(max(n_in, least), max(n_in, most) + 1):
             counts = np.diff(cumulative[np.minimum(np.arange(-(-n // n_out) + 1) * n_out, n)])
             result = forecast(counts, n_in, max_k // n_in - 1)
-            cost = result.payload_bits * n_w + correction_cost(result.dependent, n, n_w)
+            cost = result.payload_bits * n_w + expected_patch_bits(result.dependent, n, n_w)
             if best is None or cost < best[0]:
                 best = (cost, n_in, n_out)
     assert best is not None
@@ -115,7 +115,7 @@ def choose_scan(
         crowded = forecast(ones, room, max(1, _BUFFER // room)).dependent
         counts = np.add.reduceat(scanned, np.arange(0, n, values_out))
         unmatched = forecast(counts, width, max_k // width - 1).dependent
-        return crowded + correction_cost(unmatched, n, n_w), Interleaver(n, stride, start * stride % n)
+        return crowded + expected_patch_bits(unmatched, n, n_w), Interleaver(n, stride, start * stride % n)
 
     if n < 2:
         return Interleaver(n)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.plan import correction_cost
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_words
 from xorweave.golden.encoders import elimination, viterbi
@@ -27,6 +26,7 @@ from xorweave.golden.tensor.corrections import (
     NoCorrections,
     PaperCorrections,
     PlaneCorrections,
+    expected_patch_bits,
     format_text,
     parse_format,
 )
@@ -185,7 +185,7 @@ def _constant_planes(
     constant = 0
     for q, ones in enumerate(_ones_by_plane(words, mask, n_w, 1).tolist()):
         rest = kept - ones if inversion >> q & 1 else ones
-        if rest == 0 or (patches_allowed and 2 * correction_cost(rest, words.size, n_w) < payload_bits):
+        if rest == 0 or (patches_allowed and 2 * expected_patch_bits(rest, words.size, n_w) < payload_bits):
             constant |= 1 << q
     return constant
 
