@@ -8,35 +8,34 @@ rings among the care bits' edges make them dependent. Fitted to eliminations ove
 
 from __future__ import annotations
 
-from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 
-# The part of its window that a family makes use of, as if its rows were uniform.
-_SHARES = {"uniform": 1.0, "sparse": 0.95, "chain": 0.85, "graph": 0.95, "paired": 0.85}
+# The part of its window that a family makes use of, as if its rows were uniform; and the equations that it loses where
+# the stream starts, as a share of the window but for two symbols: rows of few taps hardly touch the columns that are
+# there so far.
+_USE = {
+    "uniform": (1.0, 0.0),
+    "sparse": (0.95, 0.05),
+    "chain": (0.85, 0.12),
+    "graph": (0.95, 0.08),
+    "paired": (0.85, 0.1),
+}
 _DENSE = 0.35  # the density from which on a chain takes four taps an output instead of two
 _SUMS = 5  # of a graph for each encoded bit
 
 
-def window_share(family: str) -> float:
-    """Return what part of its window a code of the family makes use of.
+def window_use(family: str) -> tuple[float, float]:
+    """Return what part of its window a code of the family makes use of, and what part it loses at a stream's start.
 
-    Raises
-    ------
-    InputError
-        There is no such family, or nothing is known of it.
+    The latter of the window but for two symbols.
+
+    A family of which nothing is known is taken for uniform rows.
     """
-    if family not in _SHARES:
-        raise InputError(f"the family must be one of {', '.join(_SHARES)}, not {family!r}")
-    return _SHARES[family]
-
-
-def known_share(family: str) -> float:
-    """Return `window_share`, or that of uniform rows for a family of which nothing is known."""
-    return _SHARES.get(family, 1.0)
+    return _USE.get(family, _USE["uniform"])
 
 
 def family_code(family: str, n_in: int, n_out: int, n_s: int, seed: int = 0) -> Code:
-    """Make the code of a size, its parameters as good as `window_share` says for care bits at the code's own rate."""
+    """Make the code of a size, its parameters as good as `window_use` says for care bits at the code's own rate."""
     window = n_in * (n_s + 1)
     parameters = {"seed": seed}
     if family == "chain":

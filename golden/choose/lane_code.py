@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat
-from xorweave.golden.choose.family import window_share
+from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.lane_layout import LaneLayout
@@ -130,7 +130,7 @@ def rank_lane_plans(
         start = best_start_column(counts, n_in, layout)
         turned = np.roll(counts.reshape(layout.passes, layout.cols, layout.interleave), -start, axis=1)
         foretold = forecast(
-            np.concatenate([np.zeros(n_s, np.int64), turned.reshape(-1)]), n_in, n_s, window_share(family)
+            np.concatenate([np.zeros(n_s, np.int64), turned.reshape(-1)]), n_in, n_s, window_use(family)[0]
         )
         cost = foretold.payload_bits * n_w + expected_patch_bits(
             foretold.dependent, layout.blocks * lanes, n_w

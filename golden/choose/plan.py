@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.choose.family import family_code, window_share
+from xorweave.golden.choose.family import family_code, window_use
 from xorweave.golden.choose.price import CareBits, Price, Terms
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.interleaver import Interleaver
@@ -51,7 +51,7 @@ class Plan:
 
 
 def _sizes(
-    density: float, max_k: int, widths: range, aim: float, highest: float
+    density: float, windows: list[int], widths: range, aim: float, highest: float
 ) -> list[tuple[int, int, int]]:
     """(n_in, n_out, n_s) whose rate lies from 1 % below to `highest` above the density, the nearest to `aim` first."""
     sizes = []
@@ -61,9 +61,9 @@ def _sizes(
         # more than eight rates for one width are closer together than the choice can tell
         for n_out in range(low, high + 1, max(1, (high - low) // 8)):
             if 1 <= n_out <= 4096:
-                sizes.append((n_in, n_out, max_k // n_in - 1))
-    sizes = sizes or [(1, max(1, min(4096, round(1 / density))), max_k - 1)]
-    return sorted(sizes, key=lambda size: (abs(size[0] / size[1] / density - aim), -size[0]))
+                sizes += [(n_in, n_out, window // n_in - 1) for window in windows if window >= 2 * n_in]
+    sizes = sizes or [(1, max(1, min(4096, round(1 / density))), windows[0] - 1)]
+    return sorted(sizes, key=lambda size: (abs(size[0] / size[1] / density - aim), -size[0], -size[2]))
 
 
 def cheapest_on_strides(
@@ -98,7 +98,7 @@ def rank_plans(
     max_k: int = 256,
     seed: int = 0,
     error_free: bool = False,
-    family: str = "chain",
+    family: str | None = None,
     widths: range | None = None,
     count: int = 1,
 ) -> list[Plan]:
@@ -116,8 +116,9 @@ def rank_plans(
         Of the strides tried and of the generator matrix.
     error_free : bool
         Only codes expected to leave no bit unmatched.
-    family : str
-        Of the generator. Its window share is part of the price.
+    family : str, optional
+        Of the generator; what it makes of its window is part of the price. By default a chain, but uniform rows where
+        no bit may be left unmatched: a chain's first blocks always leave some.
     widths : range, optional
         Values of N_in to try. The window's buffer is K - N_in columns, so short windows need narrow symbols.
     count : int
@@ -134,6 +135,7 @@ def rank_plans(
     InputError
         max_k is too small for a window of two symbols.
     """
+    family = family or ("uniform" if error_free else "chain")
     if max_k < 4:
         raise InputError(f"the constraint length must be allowed to be at least 4, not {max_k}")
     flat = np.ascontiguousarray(mask).reshape(-1)
@@ -147,17 +149,19 @@ def rank_plans(
 
     widths = widths or range(max(1, min(12, max_k // 9)), 33)
     widths = range(min(widths.start, max_k // 2), min(widths.stop, max_k // 2 + 1), widths.step)
+    # where a stream's start costs equations, short ones are better off with a shorter window
+    windows = [max_k, max_k // 2, max_k // 4] if window_use(family)[1] and not error_free else [max_k]
     aim, highest = (1.03, 0.06) if error_free else (1.005, 0.03)
     terms = Terms(
         planes=n_w,
         n_w=n_w,
-        share=window_share(family),
+        family=family,
         tolerated=_ERROR_FREE if error_free else math.inf,
         free_start=True,
     )
     plans = []
     for price, stride in cheapest_on_strides(
-        flat, _sizes(kept / n, max_k, widths, aim, highest), terms, seed=seed, count=count
+        flat, _sizes(kept / n, windows, widths, aim, highest), terms, seed=seed, count=count
     ):
         if price.bits >= n * n_w:
             break
@@ -183,7 +187,7 @@ def dense_plan(n: int, n_w: int, max_k: int = 32) -> Plan:
 
 
 def choose_plan(
-    mask: NDArray[np.bool_], n_w: int, *, max_k: int = 256, seed: int = 0, family: str = "chain"
+    mask: NDArray[np.bool_], n_w: int, *, max_k: int = 256, seed: int = 0, family: str | None = None
 ) -> Plan:
     """Return the best of `rank_plans`."""
     return rank_plans(mask, n_w, max_k=max_k, seed=seed, family=family)[0]

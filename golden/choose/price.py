@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.queue_model import take
 from xorweave.golden.encoders.bit_scan import count_ones
 from xorweave.golden.scan.interleaver import Interleaver
@@ -93,7 +94,7 @@ def _affordable(bits, n, n_w):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _price(words, before, length, n, sizes, buffers, rule, limits, bits, dependent, starts):  # type: ignore[no-untyped-def]
+def _price(words, before, length, n, sizes, buffers, lost_at_start, rule, limits, bits, dependent, starts):  # type: ignore[no-untyped-def]
     # limits: the lowest prices so far, rising; a size that is dearer than all of them stays at infinity
     planes, n_w, tolerated, ring = rule
     ones = _ones_before(words, before, length)
@@ -112,8 +113,8 @@ def _price(words, before, length, n, sizes, buffers, rule, limits, bits, depende
         lost = scale * _dependent(words, before, length, n_in, n_out, buffers[k], starts[k], most / scale)
         if lost > most:
             continue
-        dependent[k] = lost
-        bits[k] = columns * planes + expected_patch_bits(lost, n, n_w)
+        dependent[k] = lost + min(lost_at_start[k], ones * scale - lost)
+        bits[k] = columns * planes + expected_patch_bits(dependent[k], n, n_w)
         at = limits.size - 1
         if bits[k] < limits[at]:
             while at > 0 and bits[k] < limits[at - 1]:
@@ -155,10 +156,10 @@ class Terms:
         Planes that are stored.
     n_w : int
         Bits of a word, and so of a patch.
-    share : float
-        What part of its window the code makes use of, see ``window_share``.
+    family : str
+        Of the generators, see ``window_use``.
     tolerated : float
-        Dependent equations beyond which a code is out of the question.
+        Dependent equations, those of the stream's start left out, beyond which a code is out of the question.
     free_start : bool
         The scan is a ring and may start at any block's edge: it starts where the surplus of encoded over care bits is
         lowest. From there it never falls below zero again (the cyclic lemma), so the stream's start, where the window
@@ -167,7 +168,7 @@ class Terms:
 
     planes: int
     n_w: int
-    share: float = 1.0
+    family: str = "uniform"
     tolerated: float = math.inf
     free_start: bool = False
 
@@ -227,6 +228,7 @@ class CareBits:
             return []
         table = np.array(sizes, np.int64).reshape(-1, 3)
         window = table[:, 0] * (table[:, 2] + 1)
+        share, start_loss = window_use(terms.family)
         bits = np.full(len(table), math.inf)
         dependent = np.zeros(len(table))
         starts = np.zeros(len(table), np.int64)
@@ -236,7 +238,8 @@ class CareBits:
             self.length,
             self.n,
             table,
-            np.maximum(0.0, window * terms.share - table[:, 0]),
+            np.maximum(0.0, window * share - table[:, 0]),
+            np.maximum(0, window - 2 * table[:, 0]) * start_loss,
             (terms.planes, terms.n_w, terms.tolerated, terms.free_start and self.length == self.n),
             np.full(count, below),
             bits,

@@ -97,7 +97,7 @@ def forecast(counts: NDArray[np.integer], n_in: int, n_s: int, share: float = 1.
     n_in, n_s : int
         Encoded bits a block, and earlier symbols in the window.
     share : float
-        What part of its window the code makes use of: 1 for uniform rows, see `window_share`.
+        What part of its window the code makes use of: 1 for uniform rows, see ``window_use``.
     """
     buffer = max(0.0, n_in * (n_s + 1) * share - n_in)
     dependent = _run(np.ascontiguousarray(counts, np.int64), n_in, buffer)

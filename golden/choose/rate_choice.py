@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.choose.family import known_share
 from xorweave.golden.choose.plan import cheapest_on_strides
 from xorweave.golden.choose.price import Terms
 from xorweave.golden.code.code import Code
@@ -57,7 +56,7 @@ def choose_rate(
     density = np.count_nonzero(flat) / max(1, n)
     sizes = [(n_in, code.n_out, code.n_s) for n_in in check_rates(code, rates)]
     sizes.sort(key=lambda size: abs(size[0] / size[1] - density))
-    terms = Terms(planes=n_w, n_w=n_w, share=known_share(code.family), free_start=True)
+    terms = Terms(planes=n_w, n_w=n_w, family=code.family, free_start=True)
     found = cheapest_on_strides(flat, sizes, terms, seed=seed)
     if not found:
         return code.punctured(rates[0]), Interleaver(n)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, number_format
-from xorweave.golden.choose.family import window_share
+from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import tap_lists
@@ -97,7 +97,7 @@ def choose_code(
             counts = np.diff(care[:, edges], axis=1).reshape(-1)
             share = order.lanes / lanes.shape[0]
             dependent = (
-                forecast(counts, n_in, max(1, max_k // n_in) - 1, window_share("chain")).dependent * share
+                forecast(counts, n_in, max(1, max_k // n_in) - 1, window_use("chain")[0]).dependent * share
             )
             cost = float(order.lanes * blocks * n_in * n_w) + expected_patch_bits(dependent, mask.size, n_w)
             if best is None or cost < best[0]:
