@@ -58,6 +58,19 @@ def _lowest_surplus(words, before, length, n_in, n_out):  # type: ignore[no-unty
 
 
 @njit(cache=True, nogil=True)
+def _counts(words, before, length, n_out, start, counts):  # type: ignore[no-untyped-def]
+    total = _ones_before(words, before, length)
+    seen = _ones_before(words, before, start)
+    for t in range(counts.size):
+        end = start + min(length, (t + 1) * n_out)
+        ones = _ones_before(words, before, min(end, length))
+        if end > length:
+            ones = total + _ones_before(words, before, end - length)
+        counts[t] = ones - seen
+        seen = ones
+
+
+@njit(cache=True, nogil=True)
 def _dependent(words, before, length, n_in, n_out, buffer, start, most):  # type: ignore[no-untyped-def]
     # dependent equations of a scan taken as a ring from `start` on; gives up when there are more than `most`
     total = _ones_before(words, before, length)
@@ -209,6 +222,16 @@ class CareBits:
     def ones(self) -> int:
         """Care bits of the whole scan, as far as can be told from those looked at."""
         return round(int(_ones_before(self._words, self._before, self.length)) * self.n / max(1, self.length))
+
+    def counts(self, n_out: int, start: int = 0) -> NDArray[np.int64]:
+        """Count the care bits of each block of a ring that starts at `start`, shape (blocks,)."""
+        counts = np.zeros(-(-self.length // n_out), np.int64)
+        _counts(self._words, self._before, self.length, n_out, start, counts)
+        return counts
+
+    def lowest_surplus(self, n_in: int, n_out: int) -> int:
+        """Return where a ring starts best: the edge up to which care bits are furthest ahead of encoded bits."""
+        return int(_lowest_surplus(self._words, self._before, self.length, n_in, n_out))
 
     def cheapest(
         self, sizes: Sequence[tuple[int, int, int]], terms: Terms, count: int = 1, below: float = math.inf

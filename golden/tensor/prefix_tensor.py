@@ -20,22 +20,21 @@ from numpy.typing import NDArray
 from xorweave.golden.base.bit_fields import BitReader, BitWriter
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
+from xorweave.golden.choose.group_rates import choose_rates
 from xorweave.golden.choose.plan import choose_plan
-from xorweave.golden.choose.queue_model import forecast
+from xorweave.golden.choose.shaped_scan import shaped_scan
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_words
 from xorweave.golden.encoders.elimination import encode_segment, rotated_rows
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.mask.shaped_mask_encoder import encode_mask
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.corrections import JointCorrections, NoCorrections, expected_patch_bits
-from xorweave.golden.tensor.shaped_tensor import choose_scan, missed_format
+from xorweave.golden.tensor.corrections import JointCorrections, NoCorrections
+from xorweave.golden.tensor.shaped_tensor import missed_format
 from xorweave.golden.tensor.stream import Patches
 from xorweave.golden.values.prefix_code import MAGNITUDES, PrefixCode, make_prefix_codes
 
 ZERO_BITS = 2  # of the zero's codeword, before it is known how many false ones there are
-_WIDTHS = range(12, 41, 2)  # encoded bits a block of the densest group, tried
-_MAX_N_OUT = 4096
 _TAPS = 4
 _ADDER = 0.01  # what negated magnitudes must save to be worth an adder a weight
 _BOOKS = 5  # code books for which all rates are judged
@@ -126,51 +125,6 @@ def group_code(n_in: int, n_out: int, n_s: int, seed: int) -> Code:
     )
 
 
-def _block_counts(care: NDArray[np.int64], n: int, n_out: int) -> NDArray[np.int64]:
-    """Care bits of each block; care: cumulative, shape (n + 1,)."""
-    return np.diff(care[np.minimum(np.arange(-(-n // n_out) + 1) * n_out, n)])
-
-
-def _best_width(
-    care: NDArray[np.int64], n: int, n_out: int, planes: int, n_w: int, max_k: int
-) -> tuple[float, int]:
-    """Return (expected bits, N_in) of the cheapest rate for one group."""
-    counts = _block_counts(care, n, n_out)
-    mean = int(care[-1]) / n * n_out
-    best: tuple[float, int] | None = None
-    for n_in in range(max(1, math.floor(mean * 0.99)), max(1, math.ceil(mean * 1.03)) + 2):
-        if n_in > min(max_k // 2, n_out):
-            break
-        dependent = forecast(counts, n_in, max_k // n_in - 1).dependent
-        cost = counts.size * n_in * planes + expected_patch_bits(dependent, n, n_w)
-        if best is None or cost < best[0]:
-            best = (cost, n_in)
-    return best if best is not None else (math.inf, 1)
-
-
-def _choose_rates(
-    groups: list[tuple[int, int, NDArray[np.bool_]]], n: int, n_w: int, max_k: int
-) -> tuple[float, int, list[int]]:
-    """Return (expected bits, N_out, N_in of each group)."""
-    sums = [
-        (end - first, np.concatenate([[0], np.cumsum(care, dtype=np.int64)])) for first, end, care in groups
-    ]
-    most = max((int(care[-1]) for _, care in sums), default=0)
-    best: tuple[float, int, list[int]] | None = None
-    seen = set()
-    for width in _WIDTHS:
-        n_out = max(1, min(_MAX_N_OUT, n, round(width * n / max(most, 1) / 1.008)))
-        if n_out in seen:
-            continue
-        seen.add(n_out)
-        found = [_best_width(care, n, n_out, planes, n_w, max_k) for planes, care in sums]
-        total = sum(cost for cost, _ in found)
-        if best is None or total < best[0]:
-            best = (total, n_out, [n_in for _, n_in in found])
-    assert best is not None
-    return best
-
-
 def _choose_book(
     truth: Words, under: NDArray[np.bool_], number_format: NumberFormat, max_k: int
 ) -> tuple[PrefixCode, int, list[int]]:
@@ -197,7 +151,7 @@ def _choose_book(
     for _, _, book in sorted(candidates)[:_BOOKS]:
         rank = np.full(n, -1, np.int64)
         rank[under] = book.rank_of(stored)
-        cost, n_out, widths = _choose_rates(book.care_groups(rank), n, n_w, max_k)
+        cost, n_out, widths = choose_rates(book.care_groups(rank), n, n_w, max_k)
         cost += table_bits(book) + patch_bits * int((under & (rank < 0) & (truth != 0)).sum())
         cost *= 1 + _ADDER * (book.magnitude == "negated")
         if best is None or cost < best[0]:
@@ -254,7 +208,7 @@ def encode_prefix_tensor(
         shaped = mask_code is not None or (n >= 256 and 0 < density <= _DENSEST)
     if shaped:
         mask_code = mask_code or ShapedMaskCode.for_zero_codeword(density, ZERO_BITS, seed=seed)
-        scan = choose_scan(kept, mask_code, n_w, max_k=max_k, seed=seed)
+        scan = shaped_scan(kept, mask_code, n_w, max_k=max_k, seed=seed)
         wanted = scan.to_scan(kept)
         found = encode_mask(wanted, mask_code, cost_of_false_one=1.01 * ZERO_BITS, beam=beam)
         under, mask_symbols = found.decoded, found.symbols

@@ -6,7 +6,6 @@ kept ones and the false ones, where it must give 0. A kept weight under a false 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,19 +13,15 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat
-from xorweave.golden.choose.queue_model import forecast
+from xorweave.golden.choose.price import CareBits, Terms
+from xorweave.golden.choose.shaped_scan import shaped_scan
 from xorweave.golden.code.code import Code
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.mask.shaped_mask_encoder import ShapedMask, encode_mask
-from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.scan.strides import candidate_strides
-from xorweave.golden.tensor.corrections import JointCorrections, NoCorrections, expected_patch_bits
+from xorweave.golden.tensor.corrections import JointCorrections, NoCorrections
 from xorweave.golden.tensor.figures import figures_of
 from xorweave.golden.tensor.stream import EncodedTensor, Patches
 from xorweave.golden.tensor.tensor_codec import decode_scan, encode_tensor
-
-_STRIDES = 48
-_BUFFER = 40  # encoded bits that window and beam smooth over
 
 
 def missed_format(missed: Patches, n_w: int) -> JointCorrections | NoCorrections:
@@ -73,55 +68,16 @@ def _values_code(
     mask: NDArray[np.bool_], n_w: int, *, max_k: int, seed: int, widths: range = range(12, 33)
 ) -> Code:
     """Choose the rate of the values for a mask in scan order by the queue forecast, the order being settled."""
-    n = mask.size
     density = float(mask.mean())
-    cumulative = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
-    best: tuple[float, int, int] | None = None
-    for n_in in widths:
-        least, most = round(n_in / (density * 1.05)), round(n_in / (density * 0.99))
-        for n_out in range(max(n_in, least), max(n_in, most) + 1):
-            counts = np.diff(cumulative[np.minimum(np.arange(-(-n // n_out) + 1) * n_out, n)])
-            result = forecast(counts, n_in, max_k // n_in - 1)
-            cost = result.payload_bits * n_w + expected_patch_bits(result.dependent, n, n_w)
-            if best is None or cost < best[0]:
-                best = (cost, n_in, n_out)
-    assert best is not None
-    _, n_in, n_out = best
-    return Code.uniform(n_in=n_in, n_out=n_out, n_s=max_k // n_in - 1, seed=seed)
-
-
-def choose_scan(
-    kept: NDArray[np.bool_], code: ShapedMaskCode, n_w: int, *, max_k: int, seed: int
-) -> Interleaver:
-    """Choose the scan on which the ones' demand for encoded bits fluctuates least.
-
-    Every one takes A of a block's encoded bits, and every zero the information of not being a one; the queue
-    forecast says how many of the ones' equations find no room; the values' code, in the same scan, is judged too.
-    """
-    n = kept.size
-    left = code.n_in + (1 - float(kept.mean())) * code.n_out * math.log2(1 - 2.0**-code.parities)
-    room = max(1, round(left))
-    density = float(kept.mean())
-    width = 24
-    values_out = max(width, round(width / (1.01 * density)))
-
-    def judged(stride: int) -> tuple[float, Interleaver]:
-        scanned = Interleaver(n, stride).to_scan(kept)
-        # the scan is a circle: from where encoded bits are scarcest against ones they stay ahead (cyclic lemma)
-        surplus = np.arange(1, n + 1) * density - np.cumsum(scanned)
-        start = (int(np.argmin(surplus)) + 1) % n
-        scanned = np.roll(scanned, -start).astype(np.int64)
-        ones = np.add.reduceat(scanned, np.arange(0, n, code.n_out)) * code.parities
-        crowded = forecast(ones, room, max(1, _BUFFER // room)).dependent
-        counts = np.add.reduceat(scanned, np.arange(0, n, values_out))
-        unmatched = forecast(counts, width, max_k // width - 1).dependent
-        return crowded + expected_patch_bits(unmatched, n, n_w), Interleaver(n, stride, start * stride % n)
-
-    if n < 2:
-        return Interleaver(n)
-    return min((judged(stride) for stride in candidate_strides(n, _STRIDES, seed)), key=lambda pair: pair[0])[
-        1
+    sizes = [
+        (n_in, n_out, max_k // n_in - 1)
+        for n_in in widths
+        for n_out in range(
+            max(n_in, round(n_in / (density * 1.05))), max(n_in, round(n_in / (density * 0.99))) + 1
+        )
     ]
+    price = CareBits.of(mask).cheapest(sizes, Terms(planes=n_w, n_w=n_w))[0]
+    return Code.uniform(n_in=price.n_in, n_out=price.n_out, n_s=price.n_s, seed=seed)
 
 
 def encode_with_shaped_mask(
@@ -165,7 +121,7 @@ def encode_with_shaped_mask(
         kept &= mask.reshape(-1)
     n, n_w = words.size, number_format.n_w
     code = mask_code or ShapedMaskCode.for_density(float(kept.mean()) if n else 0.0, n_w, seed=seed)
-    scan = choose_scan(kept, code, n_w, max_k=max_k, seed=seed)
+    scan = shaped_scan(kept, code, n_w, max_k=max_k, seed=seed)
     wanted = scan.to_scan(kept)
     shaped = encode_mask(wanted, code, cost_of_false_one=1.01 * n_w, beam=beam)
     encoded = encode_tensor(
