@@ -8,6 +8,8 @@ rings among the care bits' edges make them dependent. Fitted to eliminations ove
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from xorweave.golden.code.code import Code
 
 # The part of its window that a family makes use of, as if its rows were uniform; and the equations that it loses where
@@ -34,6 +36,7 @@ def window_use(family: str) -> tuple[float, float]:
     return _USE.get(family, _USE["uniform"])
 
 
+@lru_cache(maxsize=64)  # tensors of one shape tend to get the same code
 def family_code(family: str, n_in: int, n_out: int, n_s: int, seed: int = 0) -> Code:
     """Make the code of a size, its parameters as good as `window_use` says for care bits at the code's own rate."""
     window = n_in * (n_s + 1)
