@@ -24,7 +24,7 @@ from xorweave.golden.scan.strides import candidate_strides
 # Strides tried for a tensor, judged by the first part of their scans; and those among them for which every rate is
 # tried. More gain a few tenths of a percent here and there, by luck (benchmarks/choice.py).
 _STRIDES = 12
-_GLANCE = 1 << 16
+_GLANCE = 1 << 15
 _FINALISTS = 2
 # Longer scans are judged by their first part: beyond it, one part is like another.
 _SAMPLE = 1 << 22
@@ -52,26 +52,35 @@ class Plan:
 
 def _sizes(
     density: float, windows: list[int], widths: range, aim: float, highest: float
-) -> list[tuple[int, int, int]]:
+) -> NDArray[np.int64]:
     """(n_in, n_out, n_s) whose rate lies from 1 % below to `highest` above the density, the nearest to `aim` first."""
-    sizes = []
+    rows = []
     for n_in in widths:
         low = max(n_in, math.floor(n_in / (density * (1.0 + highest))))
-        high = math.ceil(n_in / (density * 0.99))
+        high = min(4096, math.ceil(n_in / (density * 0.99)))
         # more than eight rates for one width are closer together than the choice can tell
-        for n_out in range(low, high + 1, max(1, (high - low) // 8)):
-            if 1 <= n_out <= 4096:
-                sizes += [(n_in, n_out, window // n_in - 1) for window in windows if window >= 2 * n_in]
-    sizes = sizes or [(1, max(1, min(4096, round(1 / density))), windows[0] - 1)]
-    return sorted(sizes, key=lambda size: (abs(size[0] / size[1] / density - aim), -size[0], -size[2]))
+        n_out = np.arange(low, high + 1, max(1, (high - low) // 8))
+        for window in windows:
+            if window >= 2 * n_in:
+                ones = np.ones_like(n_out)
+                rows.append(np.stack([n_in * ones, n_out, (window // n_in - 1) * ones], axis=1))
+    sizes = np.concatenate(rows) if rows else np.zeros((0, 3), np.int64)
+    if not sizes.size:
+        sizes = np.array([(1, max(1, min(4096, round(1 / density))), windows[0] - 1)])
+    n_in, n_out, n_s = sizes.T
+    return sizes[np.lexsort((-n_s, -n_in, np.abs(n_in / n_out / density - aim)))]
 
 
 def cheapest_on_strides(
-    flat: NDArray[np.bool_], sizes: list[tuple[int, int, int]], terms: Terms, *, seed: int = 0, count: int = 1
+    flat: NDArray[np.bool_], sizes: NDArray[np.int64], terms: Terms, *, seed: int = 0, count: int = 1
 ) -> list[tuple[Price, int]]:
     """Return the cheapest of several sizes over the affine scans of a flat mask, each with its stride.
 
-    The first of `sizes` is that by which strides are compared.
+    Parameters
+    ----------
+    flat : ndarray of bool, shape (n,)
+    sizes : ndarray of int64, shape (m, 3)
+        n_in, n_out and n_s; the first row is that by which strides are compared.
     """
     n = flat.size
 

@@ -234,13 +234,17 @@ class CareBits:
         return int(_lowest_surplus(self._words, self._before, self.length, n_in, n_out))
 
     def cheapest(
-        self, sizes: Sequence[tuple[int, int, int]], terms: Terms, count: int = 1, below: float = math.inf
+        self,
+        sizes: Sequence[tuple[int, int, int]] | NDArray[np.int64],
+        terms: Terms,
+        count: int = 1,
+        below: float = math.inf,
     ) -> list[Price]:
         """Return the cheapest of codes of several sizes, the cheapest first.
 
         Parameters
         ----------
-        sizes : sequence of (n_in, n_out, n_s)
+        sizes : sequence of (n_in, n_out, n_s), or ndarray of int64, shape (m, 3)
         terms : Terms
         count : int
             How many to return at most.
@@ -249,7 +253,7 @@ class CareBits:
         """
         if not self.length:
             return []
-        table = np.array(sizes, np.int64).reshape(-1, 3)
+        table = np.ascontiguousarray(sizes, np.int64).reshape(-1, 3)
         window = table[:, 0] * (table[:, 2] + 1)
         share, start_loss = window_use(terms.family)
         bits = np.full(len(table), math.inf)

@@ -54,8 +54,8 @@ def choose_rate(
     flat = np.ascontiguousarray(mask).reshape(-1)
     n = flat.size
     density = np.count_nonzero(flat) / max(1, n)
-    sizes = [(n_in, code.n_out, code.n_s) for n_in in check_rates(code, rates)]
-    sizes.sort(key=lambda size: abs(size[0] / size[1] - density))
+    nearest = sorted(check_rates(code, rates), key=lambda n_in: abs(n_in / code.n_out - density))
+    sizes = np.array([(n_in, code.n_out, code.n_s) for n_in in nearest])
     terms = Terms(planes=n_w, n_w=n_w, family=code.family, free_start=True)
     found = cheapest_on_strides(flat, sizes, terms, seed=seed)
     if not found:
