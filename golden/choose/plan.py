@@ -22,7 +22,7 @@ from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.strides import candidate_strides
 
 # Strides tried for a tensor, judged by the first part of their scans; and those among them for which every rate is
-# tried. More gain a few tenths of a percent here and there, by luck (benchmarks/choice.py).
+# tried. More gain a few tenths of a percent here and there, by luck.
 _STRIDES = 12
 _GLANCE = 1 << 15
 _FINALISTS = 2
