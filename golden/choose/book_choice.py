@@ -9,28 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.plan import correction_cost
-from xorweave.golden.choose.queue_model import forecast
+from xorweave.golden.choose.group_rates import choose_rates
 from xorweave.golden.code.code import Code
 from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 
-_WIDTHS = (
-    12,
-    16,
-    20,
-    24,
-    28,
-    32,
-    36,
-    40,
-    48,
-    56,
-    64,
-    72,
-    80,
-    96,
-)  # encoded bits a block of the densest group, tried
-_MAX_N_OUT = 4096
 _TAPS = 4
 _ADDER = 0.01  # what negated magnitudes must save to be worth an adder a weight
 _BOOKS = 5  # code books for which all rates are judged
@@ -44,51 +26,6 @@ def group_code(n_in: int, n_out: int, n_s: int, seed: int) -> Code:
     return Code.from_family(
         "chain", n_in=n_in, n_out=n_out, n_s=n_s, seed=seed, taps=min(_TAPS, n_in * (n_s + 1))
     )
-
-
-def _block_counts(care: NDArray[np.int64], n: int, n_out: int) -> NDArray[np.int64]:
-    """Care bits of each block; care: cumulative, shape (n + 1,)."""
-    return np.diff(care[np.minimum(np.arange(-(-n // n_out) + 1) * n_out, n)])
-
-
-def _best_width(
-    care: NDArray[np.int64], n: int, n_out: int, planes: int, n_w: int, max_k: int
-) -> tuple[float, int]:
-    """Return (expected bits, N_in) of the cheapest rate for one group."""
-    counts = _block_counts(care, n, n_out)
-    mean = int(care[-1]) / n * n_out
-    best: tuple[float, int] | None = None
-    for n_in in range(max(1, math.floor(mean * 0.99)), max(1, math.ceil(mean * 1.03)) + 2):
-        if n_in > min(max_k // 2, n_out):
-            break
-        dependent = forecast(counts, n_in, max_k // n_in - 1).dependent
-        cost = counts.size * n_in * planes + correction_cost(dependent, n, n_w)
-        if best is None or cost < best[0]:
-            best = (cost, n_in)
-    return best if best is not None else (math.inf, 1)
-
-
-def _choose_rates(
-    groups: list[tuple[int, int, NDArray[np.bool_]]], n: int, n_w: int, max_k: int, n_out: int | None
-) -> tuple[float, int, list[int]]:
-    """Return (expected bits, N_out, N_in of each group); N_out may be settled."""
-    sums = [
-        (end - first, np.concatenate([[0], np.cumsum(care, dtype=np.int64)])) for first, end, care in groups
-    ]
-    most = max((int(care[-1]) for _, care in sums), default=0)
-    best: tuple[float, int, list[int]] | None = None
-    seen = set()
-    for width in _WIDTHS:
-        outputs = n_out or max(1, min(_MAX_N_OUT, n, round(width * n / max(most, 1) / 1.008)))
-        if outputs in seen:
-            continue
-        seen.add(outputs)
-        found = [_best_width(care, n, outputs, planes, n_w, max_k) for planes, care in sums]
-        total = sum(cost for cost, _ in found)
-        if best is None or total < best[0]:
-            best = (total, outputs, [n_in for _, n_in in found])
-    assert best is not None
-    return best
 
 
 @dataclass(frozen=True)
@@ -163,7 +100,7 @@ def choose_book(
             continue
         rank = np.full(n, -1, np.int64)
         rank[under] = book.rank_of(stored)
-        cost, outputs, widths = _choose_rates(book.care_groups(rank), n, n_w, max_k, n_out)
+        cost, outputs, widths = choose_rates(book.care_groups(rank), n, n_w, max_k, n_out=n_out)
         cost += table_bits(book) + patch_bits * int((under & (rank < 0) & (truth != 0)).sum())
         cost *= 1 + _ADDER * (book.magnitude == "negated")
         if best is None or cost < best.expected_bits:

@@ -12,14 +12,16 @@ from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.choose.book_choice import BookChoice, choose_book
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.lane_code import encode_on_lanes
-from xorweave.golden.choose.mask_choice import encode_shaped, shaped_code, shaped_scan
-from xorweave.golden.choose.plan import Plan, candidate_strides, choose_plan
+from xorweave.golden.choose.mask_choice import encode_shaped, shaped_code
+from xorweave.golden.choose.plan import Plan, choose_plan
+from xorweave.golden.choose.shaped_scan import shaped_scan
 from xorweave.golden.choose.shared_code import SharedCode
 from xorweave.golden.mask.coders import BitmapMask, MaskCoder
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.scan.scan import Scan
 from xorweave.golden.scan.spec import SCANS, matrix_shape
+from xorweave.golden.scan.strides import candidate_strides
 from xorweave.golden.tensor.encode import EncodeOptions, encode_stored
 from xorweave.golden.tensor.stored import EncodedTensor
 

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.plan import Plan, candidate_strides, choose_plan, dense_plan, rank_plans
+from xorweave.golden.choose.plan import Plan, choose_plan, dense_plan, rank_plans
 from xorweave.golden.choose.rate_choice import check_rates, choose_rate
 from xorweave.golden.code.catalogue import CATALOGUE
 from xorweave.golden.code.code import Code
 from xorweave.golden.encoders.stream_start import error_free_start
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.scan import Scan
+from xorweave.golden.scan.strides import candidate_strides
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.solvers import default_segment_blocks
 from xorweave.golden.tensor.stored import EncodedTensor

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat
-from xorweave.golden.choose.plan import correction_cost
+from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.tensor.corrections import expected_patch_bits
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.solvers import default_segment_blocks
 from xorweave.golden.tensor.stored import EncodedTensor
@@ -113,8 +114,12 @@ def rank_lane_plans(
         n_s = max(0, max_k // n_in - 1)
         start = best_start_column(counts, n_in, layout)
         turned = np.roll(counts.reshape(layout.passes, layout.cols, layout.interleave), -start, axis=1)
-        foretold = forecast(np.concatenate([np.zeros(n_s, np.int64), turned.reshape(-1)]), n_in, n_s)
-        cost = foretold.payload_bits * n_w + correction_cost(foretold.dependent, layout.blocks * lanes, n_w)
+        foretold = forecast(
+            np.concatenate([np.zeros(n_s, np.int64), turned.reshape(-1)]), n_in, n_s, window_use(family)[0]
+        )
+        cost = foretold.payload_bits * n_w + expected_patch_bits(
+            foretold.dependent, layout.blocks * lanes, n_w
+        )
         if cost >= layout.blocks * lanes * n_w or (error_free and foretold.dependent > _ERROR_FREE):
             continue
         plan = LanePlan(

@@ -10,23 +10,20 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat
-from xorweave.golden.choose.plan import candidate_strides, correction_cost, judge_scan
+from xorweave.golden.choose.price import CareBits, Terms
 from xorweave.golden.code.catalogue import CATALOGUE
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.scan.strides import candidate_strides
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.stored import EncodedTensor
 
-# Generators by the gates an output costs, fewest first (docs/figures.md): family, its parameters, window in symbols,
-# and what the window must be shortened to for the forecast, which knows dense rows only.
-_FAMILIES: tuple[tuple[str, dict[str, int], int, float], ...] = (
-    ("chain", {"taps": 1, "run": 10}, 3, 2.5),
-    ("chain", {"taps": 2, "run": 10}, 3, 1.6),
-    ("chain", {"taps": 4, "run": 10}, 3, 1.2),
-)
+# Chains by the gates an output costs, fewest first (docs/figures.md): taps, and earlier symbols.
+_CHAINS = ((2, 3), (4, 3))
 _WIDTHS = (8, 16, 32, 64)  # N_in: encoded bits of a plane read in a cycle
 _STRIDES = 8
 _SAMPLE = 1 << 20
+_SLACKS = (0.99, 1.0, 1.005, 1.01, 1.015, 1.02, 1.03, 1.04, 1.06, 1.09, 1.15, 1.25)
 _LEAST_BLOCKS = 24  # a tensor of fewer blocks pays for its last one
 
 
@@ -38,14 +35,11 @@ class SharedCode:
     ----------
     code : Code
         Its n_out is that of the sparsest tensor.
-    handicap : float
-        How much shorter a window of dense rows would do as well.
     overhead : float
         (payload + corrections) / care bits - 1 that was asked for.
     """
 
     code: Code
-    handicap: float
     overhead: float
 
     @classmethod
@@ -63,19 +57,17 @@ class SharedCode:
         """
         used = [(mask.reshape(-1), n_w) for mask, n_w in masks if mask.any()]
         if not used:
-            return cls(
-                code=Code.from_spec(CATALOGUE["chain2-32-320-k128"].spec), handicap=1.6, overhead=overhead
-            )
+            return cls(code=Code.from_spec(CATALOGUE["chain2-32-320-k128"].spec), overhead=overhead)
         sparsest = min(float(np.count_nonzero(mask)) / mask.size for mask, _ in used)
         care = sum(int(np.count_nonzero(mask)) * n_w for mask, n_w in used)
         fallback: tuple[float, SharedCode] | None = None
-        for family, parameters, n_s, handicap in _FAMILIES:
+        for taps, n_s in _CHAINS:
             for n_in in _WIDTHS:
                 n_out = min(4096, max(n_in, round(n_in / sparsest / (1 + overhead / 4))))
                 if n_in > _WIDTHS[0] and max(mask.size for mask, _ in used) < _LEAST_BLOCKS * n_out:
                     break
-                code = Code.from_family(family, n_in=n_in, n_out=n_out, n_s=n_s, seed=seed, **parameters)
-                found = cls(code=code, handicap=handicap, overhead=overhead)
+                code = Code.from_family("chain", n_in=n_in, n_out=n_out, n_s=n_s, seed=seed, taps=taps)
+                found = cls(code=code, overhead=overhead)
                 bits = sum(found._best(mask, n_w)[0] for mask, n_w in used)
                 cost = bits / care - 1
                 if cost <= overhead:
@@ -90,24 +82,20 @@ class SharedCode:
     ) -> tuple[float, int, Interleaver]:
         """Return (expected bits, n_out, scan) for one flat mask: row-major where that keeps the overhead."""
         n, kept = mask.size, int(np.count_nonzero(mask))
-        length, n_in = min(n, _SAMPLE), self.code.n_in
-        window = max(2 * n_in, round(self.code.constraint_length / self.handicap))
-        best: tuple[float, int, Interleaver] | None = None
+        n_in, n_s = self.code.n_in, self.code.n_s
         limit = kept * n_w * (1 + self.overhead)
+        outputs = sorted({min(self.code.n_out, max(1, round(n_in * n / max(kept, 1) / s))) for s in _SLACKS})
+        sizes = [(n_in, n_out, n_s) for n_out in outputs]
+        terms = Terms(planes=n_w, n_w=n_w, family="chain", free_start=True)
+        best: tuple[float, int, Interleaver] | None = None
         for stride in (1,) if row_major else candidate_strides(n, _STRIDES, 0):
-            care = Interleaver(n, stride).cumulative(mask, length)
-            for slack in (1.0, 1.01, 1.02, 1.03, 1.05, 1.08, 1.12, 1.2):
-                n_out = min(self.code.n_out, max(1, round(n_in * n / max(kept, 1) / slack)))
-                payload, dependent, start = judge_scan(care, n, (n_in, n_out), window, n_w)
-                cost = payload + correction_cost(dependent, n, n_w)
-                if best is None or cost < best[0]:
-                    scan = Interleaver(n, stride, start * stride % n) if n > 1 else Interleaver(n)
-                    best = (cost, n_out, scan)
-            assert best is not None
-            if best[0] <= limit:  # strides come simplest first
-                return best
-        assert best is not None
-        return best
+            found = CareBits.along(mask, Interleaver(n, stride), _SAMPLE).cheapest(sizes, terms)
+            if found and (best is None or found[0].bits < best[0]):
+                scan = Interleaver(n, stride, found[0].start * stride % n) if n > 1 else Interleaver(n)
+                best = (found[0].bits, found[0].n_out, scan)
+            if best is not None and best[0] <= limit:  # strides come simplest first
+                break
+        return best or (0.0, self.code.n_out, Interleaver(n))
 
     def encode(
         self,

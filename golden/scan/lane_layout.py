@@ -8,7 +8,6 @@ looked up: the ring moves on by one place and brings every lane its next column.
 
 from __future__ import annotations
 
-import math
 import operator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.scan.strides import golden_stride
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +122,7 @@ class LaneLayout:
     @cached_property
     def spread(self) -> int:
         """Step k of the order of the lanes round the ring: neighbouring lanes are k taps apart."""
-        wanted = max(1, round(self.lanes * (math.sqrt(5) - 1) / 2))
-        for away in range(self.lanes):
-            for step in (wanted + away, wanted - away):
-                if 1 <= step <= self.lanes and math.gcd(step, self.lanes) == 1:
-                    return step
-        raise AssertionError("1 shares no factor with anything")
+        return golden_stride(self.lanes)
 
     @cached_property
     def ring_places(self) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ from xorweave.golden.tensor.corrections import (
     NoCorrections,
     PaperCorrections,
     PlaneCorrections,
+    expected_patch_bits,
     format_text,
     parse_format,
 )
@@ -363,8 +364,7 @@ def choose_raw_planes(
             constant = 0
             for q in range(n_w) if drop_planes and kept else ():
                 rest = min(counts[q], kept - counts[q])
-                gap = max(1.0, words.size / max(1, rest))
-                patched = rest * (np.log2(2 * gap) + 1.5 + n_w)
+                patched = expected_patch_bits(rest, words.size, n_w)
                 if rest == 0 or (patches_allowed and 2 * patched < payload_bits):
                     constant |= 1 << q
             found = RawPlanes(n_w, inversion, constant, name)
