@@ -16,7 +16,8 @@ import numpy as np
 from xorweave import __version__
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.hw.decoders.axis_decoder import AxisDecoder, DecoderConfig
+from xorweave.hw.decoders.axis_decoder import AxisDecoder
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.vectors import Vectors, golden_vectors, required_patches, required_records
 from xorweave.hw.package.verilog import structured_verilog
 from xorweave.hw.stages.layouts import correction_bits, dense_corrections, patch_bits, position_bits
@@ -46,7 +47,7 @@ def config_for(tensor: EncodedTensor, **options: Any) -> DecoderConfig:
         "constant_planes": _removable(tensor.constant_planes, tensor.number_format.n_w),
         "transform": tensor.transform,
     }
-    return DecoderConfig(**{**fitting, **options})
+    return DecoderConfig.raw(**{**fitting, **options})
 
 
 def _removable(constant_planes: int, n_w: int) -> int:

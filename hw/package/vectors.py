@@ -14,7 +14,7 @@ from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.corrections import JointCorrections
 from xorweave.golden.tensor.stream import EncodedTensor, Patches
 from xorweave.golden.values.transforms import inverse
-from xorweave.hw.rivals.baseline_vectors import beats
+from xorweave.hw.stages.record_buffer import beats
 from xorweave.hw.stages.layouts import dense_corrections, pack_patch, patch_bits
 
 
@@ -31,12 +31,15 @@ class Vectors:
     patches : list of int
         Lists of patches_per_block patches, or the beats of gap-coded records; empty without a correction
         stage.
+    differences : Patches
+        What the patches change, as differences of words after the mask.
     """
 
     symbols: list[int]
     weights: list[int]
     masks: list[int]
     patches: list[int]
+    differences: Patches | None = None
 
     @property
     def blocks(self) -> int:
@@ -96,22 +99,27 @@ def golden_vectors(
     symbols = tensor.symbols[:blocks]
     words = decode_words(code, symbols, tensor.segment_blocks).reshape(-1).copy()
 
-    uncorrected = words.copy()
-    slots: list[list[int]] = [[] for _ in range(blocks)]
-    if patches_per_block:
-        patches = tensor.patches
-        inside = patches.positions < words.size
-        words[patches.positions[inside]] ^= patches.differences[inside]
-        for position, difference in zip(patches.positions[inside], patches.differences[inside], strict=True):
-            block, at = divmod(int(position), code.n_out)
-            slots[block].append(pack_patch(at, int(difference), n_out=code.n_out, n_w=n_w))
-    differences = words ^ uncorrected
-    words ^= words.dtype.type(tensor.inversion)
-    words = inverse(tensor.transform, words, n_w)
     kept = np.zeros(words.size, bool)
     kept[: min(tensor.n, words.size)] = tensor.mask[: words.size]
-    if mask:
-        words[~kept] = 0
+
+    def finished(words: Words) -> Words:
+        """Invert planes, undo the transform, apply the mask."""
+        words = inverse(tensor.transform, words ^ words.dtype.type(tensor.inversion), n_w)
+        return np.where(kept, words, words.dtype.type(0)) if mask else words
+
+    # the decoder's patches are differences of finished words, those of the tensor differences before that
+    repaired = words.copy()
+    if patches_per_block:
+        inside = tensor.patches.positions < words.size
+        repaired[tensor.patches.positions[inside]] ^= tensor.patches.differences[inside]
+    uncorrected, words = finished(words), finished(repaired)
+    differences = words ^ uncorrected
+    changed = np.flatnonzero(differences)
+    patches = Patches(changed, differences[changed])
+    slots: list[list[int]] = [[] for _ in range(blocks)]
+    for position, difference in zip(changed, differences[changed], strict=True):
+        block, at = divmod(int(position), code.n_out)
+        slots[block].append(pack_patch(at, int(difference), n_out=code.n_out, n_w=n_w))
 
     first = np.arange(blocks) % tensor.segment_blocks == 0
     last = np.roll(first, -1)
@@ -122,7 +130,7 @@ def golden_vectors(
     dense = dense_corrections(code.n_out, n_w, patches_per_block)
     lists = [sum(patch << (p * width) for p, patch in enumerate(slot)) for slot in slots]
     if gap_bits:
-        gaps, changes = JointCorrections(gap_bits).records(tensor.patches)
+        gaps, changes = JointCorrections(gap_bits).records(patches)
         near = np.cumsum(gaps + 1) <= words.size
         records = [int(g) | int(c) << gap_bits for g, c in zip(gaps[near], changes[near], strict=True)]
         lists = beats(records, gap_bits + n_w, patches_per_block)
@@ -136,6 +144,7 @@ def golden_vectors(
         ],
         masks=_pack(kept.reshape(blocks, code.n_out).astype(np.uint8), 1),
         patches=lists if patches_per_block else [],
+        differences=patches,
     )
 
 

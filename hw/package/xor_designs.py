@@ -9,12 +9,13 @@ import numpy as np
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.hw.decoders.axis_decoder import AxisDecoder, DecoderConfig
+from xorweave.hw.decoders.axis_decoder import AxisDecoder
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.parallel_segments import ParallelSegments, check_segments
 from xorweave.hw.decoders.plane_serial_stages import PlaneSerialStages, check_plane_serial
 from xorweave.hw.package.stream_package import StreamDesign, StreamWords
 from xorweave.hw.package.vectors import Vectors, golden_vectors, required_patches
-from xorweave.hw.rivals.baseline_vectors import beats
+from xorweave.hw.stages.record_buffer import beats
 from xorweave.hw.stages.layouts import correction_bits, dense_corrections, position_bits
 
 
@@ -181,8 +182,8 @@ def bounded_design(
     _check(config, tensor)
     vectors = _vectors(config, tensor, max_blocks)
     address = position_bits(code.n_out)
-    inside = tensor.patches.positions < vectors.blocks * code.n_out
-    positions, differences = tensor.patches.positions[inside], tensor.patches.differences[inside]
+    assert vectors.differences is not None
+    positions, differences = vectors.differences.positions, vectors.differences.differences
     counts = np.bincount(positions // code.n_out, minlength=vectors.blocks)
     entries = [int(at % code.n_out) | int(d) << address for at, d in zip(positions, differences, strict=True)]
     pins = (
