@@ -14,9 +14,9 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import Words
 from xorweave.hw.package.verilog import structured_verilog
 from xorweave.hw.rivals.baseline_vectors import packed_blocks, relative_entries
-from xorweave.hw.stages.record_buffer import beats
 from xorweave.hw.rivals.bitmap_expander import BitmapExpander
 from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
+from xorweave.hw.stages.record_buffer import beats
 from xorweave.sim.run_bench import Port, SimulationResult, run_bench
 
 BASELINES = ("relative-index", "bitmap")

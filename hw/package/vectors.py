@@ -14,8 +14,8 @@ from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.corrections import JointCorrections
 from xorweave.golden.tensor.stream import EncodedTensor, Patches
 from xorweave.golden.values.transforms import inverse
-from xorweave.hw.stages.record_buffer import beats
 from xorweave.hw.stages.layouts import dense_corrections, pack_patch, patch_bits
+from xorweave.hw.stages.record_buffer import beats
 
 
 @dataclass(frozen=True)

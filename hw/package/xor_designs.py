@@ -15,8 +15,8 @@ from xorweave.hw.decoders.parallel_segments import ParallelSegments, check_segme
 from xorweave.hw.decoders.plane_serial_stages import PlaneSerialStages, check_plane_serial
 from xorweave.hw.package.stream_package import StreamDesign, StreamWords
 from xorweave.hw.package.vectors import Vectors, golden_vectors, required_patches
-from xorweave.hw.stages.record_buffer import beats
 from xorweave.hw.stages.layouts import correction_bits, dense_corrections, position_bits
+from xorweave.hw.stages.record_buffer import beats
 
 
 def _about(config: DecoderConfig, **more: Any) -> dict[str, Any]:

@@ -41,8 +41,13 @@ class MaskKind(Protocol):
         """Say in the Verilog header what a word is."""
         ...
 
-    def words(self, coder: Any, n_out: int, blocks: int) -> tuple[list[int], NDArray[np.bool_]]:
-        """Return the words of the first blocks for a stored mask, and the mask that comes out, (blocks * n_out,)."""
+    def words(
+        self, coder: Any, n_out: int, blocks: int, segment_blocks: int
+    ) -> tuple[list[int], NDArray[np.bool_]]:
+        """Return the words of the first blocks for a stored mask, and the mask that comes out, (blocks * n_out,).
+
+        A stream starts every `segment_blocks` blocks.
+        """
         ...
 
 
@@ -72,7 +77,9 @@ class BitmapWords:
         """One bit a weight."""
         return [f"s_axis_mask   {n_out} bits with every block: bit r is 1 if weight r is kept."]
 
-    def words(self, coder: Any, n_out: int, blocks: int) -> tuple[list[int], NDArray[np.bool_]]:
+    def words(
+        self, coder: Any, n_out: int, blocks: int, segment_blocks: int
+    ) -> tuple[list[int], NDArray[np.bool_]]:
         """The mask itself; what lies beyond its end is pruned."""
         mask = np.zeros(blocks * n_out, bool)
         stored = coder.decode()[: blocks * n_out]
@@ -124,10 +131,16 @@ class ShapedWords:
         code = self.code
         return [
             f"s_axis_mask   {code.n_in} bits with every block: a symbol of the shaped mask. Mask bit r is the AND of",
-            f"              {code.parities} parities of the last {code.window} encoded bits, which are 0 before a stream.",
+            f"              {code.parities} parities of the last {code.window} encoded bits (0 before a stream).",
         ]
 
-    def words(self, coder: Any, n_out: int, blocks: int) -> tuple[list[int], NDArray[np.bool_]]:
+    def words(
+        self, coder: Any, n_out: int, blocks: int, segment_blocks: int
+    ) -> tuple[list[int], NDArray[np.bool_]]:
         """The symbols; beyond the mask's end comes out what the code makes of them."""
         symbols = np.asarray(coder.symbols[:blocks], np.uint8)
-        return _packed(symbols), self.code.decode(symbols, blocks * n_out)
+        parts = [
+            self.code.decode(part, part.shape[0] * n_out)
+            for part in (symbols[t : t + segment_blocks] for t in range(0, blocks, segment_blocks))
+        ]
+        return _packed(symbols), np.concatenate([np.zeros(0, bool), *parts])

@@ -31,7 +31,7 @@ def test_sizes_are_checked() -> None:
     with pytest.raises(InputError, match="one weight a lane, 4, not 5"):
         _config(decoder=DecoderConfig.raw(code=Code.uniform(n_in=2, n_out=5, n_s=0), n_w=8))
     with pytest.raises(InputError, match="INT4 and INT8 weights, not 16 bits"):
-        _config(decoder=replace(_config().decoder, n_w=16))
+        _config(decoder=DecoderConfig.raw(code=_config().decoder.code, n_w=16))
     with pytest.raises(InputError, match="batch must be at least 1, not 0"):
         _config(batch=0)
     with pytest.raises(InputError, match="between 1 and 4, not 5"):
