@@ -141,7 +141,7 @@ class AxisDecoder(wiring.Component):
             config.groups,
             input_register=config.input_register,
             max_depth=config.max_depth,
-            masked=config.mask_in_network,
+            masked=config.masked_groups,
         )
 
     def _symbols(self, m: Module, decoder: GroupsDecoder | RateProgrammableDecoder) -> None:
