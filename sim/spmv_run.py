@@ -19,7 +19,7 @@ from xorweave.golden.spmv.cycle_model import SpmvModel
 from xorweave.golden.spmv.trace import SpmvTrace, check_activations, gather_results, trace_spmv
 from xorweave.golden.tensor.corrections import parse_format
 from xorweave.hw.engines.spmv_engine import SpmvConfig, SpmvEngine
-from xorweave.hw.package.package import config_for
+from xorweave.hw.package.axis_design import config_for
 from xorweave.hw.package.vectors import golden_vectors, required_patches
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.hw.xor.network import XorNetwork

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,6 @@ from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.corrections import JointCorrections
 from xorweave.golden.tensor.stream import EncodedTensor, Patches
 from xorweave.golden.values.transforms import inverse
-from xorweave.hw.rivals.baseline_vectors import beats
 from xorweave.hw.stages.layouts import dense_corrections, pack_patch, patch_bits
 
 
@@ -29,8 +29,7 @@ class Vectors:
     masks : list of int
         n_out bits.
     patches : list of int
-        Lists of patches_per_block patches, or the beats of gap-coded records; empty without a correction
-        stage.
+        Lists of patches_per_block patches; empty without a correction stage.
     """
 
     symbols: list[int]
@@ -53,10 +52,26 @@ def required_patches(tensor: EncodedTensor) -> int:
 
 def required_records(tensor: EncodedTensor, gap_bits: int) -> int:
     """Return the largest number of gap-coded records, bridges included, in any block of a tensor."""
-    gaps, _ = JointCorrections(gap_bits).records(tensor.patches)
+    gaps, _ = closed_records(tensor.patches, tensor.blocks * tensor.code.n_out, gap_bits)
     if gaps.size == 0:
         return 0
     return int(np.bincount((np.cumsum(gaps + 1) - 1) // tensor.code.n_out).max())
+
+
+def closed_records(
+    patches: Patches, positions: int, gap_bits: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return (gaps, differences) of the records of so many positions, the last of which always has a record.
+
+    So the records of the next tensor follow without a gap of their own: positions are counted on from tensor to
+    tensor, and the decoder needs not be told where one ends.
+    """
+    near = patches.positions < positions
+    where, changes = patches.positions[near], patches.differences[near].astype(np.uint64)
+    if positions and (not where.size or where[-1] != positions - 1):
+        where = np.append(where, np.int64(positions - 1))
+        changes = np.append(changes, np.uint64(0))
+    return JointCorrections(gap_bits).records(Patches(where, changes))
 
 
 def _pack(words: Words, n_w: int) -> list[int]:
@@ -67,13 +82,17 @@ def _pack(words: Words, n_w: int) -> list[int]:
     return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
 
+def remarked(words: Sequence[int], width: int, first: Sequence[bool], last: Sequence[bool]) -> list[int]:
+    """Return words of a bus of so many bits with other marks "first" and "last" above it."""
+    low = (1 << width) - 1
+    return [
+        word & low | int(f) << width | int(l) << (width + 1)
+        for word, f, l in zip(words, first, last, strict=True)
+    ]
+
+
 def golden_vectors(
-    tensor: EncodedTensor,
-    *,
-    patches_per_block: int,
-    gap_bits: int = 0,
-    mask: bool = True,
-    max_blocks: int | None = None,
+    tensor: EncodedTensor, *, patches_per_block: int, mask: bool = True, max_blocks: int | None = None
 ) -> Vectors:
     """Make the vectors of a tensor with the software decoder.
 
@@ -83,8 +102,6 @@ def golden_vectors(
     patches_per_block : int
         Slots of the correction stage; at least `required_patches`, or 0 to leave the corrections out of
         input and output alike.
-    gap_bits : int
-        Give the patches as beats of gap-coded records, with gaps of so many bits, instead of lists.
     mask : bool
         Whether the decoder has a mask stage; without one, the weights at pruned positions are what the XOR
         network makes of them.
@@ -115,25 +132,15 @@ def golden_vectors(
 
     first = np.arange(blocks) % tensor.segment_blocks == 0
     last = np.roll(first, -1)
-    if blocks == tensor.blocks and blocks:
-        last[-1] = True
-    marks = [int(f) | int(l) << 1 for f, l in zip(first, last, strict=True)]
+    if blocks:
+        last[-1] = blocks == tensor.blocks or blocks % tensor.segment_blocks == 0
     width = patch_bits(code.n_out, n_w)
-    dense = dense_corrections(code.n_out, n_w, patches_per_block)
     lists = [sum(patch << (p * width) for p, patch in enumerate(slot)) for slot in slots]
-    if gap_bits:
-        gaps, changes = JointCorrections(gap_bits).records(tensor.patches)
-        near = np.cumsum(gaps + 1) <= words.size
-        records = [int(g) | int(c) << gap_bits for g, c in zip(gaps[near], changes[near], strict=True)]
-        lists = beats(records, gap_bits + n_w, patches_per_block)
-    elif dense:
+    if dense_corrections(code.n_out, n_w, patches_per_block):
         lists = _pack(differences.reshape(blocks, code.n_out), n_w)
     return Vectors(
-        symbols=[w | m << (code.n_in * n_w) for w, m in zip(_pack(symbols, n_w), marks, strict=True)],
-        weights=[
-            w | m << (code.n_out * n_w)
-            for w, m in zip(_pack(words.reshape(blocks, code.n_out), n_w), marks, strict=True)
-        ],
+        symbols=remarked(_pack(symbols, n_w), code.n_in * n_w, first, last),
+        weights=remarked(_pack(words.reshape(blocks, code.n_out), n_w), code.n_out * n_w, first, last),
         masks=_pack(kept.reshape(blocks, code.n_out).astype(np.uint8), 1),
         patches=lists if patches_per_block else [],
     )
