@@ -6,20 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xorweave import __version__
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.hw.decoders.axis_decoder import AxisDecoder, DecoderConfig
+from xorweave.hw.decoders.axis_decoder import AxisDecoder
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_header import axis_header
 from xorweave.hw.package.axis_scenes import axis_scenes
 from xorweave.hw.package.axis_words import axis_pins, axis_words
 from xorweave.hw.package.layout import layout_entry, layout_lines
 from xorweave.hw.package.stream_design import StreamDesign, StreamWords
-from xorweave.hw.package.vectors import required_patches, required_records
+from xorweave.hw.package.vectors import as_stream, required_patches, required_records
 from xorweave.hw.package.verilog import structured_verilog
 from xorweave.hw.stages.layouts import dense_corrections
-from xorweave.hw.xor.network import balanced_trees
+from xorweave.hw.stages.mask_kinds import ShapedWords
 
 TOP = "xorweave_decoder"
 FILES = {
@@ -53,7 +56,7 @@ def config_for(tensor: EncodedTensor, **options: Any) -> DecoderConfig:
         "constant_planes": constant,
         "transform": tensor.transform,
     }
-    return DecoderConfig(**{**fitting, **options})
+    return DecoderConfig.raw(**{**fitting, **options})
 
 
 def decoder_verilog(config: DecoderConfig, top: str = TOP) -> str:
@@ -63,37 +66,71 @@ def decoder_verilog(config: DecoderConfig, top: str = TOP) -> str:
     return structured_verilog(AxisDecoder(config), top, header=header)
 
 
+def _code_entry(code: Code) -> dict[str, Any]:
+    """Return a code with its matrix: row r in hexadecimal, column c being bit c."""
+    return {
+        "spec": code.spec,
+        "check_value": code.check_value,
+        "n_in": code.n_in,
+        "n_out": code.n_out,
+        "n_s": code.n_s,
+        "generator": _rows(code.generator),
+    }
+
+
+def _rows(matrix: NDArray[np.uint8]) -> list[str]:
+    packed = np.packbits(matrix, axis=1, bitorder="little")
+    return [f"{int.from_bytes(row.tobytes(), 'little'):x}" for row in packed]
+
+
 def decoder_entries(config: DecoderConfig) -> dict[str, Any]:
-    """Return what the manifest says of a decoder: all that a proof needs, whatever made the code."""
-    code = config.code
-    network = config.network or balanced_trees(code.generator)
+    """Return what the manifest says of a decoder: all that a proof needs, whatever made the codes."""
+    found: dict[str, Any] = {
+        "groups": [
+            {
+                "planes": group.planes,
+                "code": _code_entry(group.code),
+                "network": {"xor2": group.gates.xor2, "depth": group.gates.depth},
+            }
+            for group in config.groups
+        ],
+    }
+    if len(config.groups) == 1:
+        found = {key: found["groups"][0][key] for key in ("code", "network")}
+    if config.book is not None:
+        book = config.book
+        found["book"] = {
+            "magnitude": book.magnitude,
+            "lengths": book.lengths.tolist(),
+            "tails": book.tails.tolist(),
+            "prefixes": book.prefixes.tolist(),
+        }
+    if isinstance(config.kind_of_mask, ShapedWords):
+        shape = config.kind_of_mask.code
+        found["mask_code"] = {
+            "n_in": shape.n_in,
+            "n_out": shape.n_out,
+            "parities": shape.parities,
+            "window": shape.window,
+            "generator": _rows(shape.generator.reshape(shape.n_out * shape.parities, -1)),
+        }
     lists = bool(config.gap_bits) or config.bounded
     return {
-        "code": {
-            "spec": code.spec,
-            "check_value": code.check_value,
-            "n_in": code.n_in,
-            "n_out": code.n_out,
-            "n_s": code.n_s,
-            # row r in hexadecimal, column c being bit c
-            "generator": [
-                f"{int.from_bytes(np.packbits(row, bitorder='little').tobytes(), 'little'):x}"
-                for row in code.generator
-            ],
-        },
+        **found,
+        "n_out": config.n_out,
         "n_w": config.n_w,
         "patches_per_block": config.patches_per_block,
         "gap_bits": config.gap_bits,
         "bounded": config.bounded,
         "length_bits": config.length_bits,
         "dense_corrections": not lists
-        and dense_corrections(code.n_out, config.n_w, config.patches_per_block),
-        "network": {"xor2": network.xor2, "depth": network.depth},
+        and dense_corrections(config.n_out, config.n_w, config.patches_per_block),
         "inversion": config.inversion,
         "inversion_port": config.inversion is None,
         "constant_planes": config.constant_planes,
         "transform": config.transform,
         "mask": config.mask,
+        "mask_kind": "none" if config.kind_of_mask is None else config.kind_of_mask.name,
         "input_register": config.input_register,
         "output_register": config.output_register,
         "skid_buffers": config.skid_buffers,
@@ -176,8 +213,11 @@ def axis_design(
         # the guard fills up a shorter last stream: the golden words have whole ones
         most = one.blocks if max_blocks is None else min(max_blocks, one.blocks)
         max_blocks = max(most // one.segment_blocks, 1) * one.segment_blocks
-    words = axis_words(config, tensors, max_blocks=max_blocks)
-    images = axis_words(config, tensors)
+    stored = [
+        as_stream(tensor, mask=config.mask, patches=config.kind_of_patches is not None) for tensor in tensors
+    ]
+    words = axis_words(config, stored, max_blocks=max_blocks)
+    images = axis_words(config, stored)
     pins = axis_pins(config)
     streams = {
         prefix: StreamWords(prefix, what, fields, words[prefix], FILES[prefix])
@@ -205,7 +245,7 @@ def axis_design(
         inputs=tuple(stream for prefix, stream in streams.items() if prefix != "m_axis"),
         output=streams["m_axis"],
         latency=config.latency,
-        outputs_per_cycle=config.code.n_out * config.n_w,
+        outputs_per_cycle=config.n_out * config.n_w,
         static=static,
         flags=flags,
         scenes=axis_scenes(config),

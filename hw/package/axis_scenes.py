@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from xorweave.golden.base.number_format import plane_words
-from xorweave.golden.tensor.stream import EncodedTensor, Patches
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
+from xorweave.golden.base.number_format import NumberFormat, plane_words
+from xorweave.golden.tensor.stream import Patches
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_words import axis_words
 from xorweave.hw.package.stream_design import Scene
-from xorweave.hw.package.vectors import random_tensor, remarked, required_records
+from xorweave.hw.package.vectors import Bitmap, Group, RawPlanes, Stream, Symbols, remarked
+from xorweave.hw.stages.mask_kinds import ShapedWords
 
 Words = dict[str, list[int]]
-_SEEDS = 40  # tries to find a random tensor whose records fit
+_TRIES = 40  # to find random patches whose records fit
 
 
 class _Stage:
@@ -31,43 +32,67 @@ class _Stage:
         self.rng = np.random.default_rng(seed)
         self.made = 0
 
-    def tensor(self, blocks: int, *, inversion: int | None = None) -> EncodedTensor:
+    def tensor(self, blocks: int, *, inversion: int | None = None) -> Stream:
         """Make one stream of so many blocks, at the next rate in turn, whose patches the decoder can take."""
-        config, n_w = self.config, self.config.n_w
-        code = config.code
-        if config.rates:
-            code = code.punctured(config.rates[self.made % len(config.rates)])
+        config, rng = self.config, self.rng
+        n_out, form = config.n_out, plane_words(config.n_w)
+        groups, first = [], 0
+        for group in config.groups:
+            code = group.code
+            if config.rates:
+                code = code.punctured(config.rates[self.made % len(config.rates)])
+            planes = config.n_w if config.book is None else group.planes
+            symbols = rng.integers(0, 1 << planes, (blocks, code.n_in), np.uint64)
+            symbols &= np.uint64(((1 << planes) - 1) & ~config.constant_planes)
+            groups.append(Group(first, first + planes, code, symbols))
+            first += planes
         self.made += 1
-        if inversion is None:
-            inversion = config.inversion
-        if inversion is None:
-            inversion = int(self.rng.integers(0, 1 << n_w, dtype=np.uint64))
-        for attempt in range(_SEEDS):
-            # fewer and fewer patches: with gap-coded records, bridges take slots too
-            share = config.patches_per_block * max(0, _SEEDS // 2 - attempt) / (_SEEDS // 2)
-            tensor = random_tensor(
-                code,
-                plane_words(n_w),
-                blocks=blocks,
-                sparsity=0.4,
-                patches_per_block=round(share),
-                inversion=inversion,
-                transform=config.transform,
-                seed=int(self.rng.integers(1 << 32)),
-            )
-            if not config.gap_bits or required_records(tensor, config.gap_bits) <= config.patches_per_block:
-                break
-        stored = tensor.symbols.dtype.type(((1 << n_w) - 1) & ~config.constant_planes)
-        return replace(tensor, symbols=tensor.symbols & stored)
+        values: Any = config.book
+        if values is None:
+            word = config.inversion if inversion is None else inversion
+            word = int(rng.integers(0, 1 << config.n_w, dtype=np.uint64)) if word is None else word
+            values = RawPlanes(config.n_w, word, config.transform)
+        return Stream(
+            values=values,
+            groups=tuple(groups),
+            mask_coder=self._mask(blocks),
+            patches=self._patches(blocks, n_out, form),
+            number_format=form,
+            segment_blocks=blocks,
+            blocks=blocks,
+        )
 
-    def words(self, tensors: Sequence[EncodedTensor]) -> Words:
+    def _mask(self, blocks: int) -> Any:
+        kind, n_out = self.config.kind_of_mask, self.config.n_out
+        if isinstance(kind, ShapedWords):
+            return Symbols(self.rng.integers(0, 2, (blocks, kind.code.n_in)).astype(np.uint8))
+        return Bitmap(self.rng.random(blocks * n_out) < 0.6)
+
+    def _patches(self, blocks: int, n_out: int, form: NumberFormat) -> Patches:
+        kind, rng = self.config.kind_of_patches, self.rng
+        most = 0 if kind is None else kind.limit
+        for attempt in range(_TRIES):
+            # fewer and fewer patches: with gap-coded records, bridges take slots too
+            share = round(most * max(0, _TRIES // 2 - attempt) / (_TRIES // 2))
+            where = [
+                block * n_out + np.sort(rng.permutation(n_out)[: rng.integers(0, share + 1)])
+                for block in range(blocks)
+            ]
+            positions = np.concatenate(where).astype(np.int64)
+            changes = rng.integers(1, 1 << form.n_w, positions.size, dtype=np.uint64).astype(form.word)
+            patches = Patches(positions, changes)
+            if kind is None or kind.needed(patches, n_out, blocks) <= kind.limit:
+                break
+        return patches
+
+    def words(self, tensors: Sequence[Stream]) -> Words:
         """Return the words of streams that follow each other."""
         return axis_words(self.config, tensors, noise=True)
 
     def remark(self, words: Words, prefix: str, first: Sequence[bool], last: Sequence[bool]) -> None:
         """Put other marks on the words of a marked stream."""
-        code, n_w = self.config.code, self.config.n_w
-        width = (code.n_in if prefix == "s_axis" else code.n_out) * n_w
+        config = self.config
+        width = config.symbol_bits if prefix == "s_axis" else config.n_out * config.n_w
         beside = [word >> (width + 2) for word in words[prefix]]
         words[prefix] = [
             word | side << (width + 2)
@@ -108,7 +133,7 @@ def _said(
 def _free(stage: _Stage) -> list[Scene]:
     """Streams of all lengths, told apart in every way; given up; reset while they run."""
     config = stage.config
-    n_s = config.code.n_s
+    n_s = max(group.code.n_s for group in config.groups)
     inverted = config.inversion is None and not config.rates
 
     def held(word: int) -> dict[str, int]:
@@ -159,7 +184,8 @@ def _guarded(stage: _Stage) -> list[Scene]:
         """Send so many symbols of each stream, of which `length` come out, zeros filled in for those not sent."""
         tensors = [stage.tensor(length, inversion=word) for _ in sent]
         for k, count in enumerate(sent):
-            tensors[k].symbols[count:] = 0
+            for group in tensors[k].groups:
+                group.symbols[count:] = 0
         words = stage.words(tensors)
         whole = words["s_axis"]
         words["s_axis"] = []
@@ -207,7 +233,7 @@ def _patches_again(stage: _Stage) -> list[Scene]:
     config = stage.config
     inversion = {"inversion": 0} if config.inversion is None else {}
     word = 0 if config.inversion is None else config.inversion
-    length = min(5, (1 << config.length_bits) - 1) if config.length_bits else config.code.n_s + 4
+    length = min(5, (1 << config.length_bits) - 1) if config.length_bits else 6
     guard = {"stream_length": length} if config.length_bits else {}
 
     static = {**inversion, **guard}
@@ -229,8 +255,8 @@ def _patches_again(stage: _Stage) -> list[Scene]:
 def _overflow(stage: _Stage) -> list[Scene]:
     """More records for a block than the decoder takes: told by patch_overflow, forgotten by patch_restart."""
     config = stage.config
-    code, lanes = config.code, config.patches_per_block
-    if lanes + 1 > code.n_out:
+    n_out, lanes = config.n_out, config.patches_per_block
+    if lanes + 1 > n_out:
         return []
     length = min(5, (1 << config.length_bits) - 1) if config.length_bits else 5
     if length < 3:
@@ -239,10 +265,9 @@ def _overflow(stage: _Stage) -> list[Scene]:
     static = {"inversion": 0} if config.inversion is None else {}
     static |= {"stream_length": length} if config.length_bits else {}
     calm = stage.tensor(length, inversion=word)
-    crowd = np.arange(
-        code.n_out + lanes + 1, dtype=np.int64
-    )  # the first block's words, and some of the second's
-    full = Patches(crowd, np.ones(crowd.size, calm.symbols.dtype))
+    # the first block's words, and some of the second's
+    crowd = np.arange(n_out + lanes + 1, dtype=np.int64)
+    full = Patches(crowd, np.ones(crowd.size, calm.number_format.word))
     words = stage.words([replace(calm, patches=full)])
     later = stage.words([stage.tensor(length, inversion=word)])
     return [

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import Words
 from xorweave.hw.package.stream_design import Scene, StreamDesign, StreamWords
-from xorweave.hw.rivals.baseline_vectors import beats, packed_blocks, relative_entries
+from xorweave.hw.rivals.baseline_vectors import packed_blocks, relative_entries
 from xorweave.hw.rivals.bitmap_expander import BitmapExpander
 from xorweave.hw.rivals.huffman import canonical_codes, code_lengths
 from xorweave.hw.rivals.huffman_block import HuffmanBlock
 from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
 from xorweave.hw.stages.axis_ports import AxisPorts
+from xorweave.hw.stages.record_buffer import beats
 
 BASELINES = ("bitmap", "relative-index", "huffman")
 _MOST_LANES = 1024

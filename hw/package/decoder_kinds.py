@@ -9,10 +9,12 @@ import numpy as np
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.decoders.decoder_words import decoder_words
 from xorweave.hw.package.axis_design import axis_design, config_for
 from xorweave.hw.package.baseline_designs import BASELINES, baseline_design
 from xorweave.hw.package.stream_design import StreamDesign
-from xorweave.hw.package.vectors import golden_vectors, required_patches
+from xorweave.hw.package.vectors import as_stream, required_patches
 from xorweave.hw.package.xor_designs import plane_serial_design, segments_design
 
 DECODERS = ("xor", "bounded", "plane-serial", "segments", *BASELINES)
@@ -74,11 +76,19 @@ def design_for(
 
 def _baseline(kind: str, tensor: EncodedTensor, lanes: int | None, max_blocks: int | None) -> StreamDesign:
     n_out, n_w = tensor.code.n_out, tensor.number_format.n_w
-    vectors = golden_vectors(tensor, patches_per_block=required_patches(tensor), max_blocks=max_blocks)
-    mask = np.array([word >> r & 1 for word in vectors.masks for r in range(n_out)], bool)
+    config = DecoderConfig.raw(
+        code=tensor.code,
+        n_w=n_w,
+        inversion=tensor.inversion,
+        transform=tensor.transform,
+        patches_per_block=required_patches(tensor),
+    )
+    stored = as_stream(tensor, mask=True, patches=True)
+    made = decoder_words(config, stored, max_blocks=max_blocks)
+    mask = np.array([word >> r & 1 for word in made["s_axis_mask"] for r in range(n_out)], bool)
     limit = (1 << n_w) - 1
     words = np.array(
-        [word >> (r * n_w) & limit for word in vectors.weights for r in range(n_out)],
+        [word >> (r * n_w) & limit for word in made["m_axis"] for r in range(n_out)],
         tensor.number_format.word,
     )
     return baseline_design(kind, words, mask, n_out=n_out, n_w=n_w, lanes=lanes)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.values.prefix_code import MAGNITUDES
 from xorweave.golden.values.transforms import TRANSFORMS
 
 MANIFEST = "manifest.json"
@@ -181,6 +182,31 @@ _STREAM = _object(
     {"restarts": _path, "image": _path, "image_words": _integer(0, _MOST_WORDS)},
 )
 
+
+def _mask_code(value: Any, where: str) -> dict[str, Any]:
+    """Check a shaped mask's code: `parities` rows for every mask bit."""
+    size = _integer(1, 1 << 14)
+    head = _object(
+        {
+            "n_in": size,
+            "n_out": size,
+            "parities": _integer(1, 8),
+            "window": _integer(2, 1 << 10),
+            "generator": _list(_text, 1 << 17),
+        }
+    )(value, where)
+    rows, bits = head["generator"], head["n_in"] + head["window"]
+    if len(rows) != head["n_out"] * head["parities"]:
+        raise _refuse(f"{where}.generator", f"{head['n_out'] * head['parities']} rows", len(rows))
+    for row in rows:
+        if not re.fullmatch(r"[0-9a-f]+", row) or int(row, 16) >> bits:
+            raise _refuse(f"{where}.generator", f"rows of {bits} bits in hexadecimal", row)
+    return head
+
+
+_CLASSES = _list(_integer(-1, 1 << 32), 1 << 12)
+_NETWORK = _object({"xor2": _COUNT, "depth": _COUNT})
+
 # What is said of the decoder: read by the proof and by people. Each kind has those that mean something for it.
 _DECODER: dict[str, Check] = {
     "code": _code,
@@ -192,7 +218,18 @@ _DECODER: dict[str, Check] = {
     "bounded": _flag,
     "length_bits": _integer(0, 32),
     "dense_corrections": _flag,
-    "network": _object({"xor2": _COUNT, "depth": _COUNT}),
+    "network": _NETWORK,
+    "groups": _list(_object({"planes": _integer(1, 64), "code": _code, "network": _NETWORK}), 64, 1),
+    "book": _object(
+        {
+            "magnitude": _one_of(*MAGNITUDES),
+            "lengths": _CLASSES,
+            "tails": _CLASSES,
+            "prefixes": _CLASSES,
+        }
+    ),
+    "mask_code": _mask_code,
+    "mask_kind": _one_of("none", "bitmap", "shaped"),
     "inversion": _or_null(_BITS),
     "inversion_port": _flag,
     "constant_planes": _BITS,

@@ -15,7 +15,7 @@ import jinja2
 from xorweave import __version__
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import TOP, axis_design
 from xorweave.hw.package.manifest import FORMAT, FORMAT_VERSION, MANIFEST, Manifest, is_package
 from xorweave.hw.package.stream_design import Scene, StreamDesign, StreamWords

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.parallel_segments import ParallelSegments, check_segments
 from xorweave.hw.decoders.plane_serial_stages import PlaneSerialStages, check_plane_serial
 from xorweave.hw.package.axis_design import FILES, check_fits, decoder_entries
@@ -16,6 +16,7 @@ from xorweave.hw.package.axis_scenes import axis_scenes
 from xorweave.hw.package.axis_words import axis_pins, axis_words
 from xorweave.hw.package.layout import layout_entry, layout_lines
 from xorweave.hw.package.stream_design import Scene, StreamDesign, StreamWords
+from xorweave.hw.package.vectors import as_stream
 
 Words = Mapping[str, Sequence[int]]
 
@@ -51,6 +52,7 @@ def plane_serial_design(
     code, n_w = config.code, config.n_w
     check_plane_serial(config)
     check_fits(config, tensor)
+    stored = as_stream(tensor, mask=config.mask, patches=config.kind_of_patches is not None)
 
     def planes(words: Sequence[int], width: int) -> list[int]:
         """Split words of `width` times n_w bits, marks above, into n_w words of one plane each."""
@@ -71,8 +73,8 @@ def plane_serial_design(
         found["m_axis"] = planes(words["m_axis"], code.n_out)
         return found
 
-    golden = serial(axis_words(config, [tensor], max_blocks=max_blocks))
-    images = serial(axis_words(config, [tensor]))
+    golden = serial(axis_words(config, [stored], max_blocks=max_blocks))
+    images = serial(axis_words(config, [stored]))
     component = PlaneSerialStages(config)
     what = {"s_axis": "symbols, plane after plane", "m_axis": "planes of weights"}
     streams = {
@@ -130,6 +132,7 @@ def segments_design(
     code, n_w = config.code, config.n_w
     check_segments(config, segments)
     check_fits(config, tensor)
+    stored = as_stream(tensor, mask=config.mask, patches=config.kind_of_patches is not None)
     period = tensor.segment_blocks
     if not config.mask and tensor.blocks % (period * segments):
         raise InputError(
@@ -176,7 +179,7 @@ def segments_design(
             ]
         return replace(scene, words=found)
 
-    whole = rows(axis_words(config, [tensor]), None)
+    whole = rows(axis_words(config, [stored]), None)
     streams = {
         prefix: StreamWords(
             prefix,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,8 @@ from xorweave.golden.base.number_format import number_format, plane_words
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.files.container import read_container
 from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.hw.package.axis_design import axis_design, config_for
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.decoder_kinds import DECODERS, design_for
 from xorweave.hw.package.package import check_replaceable, write_design
 from xorweave.hw.package.stream_design import StreamDesign
@@ -220,15 +220,17 @@ def _several_rates(
             )
             for number, n_in in enumerate(choice.rates)
         ]
-    fitting = config_for(encoded, **{**options, "network": None})
     patches = options.get("patches_per_block", max(required_patches(tensor) for tensor in tensors))
-    config = replace(
-        fitting,
-        code=mother,
-        rates=choice.rates,
-        patches_per_block=patches,
-        constant_planes=0,
-        inversion=tensors[0].inversion if len({t.inversion for t in tensors}) == 1 else None,
-        network=shared_network(mother, seed=seed) if shared else None,
+    config = DecoderConfig.raw(
+        **{
+            **options,
+            "code": mother,
+            "n_w": encoded.number_format.n_w,
+            "transform": encoded.transform,
+            "rates": choice.rates,
+            "patches_per_block": patches,
+            "inversion": tensors[0].inversion if len({t.inversion for t in tensors}) == 1 else None,
+            "network": shared_network(mother, seed=seed) if shared else None,
+        }
     )
     return axis_design(config, tensors, max_blocks=blocks)
