@@ -19,7 +19,7 @@ import numpy as np
 from xorweave.golden.code.catalogue import CATALOGUE
 from xorweave.golden.code.code import Code
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import STRUCTURES, paired_network
 from xorweave.hw.xor.synthesis import optimize

@@ -10,7 +10,7 @@ from pathlib import Path
 from xorweave.golden.code.catalogue import CATALOGUE
 from xorweave.golden.code.code import Code
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import paired_network
 from xorweave.studies.overhead import OverheadMeasurement, measure_overhead

@@ -118,9 +118,9 @@ def _patches(tensor: Any, kind: str, gap_bits: int | None, limit: int | None, n_
                     f"gap_bits must be given for patches of the format {tensor.correction_format!r}"
                 )
             gap_bits = int(numbers[-1])
-        needed = GapPatches(1, gap_bits).needed(stored, n_out)
+        needed = GapPatches(1, gap_bits).needed(stored, n_out, tensor.blocks)
     else:
-        needed = ListPatches(1).needed(stored, n_out)
+        needed = ListPatches(1).needed(stored, n_out, tensor.blocks)
     slots = max(1, needed if limit is None else limit)
     if slots < needed:
         raise InputError(f"patches_per_block must be at least {needed} for this tensor, not {slots}")

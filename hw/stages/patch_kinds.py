@@ -13,6 +13,7 @@ import numpy as np
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.tensor.corrections import JointCorrections
@@ -67,8 +68,8 @@ class PatchKind(Protocol):
         """Return the words of each stream for the first `blocks` blocks of a tensor."""
         ...
 
-    def needed(self, patches: Patches, n_out: int) -> int:
-        """Return the least limit that these patches fit in."""
+    def needed(self, patches: Patches, n_out: int, blocks: int) -> int:
+        """Return the least limit that these patches of so many blocks fit in."""
         ...
 
 
@@ -151,7 +152,7 @@ class ListPatches:
             held[block] += 1
         return {"s_axis_patch": lists}
 
-    def needed(self, patches: Patches, n_out: int) -> int:
+    def needed(self, patches: Patches, n_out: int, blocks: int) -> int:
         """Patches of the fullest block."""
         return most_in_a_block(patches.positions, n_out)
 
@@ -199,24 +200,38 @@ class GapPatches:
         return [
             f"s_axis_patch  beats of up to {self.limit} records (tuser says how many); record p",
             f"              from bit {gap + n_w}*p: gap ({gap} bits, lowest), difference ({n_w} bits).",
-            "              A record moves on by gap + 1 weights. tlast marks the tensor's last beat,",
-            "              patch_restart begins the next tensor.",
+            "              A record moves on by gap + 1 weights, counted through all blocks since reset. A tensor's",
+            "              last position always has a record, so the next tensor's records follow at once.",
+            "              tlast says that nothing follows until patch_restart; it may always stay 0.",
+            "              patch_restart empties the buffer: only needed after a tensor that was given up.",
+            f"patch_overflow  a block had more than {self.limit} records; stays until patch_restart.",
         ]
 
     def words(self, patches: Patches, n_out: int, n_w: int, blocks: int) -> dict[str, list[int]]:
-        """Beats of records that lie in these blocks."""
-        gaps, changes = JointCorrections(self.gap_bits).records(patches)
-        near = np.cumsum(gaps + 1) <= blocks * n_out
+        """Beats of the records of these blocks."""
+        gaps, changes = self.records(patches, blocks * n_out)
         records = [
-            gap | change << self.gap_bits
-            for gap, change in zip(gaps[near].tolist(), changes[near].tolist(), strict=True)
+            gap | change << self.gap_bits for gap, change in zip(gaps.tolist(), changes.tolist(), strict=True)
         ]
-        return {"s_axis_patch": beats(records, self.gap_bits + n_w, self.limit)}
+        return {"s_axis_patch": beats(records, self.gap_bits + n_w, self.limit, ended=False)}
 
-    def needed(self, patches: Patches, n_out: int) -> int:
+    def needed(self, patches: Patches, n_out: int, blocks: int) -> int:
         """Records of the fullest block."""
-        gaps, _ = JointCorrections(self.gap_bits).records(patches)
+        gaps, _ = self.records(patches, blocks * n_out)
         return most_in_a_block(np.cumsum(gaps + 1) - 1, n_out)
+
+    def records(self, patches: Patches, positions: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Return (gaps, differences) of the records of so many positions, the last of which always has one.
+
+        So the records of the next tensor follow without a gap of their own: positions are counted on from tensor to
+        tensor, and the decoder needs not be told where one ends.
+        """
+        near = patches.positions < positions
+        where, changes = patches.positions[near], patches.differences[near].astype(np.uint64)
+        if positions and (not where.size or where[-1] != positions - 1):
+            where = np.append(where, np.int64(positions - 1))
+            changes = np.append(changes, np.uint64(0))
+        return JointCorrections(self.gap_bits).records(Patches(where, changes))
 
 
 @dataclass(frozen=True)
@@ -284,10 +299,10 @@ class BoundedPatches:
         ]
         return {
             "s_axis_count": np.bincount(positions // n_out, minlength=blocks).tolist(),
-            "s_axis_patch": beats(entries, address + n_w, self.limit),
+            "s_axis_patch": beats(entries, address + n_w, self.limit, ended=False),
         }
 
-    def needed(self, patches: Patches, n_out: int) -> int:
+    def needed(self, patches: Patches, n_out: int, blocks: int) -> int:
         """Patches of the fullest block."""
         return most_in_a_block(patches.positions, n_out)
 

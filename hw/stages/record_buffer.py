@@ -16,14 +16,18 @@ def beat_layout(width: int, lanes: int) -> data.StructLayout:
     return data.StructLayout({"records": width * lanes, "count": lanes.bit_length(), "last": 1})
 
 
-def beats(records: Sequence[int], width: int, lanes: int) -> list[int]:
-    """Join records of `width` bits to beats as `beat_layout` has them; the last beat may be short, or empty."""
+def beats(records: Sequence[int], width: int, lanes: int, *, ended: bool = True) -> list[int]:
+    """Join records of `width` bits to beats as `beat_layout` has them; the last beat may be short, or empty.
+
+    With `ended` the last beat is marked so; without, more may follow, and no beat is empty.
+    """
     joined = []
-    for start in range(0, len(records) + 1, lanes):
+    for start in range(0, len(records) + int(ended), lanes):
         some = records[start : start + lanes]
         word = sum(record << (k * width) for k, record in enumerate(some))
         word |= len(some) << (lanes * width)
-        joined.append(word | int(start + lanes > len(records)) << (lanes * width + lanes.bit_length()))
+        last = ended and start + lanes > len(records)
+        joined.append(word | int(last) << (lanes * width + lanes.bit_length()))
     return joined
 
 

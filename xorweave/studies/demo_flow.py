@@ -21,7 +21,8 @@ from xorweave.golden.tensor.figures import tensor_record
 from xorweave.golden.tensor.stream import EncodedTensor
 from xorweave.golden.tensor.tensor_codec import decode_scan, decode_tensor, encode_tensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.package.package import config_for, write_package
+from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.hw.xor.synthesis import optimize
 from xorweave.sim.simulate import SimulationResult, simulate

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.xor.paired import shared_network
 from xorweave.studies.overhead import measure_overhead
 from xorweave.synth.flow.synthesis import SynthesisResult, synthesize

@@ -16,7 +16,9 @@ from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.stream import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.package.package import config_for, read_manifest, write_package
+from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.package.manifest import read_manifest
+from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.sim.simulators import available, search_path
 from xorweave.sim.verilator_build import MAKE_VARIABLES

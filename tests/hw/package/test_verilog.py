@@ -17,7 +17,7 @@ from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.plane_serial import PlaneSerialDecoder
 from xorweave.hw.decoders.rate_programmable import RateProgrammableDecoder
 from xorweave.hw.engines.address_generator import AddressGenerator
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.package.verilog import amaranth_verilog, structured_verilog
 from xorweave.hw.rivals.bitmap_expander import BitmapExpander
 from xorweave.hw.rivals.huffman import HuffmanLane

@@ -7,7 +7,7 @@ import pytest
 
 from xorweave.golden.code.code import Code
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import paired_network
 from xorweave.synth.flow.liberty import GATES_LIB

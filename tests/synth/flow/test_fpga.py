@@ -7,7 +7,7 @@ import pytest
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.synth.flow.fpga import FAMILIES, count_luts, map_to_fpga
 from xorweave.synth.proof.proof import prove_equivalent
 from xorweave.synth.proof.reference import DecoderShape
