@@ -17,7 +17,6 @@ from xorweave.hw.stages.mask_kinds import ShapedWords
 from xorweave.hw.stages.patch_kinds import GapPatches, ListPatches
 from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
 from xorweave.hw.stages.xor_decoder import XorGroup
-from xorweave.hw.xor.network import XorNetwork, balanced_trees
 from xorweave.hw.xor.pipeline import pipeline_cut
 
 XOR2 = 2.0
@@ -139,13 +138,13 @@ def _mask(config: DecoderConfig) -> float:
     if kind is None:
         return 0.0
     folded = sum(group.planes for group in config.groups[: config.masked_groups])
-    gates = config.n_out * (folded * _FOLDED if folded else config.n_w * AND2)
+    # what a plane of no payload gives is the mask bit itself, or 0
+    constant = config.constant_planes.bit_count() if config.inversion is not None else 0
+    bits = config.n_w - (constant if config.transform == "none" else 0)
+    gates = config.n_out * (folded * _FOLDED if folded else bits * AND2)
     if isinstance(kind, ShapedWords):
         code = kind.code
-        network: XorNetwork = kind.network or balanced_trees(
-            code.generator.reshape(code.n_out * code.parities, -1)
-        )
-        gates += XOR2 * network.pruned().xor2 + HISTORY * (code.window - 1)
+        gates += XOR2 * kind.gates.pruned().xor2 + HISTORY * (code.window - 1)
         gates += 1.2 * (code.parities - 1) * code.n_out
     return gates
 

@@ -28,17 +28,17 @@ def _raw(code: Code, n_w: int, **options: Any) -> DecoderConfig:
     return DecoderConfig.raw(code=code, n_w=n_w, network=shared_network(code), **options)
 
 
-def _book() -> PrefixCode:
+def _book(zeros: int) -> PrefixCode:
     drawn = np.clip(np.round(np.random.default_rng(1).standard_normal(6000) * 20), -127, 127)
-    words = drawn.astype(np.int8).view(np.uint8)
-    return make_prefix_codes(words, 8, magnitude="inverted", patch_bits=20)[0]
+    words = np.concatenate([drawn, np.zeros(zeros)]).astype(np.int8).view(np.uint8)
+    return make_prefix_codes(words, 8, magnitude="inverted", patch_bits=20)[1 if zeros else 0]
 
 
-def _prefix(**options: Any) -> DecoderConfig:
-    book = _book()
+def _prefix(zeros: int = 0, **options: Any) -> DecoderConfig:
+    book = _book(zeros)
     groups = []
     for index, (first, end, _) in enumerate(book.care_groups(np.zeros(0, np.int64))):
-        code = Code.from_family("chain", n_in=6 - index, n_out=60, n_s=5 + index, taps=2, seed=index)
+        code = Code.from_family("chain", n_in=6 - min(index, 4), n_out=60, n_s=5 + index, taps=2, seed=index)
         groups.append(XorGroup(end - first, code, shared_network(code)))
     return DecoderConfig(groups=tuple(groups), kind_of_words=PrefixWords(book), **options)
 
@@ -70,4 +70,5 @@ CASES: dict[str, Callable[[], DecoderConfig]] = {
     ),
     "prefix, no mask, bounded": lambda: _prefix(kind_of_patches=BoundedPatches(1)),
     "prefix, no mask, list": lambda: _prefix(kind_of_patches=ListPatches(1), skid_buffers=True),
+    "prefix, mask in the codeword": lambda: _prefix(3000, kind_of_mask=_shaped(), input_register=False),
 }
