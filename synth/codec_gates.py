@@ -24,13 +24,13 @@ from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.tensor.prefix_tensor import encode_prefix_tensor
 from xorweave.golden.weightless.bloomier import Bloomier
-from xorweave.hw.decoders.prefix_decoder import PrefixWord
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.hw.rivals.bitmap_expander import BitmapExpander
 from xorweave.hw.rivals.bloomier import BloomierLane, bank_depth
 from xorweave.hw.rivals.huffman import HuffmanLane, code_lengths
 from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
 from xorweave.hw.stages.mask import MaskStage
+from xorweave.hw.stages.prefix_word import PrefixWord
 from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder
 from xorweave.hw.stages.xor_decoder import XorDecoder
 from xorweave.hw.xor.pairs import greedy_pairs
@@ -198,8 +198,7 @@ def _prefix(tensor: PrunedTensor) -> DecoderGates:
         weights_per_cycle=n_out,
         parts={
             "planes": planes,
-            "codewords": n_out * gates_of(PrefixWord(stored.book)),
-            "mask stage": _mask_stage(n_out, tensor.n_w),
+            "codewords": n_out * gates_of(PrefixWord(stored.book, masked=True)),
             "mask decoder": n_out * _shaped(stored.mask_code),
         },
         note=f"{widths} -> {n_out}, K <= 256, chain; corrections apart",

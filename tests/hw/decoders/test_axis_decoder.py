@@ -264,7 +264,7 @@ def test_the_words_are_those_of_a_decoder_written_out() -> None:
 
 
 def test_the_mask_of_prefix_coded_words_is_folded_where_the_codeword_of_zeros_is_the_word_0() -> None:
-    assert config_for(stored(ZERO, "shaped")).masked_groups == 3
+    assert config_for(stored(ZERO, "shaped")).masked_groups == 2
     assert config_for(stored(ZERO, "none")).masked_groups == 0
     assert config_for(stored(BOOK, "shaped")).masked_groups == 0
     assert config_for(stored(ZERO, "bitmap"), max_depth=2).masked_groups == 0
