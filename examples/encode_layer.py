@@ -12,7 +12,8 @@ from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.encode import encode_tensor
 from xorweave.golden.tensor.figures import tensor_record
 from xorweave.golden.values.quantize import quantize
-from xorweave.hw.package.package import config_for, write_package
+from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.package.package import write_package
 
 weights = np.random.default_rng(0).standard_normal((256, 256), np.float32)  # put your layer here
 
@@ -31,4 +32,4 @@ print(f"{record['bits_per_weight_with_mask']:.3f} bits a weight, mask included")
 
 out = Path(sys.argv[1])
 manifest = write_package(out, config_for(encoded), encoded, max_blocks=100)
-print("wrote", *manifest["verilog"], "with", manifest["vectors"]["blocks"], "golden blocks")
+print("wrote", *manifest.verilog, "with", manifest.output.words, "golden blocks")

@@ -254,8 +254,10 @@ def make_prefix_codes(
     for depth in range(1, _DEEPEST + 1):
         most = n_w - 1
         for _ in range(2):
+            # the word 0 first of its length: where that is the least, its codeword is zeros, which a mask can make
             rows = sorted(
-                tree.classes(depth, zeros, most), key=lambda row: (row[0], row[2] << max(row[1], 0))
+                tree.classes(depth, zeros, most),
+                key=lambda row: (row[0], row[1] >= 0, row[2] << max(row[1], 0)),
             )
             if not rows:
                 break

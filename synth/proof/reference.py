@@ -232,26 +232,6 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
 
     valids = ["block_v"]
     current = "decoded"
-    if shape.patches_per_block and shape.dense_corrections:
-        valids.append("s_axis_patch_v")
-        lines.append(f"  wire {vector(shape.block_width)} repaired = decoded ^ s_axis_patch_d;")
-        current = "repaired"
-    elif shape.patches_per_block:
-        valids.append("s_axis_patch_v")
-        lines.append(f"  reg {vector(shape.block_width)} repaired; integer p, r;")
-        slot, position = shape.patch_bits, shape.position_bits
-        lines += [
-            "  always @* begin",
-            "    repaired = decoded;",
-            f"    for (p = 0; p < {shape.patches_per_block}; p = p + 1)",
-            f"      for (r = 0; r < {code.n_out}; r = r + 1)",
-            f"        if (s_axis_patch_d[p * {slot} + {slot - 1}]",
-            f"            && s_axis_patch_d[p * {slot} + {n_w} +: {position}] == r)",
-            f"          repaired[r * {n_w} +: {n_w}] = repaired[r * {n_w} +: {n_w}]"
-            f" ^ s_axis_patch_d[p * {slot} +: {n_w}];",
-            "  end",
-        ]
-        current = "repaired"
     if shape.inversion is None or shape.inversion:
         word = "inversion" if shape.inversion is None else f"{n_w}'d{shape.inversion}"
         lines.append(f"  wire {vector(shape.block_width)} upright = {current} ^ {{{code.n_out}{{{word}}}}};")
@@ -275,6 +255,26 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
         kept = ", ".join(f"{{{n_w}{{s_axis_mask_d[{row}]}}}}" for row in reversed(range(code.n_out)))
         lines.append(f"  wire {vector(shape.block_width)} masked = {current} & {{{kept}}};")
         current = "masked"
+    if shape.patches_per_block and shape.dense_corrections:
+        valids.append("s_axis_patch_v")
+        lines.append(f"  wire {vector(shape.block_width)} repaired = {current} ^ s_axis_patch_d;")
+        current = "repaired"
+    elif shape.patches_per_block:
+        valids.append("s_axis_patch_v")
+        lines.append(f"  reg {vector(shape.block_width)} repaired; integer p, r;")
+        slot, position = shape.patch_bits, shape.position_bits
+        lines += [
+            "  always @* begin",
+            f"    repaired = {current};",
+            f"    for (p = 0; p < {shape.patches_per_block}; p = p + 1)",
+            f"      for (r = 0; r < {code.n_out}; r = r + 1)",
+            f"        if (s_axis_patch_d[p * {slot} + {slot - 1}]",
+            f"            && s_axis_patch_d[p * {slot} + {n_w} +: {position}] == r)",
+            f"          repaired[r * {n_w} +: {n_w}] = repaired[r * {n_w} +: {n_w}]"
+            f" ^ s_axis_patch_d[p * {slot} +: {n_w}];",
+            "  end",
+        ]
+        current = "repaired"
 
     # a block leaves when every stream has its part of it
     lines.append(f"  wire out_r; wire out_v = {' & '.join(valids)};")
