@@ -27,10 +27,10 @@ from amaranth.lib import data, wiring
 _PRAGMAS = (
     "// All modules of the decoder are kept in one file, so most are not named after it.",
     "/* verilator lint_off DECLFILENAME */",
-    "// Registers have a power-up value for FPGAs and formal tools; silicon relies on rst.",
-    "/* verilator lint_off PROCASSINIT */",
     "`default_nettype none",
 )
+
+_POWER_UP = "// for FPGAs and formal tools; silicon relies on rst"
 
 _RESERVED = frozenset(
     """always and assign begin buf case casex casez deassign default defparam disable edge else end endcase
@@ -617,6 +617,7 @@ class _ModuleText:
         declared = []
         constant = []
         initial = {}
+        power_up: list[str] = []
         for key, parts in self._parts.items():
             signal = self._signals[key]
             for part in parts:
@@ -627,20 +628,24 @@ class _ModuleText:
                 if part.name in port_names or part.name in alias:
                     continue
                 if driver == "register":
-                    declared.append(f"reg {_range(part.width)}{part.name} = {initial[part.name]};")
+                    declared.append(f"reg {_range(part.width)}{part.name};")
+                    power_up.append(f"  {part.name} = {initial[part.name]};")
                 else:
                     kind = "reg" if driver == "always" else "wire"
                     declared.append(f"{kind} {_range(part.width)}{unread.get(part.name, part.name)};")
         heads = [f"input wire {clock}" for clock in self._clock_names]
         for port, name in zip(ports, names, strict=True):
             kind = "reg" if self._driver.get(name) in ("always", "register") else "wire"
-            value = f" = {initial[name]}" if self._driver.get(name) == "register" else ""
-            heads.append(f"{port.direction} {kind} {_range(port.part.width)}{name}{value}")
+            if self._driver.get(name) == "register":
+                power_up.append(f"  {name} = {initial[name]};")
+            heads.append(f"{port.direction} {kind} {_range(port.part.width)}{name}")
+        if power_up:
+            power_up = [_POWER_UP, "initial begin", *power_up, "end"]
 
         summary = inspect.cleandoc(type(self._component).__doc__ or "").split("\n\n")[0].replace("`", "")
         lines = [f"// {line}" for line in textwrap.wrap(" ".join(summary.split()), 100)]
         lines += [f"module {self._name} (", *(f"  {head}," for head in heads[:-1]), f"  {heads[-1]}", ");"]
-        blocks = [declared, self._extra, *instances, *constant]
+        blocks = [declared, self._extra, *instances, *constant, power_up]
         body = [line for block in blocks for line in ([*block, ""] if block else [])]
         previous: list[str] = []
         for block in [*comb, *sync]:
