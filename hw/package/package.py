@@ -53,7 +53,7 @@ targets:
         iverilog_options: [-g2001, -Wall]
   sim:
     <<: *default
-    filesets: [rtl, tb]
+    filesets: [tb, rtl]  # the bench has the time scale
     toplevel: {top}_tb
     default_tool: icarus
     tools:
