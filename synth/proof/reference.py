@@ -80,6 +80,11 @@ class DecoderShape:
         """Cycles from taking a symbol to showing its block when nothing stalls."""
         return int(self.input_register) + int(self.output_register)
 
+    @property
+    def delayed(self) -> tuple[tuple[str, str], ...]:
+        """Registers of the reference that a netlist may hold sums of: (bus, the register that says when)."""
+        return ()
+
     def with_identity(self, *, n_in: int | None = None) -> DecoderShape:
         """Return the one-plane shape whose block is the window of symbols itself: G = identity.
 
