@@ -78,10 +78,10 @@ def _register_faults(dump: str) -> list[str]:
     return [f"{count} registers are {what}" for what, count in faults.items()]
 
 
-def _circuit(directory: Path, name: str, top: str, cells: str) -> tuple[Circuit, list[str]]:
-    """Read ``NAME.v`` as a graph; return it, and what is wrong with its registers."""
-    run_yosys(
-        f"""
+def _script(name: str, top: str, cells: str) -> str:
+    """Write the Yosys commands that turn ``NAME.v`` into a graph, and list its registers before."""
+    return f"""
+design -reset
 {cells}
 read_verilog {name}.v
 hierarchy -check -top {top}
@@ -102,21 +102,7 @@ setundef -zero -init
 aigmap
 opt_clean -purge
 write_aiger -symbols -zinit {name}.aig
-""",
-        directory,
-    )
-    return read_aiger(directory / f"{name}.aig"), _register_faults(
-        (directory / f"{name}.registers").read_text()
-    )
-
-
-@dataclass
-class _Joint:
-    """Netlist and reference in one graph, on the same inputs."""
-
-    graph: Graph
-    differences: list[int]
-    registers: list[tuple[int, int]]
+"""
 
 
 def _outputs_differ(
@@ -388,10 +374,11 @@ def judge_equivalence(
         elif models is not None:
             # only cells that the netlist has are worked out: some family's memories take minutes
             cells = f"read_verilog -defer {models}"
-        gate, faults = _circuit(directory, "netlist", top, cells)
+        run_yosys(_script("netlist", top, cells) + _script("reference", "reference", ""), directory)
+        faults = _register_faults((directory / "netlist.registers").read_text())
         if faults:
             return Verdict(FAILED, "; ".join(faults))
-        gold, _ = _circuit(directory, "reference", "reference", "")
+        gate, gold = (read_aiger(directory / f"{name}.aig") for name in ("netlist", "reference"))
         missing = sorted({*gold.outputs} - {*gate.outputs})
         if missing:
             return Verdict(FAILED, f"the netlist has no output {missing[0]}")
