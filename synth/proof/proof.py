@@ -36,11 +36,13 @@ from xorweave.synth.flow.yosys import run_abc, run_yosys
 from xorweave.synth.proof.aiger import Circuit, Graph, read_aiger
 from xorweave.synth.proof.contract import contract_verilog
 from xorweave.synth.proof.correspondence import Correspondence, guess
-from xorweave.synth.proof.reference import DecoderShape, reference_verilog
+from xorweave.synth.proof.reference import reference_verilog
+from xorweave.synth.proof.shape import DecoderShape
 
 PROVED, FAILED, NOT_RUN = "proved", "failed", "not run"
 
 # Registers that take their input over at the rising edge and do nothing else; resets and enables are synchronous.
+_FLOATING = re.compile(r"'s?[bodh][0-9a-fx_]*z", re.IGNORECASE)
 _PLAIN_REGISTER = re.compile(r"\$_(DFF_P|DFFE_P[NP]|SDFF_P[NP][01]|SDFFC?E_P[NP][01][NP])_")
 
 
@@ -376,6 +378,8 @@ def judge_equivalence(
             cells = f"read_verilog -defer {models}"
         run_yosys(_script("netlist", top, cells) + _script("reference", "reference", ""), directory)
         faults = _register_faults((directory / "netlist.registers").read_text())
+        if _FLOATING.search((directory / "netlist.v").read_text()):
+            faults.append("a constant of the netlist is z")
         if faults:
             return Verdict(FAILED, "; ".join(faults))
         gate, gold = (read_aiger(directory / f"{name}.aig") for name in ("netlist", "reference"))
