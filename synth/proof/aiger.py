@@ -23,7 +23,7 @@ class Circuit:
     ----------
     inputs : tuple of str
     registers : tuple of str
-        Names of what the registers drive.
+        Names of what the registers drive, with spaces between them where there are several.
     nexts : tuple of int
         Literal that each register takes over at the clock.
     outputs : dict of str to int
@@ -109,7 +109,9 @@ def read_aiger(path: Path) -> Circuit:
         inputs=tuple(names.get(f"i{k}", f"?{k}") for k in range(n_inputs)),
         registers=tuple(names.get(f"l{k}", f"?{k}") for k in range(n_registers)),
         nexts=nexts,
-        outputs={names.get(f"o{k}", f"?{k}"): literal for k, literal in enumerate(outputs)},
+        outputs={
+            name: literal for k, literal in enumerate(outputs) for name in names.get(f"o{k}", f"?{k}").split()
+        },
         gates=gates,
     )
 

@@ -179,14 +179,10 @@ def guess(gold: Circuit, gate: Circuit, delayed: Sequence[tuple[str, str]] = ())
             found.same |= {register: (partner, inverted != other) for register, inverted in golds[1:]}
     left = [register for register in range(len(gate.registers)) if register not in found.pairs]
     for bus, guard in delayed:
-        terms = [
-            k
-            for k, name in enumerate(gold.registers)
-            if name.split("[")[0] in (bus, bus.replace("delayed", "window").split("_")[0])
-        ]
-        # a register that is an output, too, has that one's name
-        aliases = (guard, "block_v", "out_v", "m_axis_tvalid")
-        when = next((k for alias in aliases for k, name in enumerate(gold.registers) if name == alias), None)
+        # a register may have several names
+        names_of = [name.split() for name in gold.registers]
+        terms = [k for k, own in enumerate(names_of) if any(name.split("[")[0] == bus for name in own)]
+        when = next((k for k, own in enumerate(names_of) if guard in own), None)
         if when is None or not left:
             continue
         span = _Span(terms, marks["gold"], marks["gold"][when])

@@ -201,7 +201,7 @@ def _shift_registers(shape: DecoderShape) -> list[str]:
             for k in range(1, stages)
         ]
         lines += [
-            f"  reg {', '.join([*fulls, *firsts, *lasts])};",
+            f"  (* keep *) reg {', '.join(fulls)}; reg {', '.join([*firsts, *lasts])};",
             f"  assign given_r = !{fulls[-1]} | block_r, block_v = {fulls[-1]};",
             f"  assign block_first = {firsts[-1]}, block_last = {lasts[-1]};",
             "  always @(posedge clk) begin",
@@ -238,7 +238,7 @@ def _shift_registers(shape: DecoderShape) -> list[str]:
             source = f"x{of}"
             for k in range(1, stages):
                 # the network's middle may be held anywhere in it: whatever it holds follows from the window then
-                lines.append(f"  reg {vector(length)} delayed{of}_{k};")
+                lines.append(f"  (* keep *) reg {vector(length)} delayed{of}_{k};")
                 lines.append(f"  always @(posedge clk) if (given_r) delayed{of}_{k} <= {source};")
                 source = f"delayed{of}_{k}"
             lines.append(f"  assign window{of} = {source};")

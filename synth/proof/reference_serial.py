@@ -47,9 +47,9 @@ def serial_lines(shape: DecoderShape) -> list[str]:
         f"  reg {count} turn; wire {count} plane = x_first ? 0 : turn; wire final = plane == {n_w - 1};",
         "  always @(posedge clk) if (rst) turn <= 0;"
         " else if (m_axis_tvalid & m_axis_tready) turn <= final ? 0 : plane + 1;",
-        f"  reg {vector(n_out)} planes; reg {vector(shape.listed_bits or 1)} patch; integer p, r;",
+        f"  reg {vector(n_out)} planes; reg {vector(n_w)} one; reg {vector(shape.listed_bits or 1)} patch; integer p, r;",
         "  always @* begin",
-        "    planes = decoded;",
+        f"    planes = decoded; one = {n_w}'d1 << plane;",
         f"    patch = {'s_axis_patch_tdata' if shape.patches_per_block else '0'};",
         *([] if shape.patches_last else _changes(shape)),
         *_upright(shape),
@@ -82,11 +82,13 @@ def _changes(shape: DecoderShape) -> list[str]:
         return []
     n_w, n_out = shape.n_w, shape.code.n_out
     if shape.dense_corrections:
-        return [f"    for (r = 0; r < {n_out}; r = r + 1) planes[r] = planes[r] ^ patch[r * {n_w} + plane];"]
+        return [
+            f"    for (r = 0; r < {n_out}; r = r + 1) planes[r] = planes[r] ^ |(patch[r * {n_w} +: {n_w}] & one);"
+        ]
     slot, position = shape.patch_bits, shape.position_bits
     return [
         f"    for (p = 0; p < {shape.patches_per_block}; p = p + 1)",
         f"      for (r = 0; r < {n_out}; r = r + 1)",
         f"        if (patch[p * {slot} + {slot - 1}] && patch[p * {slot} + {n_w} +: {position}] == r)",
-        f"          planes[r] = planes[r] ^ patch[p * {slot} + plane];",
+        f"          planes[r] = planes[r] ^ |(patch[p * {slot} +: {n_w}] & one);",
     ]
