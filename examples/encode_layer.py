@@ -11,7 +11,8 @@ from xorweave.golden.mask.masks import magnitude_mask
 from xorweave.golden.tensor.figures import tensor_record
 from xorweave.golden.tensor.tensor_codec import decode_tensor, encode_tensor
 from xorweave.golden.values.quantize import quantize
-from xorweave.hw.package.package import config_for, write_package
+from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.package.package import write_package
 
 weights = np.random.default_rng(0).standard_normal((256, 256), np.float32)  # put your layer here
 
@@ -30,4 +31,4 @@ print(f"{record['bits_per_weight_with_mask']:.3f} bits a weight, mask included")
 
 out = Path(sys.argv[1])
 manifest = write_package(out, config_for(encoded), encoded, max_blocks=100)
-print("wrote", *manifest["verilog"], "with", manifest["vectors"]["blocks"], "golden blocks")
+print("wrote", *manifest.verilog, "with", manifest.output.words, "golden blocks")

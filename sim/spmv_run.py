@@ -19,8 +19,8 @@ from xorweave.golden.spmv.cycle_model import SpmvModel
 from xorweave.golden.spmv.trace import SpmvTrace, check_activations, gather_results, trace_spmv
 from xorweave.golden.tensor.corrections import parse_format
 from xorweave.hw.engines.spmv_engine import SpmvConfig, SpmvEngine
-from xorweave.hw.package.package import config_for
-from xorweave.hw.package.vectors import golden_vectors, required_patches
+from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.package.vectors import as_stream, required_patches
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.synthesis import optimize
@@ -211,8 +211,11 @@ class SpmvSimulator:
             ],
             "s_axis_x": [pack_words(beats.reshape(beats.shape[0], -1).view(np.uint8), 8)],
         }
-        if decoder.patches_per_block:
-            patches = golden_vectors(tensor, patches_per_block=decoder.patches_per_block).patches
+        if decoder.kind_of_patches is not None:
+            stored = as_stream(tensor, mask=True, patches=True)
+            patches = decoder.kind_of_patches.words(stored.patches, code.n_out, n_w, tensor.blocks)[
+                "s_axis_patch"
+            ]
             width = dict(self.model.inputs[-1].pins)["s_axis_patch_tdata"]
             given["s_axis_patch"] = [pack_integers(patches, width)]
         return given

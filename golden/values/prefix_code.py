@@ -342,7 +342,8 @@ def _limited_codes(
         lengths = limited_lengths(sizes, longest)
         if not sizes.size or (codes and lengths.max() <= codes[-1].depth):
             break
-        by_length = np.lexsort((prefixes << np.maximum(tails, 0), lengths))
+        # the word 0 first among its equals: then its codeword is all zeros, and a mask can make it of any other
+        by_length = np.lexsort((prefixes << np.maximum(tails, 0), tails >= 0, lengths))
         codes.append(
             PrefixCode(blank.n_w, blank.magnitude, lengths[by_length], tails[by_length], prefixes[by_length])
         )

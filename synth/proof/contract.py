@@ -23,7 +23,7 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
 
     - a block leaves only if its symbol, patches and mask have been taken, and never more than 8 are under
       way;
-    - it equals ((window xor patches) xor inversion) and mask, with the right first and last marks;
+    - it equals ((window xor inversion) and mask) xor patches, with the right first and last marks;
     - ``m_axis_tvalid`` and its data stay until taken;
     - valid does not wait for ready: with a symbol at hand or already taken, and patches and masks at hand, a block is
       offered within `latency` cycles (one more with skid buffers), whatever the sink's ready does meanwhile; so every
@@ -111,6 +111,14 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
         ]
     lines.append(f"  reg {vector(block)} due; integer p, r;")
     lines += ["  always @* begin", f"    due = s_axis_due[{length - 1}:0];"]
+    if shape.inversion is None or shape.inversion:
+        word = "inversion" if shape.inversion is None else f"{n_w}'d{shape.inversion}"
+        lines.append(f"    due = due ^ {{{code.n_out}{{{word}}}}};")
+    if shape.mask:
+        lines += [
+            f"    for (r = 0; r < {code.n_out}; r = r + 1)",
+            f"      due[r * {n_w} +: {n_w}] = due[r * {n_w} +: {n_w}] & {{{n_w}{{s_axis_mask_due[r]}}}};",
+        ]
     if shape.patches_per_block and shape.dense_corrections:
         lines.append("    due = due ^ s_axis_patch_due;")
     elif shape.patches_per_block:
@@ -122,14 +130,6 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
             f"            && s_axis_patch_due[p * {slot} + {n_w} +: {position}] == r)",
             f"          due[r * {n_w} +: {n_w}] = due[r * {n_w} +: {n_w}]"
             f" ^ s_axis_patch_due[p * {slot} +: {n_w}];",
-        ]
-    if shape.inversion is None or shape.inversion:
-        word = "inversion" if shape.inversion is None else f"{n_w}'d{shape.inversion}"
-        lines.append(f"    due = due ^ {{{code.n_out}{{{word}}}}};")
-    if shape.mask:
-        lines += [
-            f"    for (r = 0; r < {code.n_out}; r = r + 1)",
-            f"      due[r * {n_w} +: {n_w}] = due[r * {n_w} +: {n_w}] & {{{n_w}{{s_axis_mask_due[r]}}}};",
         ]
     lines.append("  end")
 

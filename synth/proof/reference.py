@@ -60,13 +60,6 @@ def _parallel_lines(shape: DecoderShape) -> list[str]:
     lines += _matrix(shape)
     valids = ["block_v"]
     current = "decoded"
-    patches = shape.patches_per_block > 0
-    if patches:
-        lines += list_of_patches(shape)
-    if patches and not shape.patches_last:
-        lines += repaired(shape, current)
-        current = "repaired"
-        valids.append("patch_v")
     words, current = words_of_planes(shape, current)
     lines += words
     if shape.mask:
@@ -74,7 +67,8 @@ def _parallel_lines(shape: DecoderShape) -> list[str]:
         lines += masked(shape, current)
         current = "masked"
         valids.append("s_axis_mask_v")
-    if patches and shape.patches_last:
+    if shape.patches_per_block:
+        lines += list_of_patches(shape)
         lines += repaired(shape, current)
         current = "repaired"
         valids.append("patch_v")

@@ -51,10 +51,9 @@ def serial_lines(shape: DecoderShape) -> list[str]:
         "  always @* begin",
         f"    planes = decoded; one = {n_w}'d1 << plane;",
         f"    patch = {'s_axis_patch_tdata' if shape.patches_per_block else '0'};",
-        *([] if shape.patches_last else _changes(shape)),
         *_upright(shape),
         *(["    planes = planes & s_axis_mask_tdata;"] if shape.mask else []),
-        *(_changes(shape) if shape.patches_last else []),
+        *_changes(shape),
         "  end",
     ]
     beside = [prefix for prefix, _ in shape.streams() if prefix != "s_axis"]

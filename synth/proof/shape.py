@@ -88,8 +88,6 @@ class DecoderShape:
         Not 0: patches come as gap-coded records, gaps of so many bits.
     bounded : bool
         Patches come as entries, with the number of each block's on a stream of its own.
-    patches_last : bool
-        Patches change words after the mask; otherwise planes before inversion and transform.
     inversion : int or None
         Fixed inversion word, or None for a port.
     transform : str
@@ -124,7 +122,6 @@ class DecoderShape:
     dense_corrections: bool = False
     gap_bits: int = 0
     bounded: bool = False
-    patches_last: bool = False
     inversion: int | None = 0
     transform: str = "none"
     constant_planes: int = 0
@@ -215,7 +212,6 @@ class DecoderShape:
             inversion=self.inversion if self.inversion is None else int(self.inversion != 0),
             patches_per_block=min(self.patches_per_block, 1),
             dense_corrections=self.dense_corrections,
-            patches_last=self.patches_last,
             mask=self.mask,
             input_register=self.input_register or self.plane_serial,
             stages=self.stages,

@@ -17,6 +17,7 @@ from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.trace import trace_spmv
 from xorweave.hw.engines import spmv_engine
 from xorweave.hw.engines.activation_ring import ActivationRing
+from xorweave.hw.stages.xor_decoder import XorGroup
 from xorweave.sim.spmv_run import SpmvSimulator, cycle_model, engine_config, simulate_spmv
 
 INT8 = number_format("int8")
@@ -152,7 +153,8 @@ def test_a_flipped_tap_of_the_code_is_caught(small: tuple[LaneTensor, np.ndarray
     generator[2, 0] ^= 1
     wrong = Code(n_in=code.n_in, n_out=code.n_out, n_s=code.n_s, generator=generator)
     right = engine_config(matrix)
-    simulator = SpmvSimulator(replace(right, decoder=replace(right.decoder, code=wrong, network=None)))
+    group = XorGroup(right.decoder.n_w, wrong)
+    simulator = SpmvSimulator(replace(right, decoder=replace(right.decoder, groups=(group,))))
     simulator.config = replace(right, trace=True)
     run = simulator.run(matrix, vectors)
     assert any("taken" in line for line in run.messages)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +14,12 @@ from xorweave.golden.base.number_format import number_format, plane_words
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.files.container import read_container
 from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.decoder_kinds import DECODERS, design_for
-from xorweave.hw.package.package import config_for, write_package
-from xorweave.hw.package.stream_package import StreamDesign, write_stream_package
+from xorweave.hw.package.package import check_replaceable, write_design
+from xorweave.hw.package.stream_design import StreamDesign
 from xorweave.hw.package.vectors import random_tensor, required_patches
-from xorweave.hw.package.xor_designs import rates_design
 from xorweave.hw.xor.paired import shared_network
 
 
@@ -103,6 +103,7 @@ def generate(
         raise InputError(f"--sparsity must be at least 0 and below 1, not {sparsity}")
     if decoder not in DECODERS:
         raise InputError(f"--decoder must be one of {', '.join(DECODERS)}, not {decoder!r}")
+    check_replaceable(out)  # before the work, not after it
     name = None
     used_seed = None
     choice = _choice(src, code, seed)
@@ -141,36 +142,35 @@ def generate(
     if inversion_port:
         options["inversion"] = None
     several = choice is not None and choice.kind == "rates"
-    if several or decoder != "xor":
-        if several and decoder != "xor":
-            raise InputError(f"a code of several rates must come with --decoder xor, not {decoder}")
-        if several:
-            assert choice is not None
-            design = _several_rates(choice, encoded, src, options, network == "shared", blocks, seed)
-        else:
-            design = design_for(decoder, encoded, options, segments=segments, lanes=lanes, max_blocks=blocks)
-        manifest = write_stream_package(out, design)
-        if as_json:
-            print_json(manifest)
-            return
-        print(
-            f"{out}: {manifest['top']}, decoder {manifest['kind']}, {manifest['outputs_per_cycle']} bits a cycle"
+    if several and decoder != "xor":
+        raise InputError(f"a code of several rates must come with --decoder xor, not {decoder}")
+    if several:
+        assert choice is not None
+        design = _several_rates(choice, encoded, src, options, network == "shared", blocks, seed)
+    else:
+        design = design_for(
+            decoder,
+            encoded,
+            options,
+            name=name,
+            seed=used_seed,
+            segments=segments,
+            lanes=lanes,
+            max_blocks=blocks,
         )
-        print(f"  {', '.join(manifest['files'])}")
-        return
-    config = config_for(encoded, **options)
-    manifest = write_package(out, config, encoded, tensor_name=name, seed=used_seed, max_blocks=blocks)
+    manifest = write_design(out, design)
     if as_json:
-        print_json(manifest)
+        print_json(manifest.entries)
         return
-    made = manifest["code"]
-    print(
-        f"{out}: {manifest['top']}, {made['spec']}, check value {made['check_value']}, {manifest['n_w']} planes"
+    made = manifest.decoder.get("code")
+    said = (
+        f", {made['spec']}, check value {made['check_value']}, {manifest.decoder['n_w']} planes"
+        if made
+        else ""
     )
-    print(f"  {', '.join(manifest['files'])}")
-    print(
-        f"  golden vectors: {manifest['vectors']['blocks']} of {manifest['vectors']['tensor_blocks']} blocks"
-    )
+    print(f"{out}: {manifest.top}, decoder {manifest.kind}, {manifest.outputs_per_cycle} bits a cycle{said}")
+    print(f"  {', '.join(manifest.files)}")
+    print(f"  golden vectors: {manifest.output.words} blocks, then {len(manifest.scenes)} scenes of restarts")
 
 
 def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:
@@ -220,15 +220,17 @@ def _several_rates(
             )
             for number, n_in in enumerate(choice.rates)
         ]
-    fitting = config_for(encoded, **{**options, "network": None})
     patches = options.get("patches_per_block", max(required_patches(tensor) for tensor in tensors))
-    config = replace(
-        fitting,
-        code=mother,
-        rates=choice.rates,
-        patches_per_block=patches,
-        constant_planes=0,
-        inversion=tensors[0].inversion if len({t.inversion for t in tensors}) == 1 else None,
-        network=shared_network(mother, seed=seed) if shared else None,
+    config = DecoderConfig.raw(
+        **{
+            **options,
+            "code": mother,
+            "n_w": encoded.number_format.n_w,
+            "transform": encoded.transform,
+            "rates": choice.rates,
+            "patches_per_block": patches,
+            "inversion": tensors[0].inversion if len({t.inversion for t in tensors}) == 1 else None,
+            "network": shared_network(mother, seed=seed) if shared else None,
+        }
     )
-    return rates_design(config, tensors, max_blocks=blocks)
+    return axis_design(config, tensors, max_blocks=blocks)

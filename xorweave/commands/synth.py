@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from xorweave.hw.package.package import read_manifest
+from xorweave.hw.package.manifest import read_manifest
 from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
 from xorweave.synth.flow.synthesis import SynthesisResult
 

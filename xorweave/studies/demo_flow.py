@@ -20,8 +20,9 @@ from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.figures import tensor_record
 from xorweave.golden.tensor.stream import EncodedTensor
 from xorweave.golden.tensor.tensor_codec import decode_scan, decode_tensor, encode_tensor
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
-from xorweave.hw.package.package import config_for, write_package
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.hw.xor.synthesis import optimize
 from xorweave.sim.simulate import SimulationResult, simulate
@@ -214,7 +215,7 @@ def contenders(item: Prepared, sparsity: float, seed: int) -> tuple[list[Contend
 
 def core_config(config: DecoderConfig) -> DecoderConfig:
     """Return the same decoder without corrections, inversion and mask."""
-    return DecoderConfig(code=config.code, n_w=config.n_w, mask=False, network=config.network)
+    return DecoderConfig.raw(code=config.code, n_w=config.n_w, mask=False, network=config.network)
 
 
 def run_code(

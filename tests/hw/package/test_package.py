@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,10 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.hw.package.package import config_for, read_manifest, write_package
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.package.manifest import read_manifest
+from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.sim.simulators import available, search_path
 from xorweave.sim.verilator_build import MAKE_VARIABLES
@@ -69,8 +71,8 @@ def test_a_decoder_that_does_not_fit_is_refused_and_nothing_written(
     wrong = {
         "patches_per_block must be at least 2": config_for(tensor, patches_per_block=1),
         "the inversion word must be the tensor's": config_for(tensor, inversion=0),
-        "the decoder must have the tensor's code": replace(
-            config_for(tensor), code=Code.uniform(n_in=3, n_out=10, n_s=2, seed=5)
+        "the decoder must have the tensor's code": DecoderConfig.raw(
+            code=Code.uniform(n_in=3, n_out=10, n_s=2, seed=5), n_w=tensor.number_format.n_w
         ),
     }
     for message, config in wrong.items():

@@ -12,7 +12,7 @@ from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_plain
 from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.baseline_designs import BASELINES, baseline_design
 from xorweave.hw.package.stream_package import StreamDesign, write_stream_package
 from xorweave.hw.package.vectors import random_tensor
@@ -40,7 +40,7 @@ def _tensor(code: Code = CODE, *, patches: int = 0, inversion: int = 0, seed: in
 
 
 def _config(**options: object) -> DecoderConfig:
-    return DecoderConfig(**{"code": CODE, "n_w": 4, **options})  # type: ignore[arg-type]
+    return DecoderConfig.raw(**{"code": CODE, "n_w": 4, **options})  # type: ignore[arg-type]
 
 
 def _rates() -> StreamDesign:

@@ -13,7 +13,7 @@ import pytest
 
 from xorweave.cli import main
 from xorweave.hw.package.decoder_kinds import DECODERS
-from xorweave.hw.package.package import read_manifest
+from xorweave.hw.package.manifest import read_manifest
 from xorweave.sim.simulate import simulate
 from xorweave.sim.simulators import available, search_path
 from xorweave.sim.verilator_build import MAKE_VARIABLES
