@@ -20,7 +20,7 @@ from xorweave.golden.spmv.trace import SpmvTrace, check_activations, gather_resu
 from xorweave.golden.tensor.corrections import parse_format
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.engines.spmv_engine import SpmvConfig, SpmvEngine
-from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.package.vectors import as_stream, required_patches
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.hw.xor.network import XorNetwork
@@ -68,7 +68,7 @@ def engine_config(
     least = -(-layout.lanes // layout.cols)
     return SpmvConfig(
         layout=layout,
-        decoder=config_for(matrix, network=network, **decoder),
+        decoder=config_for(matrix, network_of=lambda _: network, **decoder),
         batch=batch,
         load_words=load_words or min(DEFAULT_LOAD_WORDS, layout.lanes, layout.cols),
         result_words=result_words or min(layout.lanes, max(DEFAULT_RESULT_WORDS, least)),

@@ -13,7 +13,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format, plane_words
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.files.container import read_container
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.decoder_kinds import DECODERS, design_for

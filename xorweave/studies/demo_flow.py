@@ -18,10 +18,11 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.files.prepare import Prepared
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.figures import tensor_record
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import decode_scan, decode_tensor, encode_tensor
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.tensor.decode import decode_scan, decode_tensor
+from xorweave.golden.tensor.encode import encode_tensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.hw.xor.synthesis import optimize
@@ -247,7 +248,7 @@ def run_code(
     product_equal = bool(np.array_equal(multiply_stream(encoded, vector), dense))
 
     network = optimize(code.generator, effort=0)
-    config = config_for(encoded, network=network)
+    config = config_for(encoded, network_of=lambda _: network)
     place = folder / contender.key
     write_package(place, config, encoded, tensor_name=contender.label)
     simulation = simulate(place)

@@ -74,7 +74,7 @@ def measure_overhead(
     weights : int
         Size of the sample.
     encoder, effort, corrections
-        See `xorweave.golden.tensor.tensor_codec.encode_tensor`.
+        See `xorweave.golden.tensor.encode.encode_tensor`.
     tries : int
         Starts to look at in search of an error-free one; with 0, or another encoder, the scan starts at `best_start`.
     seed : int

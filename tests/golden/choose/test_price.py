@@ -14,7 +14,7 @@ from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.corrections import expected_patch_bits
 from xorweave.golden.tensor.figures import figures_of
-from xorweave.golden.tensor.tensor_codec import encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 
 SIZES = [(n_in, n_out, 63 // n_in) for n_in in (3, 8, 13) for n_out in (10, 27, 41, 64, 100)]
 
@@ -81,8 +81,7 @@ def test_forecasts_are_within_a_percent_of_what_is_stored(name: str, family: str
     assert plan.code.family == family
     values = np.random.default_rng(1).integers(-128, 128, mask.shape).astype(np.int8)
     stored = figures_of(
-        encode_tensor(values, number_format("int8"), plan.code, mask=mask, interleaver=plan.interleaver,
-                      encoder="elimination")
+        encode_tensor(values, number_format("int8"), plan.code, mask=mask, scan=plan.interleaver, options=EncodeOptions(encoder="elimination"))
     ).stored_bits  # fmt: skip
     assert stored == pytest.approx(plan.expected_bits, rel=0.01)
 
@@ -95,8 +94,7 @@ def test_no_size_tried_by_encoding_is_much_better_than_the_one_chosen() -> None:
     def stored(n_in: int, n_out: int) -> int:
         code = family_code("chain", n_in, n_out, 64 // n_in - 1)
         return figures_of(
-            encode_tensor(values, number_format("int8"), code, mask=mask, interleaver=plan.interleaver,
-                          encoder="elimination")
+            encode_tensor(values, number_format("int8"), code, mask=mask, scan=plan.interleaver, options=EncodeOptions(encoder="elimination"))
         ).stored_bits  # fmt: skip
 
     best = min(
