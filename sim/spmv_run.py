@@ -19,8 +19,8 @@ from xorweave.golden.spmv.cycle_model import SpmvModel
 from xorweave.golden.spmv.trace import SpmvTrace, check_activations, gather_results, lanes_of, trace_spmv
 from xorweave.golden.tensor.corrections import parse_format
 from xorweave.golden.tensor.stored import EncodedTensor
-from xorweave.hw.engines.spmv_engine import SpmvConfig, SpmvEngine
 from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.engines.spmv_engine import SpmvConfig, SpmvEngine
 from xorweave.hw.package.vectors import as_stream, required_patches
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.hw.xor.network import XorNetwork

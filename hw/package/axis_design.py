@@ -127,7 +127,9 @@ def check_fits(config: DecoderConfig, tensor: EncodedTensor) -> None:
                 f" {config.code.check_value}, not with {tensor.code.check_value}"
             )
     elif [group.code for group in tensor.groups] != [group.code for group in config.groups]:
-        theirs, own = (" + ".join(g.code.check_value for g in groups) for groups in (tensor.groups, config.groups))
+        theirs, own = (
+            " + ".join(g.code.check_value for g in groups) for groups in (tensor.groups, config.groups)
+        )
         raise InputError(f"the decoder must have the tensor's code {theirs}, not {own}")
     if tensor.blocks == 0:
         raise InputError("a decoder needs a tensor of at least one block for its golden vectors")

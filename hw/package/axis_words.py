@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.decoder_words import decoder_words
-from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.stages.xor_decoder import XorGroup
 
 Pins = tuple[tuple[str, int], ...]

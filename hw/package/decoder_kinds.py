@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.decoder_words import decoder_words
-from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.baseline_designs import BASELINES, baseline_design
 from xorweave.hw.package.stream_design import StreamDesign
@@ -41,7 +42,7 @@ def design_for(
     tensor : EncodedTensor
         A baseline decoder gets the weights that it decodes to, in scan order.
     options : mapping
-        Fields of `DecoderConfig`; a baseline decoder has none.
+        Arguments of `config_for`; a baseline decoder has none.
     name : str, optional
         Of the tensor, for the manifest.
     seed : int, optional
@@ -66,12 +67,13 @@ def design_for(
     if kind == "xor":
         return axis_design(config_for(tensor, **options), [tensor], names=[name], **said)
     if kind == "bounded":
-        needed = max(1, options.get("patches_per_block", required_patches(tensor)))
-        config = config_for(tensor, **{**options, "bounded": True, "patches_per_block": needed})
+        needed = max(1, options.get("patches_per_block") or required_patches(tensor))
+        config = config_for(tensor, **{**options, "patches": "bounded", "patches_per_block": needed})
         return axis_design(config, [tensor], names=[name], **said)
     if kind == "plane-serial":
-        config = config_for(tensor, **{**options, "constant_planes": 0})
-        return plane_serial_design(config, tensor, name=name, **said)
+        # a network of one plane serves all planes, constant ones too
+        whole = replace(tensor, values=replace(tensor.raw, constant_planes=0))
+        return plane_serial_design(config_for(whole, **options), whole, name=name, **said)
     return segments_design(config_for(tensor, **options), tensor, segments, name=name, **said)
 
 

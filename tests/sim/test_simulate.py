@@ -47,7 +47,13 @@ def lean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A decoder with every optional register, gap-coded corrections and a stream guard."""
-    options = {"output_register": True, "skid_buffers": True, "patches": "gap", "gap_bits": 3, "length_bits": 7}
+    options = {
+        "output_register": True,
+        "skid_buffers": True,
+        "patches": "gap",
+        "gap_bits": 3,
+        "length_bits": 7,
+    }
     return _make(tmp_path_factory.mktemp("sim") / "registered", **options)
 
 

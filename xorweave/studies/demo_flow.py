@@ -17,12 +17,12 @@ from xorweave.golden.choose.plan import rank_plans
 from xorweave.golden.code.code import Code
 from xorweave.golden.files.prepare import Prepared
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.figures import tensor_record
-from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.golden.tensor.decode import decode_scan, decode_tensor
 from xorweave.golden.tensor.encode import encode_tensor
-from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.golden.tensor.figures import tensor_record
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.hw.xor.synthesis import optimize

@@ -13,8 +13,8 @@ from xorweave.golden.choose.price import CareBits, Terms
 from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.corrections import expected_patch_bits
-from xorweave.golden.tensor.figures import figures_of
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.figures import figures_of
 
 SIZES = [(n_in, n_out, 63 // n_in) for n_in in (3, 8, 13) for n_out in (10, 27, 41, 64, 100)]
 

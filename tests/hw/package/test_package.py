@@ -14,8 +14,8 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.stored import EncodedTensor
-from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.manifest import read_manifest
 from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
