@@ -17,9 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.synth.flow.fpga import FAMILIES
-from xorweave.synth.flow.tool_process import ToolError, run_tool
+from xorweave.synth.flow.tool_process import run_tool
 from xorweave.synth.flow.yosys import run_yosys
 
 _ROOM = 0.85  # a device is taken if no more than this share of its logic cells is used

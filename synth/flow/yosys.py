@@ -10,7 +10,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from xorweave.synth.flow.tool_process import ToolError, run_tool
+from xorweave.golden.base.errors import ToolError
+from xorweave.synth.flow.tool_process import run_tool
 
 _CHILD = "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1], y.Design())"
 

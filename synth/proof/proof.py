@@ -24,7 +24,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from xorweave.synth.flow.tool_process import ToolError
+from xorweave.golden.base.errors import ToolError
 from xorweave.synth.flow.yosys import run_abc, run_yosys
 from xorweave.synth.proof.contract import contract_verilog
 from xorweave.synth.proof.reference import DecoderShape, reference_verilog, vector

@@ -8,10 +8,6 @@ from typing import Annotated
 import typer
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.container import read_container
-from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
-from xorweave.golden.tensor.tensor_codec import decode_tensor
-from xorweave.golden.values.quantize import dequantize
 
 
 def decode(
@@ -22,6 +18,11 @@ def decode(
     ] = False,
 ) -> None:
     """Decode a container: bit for bit the weights that were encoded, pruned ones zero."""
+    from xorweave.golden.files.container import read_container
+    from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
+    from xorweave.golden.tensor.tensor_codec import decode_tensor
+    from xorweave.golden.values.quantize import dequantize
+
     if out.suffix.lower() != ".safetensors":
         raise InputError(f"the output must be named .safetensors, not {out.name!r}")
     if not out.parent.is_dir():

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xorweave.commands.console import meter, percent, print_json, print_table
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.choose.code_choice import CodeChoice
-from xorweave.golden.choose.prepare import (
-    Preparation,
-    Prepared,
-    check_dtype,
-    is_encodable,
-    is_negative_zero,
-    prepare,
-    synthetic_values,
-)
-from xorweave.golden.files.container import Container, write_container
-from xorweave.golden.files.safetensors_file import Tensor
-from xorweave.golden.files.weight_files import read_masks, read_smtx, read_weights
-from xorweave.golden.network.effective import make_effective
-from xorweave.golden.tensor.figures import tensor_record, total_record
-from xorweave.golden.tensor.stream import EncodedTensor
+
+if TYPE_CHECKING:
+    from xorweave.golden.choose.prepare import Prepared
+    from xorweave.golden.files.safetensors_file import Tensor
+    from xorweave.golden.tensor.stream import EncodedTensor
 
 
 def encode(
@@ -86,6 +75,21 @@ def encode(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Encode the tensors of a file losslessly."""
+    from xorweave.golden.choose.code_choice import CodeChoice
+    from xorweave.golden.choose.prepare import (
+        Preparation,
+        Prepared,
+        check_dtype,
+        is_encodable,
+        is_negative_zero,
+        prepare,
+        synthetic_values,
+    )
+    from xorweave.golden.files.container import Container, write_container
+    from xorweave.golden.files.safetensors_file import Tensor
+    from xorweave.golden.files.weight_files import read_masks, read_smtx, read_weights
+    from xorweave.golden.network.effective import make_effective
+
     if out.suffix.lower() != ".safetensors":
         raise InputError(f"the container must be named .safetensors, not {out.name!r}")
     if not out.parent.is_dir():
@@ -198,6 +202,8 @@ def encode(
 
 def report(encoded: dict[str, EncodedTensor], *, as_json: bool, title: str) -> None:
     """Print the figures of encoded tensors, as a table or as JSON."""
+    from xorweave.golden.tensor.figures import tensor_record, total_record
+
     records = [tensor_record(name, item) for name, item in encoded.items()]
     total = total_record(encoded.values())
     if as_json:

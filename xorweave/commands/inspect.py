@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from xorweave.commands.encode import report
-from xorweave.golden.files.container import read_container
 
 
 def inspect(
@@ -16,4 +15,6 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Print what a container holds."""
+    from xorweave.golden.files.container import read_container
+
     report(read_container(src).encoded, as_json=as_json, title=src.name)

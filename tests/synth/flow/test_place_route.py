@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
 from xorweave.hw.package.package import config_for, write_package
@@ -14,7 +14,6 @@ from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.flow import place_route
 from xorweave.synth.flow.fpga import map_to_fpga
 from xorweave.synth.flow.place_route import Device, available, harness_verilog, place_and_route, read_fmax
-from xorweave.synth.flow.tool_process import ToolError
 from xorweave.synth.flow.yosys import run_yosys
 
 
