@@ -26,7 +26,7 @@ def simulate(
     Parameters
     ----------
     directory : path
-        What ``generate`` wrote. The compiled model is kept in its folder ``sim_build``.
+        What ``generate`` wrote. Nothing is written there.
     simulator : str
         ``verilator`` or ``icarus``.
     stalls : str
@@ -85,7 +85,6 @@ def simulate(
         manifest["top"],
         inputs,
         marked("m_axis_t", code["n_out"] * n_w, "weights.hex"),
-        build_dir=directory / "sim_build",
         latency=manifest["latency"],
         static=static,
         simulator=simulator,
@@ -110,7 +109,6 @@ def _simulate_streams(directory: Path, manifest: Mapping[str, Any], **options: A
         manifest["top"],
         [port(stream) for stream in streams["inputs"]],
         port(streams["output"]),
-        build_dir=directory / "sim_build",
         latency=manifest["latency"],
         static=manifest["static"],
         **options,

@@ -115,7 +115,6 @@ def measure_stalls(
             "baseline",
             inputs,
             port("o", (("o_payload", n_out * n_w),), blocks),
-            build_dir=folder / "sim_build",
             latency=1,
             static={"restart": 0},
             stalls=stalls,
