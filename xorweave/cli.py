@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 from xorweave import __version__
 from xorweave.commands.console import printable
 from xorweave.golden.base.errors import InputError, ToolError
-from xorweave.guard import give_caches, guarded
+from xorweave.guard import give_caches, run_guarded
 
 #: The commands and what they do. A command is the function of its name in the module of its name.
 COMMANDS = {
@@ -88,17 +88,19 @@ def main() -> None:
         # a name that the terminal cannot show is shown by its escape; it is no reason to stop
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    # a process that has loaded more than this file belongs to somebody else, who cannot be split
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS and "--help" not in sys.argv and "numpy" not in sys.modules:
+        run_guarded()
+        give_caches()
     sys.exit(_status())
 
 
 def _status() -> int:
     """Run the command line and return its exit status."""
     try:
-        if sys.argv[1:2] and sys.argv[1] in COMMANDS and "--help" not in sys.argv:
-            with guarded() as folder:
-                give_caches(folder)
-                return _run()
-        return _run()
+        status = app(standalone_mode=False) or 0
+        sys.stdout.flush()
+        return int(status)
     except TyperException as error:
         # a usage error in one line; without any argument the message is the help itself
         if len(sys.argv) < 2:
@@ -129,12 +131,6 @@ def _status() -> int:
     except (KeyboardInterrupt, typer.Abort):
         _say("interrupted")
         return 128 + signal.SIGINT
-
-
-def _run() -> int:
-    status = app(standalone_mode=False) or 0
-    sys.stdout.flush()
-    return int(status)
 
 
 def _reason(error: OSError) -> str:

@@ -1,80 +1,67 @@
-"""A process beside the command: when the command ends in mid-work, it ends its tools and removes what they left.
+"""A command runs as a process under two small ones, so that it ends at once, and leaves nothing, however it is ended.
 
-Kernels run for seconds without looking at signals, and compilers start compilers: neither the command itself nor its
-process group can be relied on to tidy up. The process beside it needs no help. It holds one end of a pipe, which closes
-with the command, even after ``kill -9``; every tool carries a mark in its environment.
+Kernels run for seconds without looking at signals, and compilers start compilers: neither the command nor its
+process group can be relied on to tidy up. So the process that was started only waits for signals; below it a keeper
+waits for the end of both, and below that the command does the work. The keeper kills every process that carries the
+mark of the run in its environment, removes what is half-written and the run's temporary folder, and reaps. It does so
+even after ``kill -9`` of the one or the other: a pipe closes with each.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
-import shutil
 import signal
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from xorweave.golden.base import leftovers
 
-#: Seconds from an interrupt until a command that does not end by itself is ended.
-PATIENCE = 1.5
 MARK = "XORWEAVE_RUN"
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
+_SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
 
 
-@contextmanager
-def guarded() -> Iterator[Path | None]:
-    """Run the block with a temporary folder of its own, and with a process that tidies up after it.
+def run_guarded() -> None:
+    """Go on in a process of its own that is guarded; returns there only. The started process ends with its status.
 
-    Yields
-    ------
-    path or None
-        The folder, which every temporary file and tool of this run uses; None where none can be made.
+    Call it before any thread is started. Where there is no /proc, or no process can be made, nothing happens.
     """
+    if not sys.platform.startswith("linux"):
+        return
     folder = _make_folder()
     mark = f"{os.getpid()}-{os.urandom(8).hex()}"
-    reading, writing = os.pipe()
-    # the signals wait until the new process ignores them
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-    child = os.fork()
-    if child == 0:
-        _watch(reading, mark, folder)
-    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    os.close(reading)
-    os.set_blocking(writing, False)
+    # a signal that the caller wants ignored (a shell's background job) stays ignored
+    ours = {number for number in _SAID if signal.getsignal(number) != signal.SIG_IGN}
+    waits = ours | {signal.SIGCHLD}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, waits)
+    orders, commands = os.pipe()
+    keeper = os.fork()
+    if keeper:
+        os.close(orders)
+        _wait(keeper, commands, ours)
+    words, telling = os.pipe()
+    worker = os.fork()
+    if worker:
+        _keep(worker, orders, words, f"{MARK}={mark}".encode(), folder)
+    for end in (orders, commands, words):
+        os.close(end)
+    # Ctrl-C reaches every process of the terminal; the keeper ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def tell(there: bool, path: Path) -> None:
-        with suppress(OSError):
-            os.write(writing, (b"+" if there else b"-") + os.fsencode(path) + b"\0")
+        os.write(telling, (b"+" if there else b"-") + os.fsencode(path) + b"\0")
 
-    settings = {MARK: mark}
+    leftovers.watcher = tell
+    os.environ[MARK] = mark
     if folder is not None:
-        settings |= {"TMPDIR": str(folder), "JOBLIB_TEMP_FOLDER": str(folder)}
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    tempfile.tempdir, temporary = str(folder) if folder else tempfile.tempdir, tempfile.tempdir
-    wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    leftovers.watcher, watcher = tell, leftovers.watcher
-    last = b"!"  # whatever else ended it has been said by the command itself
-    try:
-        yield folder
-        last = b"."
-    finally:
-        leftovers.watcher = watcher
-        signal.set_wakeup_fd(wakeup)
-        tempfile.tempdir = temporary
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-        if folder is not None and last == b".":
-            shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            os.write(writing, last)
-        os.close(writing)
-        os.waitpid(child, 0)
+        os.environ["TMPDIR"] = os.environ["JOBLIB_TEMP_FOLDER"] = tempfile.tempdir = str(folder)
 
 
 def _make_folder() -> Path | None:
@@ -84,61 +71,72 @@ def _make_folder() -> Path | None:
         return None
 
 
-def _watch(pipe: int, mark: str, folder: Path | None) -> None:
-    """Wait for the end of the command, and tidy up if it is no good one. Does not return."""
+def _wait(keeper: int, commands: int, ours: set[signal.Signals]) -> NoReturn:
+    """Wait for the keeper, and end with its status; pass on the first signal that ends a command."""
+    came: signal.Signals | None = None
+    while True:
+        number = signal.sigwait(ours | {signal.SIGCHLD})
+        if number != signal.SIGCHLD:
+            if came is None:
+                came = signal.Signals(number)
+                with suppress(OSError):
+                    os.write(commands, b"!")
+            continue
+        pid, status = os.waitpid(keeper, os.WNOHANG)
+        if not pid:
+            continue
+        code = os.waitstatus_to_exitcode(status)
+        if came is not None:
+            code = 128 + came
+            _say(_SAID[came])
+        elif code > 128 and code - 128 in set(signal.Signals):
+            _say(f"ended by {signal.Signals(code - 128).name}; nothing half-written is left")
+        os._exit(code if code >= 0 else 128 - code)
+
+
+def _say(what: str) -> None:
+    with suppress(OSError):
+        os.write(2, f"xorweave: {what}\n".encode())
+
+
+def _keep(worker: int, orders: int, words: int, mark: bytes, folder: Path | None) -> NoReturn:
+    """Wait for the end of the worker or of the process that was started, and tidy up."""
+    code = 1
     try:
-        parent = os.getppid()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
-        signal.set_wakeup_fd(-1)
-        os.setsid()
-        for descriptor in (int(path.name) for path in list(Path("/proc/self/fd").iterdir())):
-            if descriptor not in (pipe, 2):
+        os.setsid()  # a signal to the whole process group spares it
+        for descriptor in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+            if descriptor not in (orders, words):
                 with suppress(OSError):
                     os.close(descriptor)
-        paths, last = _listen(pipe, parent)
-        if last != b".":
-            _kill_marked(f"{MARK}={mark}".encode())
-            for path in (*paths, *([os.fsencode(folder)] if folder else [])):
-                leftovers.remove(Path(os.fsdecode(path)))
-            said = {b"": "ended before it was done; nothing half-written is left", b"2": "interrupted"}.get(
-                last
-            )
-            if said:
-                os.write(2, f"xorweave: {said}\n".encode())
+        # what the worker's tools started comes to the keeper when they die
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+        done, paths = _listen(orders, words)
+        if not done:
+            os.kill(worker, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
+        if code < 0:
+            _kill_marked(mark)
+        for path in (*paths, *([folder] if folder else [])):
+            leftovers.remove(path)
+        _reap()
     finally:
-        os._exit(0)
+        os._exit(code if code >= 0 else 128 - code)
 
 
-def _listen(pipe: int, parent: int) -> tuple[set[bytes], bytes]:
-    """Return which paths are half-written at the end of the command, and its last word: "." if it is done,
-    "!" if it said itself what is wrong, "2" if it was interrupted and had to be ended, "" if it just ended."""
+def _listen(orders: int, words: int) -> tuple[bool, set[Path]]:
+    """Return whether the worker ended by itself, and which paths are half-written."""
     paths: set[bytes] = set()
-    last = pending = b""
-    deadline: float | None = None
+    pending = b""
     while True:
-        wait = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not select.select([pipe], [], [], wait)[0]:
-            # no handler runs inside a kernel, but this signal has none
-            os.kill(parent, signal.SIGTERM)
-            deadline, last = None, b"2"
-            continue
-        read = os.read(pipe, 65536)
-        if not read:
-            return paths, last
-        pending += read
-        while pending:
-            kind, rest = pending[:1], pending[1:]
-            if kind in (b"+", b"-"):
-                path, found, rest = rest.partition(b"\0")
-                if not found:
-                    break
-                (paths.add if kind == b"+" else paths.discard)(path)
-            elif kind in (b".", b"!"):
-                last = kind
-            elif kind[0] == signal.SIGINT:
-                deadline = time.monotonic() + PATIENCE
-            pending = rest
+        ready = select.select([orders, words], [], [])[0]
+        read = os.read(words, 65536) if words in ready else b""
+        *whole, pending = (pending + read).split(b"\0")
+        for word in whole:
+            (paths.add if word[:1] == b"+" else paths.discard)(word[1:])
+        if not read:  # the worker has ended, or it is to be
+            return words in ready, {Path(os.fsdecode(path)) for path in paths}
 
 
 def _kill_marked(mark: bytes) -> None:
@@ -152,18 +150,27 @@ def _kill_marked(mark: bytes) -> None:
                     found = True
         if not found:
             return
+        _reap()
         time.sleep(0.02)
 
 
-def give_caches(folder: Path | None) -> None:
-    """Let compiled kernels and fonts be kept in `folder` where neither the installation nor HOME can be written."""
-    if folder is None or _writable(Path(__file__).parent):
+def _reap() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def give_caches() -> None:
+    """Let compiled kernels and fonts be kept for this run where neither the installation nor HOME can be written."""
+    if _writable(Path(__file__).parent):
         return
     with suppress(RuntimeError):  # there is no home
         if _writable(Path.home() / ".cache"):
             return
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(folder / "numba"))
-    os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
+    with suppress(OSError):
+        folder = Path(tempfile.gettempdir())
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(folder / "numba"))
+        os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
 
 
 def _writable(folder: Path) -> bool:

@@ -54,7 +54,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
     cells = [[_cell(text) for text in row] for row in rows]
     for number, part in enumerate(_parts(columns, cells, console.width)):
-        table = Table(title=Text(_cell(title)) if title and not number else None, title_justify="left")
+        table = Table(title=Text(printable(title)) if title and not number else None, title_justify="left")
         for index, width in part.items():
             justify = "right" if index else "left"
             table.add_column(Text(columns[index]), justify=justify, width=width, overflow="fold")  # type: ignore[arg-type]
