@@ -15,13 +15,10 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 
-# The folders golden, hw, sim and synth are sub-packages of xorweave (pyproject.toml, package-dir). A type checker
-# cannot follow such a mapping, so it reads a copy that is laid out as installed.
 types: $(VENV)/.dev
-	rm -rf build/types
-	$(BIN)/pip install --quiet --no-deps --target build/types .
-	cd build/types && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml --python-executable ../../$(BIN)/python -p xorweave
+	$(BIN)/python -m mypy -p xorweave
 
 check: lint types test
 
@@ -36,15 +33,15 @@ need:
 # constraints.txt pins what the pinned packages themselves ask for.
 $(VENV)/.base: pyproject.toml constraints.txt | need
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hw]'
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.base
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hw,demo]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 clean:

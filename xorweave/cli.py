@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from xorweave import __version__
 from xorweave.commands.console import printable
 from xorweave.golden.base.errors import InputError, ToolError
+from xorweave.golden.base.extras import EXTRA_OF, install_advice
 from xorweave.guard import give_caches, run_guarded
 
 #: The commands and what they do. A command is the function of its name in the module of its name.
@@ -119,6 +120,12 @@ def _status() -> int:
         # nobody reads on; what Python still wants to write goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + signal.SIGPIPE
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRA_OF:
+            raise
+        _say(f"this needs the package {package}: {install_advice(EXTRA_OF[package])}")
+        return 2
     except OSError as error:
         _say(_reason(error))
         return 2

@@ -118,9 +118,9 @@ def _keep(worker: int, orders: int, words: int, mark: bytes, folder: Path | None
         code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
         if code < 0:
             _kill_marked(mark)
+            _reap()
         for path in (*paths, *([folder] if folder else [])):
             leftovers.remove(path)
-        _reap()
     finally:
         os._exit(code if code >= 0 else 128 - code)
 
@@ -150,14 +150,16 @@ def _kill_marked(mark: bytes) -> None:
                     found = True
         if not found:
             return
-        _reap()
         time.sleep(0.02)
 
 
 def _reap() -> None:
+    """Take leave of the killed: whoever looks at the list of processes finds none of them."""
+    patient_until = time.monotonic() + 1
     with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while time.monotonic() < patient_until:
+            if not os.waitpid(-1, os.WNOHANG)[0]:
+                time.sleep(0.01)
 
 
 def give_caches() -> None:

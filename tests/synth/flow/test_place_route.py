@@ -59,7 +59,7 @@ def test_without_the_extra_luts_stay_and_the_note_names_it(decoder, monkeypatch)
     assert result.luts and result.flip_flops
     assert result.fmax_mhz is result.fmax_mhz_by_seed is result.device is None
     (note,) = result.notes
-    assert "xorweave[pnr]" in note and "\n" not in note
+    assert "pip install '.[pnr]'" in note and "\n" not in note
 
 
 def test_other_families_and_numbers_of_seeds_are_refused(decoder, tmp_path):
@@ -72,7 +72,7 @@ def test_other_families_and_numbers_of_seeds_are_refused(decoder, tmp_path):
 @pytest.mark.parametrize("family", ["ice40", "ecp5"])
 def test_what_was_counted_is_placed_as_it_is(decoder, tmp_path, family):
     if not available(family):
-        pytest.skip(f"nextpnr for {family} is not installed: pip install 'xorweave[pnr]'")
+        pytest.skip(f"nextpnr for {family} is not installed: pip install '.[pnr]'")
     (source,) = (decoder / "rtl").glob("*.v")
     counted = map_to_fpga([source], "xorweave_decoder", family, tmp_path)
     seeds = {"ice40": [1, 2], "ecp5": [1]}[family]
@@ -100,7 +100,7 @@ def _ports(folder, top):
 
 def test_too_small_a_device_is_said(decoder, monkeypatch):
     if not available("ice40"):
-        pytest.skip("nextpnr for ice40 is not installed: pip install 'xorweave[pnr]'")
+        pytest.skip("nextpnr for ice40 is not installed: pip install '.[pnr]'")
     monkeypatch.setitem(place_route.DEVICES, "ice40", (Device("tiny", 10, ()),))
     result = synthesize_decoder(decoder, target="ice40", prove=False)
     assert result.luts and result.fmax_mhz is None
