@@ -21,8 +21,14 @@ def whole_file(path: Path) -> Iterator[Path]:
         The file cannot be moved there.
     """
     with leftover(beside(path)) as partial:
-        yield partial
-        partial.replace(path)
+        try:
+            yield partial
+            partial.replace(path)
+        except OSError as error:
+            # the reader knows the file, not the place beside it
+            if error.filename == str(partial):
+                error.filename, error.filename2 = str(path), None
+            raise
 
 
 def write_whole(path: Path, text: str) -> None:
