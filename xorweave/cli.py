@@ -37,6 +37,7 @@ COMMANDS = {
 
 #: No line of an error is longer, whatever names are in it.
 LONGEST_LINE = 500
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 class _Command(TyperCommand):
@@ -99,9 +100,11 @@ def main() -> None:
 def _status() -> int:
     """Run the command line and return its exit status."""
     try:
-        status = app(standalone_mode=False) or 0
+        status = int(app(standalone_mode=False) or 0)
+        if status == _INTERRUPTED:
+            _say("interrupted")
         sys.stdout.flush()
-        return int(status)
+        return status
     except TyperException as error:
         # a usage error in one line; without any argument the message is the help itself
         if len(sys.argv) < 2:
@@ -137,7 +140,7 @@ def _status() -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         _say("interrupted")
-        return 128 + signal.SIGINT
+        return _INTERRUPTED
 
 
 def _reason(error: OSError) -> str:
