@@ -14,6 +14,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 from real_inputs import data_folder
 
+from xorweave.golden.base.errors import ToolError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.choose.lane_code import encode_on_lanes
 from xorweave.golden.choose.plan import choose_plan
@@ -29,7 +30,6 @@ from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.sim.csr_run import CsrRun, CsrSimulator
 from xorweave.sim.spmv_run import SpmvRun, SpmvSimulator, engine_config
 from xorweave.synth.engine import synthesize_engine
-from xorweave.synth.flow.tool_process import ToolError
 
 _CONV = "body_encoder_layer_3_ffn_conv1"
 # Masks of one shape, 2048 x 512, and below them two of other shapes for the layout.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from xorweave.golden.code.limits import mask_entropy, value_entropy
+from xorweave.golden.base.extras import EXTRA_OF, install_advice
 from xorweave.golden.codecs.arm_mlw import ArmMlw
 from xorweave.golden.codecs.bloomier_codec import Weightless
 from xorweave.golden.codecs.codec import Codec, PrunedTensor
@@ -92,7 +93,7 @@ def missing_extra(codec: Codec) -> str | None:
     """Say which extra to install for a codec whose library is absent, or None."""
     module = _OPTIONAL.get(codec.name)
     if module is not None and importlib.util.find_spec(module) is None:
-        return f"needs {module}: pip install 'xorweave[baselines]'"
+        return f"needs {module}: {install_advice(EXTRA_OF[module])}"
     return None
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.extras import install_advice
 from xorweave.golden.network.layers import (
     Activation,
     Add,
@@ -101,7 +102,7 @@ def read_onnx(source: Path | bytes, *, free_length: int = 8) -> tuple[Network, d
         import onnx
         from onnx import numpy_helper, shape_inference
     except ImportError:
-        raise InputError("reading ONNX needs the package onnx: pip install 'xorweave[onnx]'") from None
+        raise InputError(f"reading ONNX needs the package onnx: {install_advice('onnx')}") from None
     try:
         data = source if isinstance(source, bytes) else source.read_bytes()
         model = onnx.load_from_string(data)

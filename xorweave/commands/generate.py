@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from xorweave.commands.console import print_json
@@ -96,6 +95,15 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object")] = False,
 ) -> None:
     """Generate a decoder: Verilog, golden vectors, Python-free self-checking test bench, FuseSoC core."""
+    import numpy as np
+
+    from xorweave.golden.base.number_format import number_format, plane_words
+    from xorweave.hw.package.decoder_kinds import DECODERS, design_for
+    from xorweave.hw.package.package import config_for, write_package
+    from xorweave.hw.package.stream_package import write_stream_package
+    from xorweave.hw.package.vectors import random_tensor
+    from xorweave.hw.xor.paired import shared_network
+
     if (src is None) == (code is None):
         raise InputError("generate must be given either a container or --code")
     if network not in ("shared", "plain"):
@@ -188,6 +196,9 @@ def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:
 
 def _choice(src: Path | None, code: str | None, seed: int) -> CodeChoice | None:
     """Return what --code says, or, of a container, what was said when it was encoded if that was several rates."""
+    from xorweave.golden.choose.code_choice import CodeChoice
+    from xorweave.golden.files.container import read_container
+
     if src is None:
         assert code is not None
         return CodeChoice.parse(code, seed=seed)
@@ -213,6 +224,12 @@ def _several_rates(
     seed: int,
 ) -> StreamDesign:
     """Make the decoder of several rates; its vectors are all tensors of the container, or a random one a rate."""
+    from xorweave.golden.files.container import read_container
+    from xorweave.hw.package.package import config_for
+    from xorweave.hw.package.vectors import random_tensor, required_patches
+    from xorweave.hw.package.xor_designs import rates_design
+    from xorweave.hw.xor.paired import shared_network
+
     mother = choice.code
     assert mother is not None
     rest = dict(options)

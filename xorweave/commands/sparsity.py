@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xorweave.commands.console import meter, percent, print_json, print_table
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.weight_files import read_masks
-from xorweave.golden.network.effective import Effective, largest_difference, make_effective
-from xorweave.golden.network.layers import Opaque
-from xorweave.golden.network.network import Masks, Network, Tensors
-from xorweave.golden.network.network_files import read_network
-from xorweave.golden.pruning.savings import Saving, measure_saving
-from xorweave.golden.pruning.sparsity import Sparsity, measure_sparsity
+
+if TYPE_CHECKING:
+    from xorweave.golden.network.effective import Effective
+    from xorweave.golden.network.network import Masks, Network, Tensors
+    from xorweave.golden.pruning.savings import Saving
+    from xorweave.golden.pruning.sparsity import Sparsity
 
 
 def sparsity(
@@ -38,6 +37,12 @@ def sparsity(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Count the connections that are kept, and those that are alive."""
+    from xorweave.golden.files.weight_files import read_masks
+    from xorweave.golden.network.effective import make_effective
+    from xorweave.golden.network.network_files import read_network
+    from xorweave.golden.pruning.savings import measure_saving
+    from xorweave.golden.pruning.sparsity import measure_sparsity
+
     described, tensors = read_network(src, network)
     if not tensors:
         raise InputError(f"{src} must hold weights, not only a description")
@@ -77,6 +82,9 @@ def _difference(
     network: Network, tensors: Tensors, masks: Masks, effective: Effective, seed: int
 ) -> float | None:
     """Run both networks; None where the network cannot be run."""
+    from xorweave.golden.network.effective import largest_difference
+    from xorweave.golden.network.layers import Opaque
+
     runnable = all(name in tensors for name in (*network.weights, *network.parameters)) and not any(
         isinstance(node.layer, Opaque) for node in network.nodes.values()
     )
@@ -84,6 +92,8 @@ def _difference(
 
 
 def _together(savings: dict[str, Saving]) -> Saving | None:
+    from xorweave.golden.pruning.savings import Saving
+
     if not savings:
         return None
     direct, effective = ([getattr(s, mask) for s in savings.values()] for mask in ("direct", "effective"))
@@ -114,6 +124,8 @@ SPARSITY_COLUMNS = (
 
 
 def _print(network: Network, rows: list[Sparsity], effective: Effective, apart: float | None) -> None:
+    from xorweave.golden.network.layers import Opaque
+
     print_table(f"{network.name}: sparsity and compression", SPARSITY_COLUMNS, sparsity_rows(rows))
     if any(isinstance(node.layer, Opaque) for node in network.nodes.values()):
         typer.echo(
