@@ -187,7 +187,9 @@ def _as_float(name: str, tensor: Tensor) -> NDArray[np.floating]:
         return from_bfloat16(tensor.values)
     if tensor.dtype in ("F64", "F32", "F16"):
         return tensor.values
-    raise InputError(f"tensor {name} holds {tensor.dtype}, which cannot be cast to a smaller format; give no dtype")
+    raise InputError(
+        f"tensor {name} holds {tensor.dtype}, which cannot be cast to a smaller format; give no dtype"
+    )
 
 
 def _cast(
@@ -233,9 +235,7 @@ def prepare(name: str, tensor: Tensor, how: Preparation) -> Prepared:
         values, fmt, scale = _cast(name, tensor, how.dtype, how.per_row)
         if how.masks:
             if name not in how.masks:
-                raise InputError(
-                    f"there is no mask of that name, only {', '.join(sorted(how.masks)[:5])}"
-                )
+                raise InputError(f"there is no mask of that name, only {', '.join(sorted(how.masks)[:5])}")
             mask = how.masks[name]
             if mask.shape != values.shape:
                 raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")

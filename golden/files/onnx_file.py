@@ -20,8 +20,8 @@ from xorweave.golden.files.safetensors_file import Tensor, check_file
 # ONNX element type -> safetensors dtype and the type its bits are held in
 _KINDS = {
     "FLOAT": ("F32", "f4"), "DOUBLE": ("F64", "f8"), "FLOAT16": ("F16", "f2"), "BFLOAT16": ("BF16", "u2"),
-    "INT8": ("I8", "i1"), "UINT8": ("U8", "u1"), "INT16": ("I16", "i2"), "UINT16": ("U16", "u2"), "INT32": ("I32", "i4"),
-    "UINT32": ("U32", "u4"), "INT64": ("I64", "i8"), "UINT64": ("U64", "u8"), "BOOL": ("BOOL", "?"),
+    "INT8": ("I8", "i1"), "UINT8": ("U8", "u1"), "INT16": ("I16", "i2"), "UINT16": ("U16", "u2"),
+    "INT32": ("I32", "i4"), "UINT32": ("U32", "u4"), "INT64": ("I64", "i8"), "UINT64": ("U64", "u8"), "BOOL": ("BOOL", "?"),
     "COMPLEX64": ("C64", "c8"), "FLOAT8E4M3FN": ("F8_E4M3", "u1"), "FLOAT8E5M2": ("F8_E5M2", "u1"),
     "FLOAT8E4M3FNUZ": ("F8_E4M3FNUZ", "u1"), "FLOAT8E5M2FNUZ": ("F8_E5M2FNUZ", "u1"),
     "FLOAT8E8M0": ("F8_E8M0", "u1"),
@@ -56,7 +56,7 @@ def load_onnx(source: Path | bytes) -> Any:
     try:
         data = source if isinstance(source, bytes) else source.read_bytes()
         model = onnx.load_model_from_string(data)
-        if not model.HasField("graph") or not model.graph.node and not model.graph.initializer:
+        if not model.HasField("graph") or (not model.graph.node and not model.graph.initializer):
             raise ValueError("it holds no graph")
         tensors = list(_tensors(model.graph))
         for function in model.functions:
@@ -111,7 +111,7 @@ def array_of(tensor: Any) -> NDArray:
 def onnx_weights(model: Any) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors that a model stores: initializers, and Constant operators of rank 1 and more.
 
-    Those of graphs inside operators (If, Loop, Scan) are among them, named ``OPERATOR/NAME`` where a name is used twice.
+    Those of graphs inside operators (If, Loop, Scan) are among them, as ``OPERATOR/NAME`` where a name is used twice.
 
     Returns
     -------
@@ -146,8 +146,7 @@ def as_tensor(tensor: Any) -> Tensor:
     if kind not in _KINDS:
         raise InputError(f"tensors must hold integers, floats or booleans, not {kind}")
     dtype, held = _KINDS[kind]
-    if not values.dtype.isnative:
-        values = values.astype(values.dtype.newbyteorder("="))
+    values = values.astype(values.dtype.newbyteorder("="))  # a copy: onnx hands out what cannot be written to
     return Tensor(values if values.dtype == np.dtype(held) else values.view(held), dtype)
 
 
@@ -203,7 +202,7 @@ def _bring_in(tensor: Any, folder: Path | None, model: str, onnx: Any) -> None:
     start, size = (int(keys.get(key) or 0) for key in ("offset", "length"))
     there = path.stat().st_size - start
     size = size or there
-    if not 0 <= start or not 0 <= size <= there:
+    if not start >= 0 or not 0 <= size <= there:
         raise InputError(f"{model} claims more of {place!r:.200} than there is")
     with path.open("rb") as handle:
         handle.seek(start)
@@ -222,7 +221,9 @@ def _make_dense(graph: Any, size: int, name: str) -> None:
     for node in graph.node:
         for attribute in node.attribute:
             if node.op_type == "Constant" and attribute.name == "sparse_value":
-                value = numpy_helper.from_array(_dense(attribute.sparse_tensor, size, name), attribute.sparse_tensor.values.name)
+                value = numpy_helper.from_array(
+                    _dense(attribute.sparse_tensor, size, name), attribute.sparse_tensor.values.name
+                )
                 attribute.Clear()
                 attribute.name, attribute.type = "value", _package().AttributeProto.TENSOR
                 attribute.t.CopyFrom(value)
@@ -235,13 +236,25 @@ def _dense(sparse: Any, size: int, model: str) -> NDArray:
     values, indices = array_of(sparse.values).reshape(-1), array_of(sparse.indices)
     sides = tuple(int(side) for side in sparse.dims)
     count = math.prod(sides)
-    if not 1 <= len(sides) <= 64 or min(sides) < 0 or count * values.itemsize > max(_ALWAYS_ALLOWED, _MOST_GROWTH * size):
-        raise InputError(f"{model} claims a sparse tensor of shape {sides[:8]}, too large for a file of {size} bytes")
+    if (
+        not 1 <= len(sides) <= 64
+        or min(sides) < 0
+        or count * values.itemsize > max(_ALWAYS_ALLOWED, _MOST_GROWTH * size)
+    ):
+        raise InputError(
+            f"{model} claims a sparse tensor of shape {sides[:8]}, too large for a file of {size} bytes"
+        )
     if indices.ndim == 2:
         if indices.shape != (values.size, len(sides)):
             raise InputError(f"{model} must give an index an axis for each of {values.size} sparse values")
-        inside = all((indices[:, i] >= 0).all() and (indices[:, i] < side).all() for i, side in enumerate(sides))
-        flat = np.ravel_multi_index(tuple(indices.T.astype(np.int64)), sides) if inside and values.size else indices[:, 0]
+        inside = all(
+            (indices[:, i] >= 0).all() and (indices[:, i] < side).all() for i, side in enumerate(sides)
+        )
+        flat = (
+            np.ravel_multi_index(tuple(indices.T.astype(np.int64)), sides)
+            if inside and values.size
+            else indices[:, 0]
+        )
     else:
         flat = indices.reshape(-1)
         inside = flat.size == values.size and bool((flat >= 0).all() and (flat < count).all())

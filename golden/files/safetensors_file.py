@@ -75,9 +75,9 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         # the library checks the header: sizes, places, names; what it has checked is then read here, once
         with safe_open(path, framework="numpy") as handle:
             metadata = dict(handle.metadata() or {})
-        data = path.read_bytes()
-        start = 8 + int.from_bytes(data[:8], "little")
-        entries: dict[str, dict[str, Any]] = json.loads(data[8:start])
+        data = np.fromfile(path, np.uint8)
+        start = 8 + int.from_bytes(data[:8].tobytes(), "little")
+        entries: dict[str, dict[str, Any]] = json.loads(data[8:start].tobytes())
         entries.pop("__metadata__", None)
         tensors: dict[str, Tensor] = {}
         for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
@@ -99,12 +99,12 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise InputError(f"{path} must be a whole safetensors file: {reason}") from None
 
 
-def _view(data: bytes, start: int, size: int, kind: str, shape: list[int]) -> NDArray:
+def _view(data: NDArray[np.uint8], start: int, size: int, kind: str, shape: list[int]) -> NDArray:
     """View `size` bytes at `start` as an array; copied only where they do not lie as the type wants them."""
     if kind == "F4":
         shape = [*shape[:-1], shape[-1] // 2]
     dtype = np.dtype(_NUMPY[kind]).newbyteorder("<")
-    array = np.frombuffer(data, dtype, size // dtype.itemsize, start).reshape(shape)
+    array = data[start : start + size].view(dtype).reshape(shape)
     return array if array.flags.aligned else array.copy()
 
 

@@ -29,14 +29,14 @@ def read_folder(folder: Path) -> Read:
     """
     indices = sorted(folder.glob(f"*{INDEX}"))
     if len(indices) > 1:
-        raise InputError(f"the folder {folder} must hold one index, not {len(indices)}; name the one to read")
+        raise InputError(f"{folder} must hold one index, not {len(indices)}; name the one to read")
     if indices:
         return read_index(indices[0])
     if shards := sorted(folder.glob("*.safetensors")):
         return _joined(shards)
     files = sorted(folder.glob("*.npy"))
     if not files:
-        raise InputError(f"the folder {folder} must hold .safetensors or .npy files, but has none")
+        raise InputError(f"{folder} must hold .safetensors or .npy files, as it is a folder, but has none")
     tensors: dict[str, Tensor] = {}
     for file in files:
         check_file(file)
@@ -60,7 +60,13 @@ def read_index(path: Path) -> Read:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError):
         raise InputError(f"{path} must be a JSON index with a weight_map of tensors to files") from None
     for name in names:
-        if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+        if (
+            not isinstance(name, str)
+            or name in ("", ".", "..")
+            or "/" in name
+            or "\\" in name
+            or "\0" in name
+        ):
             raise InputError(f"{path} must name files of its own folder, not {name!r:.200}")
     tensors, metadata = _joined([path.with_name(name) for name in names])
     if missing := [name for name in places if name not in tensors]:

@@ -1,8 +1,8 @@
 """PyTorch's state dicts (.pt, .pth) without PyTorch, and without running anything that is in them.
 
 Since version 1.6 such a file is a stored zip: a pickle that names tensors, and one entry of raw bytes for each storage;
-before, pickle and storages lay one after another. The pickle is read by a machine that knows the rebuilding of tensors and ordered dictionaries, and nothing else: every
-other name becomes an empty stand-in that is never called with effect. Arrays are views of the file's bytes.
+before, pickle and storages lay one after another. The pickle is read by a machine that knows the rebuilding of tensors
+and ordered dictionaries, and nothing else: every other name becomes an empty stand-in that is never called with effect.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _KINDS = {
     "bool": ("BOOL", "?"),
 }  # fmt: skip
 _DEEPEST = 100
+# Tensors may share a storage (tied weights); all together they are at most so many times as large as the file.
+_MOST_SHARED = 4
 
 
 class _StandIn:
@@ -110,7 +112,9 @@ class _Machine(pickle.Unpickler):
 
     def persistent_load(self, pid: object) -> Any:
         """Return the storage that a tensor names: its kind and its key."""
-        if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage" and isinstance(pid[1], _Kind)):
+        if not (
+            isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage" and isinstance(pid[1], _Kind)
+        ):
             raise pickle.UnpicklingError("a storage is named in a way that is not known")
         if len(pid) > 5 and pid[5] is not None:
             raise pickle.UnpicklingError("a storage is a part of another one")
@@ -122,7 +126,9 @@ def _tensor(noted: tuple[Any, ...], storages: dict[str, memoryview], order: str)
     (name, key), offset, size, stride, *kind = noted
     found = _KINDS.get(kind[0].name if kind and isinstance(kind[0], _Kind) else name)
     if found is None or key not in storages:
-        raise pickle.UnpicklingError(f"tensors of {name} are not known" if found is None else "a storage is missing")
+        raise pickle.UnpicklingError(
+            f"tensors of {name} are not known" if found is None else "a storage is missing"
+        )
     dtype = np.dtype(found[1]).newbyteorder(order)
     data = storages[key]
     flat = np.frombuffer(data, dtype, len(data) // dtype.itemsize)
@@ -132,12 +138,14 @@ def _tensor(noted: tuple[Any, ...], storages: dict[str, memoryview], order: str)
     count = math.prod(sides)
     last = offset + sum((n - 1) * step for n, step in zip(sides, steps, strict=True)) if count else 0
     if last >= max(1, flat.size) or count > flat.size:
-        raise pickle.UnpicklingError(f"a tensor of shape {sides[:8]} does not fit its {flat.size} stored values")
+        raise pickle.UnpicklingError(
+            f"a tensor of shape {sides[:8]} does not fit its {flat.size} stored values"
+        )
     if not count:
         return Tensor(np.zeros(sides, dtype.newbyteorder("=")), found[0])
     places = tuple(step * dtype.itemsize for step in steps)
     view = np.lib.stride_tricks.as_strided(flat[offset:], sides, places, writeable=False)
-    return Tensor(view.astype(dtype.newbyteorder("="), copy=False), found[0])
+    return Tensor(view.astype(dtype.newbyteorder("=")), found[0])
 
 
 def _read_zip(data: bytes) -> tuple[object, dict[str, memoryview], str]:
@@ -170,7 +178,9 @@ def _read_old(data: bytes) -> tuple[object, dict[str, memoryview], str]:
     """Read a file as written before version 1.6: five pickles, then the storages one after another."""
     stream = io.BytesIO(data)
     parts = []
-    for _ in range(5):  # magic number, version, the machine it was made on, what is pickled, keys of the storages
+    for _ in range(
+        5
+    ):  # magic number, version, the machine it was made on, what is pickled, keys of the storages
         start = stream.tell()
         _check_pickle(data, start)
         stream.seek(start)
@@ -211,12 +221,20 @@ def read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         data = path.read_bytes()
         held, storages, order = (_read_zip if data[:2] == b"PK" else _read_old)(data)
         noted, left_out = _walk(held)
-        tensors = {name: _tensor(item.arguments, storages, order) for name, item in noted.items()}
+        tensors: dict[str, Tensor] = {}
+        room = _MOST_SHARED * len(data)
+        for name, item in noted.items():
+            tensors[name] = _tensor(item.arguments, storages, order)
+            room -= tensors[name].values.nbytes
+            if room < 0:
+                raise ValueError("its tensors share their storages too often")
     except Exception as error:  # the unpickler raises whatever a broken stream leads to, and all say the same
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError(f"{path} must be a file as torch.save writes it: {reason}") from None
     if not tensors:
-        raise InputError(f"{path} must hold tensors by name (model.state_dict()), but holds none that can be read")
+        raise InputError(
+            f"{path} must hold tensors by name (model.state_dict()), but holds none that can be read"
+        )
     return tensors, left_out
 
 
@@ -245,7 +263,9 @@ def _walk(held: object) -> tuple[dict[str, _Rebuilt], dict[str, str]]:
         elif isinstance(value, dict | list | tuple) and id(value) not in seen and depth < _DEEPEST:
             seen.add(id(value))
             for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-                own = key if isinstance(key, str) else str(key) if type(key) is int and key < 1 << 64 else "key"
+                own = (
+                    key if isinstance(key, str) else str(key) if type(key) is int and key < 1 << 64 else "key"
+                )
                 walk(item, f"{name}.{own}" if name else own, depth + 1)
 
     walk(held, "", 0)

@@ -317,7 +317,7 @@ def test_missing_files_folders_and_other_suffixes(tmp_path: Path) -> None:
         assert refusal(tmp_path / f"no.{suffix}") == f"there is no file {tmp_path}/no.{suffix}"
         (tmp_path / f"folder.{suffix}").mkdir()
         assert refusal(tmp_path / f"folder.{suffix}") == (
-            f"the folder {tmp_path}/folder.{suffix} must hold .safetensors or .npy files, but has none"
+            f"{tmp_path}/folder.{suffix} must hold .safetensors or .npy files, as it is a folder, but has none"
         )
     with pytest.raises(InputError) as caught:
         read_smtx(tmp_path / "no.smtx")
