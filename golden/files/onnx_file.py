@@ -21,7 +21,8 @@ from xorweave.golden.files.safetensors_file import Tensor, check_file
 _KINDS = {
     "FLOAT": ("F32", "f4"), "DOUBLE": ("F64", "f8"), "FLOAT16": ("F16", "f2"), "BFLOAT16": ("BF16", "u2"),
     "INT8": ("I8", "i1"), "UINT8": ("U8", "u1"), "INT16": ("I16", "i2"), "UINT16": ("U16", "u2"),
-    "INT32": ("I32", "i4"), "UINT32": ("U32", "u4"), "INT64": ("I64", "i8"), "UINT64": ("U64", "u8"), "BOOL": ("BOOL", "?"),
+    "INT32": ("I32", "i4"), "UINT32": ("U32", "u4"), "INT64": ("I64", "i8"), "UINT64": ("U64", "u8"),
+    "BOOL": ("BOOL", "?"),
     "COMPLEX64": ("C64", "c8"), "FLOAT8E4M3FN": ("F8_E4M3", "u1"), "FLOAT8E5M2": ("F8_E5M2", "u1"),
     "FLOAT8E4M3FNUZ": ("F8_E4M3FNUZ", "u1"), "FLOAT8E5M2FNUZ": ("F8_E5M2FNUZ", "u1"),
     "FLOAT8E8M0": ("F8_E8M0", "u1"),
