@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import from_bfloat16
+from xorweave.golden.base.number_format import from_bfloat16, to_bfloat16
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.files.shards import INDEX
-from xorweave.golden.files.weight_files import read_weight_file
+from xorweave.golden.files.weight_files import WeightFile, read_weight_file
 from xorweave.golden.network.matching import read_description, resolve_network, unknown_network
 from xorweave.golden.network.network import Network
 from xorweave.golden.network.onnx_reader import read_onnx
@@ -21,7 +22,27 @@ from xorweave.golden.network.onnx_reader import read_onnx
 PRUNED = "xorweave.prune"  # the metadata key under which prune says what it did
 
 
-def read_network(source: Path, choice: str | None) -> tuple[Network, dict[str, NDArray]]:
+@dataclass(frozen=True, eq=False)
+class NetworkSource:
+    """A network, and the file it was read from.
+
+    Attributes
+    ----------
+    network : Network
+        Its `remark` says what was taken for granted.
+    arrays : dict of str to ndarray
+        The tensors to reckon with: BF16 widened to float32, quantised ones of ONNX as the numbers they stand for. Empty
+        for a bare description.
+    file : WeightFile
+        The tensors as they are stored, and the metadata.
+    """
+
+    network: Network
+    arrays: dict[str, NDArray]
+    file: WeightFile
+
+
+def read_source(source: Path, choice: str | None) -> NetworkSource:
     """Read tensors and the network they belong to.
 
     Parameters
@@ -30,12 +51,7 @@ def read_network(source: Path, choice: str | None) -> tuple[Network, dict[str, N
         What `read_weight_file` reads; .onnx brings its network along; or .json, a network description without tensors.
     choice : str, optional
         The network, as for `resolve_network`. Without it, tensors that are no fully connected network make one of which
-        nothing is known (see `unknown_network`); the network's `remark` says so.
-
-    Returns
-    -------
-    (Network, dict of str to ndarray)
-        BF16 tensors are widened to float32. The dictionary is empty for a bare description.
+        nothing is known (see `unknown_network`).
 
     Raises
     ------
@@ -44,23 +60,26 @@ def read_network(source: Path, choice: str | None) -> tuple[Network, dict[str, N
     """
     suffix = source.suffix.lower()
     if suffix == ".json" and not source.name.lower().endswith(INDEX):
-        return read_description(source), {}
-    if suffix == ".onnx" and choice is None:
-        return read_onnx(source)
-    if suffix == ".onnx":
-        tensors = read_onnx(source)[1]
-        return resolve_network(choice, tensors), tensors
+        return NetworkSource(read_description(source), {}, WeightFile({}))
     file = read_weight_file(source)
-    tensors = as_arrays(file.tensors)
-    order = stored_order(file.metadata)
+    if suffix == ".onnx":
+        network, arrays = read_onnx(source)
+        return NetworkSource(network if choice is None else resolve_network(choice, arrays), arrays, file)
+    arrays = as_arrays(file.tensors)
+    ordered = file.ordered or (source.is_dir() and not any(source.glob("*.safetensors*")))
     try:
-        return resolve_network(
-            choice, tensors, order=order, ordered=file.ordered or _is_folder(source)
-        ), tensors
+        network = resolve_network(choice, arrays, order=stored_order(file.metadata), ordered=ordered)
     except InputError as error:
         if choice is not None:
             raise
-        return unknown_network(tensors, f"every kept weight counts as alive: {error}"), tensors
+        network = unknown_network(arrays, f"every kept weight counts as alive: {error}")
+    return NetworkSource(network, arrays, file)
+
+
+def read_network(source: Path, choice: str | None) -> tuple[Network, dict[str, NDArray]]:
+    """Return the network and the arrays of `read_source` alone."""
+    read = read_source(source, choice)
+    return read.network, read.arrays
 
 
 def stored_order(metadata: Mapping[str, str]) -> list[str] | None:
@@ -86,6 +105,35 @@ def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray]:
     }
 
 
-def _is_folder(source: Path) -> bool:
-    """Folders of .npy files name their tensors front to back, as far as anybody made an order."""
-    return source.is_dir() and not any(source.glob("*.safetensors*"))
+def pruned_tensors(
+    source: NetworkSource, masks: Mapping[str, NDArray], biases: Mapping[str, NDArray]
+) -> dict[str, Tensor]:
+    """Return what a source stores with its weights pruned: all else stays bit for bit.
+
+    Parameters
+    ----------
+    source : NetworkSource
+    masks : mapping of str to ndarray of bool
+        By weight; where there are no weights the masks themselves are returned.
+    biases : mapping of str to ndarray
+        New values of tensors, in the types of `source.arrays`.
+    """
+    tensors = dict(source.file.tensors)
+    for name, mask in masks.items():
+        if name not in source.arrays:
+            tensors[name] = Tensor.of(mask)
+            continue
+        stored, array = tensors.get(name), source.arrays[name]
+        if (
+            stored is not None
+            and stored.dtype in ("F64", "F32", "F16", "BF16")
+            and stored.values.shape == mask.shape
+        ):
+            pruned = np.where(mask, stored.values, stored.values.dtype.type(0))
+            tensors[name] = Tensor(pruned.astype(stored.values.dtype, copy=False), stored.dtype)
+        else:
+            tensors[name] = Tensor.of(np.where(mask, array, 0).astype(array.dtype))
+    for name, bias in biases.items():
+        narrow = name in tensors and tensors[name].dtype == "BF16"
+        tensors[name] = Tensor(to_bfloat16(bias), "BF16") if narrow else Tensor.of(bias)
+    return tensors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -28,17 +29,28 @@ def decode(
         raise InputError(f"there is no folder {out.parent} to write into")
     container = read_container(src)
     tensors = dict(container.plain)
+    scales, metadata = (_texts(container.info.get(key, "{}")) for key in ("scales", "metadata"))
     for name, encoded in container.encoded.items():
         values = decode_tensor(encoded)
-        scale = container.plain.get(f"{name}.scale")
+        scale_name = scales.get(name, f"{name}.scale")
+        scale = container.plain.get(scale_name)
         quantised = encoded.number_format.name in ("int8", "int4")
         if dequantize_ and scale is not None and quantised:
             if scale.dtype != "F32" or scale.values.size not in (1, values.shape[0]):
                 raise InputError(
-                    f"{name}.scale must hold one float32, or one for each of {values.shape[0]} rows"
+                    f"{scale_name} must hold one float32, or one for each of {values.shape[0]} rows"
                 )
             tensors[name] = Tensor(dequantize(values, scale.values), "F32")
-            del tensors[f"{name}.scale"]
+            del tensors[scale_name]
         else:
             tensors[name] = Tensor(values, encoded.number_format.safetensors)
-    write_safetensors(out, tensors, {})
+    write_safetensors(out, tensors, metadata)
+
+
+def _texts(text: str) -> dict[str, str]:
+    """Read what encode noted down by name; a file's notes that are none are left."""
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return {str(key): str(value) for key, value in read.items()} if isinstance(read, dict) else {}

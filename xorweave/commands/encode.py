@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from xorweave.commands.console import meter, percent, print_json, print_table
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import to_bfloat16
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.prepare import (
     Preparation,
@@ -18,18 +20,25 @@ from xorweave.golden.choose.prepare import (
     is_encodable,
     is_negative_zero,
     prepare,
+    scale_names,
+    sort_tensors,
     synthetic_values,
 )
 from xorweave.golden.files.container import Container, write_container
 from xorweave.golden.files.safetensors_file import Tensor
-from xorweave.golden.files.weight_files import read_masks, read_smtx, read_weights
+from xorweave.golden.files.weight_files import plain_name, read_masks, read_smtx, read_weight_file
 from xorweave.golden.network.effective import make_effective
+from xorweave.golden.network.matching import resolve_network
+from xorweave.golden.network.network_files import as_arrays, stored_order
 from xorweave.golden.tensor.figures import tensor_record, total_record
 from xorweave.golden.tensor.stream import EncodedTensor
 
 
 def encode(
-    src: Annotated[Path, typer.Argument(help="Weights: .npy .npz .safetensors; or a mask: .smtx")],
+    src: Annotated[
+        Path,
+        typer.Argument(help="Weights: .npy .npz .safetensors .onnx .pt .pth, shards; or a mask: .smtx"),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The container to write (.safetensors)")],
     values: Annotated[
         str | None, typer.Option(help="Values for an .smtx mask: uniform (default) or normal")
@@ -106,6 +115,8 @@ def encode(
 
     plain: dict[str, Tensor] = {}
     work: dict[str, Prepared] = {}
+    metadata: dict[str, str] = {}
+    scales: dict[str, str] = {}
     if src.suffix.lower() == ".smtx":
         if sparsity is not None or mask is not None:
             raise InputError(
@@ -115,13 +126,14 @@ def encode(
         kept = read_smtx(src)
         made, fmt = synthetic_values(kept, values or "uniform", dtype or "int8", seed)
         if kept.size:
-            work[src.stem] = Prepared(values=made, number_format=fmt, mask=kept)
+            work[plain_name(src)] = Prepared(values=made, number_format=fmt, mask=kept)
         else:
-            plain[src.stem] = Tensor.of(made)
+            plain[plain_name(src)] = Tensor.of(made)
     else:
         if values is not None:
             raise InputError("--values must be given with an .smtx mask only")
-        tensors = read_weights(src)
+        file = read_weight_file(src)
+        tensors, metadata = file.tensors, file.metadata
         masks = read_masks(mask) if mask is not None else {}
         if mask is not None and not masks:
             raise InputError(f"{mask} must hold at least one mask")
@@ -137,19 +149,18 @@ def encode(
             masks=masks,
             negative_zero=negative_zero,
         )
-        for name, tensor in tensors.items():
-            if not is_encodable(tensor):
-                plain[name] = tensor
-                continue
-            work[name] = prepare(name, tensor, how)
+        chosen, carried = sort_tensors(tensors, how)
+        plain = {name: tensors[name] for name in carried}
+        work = {name: prepare(name, tensor, how) for name, tensor in chosen.items()}
+        scales = scale_names([name for name, item in work.items() if item.scale is not None], tensors)
+        for name, own in scales.items():
             scale = work[name].scale
-            if scale is not None:
-                if f"{name}.scale" in tensors:
-                    raise InputError(
-                        f"the scale of tensor {name} must be named {name}.scale, "
-                        "but there is a tensor of that name already"
-                    )
-                plain[f"{name}.scale"] = Tensor.of(scale)
+            assert scale is not None
+            plain[own] = Tensor.of(scale)
+        for name, reason in (carried | file.left_out).items():
+            if not reason.startswith("rank"):
+                kept = "carried unchanged" if name in carried else "left out"
+                typer.echo(f"xorweave: {name} is {kept}: {reason}", err=True)
 
     zeros = sum(int(is_negative_zero(i.values, i.number_format)[i.mask].sum()) for i in work.values())
     if zeros:
@@ -162,10 +173,15 @@ def encode(
     if effective:
         if src.suffix.lower() == ".smtx":
             raise InputError("--effective needs the weights of a network, not an .smtx mask")
-        arrays = {name: tensor.values for name, tensor in tensors.items()}
-        alive = make_effective(arrays, {name: item.mask for name, item in work.items()}, network)
+        arrays, direct = as_arrays(tensors), {name: item.mask for name, item in work.items()}
+        found = resolve_network(network, arrays, order=stored_order(metadata), ordered=file.ordered)
+        if found.remark:
+            typer.echo(f"xorweave: {found.remark}", err=True)
+        alive = make_effective(arrays, direct, found)
         work = {name: replace(item, mask=alive.masks[name]) for name, item in work.items()}
-        plain |= {name: replace(plain[name], values=values) for name, values in alive.biases.items()}
+        for name, values in alive.biases.items():
+            narrow = to_bfloat16(values) if plain[name].dtype == "BF16" else values
+            plain[name] = replace(plain[name], values=narrow)
         inactivated = alive.inactivated
 
     encoded: dict[str, EncodedTensor] = {}
@@ -186,9 +202,10 @@ def encode(
                     progress=advance,
                 )
     info = {
-        "source": src.name, "code": code, "encoder": encoder, "seed": str(seed), "prune": prune,
+        "source": plain_name(src) + src.suffix, "code": code, "encoder": encoder, "seed": str(seed), "prune": prune,
         "sparsity": str(sparsity), "dtype": str(dtype), "values": str(values),
         "effective": str(effective), "effort": effort, "error_free": str(error_free),
+        "metadata": json.dumps(metadata), "scales": json.dumps(scales),
     }  # fmt: skip
     write_container(out, Container(encoded=encoded, plain=plain, info=info))
     report(encoded, as_json=as_json, title=f"{src.name} -> {out.name}")
