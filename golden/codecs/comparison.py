@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from xorweave.golden.code.limits import mask_entropy, value_entropy
 from xorweave.golden.base.extras import EXTRA_OF, install_advice
+from xorweave.golden.code.limits import mask_entropy, value_entropy
 from xorweave.golden.codecs.arm_mlw import ArmMlw
 from xorweave.golden.codecs.bloomier_codec import Weightless
 from xorweave.golden.codecs.codec import Codec, PrunedTensor

@@ -13,7 +13,7 @@ from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.shared_code import SharedCode
 from xorweave.golden.files.blob import write_blob
 from xorweave.golden.files.container import Container
-from xorweave.golden.files.prepare import Preparation, Prepared, prepare, reason_to_carry
+from xorweave.golden.files.prepare import Preparation, Prepared, prepare, scale_names, sort_tensors
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.tensor.encode import EncodeOptions
 from xorweave.golden.tensor.stored import EncodedTensor
@@ -50,29 +50,16 @@ def prepare_model(tensors: Mapping[str, Tensor], how: Preparation) -> PreparedMo
     InputError
         A tensor cannot be cast as asked, or a mask does not fit; the line names the tensor.
     """
-    model = PreparedModel({})
-    floats = any(tensor.dtype in ("F64", "F32", "F16", "BF16") for tensor in tensors.values())
-    encodable = []
-    for name, tensor in tensors.items():
-        reason = reason_to_carry(tensor, beside_floats=floats, dtype=how.dtype)
-        if reason is None:
-            encodable.append(name)
-        else:
-            model.plain[name] = tensor
-            model.carried[name] = reason
+    encodable, carried = sort_tensors(tensors, how)
     if len(how.masks) == 1 and len(encodable) == 1:
-        how = replace(how, masks={encodable[0]: next(iter(how.masks.values()))})
-    for name in encodable:
-        found = prepare(name, tensors[name], how)
-        model.work[name] = found
-        if found.scale is None:
-            continue
-        beside = f"{name}.scale"
-        while beside in tensors or beside in model.plain:
-            beside += "_"  # a tensor of that name is there already
-        model.plain[beside] = Tensor.of(found.scale)
-        model.scales[name] = beside
-    return model
+        # one mask for one tensor needs no name
+        how = replace(how, masks={next(iter(encodable)): next(iter(how.masks.values()))})
+    work = {name: prepare(name, tensor, how) for name, tensor in encodable.items()}
+    plain = {name: tensors[name] for name in carried}
+    scales = {name: item.scale for name, item in work.items() if item.scale is not None}
+    names = scale_names(scales, tensors)
+    plain |= {names[name]: Tensor.of(scale) for name, scale in scales.items()}
+    return PreparedModel(work, plain, carried, names)
 
 
 def encode_model(

@@ -70,8 +70,13 @@ def quantize(
         raise InputError(
             f"weights must have a scale within float32 to be quantised, but the largest is {peak.max()}"
         )
-    # subnormal peaks would overflow the division; the smallest float32 scale is small enough for them
-    scale = np.where(peak > 0, np.maximum(peak / highest, np.finfo(np.float32).tiny), 1.0).astype(np.float32)
+    exact = np.where(peak > 0, peak / highest, 1.0)
+    scale = np.maximum(exact, np.finfo(np.float32).smallest_subnormal).astype(np.float32)
+    # near zero float32 is coarse: a scale rounded down there would clip the largest weight
+    scale = np.where(scale * (1 + 1e-6) < exact, np.nextafter(scale, np.float32(np.inf)), scale)
+    # and at the other end one rounded up would give the largest weight back as infinity
+    beyond = scale.astype(np.float64) * highest > np.finfo(np.float32).max
+    scale = np.where(beyond, np.nextafter(scale, np.float32(0)), scale)
     integers = np.empty(rows.shape, np.int8)
     _round(rows, scale, float(highest), integers)
     return integers.reshape(values.shape), scale

@@ -49,8 +49,8 @@ def layout_lines(tensor: EncodedTensor, name: str | None) -> list[str]:
     )
     text = (
         f"{title} ({shape}): weight r of block t is scan position t * {n_out} + r; {_scan(tensor)}."
-        f" {tensor.blocks} blocks, the last one padded with {tensor.blocks * n_out - tensor.scan.length} positions that mean"
-        " nothing;"
+        f" {tensor.blocks} blocks, the last one padded with {tensor.blocks * n_out - tensor.scan.length} positions"
+        " that mean nothing;"
         f" a stream starts anew every {tensor.segment_blocks} blocks."
     )
     return ["", *textwrap.wrap(text, 110)]

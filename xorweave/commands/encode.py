@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from xorweave.golden.files.container import Container
     from xorweave.golden.files.model import PreparedModel
     from xorweave.golden.files.prepare import Preparation
+    from xorweave.golden.files.weight_files import WeightFile
 
 
 def encode(
-    src: Annotated[Path, typer.Argument(help="Weights: .npy .npz .safetensors; or a mask: .smtx")],
+    src: Annotated[
+        Path,
+        typer.Argument(help="Weights: .npy .npz .safetensors .onnx .pt .pth, shards; or a mask: .smtx"),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The container to write (.safetensors)")],
     values: Annotated[
         str | None, typer.Option(help="Values for an .smtx mask: uniform (default) or normal")
@@ -94,6 +98,7 @@ def encode(
     from xorweave.golden.files.model import encode_model
     from xorweave.golden.files.outputs import check_output
     from xorweave.golden.files.prepare import Preparation
+    from xorweave.golden.files.weight_files import plain_name
     from xorweave.golden.tensor.encode import EncodeOptions
 
     started = time.perf_counter()
@@ -115,17 +120,17 @@ def encode(
     how = Preparation(
         dtype=dtype, sparsity=sparsity, prune=prune, per_row=per_row, seed=seed, negative_zero=negative_zero
     )
-    model, metadata = _read(src, values, mask, how)
+    model, file = _read(src, values, mask, how)
     _mention_negative_zeros(model)
-    inactivated = _drop_dead(model, network, src) if effective else {}
+    inactivated = _drop_dead(model, file, network) if effective else {}
     info = {
-        "source": src.name, "code": code, "encoder": encoder, "seed": str(seed), "prune": prune,
+        "source": plain_name(src) + src.suffix, "code": code, "encoder": encoder, "seed": str(seed), "prune": prune,
         "sparsity": str(sparsity), "dtype": str(dtype), "values": str(values), "for": goal,
         "effective": str(effective), "effort": effort, "error_free": str(error_free),
     }  # fmt: skip
     with _progress(model) as advance:
         container, carried = encode_model(
-            model, choice, options, info=info, metadata=metadata, progress=advance
+            model, choice, options, info=info, metadata=file.metadata, progress=advance
         )
     size = write_container(out, container)
     report(
@@ -146,7 +151,7 @@ def _choice(*, code: str, max_k: int, seed: int, effort: str, **rest: Any) -> An
 
 def _read(
     src: Path, values: str | None, mask: Path | None, how: Preparation
-) -> tuple[PreparedModel, dict[str, str]]:
+) -> tuple[PreparedModel, WeightFile]:
     """Read the source and prepare its tensors; an .smtx mask gets values."""
     from dataclasses import replace
 
@@ -154,7 +159,13 @@ def _read(
     from xorweave.golden.files.model import PreparedModel, prepare_model
     from xorweave.golden.files.prepare import Prepared, synthetic_values
     from xorweave.golden.files.safetensors_file import Tensor
-    from xorweave.golden.files.weight_files import read_masks, read_smtx, read_with_metadata
+    from xorweave.golden.files.weight_files import (
+        WeightFile,
+        plain_name,
+        read_masks,
+        read_smtx,
+        read_weight_file,
+    )
 
     if src.suffix.lower() == ".smtx":
         if how.sparsity is not None or mask is not None:
@@ -163,16 +174,19 @@ def _read(
             )
         kept = read_smtx(src)
         made, fmt = synthetic_values(kept, values or "uniform", how.dtype or "int8", how.seed)
+        name = plain_name(src)
         if not kept.size:
-            return PreparedModel({}, {src.stem: Tensor.of(made)}, {src.stem: "it is empty"}), {}
-        return PreparedModel({src.stem: Prepared(values=made, number_format=fmt, mask=kept)}), {}
+            return PreparedModel({}, {name: Tensor.of(made)}, {name: "empty"}), WeightFile({})
+        return PreparedModel({name: Prepared(values=made, number_format=fmt, mask=kept)}), WeightFile({})
     if values is not None:
         raise InputError("--values must be given with an .smtx mask only")
-    tensors, metadata = read_with_metadata(src)
+    file = read_weight_file(src)
     masks = read_masks(mask) if mask is not None else {}
     if mask is not None and not masks:
         raise InputError(f"{mask} must hold at least one mask")
-    return prepare_model(tensors, replace(how, masks=masks)), metadata
+    model = prepare_model(file.tensors, replace(how, masks=masks))
+    model.carried.update({name: f"left out: {reason}" for name, reason in file.left_out.items()})
+    return model, file
 
 
 def _mention_negative_zeros(model: PreparedModel) -> None:
@@ -186,22 +200,28 @@ def _mention_negative_zeros(model: PreparedModel) -> None:
         )
 
 
-def _drop_dead(model: PreparedModel, network: str | None, src: Path) -> dict[str, int]:
+def _drop_dead(model: PreparedModel, file: WeightFile, network: str | None) -> dict[str, int]:
     """Narrow the masks of a network to its live weights, in place; return how many fell away of each."""
     from dataclasses import replace
 
     from xorweave.golden.base.errors import InputError
+    from xorweave.golden.base.number_format import to_bfloat16
     from xorweave.golden.network.effective import make_effective
+    from xorweave.golden.network.matching import resolve_network
+    from xorweave.golden.network.network_files import as_arrays, stored_order
 
-    if src.suffix.lower() == ".smtx":
+    if not file.tensors:
         raise InputError("--effective needs the weights of a network, not an .smtx mask")
-    arrays = {name: tensor.values for name, tensor in model.plain.items() if name in model.carried}
-    arrays |= {name: item.values for name, item in model.work.items()}
-    alive = make_effective(arrays, {name: item.mask for name, item in model.work.items()}, network)
+    arrays, direct = as_arrays(file.tensors), {name: item.mask for name, item in model.work.items()}
+    found = resolve_network(network, arrays, order=stored_order(file.metadata), ordered=file.ordered)
+    if found.remark:
+        typer.echo(f"xorweave: {found.remark}", err=True)
+    alive = make_effective(arrays, direct, found)
     for name, item in model.work.items():
         model.work[name] = replace(item, mask=alive.masks[name])
     for name, values in alive.biases.items():
-        model.plain[name] = replace(model.plain[name], values=values)
+        narrow = to_bfloat16(values) if model.plain[name].dtype == "BF16" else values
+        model.plain[name] = replace(model.plain[name], values=narrow)
     return alive.inactivated
 
 
@@ -251,7 +271,7 @@ def report(
     seconds : float, optional
         What encoding took from start to end, choosing included.
     """
-    from xorweave.commands.console import percent, print_json, print_table
+    from xorweave.commands.console import percent, print_json, print_table, printable
     from xorweave.golden.files.blob import stored_bytes
     from xorweave.golden.tensor.figures import tensor_record, total_record
 
@@ -301,12 +321,7 @@ def report(
         reasons.setdefault(reason, []).append(name)
     for reason, names in reasons.items():
         listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        print_line(f"carried unchanged ({reason}): {listed}")
-
-
-def print_line(text: str) -> None:
-    """Print a line that may hold names from a file: what is no printable character is escaped."""
-    print("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))
+        print(f"carried unchanged ({reason}): {printable(listed)}")
 
 
 def _gates(container: Container, name: str) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -97,12 +97,7 @@ def generate(
     """Generate a decoder: Verilog, golden vectors, Python-free self-checking test bench, FuseSoC core."""
     import numpy as np
 
-    from xorweave.golden.base.number_format import number_format, plane_words
-    from xorweave.hw.package.decoder_kinds import DECODERS, design_for
-    from xorweave.hw.package.package import config_for, write_package
-    from xorweave.hw.package.stream_package import write_stream_package
     from xorweave.hw.package.vectors import random_tensor
-    from xorweave.hw.xor.paired import shared_network
 
     if (src is None) == (code is None):
         raise InputError("generate must be given either a container or --code")
@@ -225,10 +220,6 @@ def _several_rates(
 ) -> StreamDesign:
     """Make the decoder of several rates; its vectors are all tensors of the container, or a random one a rate."""
     from xorweave.golden.files.container import read_container
-    from xorweave.hw.package.package import config_for
-    from xorweave.hw.package.vectors import random_tensor, required_patches
-    from xorweave.hw.package.xor_designs import rates_design
-    from xorweave.hw.xor.paired import shared_network
 
     mother = choice.code
     assert mother is not None

@@ -18,8 +18,8 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.files.prepare import Prepared
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.decode import decode_scan, decode_tensor
-from xorweave.golden.tensor.encode import encode_tensor
-from xorweave.golden.tensor.figures import tensor_record
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.figures import figures_of, tensor_record
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.decoders.decoder_config import DecoderConfig

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.prepare import is_encodable
 from xorweave.golden.base.extras import install_advice
 from xorweave.golden.files.prepare import is_encodable
 from xorweave.golden.files.safetensors_file import Tensor, read_safetensors

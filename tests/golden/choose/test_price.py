@@ -81,8 +81,15 @@ def test_forecasts_are_within_a_percent_of_what_is_stored(name: str, family: str
     assert plan.code.family == family
     values = np.random.default_rng(1).integers(-128, 128, mask.shape).astype(np.int8)
     stored = figures_of(
-        encode_tensor(values, number_format("int8"), plan.code, mask=mask, scan=plan.interleaver, options=EncodeOptions(encoder="elimination"))
-    ).stored_bits  # fmt: skip
+        encode_tensor(
+            values,
+            number_format("int8"),
+            plan.code,
+            mask=mask,
+            scan=plan.interleaver,
+            options=EncodeOptions(encoder="elimination"),
+        )
+    ).stored_bits
     assert stored == pytest.approx(plan.expected_bits, rel=0.01)
 
 
@@ -94,8 +101,15 @@ def test_no_size_tried_by_encoding_is_much_better_than_the_one_chosen() -> None:
     def stored(n_in: int, n_out: int) -> int:
         code = family_code("chain", n_in, n_out, 64 // n_in - 1)
         return figures_of(
-            encode_tensor(values, number_format("int8"), code, mask=mask, scan=plan.interleaver, options=EncodeOptions(encoder="elimination"))
-        ).stored_bits  # fmt: skip
+            encode_tensor(
+                values,
+                number_format("int8"),
+                code,
+                mask=mask,
+                scan=plan.interleaver,
+                options=EncodeOptions(encoder="elimination"),
+            )
+        ).stored_bits
 
     best = min(
         stored(n_in, n_out) for n_in in (8, 12, 16, 21) for n_out in range(round(n_in * 4.6), n_in * 5 + 2)
@@ -119,12 +133,15 @@ def test_rates_of_groups_are_the_cheapest_of_all() -> None:
     def plain(n_out: int) -> list[tuple[float, int]]:
         return [
             min(
-                (plain_price(care, (n_in, n_out, 64 // n_in - 1), False)[0]
-                 + (planes - 8) * n_in * -(-n // n_out), n_in)
+                (
+                    plain_price(care, (n_in, n_out, 64 // n_in - 1), False)[0]
+                    + (planes - 8) * n_in * -(-n // n_out),
+                    n_in,
+                )
                 for n_in in range(1, 33)
             )
             for planes, care in ((end - first, care) for first, end, care in groups)
-        ]  # fmt: skip
+        ]
 
     found = plain(n_out)
     assert bits == pytest.approx(sum(cost for cost, _ in found), rel=1e-4)

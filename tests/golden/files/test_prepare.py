@@ -100,7 +100,7 @@ def test_random_pruning_and_given_masks() -> None:
     assert str(caught.value) == "tensor w: the mask must have the weights' shape (7, 9), not (3, 9)"
     with pytest.raises(InputError) as caught:
         prepare("w", Tensor.of(REAL), Preparation(masks={"v": mask}))
-    assert str(caught.value) == "tensor w: --mask holds no mask of that name, only v"
+    assert str(caught.value) == "tensor w: there is no mask of that name, only v"
 
 
 @pytest.mark.parametrize("dtype", ["int4", "int8", "fp16", "bf16", "fp32"])
@@ -129,4 +129,4 @@ def test_normal_values_are_normal(dtype: str) -> None:
 def test_other_kinds_of_values_are_refused() -> None:
     with pytest.raises(InputError) as caught:
         synthetic_values(np.ones((2, 2), bool), "ones", "int8", 0)
-    assert str(caught.value) == "--values must be uniform or normal, not 'ones'"
+    assert str(caught.value) == "the values must be uniform or normal, not 'ones'"
