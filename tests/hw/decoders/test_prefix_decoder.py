@@ -9,8 +9,10 @@ from amaranth.sim import Simulator
 from tests.hw.equivalence import proved_equal
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.choice import Choice
+from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.prefix_tensor import decode_prefix_tensor, encode_prefix_tensor
+from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.hw.decoders.prefix_decoder import PrefixDecoder, symbols_word
 from xorweave.hw.package.verilog import amaranth_verilog
@@ -119,14 +121,16 @@ def test_a_tensor_comes_out_of_the_gates_as_of_the_golden_decoder() -> None:
     values = np.where(
         random.random((40, 50)) < 0.3, np.round(random.standard_normal((40, 50)) * 2), 0
     ).astype(np.int8)
-    stored = encode_prefix_tensor(values, number_format("int8"), shaped=False, max_k=32)
+    choice = Choice(mask_code="bitmap", values_code="prefix", code=CodeChoice(max_k=32))
+    stored = choice.encode(values, number_format("int8"), values != 0)
+    assert isinstance(stored.values, PrefixCode)
     assert not stored.patches.positions.size or stored.patches.positions.size < 60
     groups = [(group.end - group.first, group.code) for group in stored.groups]
-    dut = PrefixDecoder(stored.book, groups)
+    dut = PrefixDecoder(stored.values, groups)
     n_out = dut.n_out
     blocks = -(-values.size // n_out)
     mask = np.zeros(blocks * n_out, np.uint8)
-    mask[: values.size] = stored.mask_symbols
+    mask[: values.size] = stored.mask
     got: list[int] = []
 
     async def run(ctx):  # type: ignore[no-untyped-def]
@@ -155,7 +159,7 @@ def test_a_tensor_comes_out_of_the_gates_as_of_the_golden_decoder() -> None:
     words[stored.patches.positions] ^= stored.patches.differences
     back = stored.scan.from_scan(words).view(np.int8).reshape(values.shape)
     assert np.array_equal(back, values)
-    assert np.array_equal(decode_prefix_tensor(stored), values)
+    assert np.array_equal(decode_tensor(stored), values)
 
 
 def test_groups_must_make_up_the_planes() -> None:
