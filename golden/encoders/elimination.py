@@ -30,16 +30,24 @@ def rotated_rows(code: Code) -> NDArray[np.uint64]:
         Element [t mod (n_s + 1), r] is row r of block t: ring column slot * n_in + b at bit (column mod 64) of
         word (column // 64); `words` is the constraint length / 64, rounded up to a power of two.
     """
-    slots, n_in, n_out = code.n_s + 1, code.n_in, code.n_out
+    slots, n_in = code.n_s + 1, code.n_in
     words = 1 << (-(-code.constraint_length // 64) - 1).bit_length()
-    by_age = code.generator.reshape(n_out, slots, n_in)
-    packed = np.zeros((slots, n_out, words), np.uint64)
-    for phase in range(slots):
-        by_slot = by_age[:, (phase - np.arange(slots)) % slots, :].reshape(n_out, slots * n_in)
-        bits = np.zeros((n_out, words * 64), np.uint8)
-        bits[:, : slots * n_in] = by_slot
-        packed[phase] = np.packbits(bits, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+    rows, columns = np.nonzero(code.generator)
+    packed = np.zeros((slots, code.n_out, words), np.uint64)
+    _pack_rotated(rows, columns // n_in, columns % n_in, n_in, packed)
     return packed
+
+
+@njit(cache=True, nogil=True)
+def _pack_rotated(rows, ages, bits, n_in, packed):  # type: ignore[no-untyped-def]
+    slots = packed.shape[0]
+    for phase in range(slots):
+        for i in range(rows.size):
+            slot = phase - ages[i]
+            if slot < 0:
+                slot += slots
+            column = slot * n_in + bits[i]
+            packed[phase, rows[i], column >> 6] |= np.uint64(1) << np.uint64(column & 63)
 
 
 def width_of(rows: NDArray[np.uint64]) -> tuple[int, ...]:
