@@ -10,12 +10,12 @@ from xorweave.golden.values.prefix_code import PrefixCode
 # Gate equivalents, fitted to Yosys' counts of the words' decoder, mask included (benchmarks/book_gates.py): a decision
 # between two functions, one of which may be constant; a bit of the magnitude that is always fixed by the class, always
 # follows from the tail, or now one, now the other; and what is there in any case.
-_DECISION, _ONE_SIDED = 1.0, 0.8
+_DECISION, _ONE_SIDED = 0.95, 0.8
 _BIT = {
-    "plain": (1.0, 1.6, 2.5, 3.0),
-    "inverted": (3.9, 3.4, 4.8, 0.0),
-    "negated": (3.4, 3.3, 3.6, 13.0),
-    "prefix-inverted": (3.2, 1.6, 4.3, 2.9),
+    "plain": (1.0, 2.0, 2.5, 0.7),
+    "inverted": (3.9, 3.4, 4.4, 0.0),
+    "negated": (2.1, 2.4, 2.2, 20.3),
+    "prefix-inverted": (3.3, 2.0, 4.5, 0.7),
 }
 
 
@@ -58,7 +58,7 @@ def _by_codeword(book: PrefixCode) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 def _decisions(functions: list[NDArray[np.bool_]]) -> tuple[int, int]:
     """Count the nodes of the functions' common decision diagram: between two functions, and with a constant."""
-    nodes: dict[tuple[int, int], int] = {}
+    nodes: dict[tuple[int, int, int], int] = {}  # how many codewords it tells apart (so which bit), and its children
     seen: dict[bytes, int] = {}
 
     def node_of(table: NDArray[np.bool_]) -> int:
@@ -67,11 +67,12 @@ def _decisions(functions: list[NDArray[np.bool_]]) -> tuple[int, int]:
         key = table.tobytes()
         if key not in seen:
             half = table.size // 2
-            pair = node_of(table[:half]), node_of(table[half:])
-            seen[key] = pair[0] if pair[0] == pair[1] else nodes.setdefault(pair, len(nodes) + 2)
+            first, second = node_of(table[:half]), node_of(table[half:])
+            new = len(nodes) + 2
+            seen[key] = first if first == second else nodes.setdefault((half, first, second), new)
         return seen[key]
 
     for function in functions:
         node_of(function)
-    constants = [sum(child < 2 for child in pair) for pair in nodes]
+    constants = [(first < 2) + (second < 2) for _, first, second in nodes]
     return constants.count(0), constants.count(1)
