@@ -58,7 +58,9 @@ def _by_codeword(book: PrefixCode) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 def _decisions(functions: list[NDArray[np.bool_]]) -> tuple[int, int]:
     """Count the nodes of the functions' common decision diagram: between two functions, and with a constant."""
-    nodes: dict[tuple[int, int, int], int] = {}  # how many codewords it tells apart (so which bit), and its children
+    nodes: dict[
+        tuple[int, int, int], int
+    ] = {}  # how many codewords it tells apart (so which bit), and its children
     seen: dict[bytes, int] = {}
 
     def node_of(table: NDArray[np.bool_]) -> int:
