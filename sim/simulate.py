@@ -23,7 +23,7 @@ def simulate(
     Parameters
     ----------
     directory : path
-        What ``generate`` wrote. The compiled model is kept in its folder ``sim_build``.
+        What ``generate`` wrote. Nothing is written there.
     simulator : str
         ``verilator`` or ``icarus``.
     stalls : str
@@ -47,7 +47,6 @@ def simulate(
         [directory / name for name in manifest.verilog],
         manifest,
         scenes_of(directory, manifest, restarts=restarts),
-        build_dir=directory / "sim_build",
         simulator=simulator,
         stalls=stalls,
         seed=seed,
@@ -64,6 +63,7 @@ def scenes_of(directory: Path, manifest: Manifest, *, restarts: bool) -> list[di
         "reset": True,
         "cut": manifest.endless,
         "compared": True,
+        "full_rate": True,
         "static": static,
         "pulses": [],
         "flags": dict.fromkeys(manifest.flags, 0),
@@ -86,6 +86,7 @@ def scenes_of(directory: Path, manifest: Manifest, *, restarts: bool) -> list[di
                 "reset": scene.reset,
                 "cut": scene.cut,
                 "compared": scene.compared,
+                "full_rate": scene.full_rate,
                 "static": {**static, **scene.static},
                 "pulses": list(scene.pulses),
                 "flags": {**dict.fromkeys(manifest.flags, 0), **scene.flags},

@@ -101,6 +101,24 @@ class PrefixCode:
         """Planes of a weight: codeword, sign, tail. None where there is no class, or the word 0 alone."""
         return self.depth + 1 + self.tail_planes if self.lengths.size else 0
 
+    @property
+    def kind(self) -> str:
+        return "prefix"
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Planes of each group that shares its care bits: (first, end)."""
+        return [(first, end) for first, end, _ in self.care_groups(np.zeros(0, np.int64))]
+
+    def targets(
+        self, words: Words, kept: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.uint64], list[NDArray[np.bool_]]]:
+        """Return plane words and the care bits of each span, for words in scan order; see `ValueCoder`."""
+        planes = np.zeros(words.size, np.uint64)
+        rank = np.full(words.size, -1, np.int64)
+        planes[kept], rank[kept] = self.bits_of(words[kept])
+        return planes, [care for _, _, care in self.care_groups(rank)]
+
     @cached_property
     def first_codes(self) -> Classes:
         """Codeword of each class, its first bit at bit depth - 1 and zeros below its last."""

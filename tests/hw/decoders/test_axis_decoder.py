@@ -13,7 +13,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
-from xorweave.golden.tensor.stream import Patches
+from xorweave.golden.tensor.stored import Patches
 from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.golden.values.transforms import inverse
 from xorweave.hw.decoders.axis_decoder import AxisDecoder
