@@ -24,7 +24,7 @@ from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import STRUCTURES, paired_network
 from xorweave.hw.xor.synthesis import optimize
 from xorweave.synth.proof.proof import prove_contract, prove_equivalent
-from xorweave.synth.proof.reference import DecoderShape
+from xorweave.synth.proof.shape import DecoderShape
 
 
 def network_of(code: Code) -> XorNetwork:

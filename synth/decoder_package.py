@@ -19,7 +19,7 @@ from xorweave.synth.flow.place_route import DEVICES, place_and_route
 from xorweave.synth.flow.sta import longest_path_ns, sta_executable, sta_version
 from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells, with_rate
 from xorweave.synth.proof.proof import NOT_RUN, prove_contract, prove_equivalent
-from xorweave.synth.proof.reference import DecoderShape
+from xorweave.synth.proof.shape import DecoderShape
 
 # What `generate` can put into a decoder, and the value at which the proof's reference models it. A decoder with
 # anything else is counted, but not proved: its equivalence is "not run", never a guess.

@@ -98,6 +98,8 @@ def mask_kind(coder: Any) -> MaskKind | None:
     if coder.kind == "bitmap":
         return BitmapWords()
     code = coder.code
+    if code.sums:  # they bring a network of their own
+        return ShapedWords(code)
     return ShapedWords(code, greedy_pairs(code.generator.reshape(code.n_out * code.parities, -1)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,9 +168,30 @@ class DecoderConfig:
         return self.kind_of_mask is not None
 
     @property
+    def masked_groups(self) -> int:
+        """How many groups, from the first on, have the mask folded into their XOR networks; 0: it is a stage.
+
+        All of raw words, if nothing stands between network and mask, no register either. Of prefix-coded words those
+        that hold the codeword of the word 0, if that is zeros.
+        """
+        if not self.mask or self.max_depth is not None or self.rates:
+            return 0
+        words = self.kind_of_words
+        if isinstance(words, RawWords):
+            return int(words.plain)
+        ends = list(itertools.accumulate(group.planes for group in self.groups))
+        length = int(words.book.lengths[0])
+        return ends.index(length) + 1 if words.book.tails[0] < 0 and length in ends else 0
+
+    @property
+    def mask_in_words(self) -> bool:
+        """Whether the word tables apply the mask."""
+        return self.mask and isinstance(self.kind_of_words, PrefixWords) and not self.masked_groups
+
+    @property
     def mask_in_network(self) -> bool:
-        """Whether the mask is folded into the XOR network: nothing stands between the two, no register either."""
-        return self.mask and self.kind_of_words.plain and self.max_depth is None and not self.rates
+        """Whether the mask is folded into the XOR networks."""
+        return self.masked_groups > 0
 
     @property
     def latency(self) -> int:

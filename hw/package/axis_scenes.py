@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from xorweave.golden.base.number_format import NumberFormat, plane_words
-from xorweave.golden.tensor.stream import Patches
+from xorweave.golden.tensor.stored import Patches
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_words import axis_words
 from xorweave.hw.package.stream_design import Scene

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
-from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder
-from xorweave.hw.xor.network import XorNetwork
+from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder, shared_sums
+from xorweave.hw.xor.network import XorNetwork, balanced_trees
 
 
 class MaskKind(Protocol):
@@ -103,6 +103,16 @@ class ShapedWords:
     code: ShapedMaskCode
     network: XorNetwork | None = None
     name: ClassVar[str] = "shaped"
+
+    @property
+    def gates(self) -> XorNetwork:
+        """The network that `ShapedMaskDecoder` takes."""
+        if self.network is not None:
+            return self.network
+        code = self.code
+        if code.sums:
+            return shared_sums(code)
+        return balanced_trees(code.generator.reshape(code.n_out * code.parities, -1))
 
     def width(self, n_out: int) -> int:
         """The encoded bits of a block."""

@@ -75,8 +75,9 @@ class GroupsDecoder(wiring.Component):
     max_depth : int, optional
         Most two-input XORs between registers: cuts the networks into pipeline stages, which move on together.
         Needs the input register.
-    masked : bool
-        Words whose bit of the port `keep` is 0 come out as 0 (see `XorPlanes`).
+    masked : int
+        The planes of so many groups, from the first on, come out as 0 in words whose bit of the port `keep` is 0 (see
+        `XorPlanes`).
 
     Members
     -------
@@ -99,7 +100,7 @@ class GroupsDecoder(wiring.Component):
         *,
         input_register: bool = True,
         max_depth: int | None = None,
-        masked: bool = False,
+        masked: int = 0,
     ) -> None:
         check_groups(groups)
         if max_depth is not None and not input_register:
@@ -115,9 +116,14 @@ class GroupsDecoder(wiring.Component):
             stages = max(pipeline_cut(group.gates, max_depth=max_depth).stages for group in groups)
         self._networks = [
             XorPlanes(
-                group.code, group.planes, group.network, max_depth=max_depth, stages=stages, masked=masked
+                group.code,
+                group.planes,
+                group.network,
+                max_depth=max_depth,
+                stages=stages,
+                masked=index < masked,
             )
-            for group in groups
+            for index, group in enumerate(groups)
         ]
         self.latency = self._networks[0].stages if input_register else 0
         self.masked = masked
@@ -156,7 +162,7 @@ class GroupsDecoder(wiring.Component):
             m.d.comb += network.x.eq(
                 self._window(m, group, symbol, take, start, name="" if one else f"g{index}_")
             )
-            if self.masked:
+            if network.masked:
                 m.d.comb += network.keep.eq(self.keep)
             if network.stages > 1:
                 m.d.comb += network.enable.eq(self.i.ready)
@@ -246,4 +252,4 @@ class XorDecoder(GroupsDecoder):
         self.code = code
         self.n_w = n_w
         group = XorGroup(n_w, code, network)
-        super().__init__([group], input_register=input_register, max_depth=max_depth, masked=masked)
+        super().__init__([group], input_register=input_register, max_depth=max_depth, masked=int(masked))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from xorweave.synth.proof.reference import DecoderShape, vector
+from xorweave.synth.proof.shape import DecoderShape, vector
 
 _COUNT_BITS = (
     3  # streams are numbered modulo 8; that no more blocks are ever under way is part of the property
 )
+
+
+_PATIENCE_BITS = 3  # cycles are counted as far as a decoder's latency needs
 
 
 def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
@@ -22,6 +25,9 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
       way;
     - it equals ((window xor inversion) and mask) xor patches, with the right first and last marks;
     - ``m_axis_tvalid`` and its data stay until taken;
+    - valid does not wait for ready: with a symbol at hand or already taken, and patches and masks at hand, a block is
+      offered within `latency` cycles (one more with skid buffers), whatever the sink's ready does meanwhile; so every
+      block that is due appears, and appears within that many cycles;
     - full rate: once every source has been valid and the sink ready for `latency` cycles (one more with skid
       buffers), a symbol enters and a block leaves in every cycle while that lasts;
     - nothing stays behind: with the sink ready and patches and masks at hand, a taken symbol's block leaves
@@ -44,6 +50,7 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
     older = length - width
     streams = shape.streams()
     patience = shape.latency + int(shape.skid_buffers)
+    most = (1 << _PATIENCE_BITS) - 1
     count = vector(_COUNT_BITS)
     lines = ["module contract (", f"  input clk, input reset_in, input {count} pick, input sink_ready,"]
     lines += [f"  input {prefix}_offer, input {vector(bits)} {prefix}_free," for prefix, bits in streams]
@@ -151,14 +158,19 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
         f"  wire willing = sink_ready & {' & '.join(f'{prefix}_tvalid' for prefix, _ in streams)};",
         f"  wire served = {' & '.join(['sink_ready', *(f'{p}_tvalid' for p, _ in streams if p != 's_axis')])}"
         " & s_axis_n != gone;",
-        "  reg [2:0] eager, waited;",
+        # offered whatever ready says: what is taken or on offer must show
+        f"  wire at_hand = {' & '.join(['1', *(f'{p}_tvalid' for p, _ in streams if p != 's_axis')])}"
+        " & (s_axis_tvalid | s_axis_n != gone);",
+        f"  reg {vector(_PATIENCE_BITS)} eager, waited, idle;",
         "  always @(posedge clk) begin",
-        "    eager <= rst | !willing ? 0 : eager + (eager != 7);",
-        "    waited <= rst | !served | leave ? 0 : waited + (waited != 7);",
+        f"    eager <= rst | !willing ? 0 : eager + (eager != {most});",
+        f"    waited <= rst | !served | leave ? 0 : waited + (waited != {most});",
+        f"    idle <= rst | !at_hand | out_valid ? 0 : idle + (idle != {most});",
         "  end",
+        f"  wire asleep = at_hand & !rst & idle >= {patience} & !out_valid;",
         f"  wire slow = willing & !rst & eager >= {patience} & !(s_axis_take & leave);",
         f"  wire left = served & !rst & waited >= {patience} & !leave;",
-        "  assign bad = started & !rst & (early | many | wrong | changed | slow | left);",
+        "  assign bad = started & !rst & (early | many | wrong | changed | slow | left | asleep);",
         "endmodule\n",
     ]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
-from xorweave.golden.tensor.stream import Patches
+from xorweave.golden.tensor.stored import Patches
 from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.golden.values.transforms import inverse
 from xorweave.hw.decoders.axis_decoder import AxisDecoder
@@ -22,6 +22,8 @@ from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.decoder_words import decoder_words
 
 BOOK = PrefixCode(4, "inverted", np.array([1, 2, 4, 4]), np.array([2, -1, 1, 0]), np.array([1, 0, 1, 1]))
+# the word 0 has the codeword of zeros: the mask can make it
+ZERO = PrefixCode(4, "inverted", np.array([2, 2, 3, 4]), np.array([-1, 2, 1, 0]), np.array([0, 1, 1, 1]))
 N_OUT, BLOCKS, SEGMENT = 8, 9, 4
 SHAPED = ShapedMaskCode(n_in=4, n_out=N_OUT, parities=2, window=9, taps=4)
 
@@ -166,6 +168,7 @@ VALUES = {
     "difference": Raw(4, transform="difference"),
     "negated": Raw(4, inversion=3, transform="sign-magnitude"),
     "prefix": BOOK,
+    "prefix, zero first": ZERO,
 }
 
 
@@ -258,6 +261,13 @@ def test_the_words_are_those_of_a_decoder_written_out() -> None:
             streams["m_axis"][t] >> 4 * N_OUT
             == int(t % SEGMENT == 0) | int(t % SEGMENT == SEGMENT - 1 or t == BLOCKS - 1) << 1
         )
+
+
+def test_the_mask_of_prefix_coded_words_is_folded_where_the_codeword_of_zeros_is_the_word_0() -> None:
+    assert config_for(stored(ZERO, "shaped")).masked_groups == 2
+    assert config_for(stored(ZERO, "none")).masked_groups == 0
+    assert config_for(stored(BOOK, "shaped")).masked_groups == 0
+    assert config_for(stored(ZERO, "bitmap"), max_depth=2).masked_groups == 0
 
 
 def test_a_false_word_is_seen() -> None:

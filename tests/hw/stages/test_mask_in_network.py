@@ -13,7 +13,7 @@ from xorweave.hw.xor.paired import paired_network
 from xorweave.synth.flow.liberty import GATES_LIB
 from xorweave.synth.flow.synthesis import map_to_cells
 from xorweave.synth.proof.proof import prove_equivalent
-from xorweave.synth.proof.reference import DecoderShape
+from xorweave.synth.proof.shape import DecoderShape
 
 GRAPH = Code.from_family("graph", n_in=8, n_out=60, n_s=1, pool=32)
 

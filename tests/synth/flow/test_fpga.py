@@ -10,7 +10,7 @@ from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.synth.flow.fpga import FAMILIES, count_luts, map_to_fpga
 from xorweave.synth.proof.proof import prove_equivalent
-from xorweave.synth.proof.reference import DecoderShape
+from xorweave.synth.proof.shape import DecoderShape
 
 
 @pytest.mark.parametrize("family", FAMILIES)

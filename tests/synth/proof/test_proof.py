@@ -13,7 +13,8 @@ from xorweave.synth.flow.liberty import GATES_LIB
 from xorweave.synth.flow.synthesis import map_to_cells
 from xorweave.synth.proof import proof
 from xorweave.synth.proof.proof import prove_contract, prove_contract_of, prove_equivalent
-from xorweave.synth.proof.reference import DecoderShape, reference_verilog
+from xorweave.synth.proof.reference import reference_verilog
+from xorweave.synth.proof.shape import DecoderShape
 
 CODE = Code.uniform(n_in=4, n_out=12, n_s=2, seed=3)
 EVERYTHING = {"n_w": 2, "patches_per_block": 2, "inversion": None, "mask": True}

@@ -17,7 +17,8 @@ from xorweave.studies.overhead import OverheadMeasurement, measure_overhead
 from xorweave.synth.decoder_package import prove_decoder
 from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells, with_rate
 from xorweave.synth.proof.proof import NOT_RUN
-from xorweave.synth.proof.reference import DecoderShape, reference_verilog
+from xorweave.synth.proof.reference import reference_verilog
+from xorweave.synth.proof.shape import DecoderShape
 
 
 @dataclass(frozen=True)
