@@ -19,12 +19,18 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.mask.coders import ShapedMask
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode
+from xorweave.golden.tensor.stored import EncodedTensor, PlaneGroup
+from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.decoder_kinds import design_for
@@ -60,16 +66,41 @@ def _rates() -> StreamDesign:
     return axis_design(config, tensors)
 
 
+def _prefix() -> StreamDesign:
+    """Prefix-coded words in four groups of planes behind a shaped mask, with gap-coded patches."""
+    book = PrefixCode(4, "inverted", np.array([1, 2, 4, 4]), np.array([2, -1, 1, 0]), np.array([1, 0, 1, 1]))
+    shape = ShapedMaskCode(n_in=4, n_out=9, parities=2, window=9, taps=4)
+    rng, blocks = np.random.default_rng(1), 42
+    groups = []
+    for (first, end), (n_in, n_s) in zip(
+        [(0, 1), (1, 2), (2, 4), (4, 7)], [(5, 2), (3, 1), (2, 3), (1, 4)], strict=True
+    ):
+        code = Code.uniform(n_in=n_in, n_out=9, n_s=n_s, seed=first)
+        symbols = rng.integers(0, 1 << (end - first), (blocks, n_in)).astype(np.uint8)
+        groups.append(PlaneGroup(first, end, code, symbols))
+    symbols = rng.integers(0, 2, (blocks, 4)).astype(np.uint8)
+    tensor = replace(
+        _tensor(patches=2),
+        values=book,
+        groups=tuple(groups),
+        mask_coder=ShapedMask(shape, symbols, blocks * 9, 7),
+    )
+    return design_for("xor", tensor, {"patches": "gap", "gap_bits": 3})
+
+
+def _xor(options: dict[str, Any], **tensor: Any) -> StreamDesign:
+    return design_for("xor", _tensor(**tensor), options)
+
+
 KINDS: dict[str, Callable[[], StreamDesign]] = {
-    "plain": lambda: design_for("xor", _tensor(), {}),
-    "lists": lambda: design_for("xor", _tensor(patches=2, inversion=6), {"output_register": True}),
-    "no-register": lambda: design_for(
-        "xor", _tensor(patches=1), {"input_register": False, "inversion": None}
-    ),
-    "skid": lambda: design_for("xor", _tensor(transform="sign-magnitude"), {"skid_buffers": True}),
-    "gap": lambda: design_for("xor", _tensor(patches=2), {"gap_bits": 3}),
-    "guard": lambda: design_for("xor", _tensor(patches=1), {"length_bits": 5}),
-    "depth": lambda: design_for("xor", _tensor(), {"max_depth": 2}),
+    "plain": lambda: _xor({}),
+    "lists": lambda: _xor({"output_register": True}, patches=2, inversion=6),
+    "no-register": lambda: _xor({"input_register": False, "inversion_port": True}, patches=1),
+    "skid": lambda: _xor({"skid_buffers": True}, transform="sign-magnitude"),
+    "gap": lambda: _xor({"patches": "gap", "gap_bits": 3}, patches=2),
+    "guard": lambda: _xor({"length_bits": 5}, patches=1),
+    "depth": lambda: _xor({"max_depth": 2}),
+    "prefix": _prefix,
     "rates": _rates,
     "bounded": lambda: design_for("bounded", _tensor(patches=2), {}),
     "plane-serial": lambda: design_for("plane-serial", _tensor(patches=2, inversion=6), {}),
@@ -173,8 +204,11 @@ def sampled(text: str, number: int, rng: random.Random) -> list[Mutant]:
     """Sample mutants, spread over the kinds of change."""
     lines = text.split("\n")
     by_kind: dict[str, list[Mutant]] = {}
+    power_up = False
     for number_of, line in enumerate(lines):
-        for kind, new in _changes(line):
+        # power-up values are for FPGAs without a reset: every bench resets, and the proof looks at them
+        power_up = line == "  initial begin" or (power_up and line != "  end")
+        for kind, new in () if power_up else _changes(line):
             if new != line:
                 whole = "\n".join([*lines[:number_of], new, *lines[number_of + 1 :]])
                 by_kind.setdefault(kind, []).append(

@@ -104,10 +104,8 @@ def _side_lines(config: DecoderConfig) -> list[str]:
         lines.append(
             f"inversion     {n_w} bits: planes stored inverted; may change while no block is on its way."
         )
-    if config.mask:
-        lines.append(
-            f"s_axis_mask   {config.code.n_out} bits with every block: bit r is 1 if weight r is kept."
-        )
+    if config.kind_of_mask is not None:
+        lines += config.kind_of_mask.header(config.n_out)
     return lines
 
 

@@ -138,14 +138,18 @@ def test_rates_vectors_are_what_the_punctured_codes_decode() -> None:
     design = _rates()
     width = 4 * CODE.n_in
     symbols = np.array([[w >> (b * 4) & 15 for b in range(4)] for w in design.inputs[0].words], np.uint8)
-    rates = [word >> (width + 2) & 3 for word in design.inputs[0].words]
+    said = [word >> (width + 2) & 3 for word in design.inputs[0].words]
+    first = [word >> width & 1 for word in design.inputs[0].words]
+    rates: list[int] = []  # what counts is said with a stream's first symbol; the others say something else
+    for rate, begins in zip(said, first, strict=True):
+        assert begins or rate != rates[-1]
+        rates.append(rate if begins else rates[-1])
     inversions = [word >> (width + 4) for word in design.inputs[0].words]
     assert sorted(set(rates)) == [0, 1, 2]
     assert (symbols[np.array(rates) == 0][:, 1:] == 15).all()  # noise where the rate has no bits
     used = symbols.copy()
     for row, rate in zip(used, rates, strict=True):
         row[(1, 3, 4)[rate] :] = 0
-    first = [word >> width & 1 for word in design.inputs[0].words]
     starts = [*np.flatnonzero(first), len(first)]
     masks = design.inputs[2].words
     for begin, end in pairwise(starts):
@@ -153,11 +157,10 @@ def test_rates_vectors_are_what_the_punctured_codes_decode() -> None:
         for t in range(end - begin):
             patch = design.inputs[1].words[begin + t]
             for r in range(9):
-                wanted = int(words[t, r])
+                wanted = int(words[t, r]) ^ inversions[begin]
+                wanted *= masks[begin + t] >> r & 1
                 if patch >> 8 & 1 and patch >> 4 & 15 == r:
                     wanted ^= patch & 15
-                wanted ^= inversions[begin]
-                wanted *= masks[begin + t] >> r & 1
                 assert design.output.words[begin + t] >> (4 * r) & 15 == wanted
 
 
@@ -172,7 +175,10 @@ def test_synth_counts_them_and_says_that_nothing_is_proved(tmp_path: Path) -> No
     "make, message",
     [
         (lambda: axis_design(_config(rates=(2, 4)), [_tensor(CODE.punctured(3))]), "one of the rates"),
-        (lambda: axis_design(_config(rates=(2, 4)), [_tensor(patches=1)]), "at least 1, not 0"),
+        (
+            lambda: axis_design(_config(rates=(2, 4)), [_tensor(patches=1)]),
+            "at least 1 for this tensor, not 0",
+        ),
         (lambda: plane_serial_design(_config(transform="difference"), _tensor()), "without transform"),
         (
             lambda: plane_serial_design(_config(), _tensor(inversion=3)),
