@@ -19,6 +19,7 @@ from xorweave.hw.package.axis_words import axis_words
 from xorweave.hw.package.stream_design import Scene
 from xorweave.hw.package.vectors import Bitmap, Group, RawPlanes, Stream, Symbols, remarked
 from xorweave.hw.stages.mask_kinds import ShapedWords
+from xorweave.hw.stages.record_buffer import beats
 
 Words = dict[str, list[int]]
 _TRIES = 40  # to find random patches whose records fit
@@ -105,7 +106,7 @@ def axis_scenes(config: DecoderConfig, *, seed: int = 1) -> tuple[Scene, ...]:
     stage = _Stage(config, seed)
     scenes = _guarded(stage) if config.length_bits else _free(stage)
     if config.gap_bits or config.bounded:
-        scenes += _patches_again(stage)
+        scenes += _patches_again(stage) + _beats(stage)
     if config.gap_bits:
         scenes += _overflow(stage)
     return tuple(scenes)
@@ -201,13 +202,25 @@ def _guarded(stage: _Stage) -> list[Scene]:
     short, long = {"stream_too_short": 1}, {"stream_too_long": 1}
     scenes = [
         streams([length] * 4, [both, only_first, only_last, both], name="streams of the right length"),
-        streams([length, length + 2, length], [both] * 3, name="a stream that is too long", flags=long),
+        streams(
+            [length, length + 2, length],
+            [both] * 3,
+            name="a stream that is too long",
+            flags=long,
+            full_rate=False,
+        ),
         replace(
             streams([length, length], [both] * 2, name="a right stream, the flag cleared"),
             reset=False,
             pulses=("stream_clear",),
         ),
-        streams([length + 3, length], [only_first, both], name="a stream without an end", flags=long),
+        streams(
+            [length + 3, length],
+            [only_first, both],
+            name="a stream without an end",
+            flags=long,
+            full_rate=False,
+        ),
     ]
     if length > 2:
         scenes += [
@@ -252,6 +265,46 @@ def _patches_again(stage: _Stage) -> list[Scene]:
     ]
 
 
+def _beats(stage: _Stage) -> list[Scene]:
+    """As many patches in every block as fit, at the full rate; and beats of few records, with noise beside them."""
+    config, kind = stage.config, stage.config.kind_of_patches
+    assert kind is not None
+    length = min(5, (1 << config.length_bits) - 1) if config.length_bits else 8
+    static = {"stream_length": length} if config.length_bits else {}
+    static |= {"inversion": 0} if config.inversion is None else {}
+    word = 0 if config.inversion is None else config.inversion
+    n_out, lanes = config.n_out, kind.limit
+    stream = stage.tensor(length, inversion=word)
+    for _ in range(_TRIES):
+        where = [t * n_out + np.sort(stage.rng.permutation(n_out - 1)[:lanes]) for t in range(length)]
+        where[-1] = np.unique(np.append(where[-1][1:], length * n_out - 1))
+        positions = np.concatenate(where).astype(np.int64)
+        full = Patches(positions, np.ones(positions.size, stream.number_format.word))
+        if kind.needed(full, n_out, length) <= lanes:
+            stream = replace(stream, patches=full)
+            break
+    words = stage.words([stream])
+    pins = kind.streams(n_out, config.n_w)["s_axis_patch"]
+    width, count = pins[0][1] // lanes, pins[1][1]
+    records = [
+        beat >> (k * width) & ((1 << width) - 1)
+        for beat in words["s_axis_patch"]
+        for k in range(beat >> (lanes * width) & ((1 << count) - 1))
+    ]
+    short, at = [], 0
+    while at < len(records):
+        size = min(1 + len(short) % lanes, len(records) - at)
+        beat = beats(records[at : at + size], width, lanes, ended=False)[0]
+        # what does not count may be anything: here a difference of ones at the next position
+        beat |= sum(((1 << config.n_w) - 1) << ((k + 1) * width - config.n_w) for k in range(size, lanes))
+        short.append(beat)
+        at += size
+    return [
+        Scene(name="as many patches as fit", words=words, static=static),
+        Scene(name="short beats", words={**words, "s_axis_patch": short}, static=static, full_rate=False),
+    ]
+
+
 def _overflow(stage: _Stage) -> list[Scene]:
     """More records for a block than the decoder takes: told by patch_overflow, forgotten by patch_restart."""
     config = stage.config
@@ -275,6 +328,7 @@ def _overflow(stage: _Stage) -> list[Scene]:
             name="too many patches for a block",
             words=words,
             compared=False,
+            full_rate=False,
             cut=True,
             static=static,
             flags={"patch_overflow": 1},

@@ -153,13 +153,24 @@ def _huffman(wanted: Words, blocks: list[int], n_out: int, n_w: int) -> StreamDe
     codes = canonical_codes(lengths)
     component = HuffmanBlock(lengths, n_out, n_w)
     width = component.beat_bits
-    inputs = []
-    for r in range(n_out):
-        text = "".join(f"{codes[int(w)][0]:0{codes[int(w)][1]}b}" for w in table[:, r])
+
+    def bits(r: int, blocks: int) -> str:
+        return "".join(f"{codes[int(w)][0]:0{codes[int(w)][1]}b}" for w in table[:blocks, r])
+
+    def lane(r: int, blocks: int) -> list[int]:
+        text = bits(r, blocks)
         text += "0" * (-len(text) % width)
-        prefix = f"s_axis{r}"
-        words = [int(text[k : k + width], 2) for k in range(0, len(text), width)]
-        inputs.append(StreamWords(prefix, f"bits of lane {r}", component.pins(prefix), words))
+        return [int(text[k : k + width], 2) for k in range(0, len(text), width)]
+
+    inputs = [
+        StreamWords(f"s_axis{r}", f"bits of lane {r}", component.pins(f"s_axis{r}"), lane(r, len(blocks)))
+        for r in range(n_out)
+    ]
+    # where the last bit of a lane is the last one of its beat, nothing but the level says that it is there
+    exact = max(
+        range(1, len(blocks) + 1), key=lambda k: sum(len(bits(r, k)) % width == 0 for r in range(n_out))
+    )
+    ending = {f"s_axis{r}": lane(r, exact) for r in range(n_out)} | {"m_axis": blocks[:exact]}
     output = StreamWords("m_axis", "weights", component.pins("m_axis"), blocks)
     return StreamDesign(
         kind="huffman",
@@ -174,7 +185,10 @@ def _huffman(wanted: Words, blocks: list[int], n_out: int, n_w: int) -> StreamDe
         inputs=tuple(inputs),
         output=output,
         static={"restart": (1, 0)},
-        scenes=_scenes(tuple(inputs), output),
+        scenes=(
+            *_scenes(tuple(inputs), output),
+            Scene(name="lanes that end with a beat", words=ending),
+        ),
         latency=1,
         outputs_per_cycle=n_out * n_w,
         about={"n_w": n_w, "n_out": n_out, "lanes": n_out, "longest_code": width},

@@ -165,6 +165,7 @@ _SCENE = _object(
         "reset": _flag,
         "cut": _flag,
         "compared": _flag,
+        "full_rate": _flag,
         "words": _mapping(_integer(0, _MOST_WORDS), 1 << 12),
         "static": _mapping(_BITS, 100),
         "pulses": _list(_name, 100),
@@ -333,6 +334,7 @@ class SceneFile:
     reset: bool
     cut: bool
     compared: bool
+    full_rate: bool
     words: Mapping[str, int]
     static: Mapping[str, int]
     pulses: tuple[str, ...]

@@ -53,7 +53,7 @@ targets:
         iverilog_options: [-g2001, -Wall]
   sim:
     <<: *default
-    filesets: [rtl, tb]
+    filesets: [tb, rtl]  # the bench has the time scale
     toplevel: {top}_tb
     default_tool: icarus
     tools:
@@ -205,6 +205,7 @@ def _scene_entry(scene: Scene) -> dict[str, Any]:
         "reset": scene.reset,
         "cut": scene.cut,
         "compared": scene.compared,
+        "full_rate": scene.full_rate,
         "words": {prefix: len(words) for prefix, words in scene.words.items()},
         "static": dict(scene.static),
         "pulses": list(scene.pulses),
@@ -230,8 +231,7 @@ def _testbench(design: StreamDesign, streams: Sequence[Mapping[str, Any]], top: 
                 "reset": int(scene.reset),
                 "cut": int(scene.cut),
                 "compared": int(scene.compared),
-                # where an error is played, words may be missing by design
-                "judged": int(scene.compared and not any(scene.flags.values())),
+                "judged": int(scene.full_rate),
                 "ends": dict(whole),
                 "static": {pin: scene.static.get(pin, v) for pin, (_, v) in design.static.items()},
                 "pulses": {pin: int(pin in scene.pulses) for pin in design.static},

@@ -65,10 +65,13 @@ class Scene:
     reset : bool
         Reset before the scene begins.
     cut : bool
-        The scene ends when its last output word has come, whatever is still on its way: for a reset in mid-stream.
-        Otherwise every input word must have been taken, and whatever still comes out is too much.
+        The scene ends when its last output word has come, whatever is still on its way, with a sink that waits for
+        some cycles: for a reset in mid-stream, when every buffer is full. Otherwise every input word must have been
+        taken, and whatever still comes out is too much.
     compared : bool
         False: the output words are counted, not compared (after an error that makes them meaningless).
+    full_rate : bool
+        Whether a cycle without a word is held against the design, if it promises the full rate.
     static : mapping of str to int
         Input pins that differ from the design's values in this scene.
     pulses : tuple of str
@@ -82,6 +85,7 @@ class Scene:
     reset: bool = True
     cut: bool = False
     compared: bool = True
+    full_rate: bool = True
     static: Mapping[str, int] = field(default_factory=dict)
     pulses: tuple[str, ...] = ()
     flags: Mapping[str, int] = field(default_factory=dict)

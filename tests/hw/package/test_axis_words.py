@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
-from xorweave.hw.package.vectors import golden_vectors, random_tensor, required_patches
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_words import axis_words
+from xorweave.hw.package.vectors import as_stream, random_tensor, required_patches
 from xorweave.hw.stages.layouts import dense_corrections, position_bits
 
 
@@ -44,11 +46,14 @@ def test_vectors_follow_the_definition(
     )
     tensor = replace(tensor, mask=tensor.mask[: tensor.mask.size - seed % n_out])  # a padded last block
     assert required_patches(tensor) <= slots
-    vectors = golden_vectors(tensor, patches_per_block=slots)
+    config = DecoderConfig.raw(
+        code=code, n_w=n_w, inversion=tensor.inversion, transform=transform, patches_per_block=slots
+    )
+    vectors = axis_words(config, [as_stream(tensor, mask=True, patches=True)])
     width = n_w + position_bits(n_out) + 1
     history: list[int] = []
     for t in range(blocks):
-        bus = vectors.symbols[t]
+        bus = vectors["s_axis"][t]
         first, last = bus >> (n_in * n_w) & 1, bus >> (n_in * n_w + 1)
         assert first == (t % segment == 0)
         assert last == (t == blocks - 1 or (t + 1) % segment == 0)
@@ -66,13 +71,13 @@ def test_vectors_follow_the_definition(
                 word = 1 << (n_w - 1) | -word & ((1 << (n_w - 1)) - 1)
             position = t * n_out + r
             kept = position < tensor.n and bool(tensor.mask[position])
-            assert vectors.masks[t] >> r & 1 == kept
             word = word if kept else 0
             if dense_corrections(n_out, n_w, slots):
-                word ^= vectors.patches[t] >> (r * n_w) & ((1 << n_w) - 1)
+                word ^= vectors["s_axis_patch"][t] >> (r * n_w) & ((1 << n_w) - 1)
             for p in range(0 if dense_corrections(n_out, n_w, slots) else slots):
-                patch = vectors.patches[t] >> (p * width)
+                patch = vectors["s_axis_patch"][t] >> (p * width)
                 if patch >> (width - 1) & 1 and patch >> n_w & ((1 << position_bits(n_out)) - 1) == r:
                     word ^= patch & ((1 << n_w) - 1)
-            assert vectors.weights[t] >> (r * n_w) & ((1 << n_w) - 1) == word
-        assert vectors.weights[t] >> (n_out * n_w) == first | last << 1
+            assert vectors["s_axis_mask"][t] >> r & 1 == kept
+            assert vectors["m_axis"][t] >> (r * n_w) & ((1 << n_w) - 1) == word
+        assert vectors["m_axis"][t] >> (n_out * n_w) == first | last << 1
