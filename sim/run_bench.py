@@ -18,44 +18,13 @@ from typing import Any
 
 from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.whole_file import whole_file
+from xorweave.hw.package.manifest import Manifest
 from xorweave.sim.simulators import require, search_path
 from xorweave.sim.verilator_build import build_folder, cache_folder, compile_model, copy_sources
 
-STALLS = ("none", "random", "regular")
+STALLS = ("none", "random", "regular", "sink", "source")
 #: Compiled models that are kept for the next run of the same Verilog.
 KEPT_MODELS = 32
-
-
-@dataclass(frozen=True)
-class Port:
-    """A stream of the simulated module and its words.
-
-    Attributes
-    ----------
-    name : str
-        The pins ``{name}valid`` and ``{name}ready`` (so ``s_axis_t`` or ``i_``).
-    fields : tuple of (str, int)
-        The pins that make a word, lowest first, and their widths.
-    file : path
-        Words in hexadecimal, one a line.
-    """
-
-    name: str
-    fields: tuple[tuple[str, int], ...]
-    file: Path
-
-    def as_job(self) -> dict[str, Any]:
-        """Return what the bench reads."""
-        placed, low = [], 0
-        for pin, width in self.fields:
-            placed.append([pin, low, width])
-            low += width
-        return {
-            "valid": f"{self.name}valid",
-            "ready": f"{self.name}ready",
-            "fields": placed,
-            "file": str(self.file),
-        }
 
 
 @dataclass(frozen=True)
@@ -65,9 +34,9 @@ class SimulationResult:
     Attributes
     ----------
     cycles : int
-        Clock cycles from the end of reset to the last block.
+        Clock cycles from the end of reset to the last block; with restarts, of all scenes.
     blocks : int
-        Blocks that came out (since the last reset).
+        Blocks that came out.
     stall_cycles : int
         Cycles after the first block without a block although, for longer than the pipeline is long, every
         input was valid and the output ready: those the decoder itself is to blame for.
@@ -78,6 +47,8 @@ class SimulationResult:
     simulator : str
     messages : tuple of str
         The first ten mismatches in words.
+    full_rate : bool
+        Whether the decoder promises a block in every cycle in which nobody hinders it.
     """
 
     cycles: int
@@ -87,6 +58,12 @@ class SimulationResult:
     mismatches: int
     simulator: str
     messages: tuple[str, ...]
+    full_rate: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Every word right, and at the full rate if the decoder promises it."""
+        return not self.mismatches and not (self.full_rate and self.stall_cycles)
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures of the command line's JSON object."""
@@ -165,18 +142,13 @@ def _compile_for_icarus(sources: Sequence[Path], top: str, folder: Path, *, wave
 
 def run_bench(
     sources: Sequence[Path],
-    top: str,
-    inputs: Sequence[Port],
-    output: Port,
+    manifest: Manifest,
+    scenes: Sequence[Mapping[str, Any]],
     *,
-    latency: int,
-    static: Mapping[str, int] | None = None,
     simulator: str = "verilator",
     stalls: str = "none",
     seed: int = 0,
     waves: Path | str | None = None,
-    order: Sequence[int] | None = None,
-    reset_after: Sequence[int] = (),
 ) -> SimulationResult:
     """Feed streams into a module and compare the stream that comes out with the words it should be.
 
@@ -184,16 +156,13 @@ def run_bench(
     ----------
     sources : sequence of path
         Verilog files.
-    top : str
-        The module, with ports clk and rst.
-    inputs : sequence of Port
-    output : Port
-        Its words are the expected ones.
-    latency : int
-        Cycles from an input to its output: stalls are counted only after so many cycles without a hindrance.
-    static : mapping of str to int, optional
-        Values of further input pins.
-    simulator, stalls, seed, waves, order, reset_after
+    manifest : Manifest
+        Names the module, which has ports clk and rst, its streams and its latency: stalls are counted only after so
+        many cycles without a hindrance.
+    scenes : sequence of mapping
+        What is played, one after the other: as `Scene`, with the words of the inputs in the manifest's order, and
+        those to expect.
+    simulator, stalls, seed, waves
         As in `xorweave.sim.simulate.simulate`.
 
     Raises
@@ -214,14 +183,12 @@ def run_bench(
         job.write_text(
             json.dumps(
                 {
-                    "inputs": [port.as_job() for port in inputs],
-                    "output": output.as_job(),
-                    "static": dict(static or {}),
-                    "latency": latency,
+                    "inputs": [{"prefix": s.prefix, "pins": s.pins} for s in manifest.inputs],
+                    "output": {"prefix": manifest.output.prefix, "pins": manifest.output.pins},
+                    "scenes": list(scenes),
+                    "latency": manifest.latency,
                     "stalls": stalls,
                     "seed": seed,
-                    "order": None if order is None else [int(i) for i in order],
-                    "reset_after": [int(i) for i in reset_after],
                     "result": str(result),
                 }
             )
@@ -231,13 +198,13 @@ def run_bench(
         with contextlib.redirect_stdout(io.StringIO()):
             runner = get_runner(simulator)
             runner.log.setLevel(logging.ERROR)
-            _model(sources, top, scratch, simulator, bool(waves))
+            _model(list(sources), manifest.top, scratch, simulator, bool(waves))
             # what build() would have left behind for test()
-            runner.build_dir, runner.sim_hdl_toplevel, runner.waves = scratch, top, bool(waves)
+            runner.build_dir, runner.sim_hdl_toplevel, runner.waves = scratch, manifest.top, bool(waves)
             try:
                 runner.test(
                     test_module="xorweave.sim.decoder_bench",
-                    hdl_toplevel=top,
+                    hdl_toplevel=manifest.top,
                     hdl_toplevel_lang="verilog",
                     build_dir=scratch,
                     test_dir=scratch,
@@ -264,6 +231,7 @@ def run_bench(
         mismatches=found["mismatches"],
         simulator=simulator,
         messages=tuple(found["messages"]),
+        full_rate=manifest.full_rate,
     )
 
 

@@ -32,7 +32,7 @@ def demo(
     """Prune, quantise, encode, decode, generate, simulate, count gates and multiply: one table and a page."""
     import numpy as np
 
-    from xorweave.golden.choose.prepare import Preparation, prepare
+    from xorweave.golden.files.prepare import Preparation, prepare
     from xorweave.pages.report import DemoReport, outcome_record, write_report
     from xorweave.studies.demo_flow import contenders, run_all
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
     from xorweave.golden.pruning.savings import Saving
     from xorweave.golden.pruning.sparsity import Sparsity
 
+_MOST_VALUES = 1 << 27  # values of a run on 16 inputs, all activations together: 1 GB
+
 
 def sparsity(
-    src: Annotated[Path, typer.Argument(help="Weights: .npz .safetensors .onnx, or a folder of .npy files")],
+    src: Annotated[
+        Path, typer.Argument(help="Weights: .npz .safetensors .onnx .pt .pth, a folder or index of shards")
+    ],
     network: Annotated[
         str | None,
         typer.Option(
@@ -46,6 +51,8 @@ def sparsity(
     described, tensors = read_network(src, network)
     if not tensors:
         raise InputError(f"{src} must hold weights, not only a description")
+    if described.remark:
+        typer.echo(f"xorweave: {described.remark}", err=True)
     masks = described.check_masks(read_masks(mask)) if mask else described.zero_masks(tensors)
     layers, total = measure_sparsity(described, masks)
     effective = make_effective(tensors, masks, described)
@@ -63,6 +70,7 @@ def sparsity(
         print_json(
             {
                 "network": described.name,
+                "upper_bound": _is_bound(described),
                 "layers": [layer.to_dict() for layer in layers],
                 "total": total.to_dict(),
                 "biases_folded": sorted(effective.biases),
@@ -81,14 +89,22 @@ def sparsity(
 def _difference(
     network: Network, tensors: Tensors, masks: Masks, effective: Effective, seed: int
 ) -> float | None:
-    """Run both networks; None where the network cannot be run."""
+    """Run both networks; None where the network cannot be run, or is too large to be."""
     from xorweave.golden.network.effective import largest_difference
+
+    units = sum(math.prod(node.shape) for node in network.nodes.values())
+    runnable = network.is_known and all(name in tensors for name in (*network.weights, *network.parameters))
+    if not runnable or 16 * units > _MOST_VALUES:
+        return None
+    apart = largest_difference(network, tensors, masks, effective, seed=seed)
+    return apart if math.isfinite(apart) else None
+
+
+def _is_bound(network: Network) -> bool:
+    """Whether what is alive is an upper bound: a layer is not known."""
     from xorweave.golden.network.layers import Opaque
 
-    runnable = all(name in tensors for name in (*network.weights, *network.parameters)) and not any(
-        isinstance(node.layer, Opaque) for node in network.nodes.values()
-    )
-    return largest_difference(network, tensors, masks, effective, seed=seed) if runnable else None
+    return any(isinstance(node.layer, Opaque) for node in network.nodes.values())
 
 
 def _together(savings: dict[str, Saving]) -> Saving | None:
@@ -124,10 +140,9 @@ SPARSITY_COLUMNS = (
 
 
 def _print(network: Network, rows: list[Sparsity], effective: Effective, apart: float | None) -> None:
-    from xorweave.golden.network.layers import Opaque
 
     print_table(f"{network.name}: sparsity and compression", SPARSITY_COLUMNS, sparsity_rows(rows))
-    if any(isinstance(node.layer, Opaque) for node in network.nodes.values()):
+    if _is_bound(network):
         typer.echo(
             "layers that are not known count as connecting everything: what is alive is an upper bound"
         )

@@ -27,7 +27,7 @@ def synth(
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Count a decoder's gates (NAND2 = 1), prove the netlist, give area and clock for a real library or an FPGA."""
-    from xorweave.hw.package.package import read_manifest
+    from xorweave.hw.package.manifest import read_manifest
     from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
 
     def progress(done: int, total: int) -> None:

@@ -9,15 +9,16 @@ from pathlib import Path
 
 from xorweave.golden.code.catalogue import CATALOGUE
 from xorweave.golden.code.code import Code
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import paired_network
 from xorweave.studies.overhead import OverheadMeasurement, measure_overhead
 from xorweave.synth.decoder_package import prove_decoder
 from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells, with_rate
 from xorweave.synth.proof.proof import NOT_RUN
-from xorweave.synth.proof.reference import DecoderShape, reference_verilog
+from xorweave.synth.proof.reference import reference_verilog
+from xorweave.synth.proof.shape import DecoderShape
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def decoder_text(contender: Contender, shape: DecoderShape) -> str:
     """Write a contender as Verilog with the top module ``top``."""
     if contender.plain:
         return reference_verilog(shape, "top")
-    config = DecoderConfig(
+    config = DecoderConfig.raw(
         code=shape.code,
         n_w=shape.n_w,
         patches_per_block=shape.patches_per_block,

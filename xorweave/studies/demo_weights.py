@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.extras import install_advice
-from xorweave.golden.choose.prepare import is_encodable
+from xorweave.golden.files.prepare import is_encodable
 from xorweave.golden.files.safetensors_file import Tensor, read_safetensors
 from xorweave.golden.files.weight_files import read_weights
 
