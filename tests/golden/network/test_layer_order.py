@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import pytest
 from hypothesis import given, settings
@@ -15,14 +15,14 @@ def chains(weights: dict[str, tuple[int, int]]) -> list[tuple[str, ...]]:
     return [
         names
         for names in permutations(weights)
-        if all(weights[a][0] == weights[b][1] for a, b in zip(names, names[1:], strict=False))
+        if all(weights[a][0] == weights[b][1] for a, b in pairwise(names))
     ]
 
 
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=6), st.randoms(use_true_random=False))
 @settings(deadline=None)
 def test_an_order_is_taken_where_only_one_fits(widths: list[int], rng: object) -> None:
-    layers = [(f"l{chr(97 + i)}", (b, a)) for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False))]
+    layers = [(f"l{chr(97 + i)}", (b, a)) for i, (a, b) in enumerate(pairwise(widths))]
     rng.shuffle(layers)  # type: ignore[attr-defined]
     weights = dict(layers)
     fitting = chains(weights)
