@@ -158,7 +158,7 @@ def encode(
             assert scale is not None
             plain[own] = Tensor.of(scale)
         for name, reason in (carried | file.left_out).items():
-            if not reason.startswith("rank"):
+            if not reason.startswith(("rank", "empty")):
                 kept = "carried unchanged" if name in carried else "left out"
                 typer.echo(f"xorweave: {name} is {kept}: {reason}", err=True)
 
