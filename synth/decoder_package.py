@@ -12,14 +12,14 @@ import numpy as np
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
-from xorweave.hw.package.package import read_manifest
+from xorweave.hw.package.manifest import Manifest, read_manifest
 from xorweave.synth.flow.fpga import FAMILIES, map_to_fpga
 from xorweave.synth.flow.liberty import read_liberty
 from xorweave.synth.flow.place_route import DEVICES, place_and_route
 from xorweave.synth.flow.sta import longest_path_ns, sta_executable, sta_version
 from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells, with_rate
 from xorweave.synth.proof.proof import NOT_RUN, prove_contract, prove_equivalent
-from xorweave.synth.proof.reference import DecoderShape
+from xorweave.synth.proof.shape import DecoderShape
 
 # What `generate` can put into a decoder, and the value at which the proof's reference models it. A decoder with
 # anything else is counted, but not proved: its equivalence is "not run", never a guess.
@@ -71,11 +71,11 @@ def shape_from_manifest(manifest: Mapping[str, Any]) -> DecoderShape:
     return shape
 
 
-def beyond_the_proof(manifest: Mapping[str, Any]) -> list[str]:
+def beyond_the_proof(manifest: Manifest) -> list[str]:
     """Name the options of a generated decoder that the proof's reference does not model."""
-    if "streams" in manifest:
-        return [f"the decoder {manifest['kind']}"]
-    return [name for name, plain in _MODELLED.items() if manifest.get(name, plain) != plain]
+    if manifest.kind != "xor":
+        return [f"the decoder {manifest.kind}"]
+    return [name for name, plain in _MODELLED.items() if manifest.decoder.get(name, plain) != plain]
 
 
 def synthesize_decoder(
@@ -127,27 +127,27 @@ def synthesize_decoder(
     if not 0 <= seeds <= 99:
         raise InputError(f"the number of seeds must be between 0 and 99, not {seeds}")
     manifest = read_manifest(directory)
-    shape = None if "streams" in manifest else shape_from_manifest(manifest)
-    outputs = manifest["outputs_per_cycle"] if shape is None else shape.block_width
-    files = [directory / name for name in manifest["verilog"]]
+    shape = shape_from_manifest(manifest.decoder) if manifest.kind == "xor" else None
+    outputs = manifest.outputs_per_cycle
+    files = [directory / name for name in manifest.verilog]
     provable = prove and not beyond_the_proof(manifest)
     equivalence = NOT_RUN
     with tempfile.TemporaryDirectory(prefix="xorweave-synth-") as folder:
         work = Path(folder)
         if target == "gates":
-            result, _ = map_to_cells(files, manifest["top"], work, liberty=liberty, clock_mhz=clock_mhz)
+            result, _ = map_to_cells(files, manifest.top, work, liberty=liberty, clock_mhz=clock_mhz)
             library, models = work / "cells.lib", None
             if liberty is not None:
-                result = _timed(result, work, manifest["top"])
+                result = _timed(result, work, manifest.top)
         else:
-            result = map_to_fpga(files, manifest["top"], target, work)
+            result = map_to_fpga(files, manifest.top, target, work)
             library, models = None, FAMILIES[target].models
             if target in DEVICES and seeds:
-                result = _placed(result, work, manifest["top"], range(1, seeds + 1), progress)
+                result = _placed(result, work, manifest.top, range(1, seeds + 1), progress)
         if shape is not None and provable:
             equivalence = prove_decoder(
                 work / "netlist.v",
-                manifest["top"],
+                manifest.top,
                 shape,
                 liberty=library,
                 models=models,

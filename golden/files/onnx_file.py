@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.extras import install_advice
 from xorweave.golden.files.safetensors_file import Tensor, check_file
 
 # ONNX element type -> safetensors dtype and the type its bits are held in
@@ -85,7 +86,7 @@ def _package() -> Any:
     try:
         import onnx
     except ImportError:
-        raise InputError("reading ONNX needs the package onnx: pip install 'xorweave[onnx]'") from None
+        raise InputError(f"reading ONNX needs the package onnx: {install_advice('onnx')}") from None
     return onnx
 
 

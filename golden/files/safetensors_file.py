@@ -55,6 +55,22 @@ class Tensor:
         return cls(values, name)
 
 
+def tensor_from_bytes(dtype: str, shape: tuple[int, ...], data: NDArray[np.uint8]) -> Tensor:
+    """Read a tensor from the bytes of a safetensors file.
+
+    Raises
+    ------
+    InputError
+        NumPy cannot hold its dtype or shape.
+    """
+    if dtype not in _NUMPY:
+        raise InputError(f"a tensor has dtype {dtype}, which is not supported")
+    try:
+        return Tensor(data.view(np.dtype(_NUMPY[dtype]).newbyteorder("<")).reshape(shape), dtype)
+    except ValueError:
+        raise InputError(f"a tensor must have a shape that an array can have, not {shape!s:.60}") from None
+
+
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read all tensors and the metadata of a safetensors file.
 

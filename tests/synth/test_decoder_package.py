@@ -7,8 +7,10 @@ import pytest
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.tensor_codec import encode_tensor
-from xorweave.hw.package.package import config_for, read_manifest, write_package
+from xorweave.golden.tensor.encode import encode_tensor
+from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.package.manifest import read_manifest
+from xorweave.hw.package.package import write_package
 from xorweave.sim.simulate import simulate
 from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
 from xorweave.synth.proof.proof import NOT_RUN

@@ -11,12 +11,6 @@ import typer
 from xorweave.commands.console import meter, print_json, print_table
 from xorweave.commands.sparsity import SPARSITY_COLUMNS, sparsity_rows
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
-from xorweave.golden.network.effective import make_effective
-from xorweave.golden.network.network_files import PRUNED, pruned_tensors, read_source, read_tensors
-from xorweave.golden.pruning.pruners import prune as prune_network
-from xorweave.golden.pruning.sparsity import measure_sparsity
-from xorweave.golden.pruning.targets import target_sparsity
 
 
 def prune(
@@ -57,6 +51,13 @@ def prune(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Prune a network in one shot and write the pruned weights."""
+    from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
+    from xorweave.golden.network.effective import make_effective
+    from xorweave.golden.network.network_files import PRUNED, pruned_tensors, read_source, read_tensors
+    from xorweave.golden.pruning.pruners import prune as prune_network
+    from xorweave.golden.pruning.sparsity import measure_sparsity
+    from xorweave.golden.pruning.targets import target_sparsity
+
     for path in (out, masks_out):
         if path is not None and path.suffix.lower() != ".safetensors":
             raise InputError(f"the file to write must be named .safetensors, not {path.name!r}")

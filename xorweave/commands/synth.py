@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.hw.package.package import read_manifest
-from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
-from xorweave.synth.flow.synthesis import SynthesisResult
+if TYPE_CHECKING:
+    from xorweave.synth.flow.synthesis import SynthesisResult
 
 
 def synth(
@@ -28,6 +27,8 @@ def synth(
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Count a decoder's gates (NAND2 = 1), prove the netlist, give area and clock for a real library or an FPGA."""
+    from xorweave.hw.package.manifest import read_manifest
+    from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
 
     def progress(done: int, total: int) -> None:
         if sys.stderr.isatty():

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from xorweave.golden.code.code import Code
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.stages.layouts import dense_corrections
 from xorweave.synth.flow.liberty import GATES_LIB
 from xorweave.synth.flow.synthesis import map_to_cells
 from xorweave.synth.proof import proof
 from xorweave.synth.proof.proof import prove_contract, prove_contract_of, prove_equivalent
-from xorweave.synth.proof.reference import DecoderShape, reference_verilog
+from xorweave.synth.proof.reference import reference_verilog
+from xorweave.synth.proof.shape import DecoderShape
 
 CODE = Code.uniform(n_in=4, n_out=12, n_s=2, seed=3)
 EVERYTHING = {"n_w": 2, "patches_per_block": 2, "inversion": None, "mask": True}
@@ -39,7 +40,7 @@ def mapped(text, directory):
 def test_mapped_decoder_equals_its_matrix_and_protocol(options, tmp_path):
     options = {"mask": False, **options}
     n_w = options.pop("n_w", 1)
-    netlist = mapped(decoder_verilog(DecoderConfig(code=CODE, n_w=n_w, **options), "top"), tmp_path)
+    netlist = mapped(decoder_verilog(DecoderConfig.raw(code=CODE, n_w=n_w, **options), "top"), tmp_path)
     shape = DecoderShape(code=CODE, n_w=n_w, **options)
     assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "proved"
 
@@ -49,7 +50,7 @@ def test_one_flipped_tap_is_caught(row, column, tmp_path):
     wrong = CODE.generator.copy()
     wrong[row, column] ^= 1
     other = Code(n_in=4, n_out=12, n_s=2, generator=wrong)
-    netlist = mapped(decoder_verilog(DecoderConfig(code=other, n_w=2), "top"), tmp_path)
+    netlist = mapped(decoder_verilog(DecoderConfig.raw(code=other, n_w=2), "top"), tmp_path)
     shape = DecoderShape(code=CODE, n_w=2, mask=True, input_register=True)
     assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "failed"
     assert prove_equivalent(netlist, "top", replace(shape, code=other), liberty=GATES_LIB) == "proved"
@@ -77,7 +78,7 @@ STAGES = [
 
 def stages(options):
     """Configuration and shape of a decoder with these stages; seven patches of twelve words are a dense list."""
-    config = DecoderConfig(code=CODE, **options)
+    config = DecoderConfig.raw(code=CODE, **options)
     dense = dense_corrections(CODE.n_out, config.n_w, config.patches_per_block)
     assert dense == bool(config.patches_per_block)
     shape = DecoderShape(code=CODE, mask=True, input_register=True, dense_corrections=dense, **options)
@@ -116,7 +117,9 @@ def test_another_transform_is_caught(tmp_path):
 
 @pytest.mark.parametrize("option", ["input_register", "output_register", "skid_buffers"])
 def test_decoder_of_another_shape_is_caught(option, tmp_path):
-    netlist = mapped(decoder_verilog(DecoderConfig(code=CODE, n_w=1, input_register=True), "top"), tmp_path)
+    netlist = mapped(
+        decoder_verilog(DecoderConfig.raw(code=CODE, n_w=1, input_register=True), "top"), tmp_path
+    )
     shape = DecoderShape(code=CODE, n_w=1, mask=True, input_register=True)
     assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "proved"
     changed = replace(shape, **{option: not getattr(shape, option)})
@@ -189,6 +192,6 @@ def test_reference_computes_the_matrix_with_an_empty_row(tmp_path):
     generator = np.zeros((3, 4), np.uint8)
     generator[0, 0] = generator[2, 3] = 1
     code = Code(n_in=2, n_out=3, n_s=1, generator=generator)
-    netlist = mapped(decoder_verilog(DecoderConfig(code=code, n_w=1, mask=False), "top"), tmp_path)
+    netlist = mapped(decoder_verilog(DecoderConfig.raw(code=code, n_w=1, mask=False), "top"), tmp_path)
     shape = DecoderShape(code=code, input_register=True)
     assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "proved"
