@@ -24,7 +24,7 @@ from pathlib import Path
 
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.decoder_kinds import design_for

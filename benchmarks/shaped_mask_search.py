@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.codecs.entropy_bounds import binary_entropy
+from xorweave.golden.code.limits import binary_entropy
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode, ideal_bits
 from xorweave.golden.mask.shaped_mask_encoder import encode_mask
 

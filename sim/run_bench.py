@@ -9,18 +9,23 @@ import json
 import logging
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
+from xorweave.golden.base.whole_file import whole_file
 from xorweave.hw.package.manifest import Manifest
 from xorweave.sim.simulators import require, search_path
-from xorweave.sim.verilator_build import compile_model
+from xorweave.sim.verilator_build import cache_folder, compile_model, copy_sources
 
 STALLS = ("none", "random", "regular", "sink", "source")
+#: Compiled models that are kept for the next run of the same Verilog.
+KEPT_MODELS = 32
 
 
 @dataclass(frozen=True)
@@ -87,31 +92,53 @@ def _environment(**values: str) -> Iterator[None]:
                 os.environ[key] = value
 
 
-def _build(runner: Any, sources: list[Path], top: str, folder: Path, simulator: str, waves: bool) -> None:
-    """Compile, unless the folder already holds what these sources give."""
-    digest = hashlib.sha256(f"{simulator};{waves}".encode())
+def _model(sources: Sequence[Path], top: str, scratch: Path, simulator: str, waves: bool) -> None:
+    """Put the compiled model into `scratch`: one that was kept, if it was made of these sources with these tools."""
+    from cocotb_tools import config
+
+    model = scratch / ("sim.vvp" if simulator == "icarus" else top)
+    made_of = [simulator, str(waves), top, str(config.libs_dir), *map(version, ("cocotb", "verilator"))]
+    digest = hashlib.sha256("\n".join(made_of).encode())
     for source in sources:
-        digest.update(source.read_bytes())
-    stamp = folder / "sources.sha256"
-    if not (stamp.exists() and stamp.read_text() == digest.hexdigest()):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        if simulator == "verilator":
-            compile_model(sources, top, folder, waves=waves)
+        digest.update(hashlib.sha256(source.read_bytes()).digest())
+    kept: Path | None = None
+    with contextlib.suppress(RuntimeError):  # there is no home
+        kept = cache_folder() / "models" / digest.hexdigest()[:32]
+    if simulator == "verilator" and kept is not None and kept.is_file():
+        shutil.copy(kept, model)
+        kept.touch()
+        return
     if simulator == "icarus":
-        runner.build(
-            sources=sources,
-            hdl_toplevel=top,
-            build_dir=folder,
-            build_args=["-g2001"],
-            timescale=("1ns", "1ps"),
-            waves=waves,
-            log_file=folder / "build.log",
-        )
-    else:
-        # what build() would have left behind for test()
-        runner.build_dir, runner.sim_hdl_toplevel, runner.waves = folder, top, waves
-    stamp.write_text(digest.hexdigest())
+        _compile_for_icarus(sources, top, scratch, waves=waves)
+        return
+    compile_model(sources, top, scratch, waves=waves)
+    if kept is not None:
+        _keep(model, kept)
+
+
+def _keep(model: Path, kept: Path) -> None:
+    """Keep a compiled model, and no more than the last few; where nothing can be kept, the next run compiles again."""
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(kept) as partial:
+            shutil.copy(model, partial)
+        ages = sorted(kept.parent.iterdir(), key=lambda path: path.stat().st_mtime)
+        for older in ages[:-KEPT_MODELS]:
+            older.unlink()
+
+
+def _compile_for_icarus(sources: Sequence[Path], top: str, folder: Path, *, waves: bool) -> None:
+    names = copy_sources(sources, folder)
+    (folder / "timescale.f").write_text("+timescale+1ns/1ps\n")
+    command = ["iverilog", "-o", "sim.vvp", "-s", top, "-g2001", "-f", "timescale.f", *names]
+    if waves:
+        dump = f'module dump; initial begin $dumpfile("waves.fst"); $dumpvars(0, {top}); end endmodule\n'
+        (folder / "dump.v").write_text(dump)
+        command += ["-s", "dump", "dump.v"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        said = " ".join((done.stdout + done.stderr).splitlines()[-4:])
+        raise ToolError(f"iverilog could not compile {top}: {said}")
 
 
 def run_bench(
@@ -119,7 +146,6 @@ def run_bench(
     manifest: Manifest,
     scenes: Sequence[Mapping[str, Any]],
     *,
-    build_dir: Path,
     simulator: str = "verilator",
     stalls: str = "none",
     seed: int = 0,
@@ -137,8 +163,6 @@ def run_bench(
     scenes : sequence of mapping
         What is played, one after the other: as `Scene`, with the words of the inputs in the manifest's order, and
         those to expect.
-    build_dir : path
-        Compiled models are kept in it, one folder a simulator.
     simulator, stalls, seed, waves
         As in `xorweave.sim.simulate.simulate`.
 
@@ -146,7 +170,7 @@ def run_bench(
     ------
     InputError
         No such kind of stalls, or the simulator is not there.
-    RuntimeError
+    ToolError
         The design does not compile, or the simulator broke off.
     """
     if stalls not in STALLS:
@@ -175,15 +199,15 @@ def run_bench(
         with contextlib.redirect_stdout(io.StringIO()):
             runner = get_runner(simulator)
             runner.log.setLevel(logging.ERROR)
-            name = f"{simulator}-waves" if waves else simulator
-            model_dir = build_dir / name
-            _build(runner, list(sources), manifest.top, model_dir, simulator, bool(waves))
+            _model(list(sources), manifest.top, Path(scratch), simulator, bool(waves))
+            # what build() would have left behind for test()
+            runner.build_dir, runner.sim_hdl_toplevel, runner.waves = Path(scratch), manifest.top, bool(waves)
             try:
                 runner.test(
                     test_module="xorweave.sim.decoder_bench",
                     hdl_toplevel=manifest.top,
                     hdl_toplevel_lang="verilog",
-                    build_dir=model_dir,
+                    build_dir=scratch,
                     test_dir=scratch,
                     results_xml=str(Path(scratch) / "results.xml"),
                     extra_env={"XORWEAVE_SIM_JOB": str(job), "COCOTB_LOG_LEVEL": "WARNING"},
@@ -192,14 +216,14 @@ def run_bench(
                     log_file=log,
                 )
             except (SystemExit, Exception) as error:
-                tail = " ".join(log.read_text().splitlines()[-15:]) if log.exists() else ""
-                raise RuntimeError(f"the simulation did not finish: {error} {tail}") from None
+                tail = " ".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
+                raise ToolError(f"the simulation did not finish: {error} {tail}") from None
         if not result.exists():
-            tail = " ".join(log.read_text().splitlines()[-15:]) if log.exists() else ""
-            raise RuntimeError(f"the simulation ended without a result: {tail}")
+            tail = " ".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
+            raise ToolError(f"the simulation ended without a result: {tail}")
         found = json.loads(result.read_text())
         if waves:
-            _keep_waves(Path(scratch), model_dir, Path(waves))
+            _keep_waves(Path(scratch), Path(waves))
     return SimulationResult(
         cycles=found["cycles"],
         blocks=found["blocks"],
@@ -212,14 +236,10 @@ def run_bench(
     )
 
 
-def _keep_waves(scratch: Path, build_dir: Path, target: Path) -> None:
-    made = [
-        file
-        for folder in (scratch, build_dir)
-        for pattern in ("*.vcd", "*.fst")
-        for file in folder.glob(pattern)
-    ]
+def _keep_waves(scratch: Path, target: Path) -> None:
+    made = [file for pattern in ("*.vcd", "*.fst") for file in scratch.glob(pattern)]
     if not made:
-        raise RuntimeError("the simulator wrote no waves")
+        raise ToolError("the simulator wrote no waves")
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(str(made[0]), target)
+    with whole_file(target) as partial:
+        shutil.move(made[0], partial)

@@ -23,7 +23,7 @@ def simulate(
     Parameters
     ----------
     directory : path
-        What ``generate`` wrote. The compiled model is kept in its folder ``sim_build``.
+        What ``generate`` wrote. Nothing is written there.
     simulator : str
         ``verilator`` or ``icarus``.
     stalls : str
@@ -47,7 +47,6 @@ def simulate(
         [directory / name for name in manifest.verilog],
         manifest,
         scenes_of(directory, manifest, restarts=restarts),
-        build_dir=directory / "sim_build",
         simulator=simulator,
         stalls=stalls,
         seed=seed,

@@ -8,26 +8,17 @@ sorting: the 32 lanes of a word always work on one *cell*, 8 neighbouring rows t
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.scan.strides import golden_stride
 
 CELL_ROWS = 8
 CELL_COLUMNS = 4
 CELL = CELL_ROWS * CELL_COLUMNS
-
-
-def coprime_near(start: int, n: int) -> int:
-    """The number nearest to `start` in 1 .. n-1 that shares no factor with n; 1 if there is none."""
-    for step in range(n):
-        for candidate in (start - step, start + step):
-            if 0 < candidate < n and math.gcd(candidate, n) == 1:
-                return candidate
-    return 1
 
 
 @dataclass(frozen=True)
@@ -97,14 +88,12 @@ class CellOrder:
     def column_stride(self) -> int:
         """Step between the columns of neighbouring places, near the golden section of the padded columns."""
         padded = self.column_groups * CELL_COLUMNS
-        return coprime_near(round(padded * (math.sqrt(5) - 1) / 2), padded)
+        return golden_stride(padded)
 
     @property
     def rotation(self) -> int:
         """Row groups by which the walk shifts from one column group to the next."""
-        return (
-            coprime_near(round(self.row_groups * (math.sqrt(5) - 1) / 2), self.row_groups) % self.row_groups
-        )
+        return golden_stride(self.row_groups) % self.row_groups
 
     def placed_columns(self) -> NDArray[np.int64]:
         """Return the column at each place, shape (4 * column_groups,); those from `columns` on are padding."""

@@ -107,7 +107,7 @@ class EncodedProduct:
         # where the sums of a position's first word lie, in bytes, and its column group
         row_group, column_group = (cells[::GROUP_WORDS] for cells in order.cells())
         self._places = np.stack([4 * row_group, column_group], axis=-1).astype(np.int32)
-        inversion = matrix.encoded.inversion
+        inversion = matrix.encoded.raw.inversion
         self._flip = np.array([-(inversion >> q & 1) & (2**64 - 1) for q in range(8)], np.uint64)
         # asked of NumPy once: the addresses of a product would take it longer than a small product itself
         self._addresses = [self._fixed_arguments(group) for group in range(groups)]

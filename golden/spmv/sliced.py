@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, number_format
-from xorweave.golden.choose.plan import correction_cost
+from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import tap_lists
 from xorweave.golden.scan.cells import CellOrder
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import default_segment_blocks, encode_tensor
+from xorweave.golden.tensor.corrections import expected_patch_bits
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.solvers import default_segment_blocks
+from xorweave.golden.tensor.stored import EncodedTensor
 
 _SAMPLE = 1 << 23
 
@@ -94,11 +96,11 @@ def choose_code(
             blocks = -(-order.positions // n_out)
             edges = np.minimum(np.arange(blocks + 1) * n_out, order.positions)
             counts = np.diff(care[:, edges], axis=1).reshape(-1)
-            # a chain of two taps needs about 1.6 times the window of the uniform code that `forecast` knows
-            window = max(0, round(max_k / 1.6) // n_in - 1)
             share = order.lanes / lanes.shape[0]
-            dependent = forecast(counts, n_in, window).dependent * share
-            cost = float(order.lanes * blocks * n_in * n_w) + correction_cost(dependent, mask.size, n_w)
+            dependent = (
+                forecast(counts, n_in, max(1, max_k // n_in) - 1, window_use("chain")[0]).dependent * share
+            )
+            cost = float(order.lanes * blocks * n_in * n_w) + expected_patch_bits(dependent, mask.size, n_w)
             if best is None or cost < best[0]:
                 best = (cost, n_in, n_out)
     assert best is not None
@@ -161,10 +163,9 @@ def slice_matrix(
         fmt,
         code,
         mask=order.arrange(kept, length),
-        encoder="elimination",
-        # whole lanes, so that a lane never starts a stream anew half-way
-        segment_blocks=max(1, segment // blocks) * blocks,
-        jobs=jobs,
+        options=EncodeOptions(
+            encoder="elimination", segment_blocks=max(1, segment // blocks) * blocks, jobs=jobs
+        ),
     )
     groups = order.words // group_words
     first, second = order.locate(encoded.patches.positions, length)
@@ -211,7 +212,7 @@ def find_patch_differences(encoded: EncodedTensor) -> NDArray:
         at = t - taps[r] // code.n_in
         inside = at >= t // encoded.segment_blocks * encoded.segment_blocks
         decoded[i] = np.bitwise_xor.reduce(encoded.symbols[at[inside], taps[r][inside] % code.n_in])
-    decoded ^= decoded.dtype.type(encoded.inversion)
+    decoded ^= decoded.dtype.type(encoded.raw.inversion)
     right = fmt.from_words(decoded ^ patches.differences)
     if fmt.is_float:
         return right.astype(np.float32) - fmt.from_words(decoded).astype(np.float32)

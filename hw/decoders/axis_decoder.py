@@ -103,9 +103,21 @@ class AxisDecoder(wiring.Component):
             if inversion is not None:
                 m.d.comb += decoder.side.eq(inversion)
                 inversion = decoder.side_o
-        block = config.kind_of_words.connect(m, decoder.o, n_out, inversion)
+        mask: MaskStage | None = None
+        keep: Value | None = None
         if config.kind_of_mask is not None:
-            block = self._masked(m, decoder, block)
+            applied = config.mask_in_network or config.mask_in_words
+            m.submodules.mask = mask = MaskStage(n_out, n_w, applied=applied)
+            if config.mask_in_words:
+                keep = mask.keep
+            elif config.mask_in_network:
+                assert isinstance(decoder, GroupsDecoder)
+                m.d.comb += decoder.keep.eq(mask.keep)
+        block = config.kind_of_words.connect(m, decoder.o, n_out, inversion, keep)
+        if mask is not None:
+            wiring.connect(m, block, mask.i)
+            self._mask_bits(m, mask, block.p.first)
+            block = mask.o
         if config.kind_of_patches is not None:
             kind = config.kind_of_patches
             m.submodules.correction = correction = CorrectionStage(n_out, n_w, kind.limit, lists=kind.lists)
@@ -183,17 +195,11 @@ class AxisDecoder(wiring.Component):
             self.s_axis_tready.eq(symbols.ready),
         ]
 
-    def _masked(self, m: Module, decoder: GroupsDecoder | RateProgrammableDecoder, block: Any) -> Any:
-        """Put the mask stage behind the words, with the pins of the mask and what turns those into mask bits."""
+    def _mask_bits(self, m: Module, mask: MaskStage, first: Value) -> None:
+        """Connect the pins of the mask: skid buffer, what turns its words into mask bits, mask stage."""
         config = self.config
-        kind = config.kind_of_mask
-        assert kind is not None
-        m.submodules.mask = mask = MaskStage(config.n_out, config.n_w, applied=config.mask_in_network)
-        if config.mask_in_network:
-            assert isinstance(decoder, GroupsDecoder)
-            m.d.comb += decoder.keep.eq(mask.keep)
-        wiring.connect(m, block, mask.i)
-        width = kind.width(config.n_out)
+        assert config.kind_of_mask is not None
+        width = config.kind_of_mask.width(config.n_out)
         words = stream.Signature(width).create(path=("mask_words",))
         if config.skid_buffers:
             m.submodules.mask_skid = skid = SkidBuffer(width)
@@ -207,5 +213,4 @@ class AxisDecoder(wiring.Component):
             self.s_axis_mask_tready.eq(pins.ready),
         ]
         # a mask's stream starts where the values' does, and ends with it
-        kind.connect(m, words, mask.mask, block.p.first)
-        return mask.o
+        config.kind_of_mask.connect(m, words, mask.mask, first)

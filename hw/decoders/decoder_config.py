@@ -172,7 +172,7 @@ class DecoderConfig:
         """How many groups, from the first on, have the mask folded into their XOR networks; 0: it is a stage.
 
         All of raw words, if nothing stands between network and mask, no register either. Of prefix-coded words those
-        of the codeword, if the codeword of zeros alone is that of the word 0.
+        that hold the codeword of the word 0, if that is zeros.
         """
         if not self.mask or self.max_depth is not None or self.rates:
             return 0
@@ -180,9 +180,13 @@ class DecoderConfig:
         if isinstance(words, RawWords):
             return int(words.plain)
         ends = list(itertools.accumulate(group.planes for group in self.groups))
-        if words.book.tails[0] >= 0 or words.book.depth not in ends:
-            return 0
-        return ends.index(words.book.depth) + 1
+        length = int(words.book.lengths[0])
+        return ends.index(length) + 1 if words.book.tails[0] < 0 and length in ends else 0
+
+    @property
+    def mask_in_words(self) -> bool:
+        """Whether the word tables apply the mask."""
+        return self.mask and isinstance(self.kind_of_words, PrefixWords) and not self.masked_groups
 
     @property
     def mask_in_network(self) -> bool:

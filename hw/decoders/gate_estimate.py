@@ -141,6 +141,10 @@ def _mask(config: DecoderConfig) -> float:
     # what a plane of no payload gives is the mask bit itself, or 0
     constant = config.constant_planes.bit_count() if config.inversion is not None else 0
     bits = config.n_w - (constant if config.transform == "none" else 0)
+    if config.mask_in_words:
+        bits = min(
+            [int(n) for n, t in zip(config.book.lengths, config.book.tails, strict=True) if t < 0] or [bits]
+        )
     gates = config.n_out * (folded * _FOLDED if folded else bits * AND2)
     if isinstance(kind, ShapedWords):
         code = kind.code

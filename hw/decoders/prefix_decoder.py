@@ -13,69 +13,9 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.hw.stages.layouts import block_layout
+from xorweave.hw.stages.prefix_word import PrefixWord
 from xorweave.hw.stages.xor_decoder import XorDecoder
 from xorweave.hw.xor.network import XorNetwork
-
-
-class PrefixWord(wiring.Component):
-    """One weight's planes to its word: which class does its codeword name. Combinational.
-
-    Every weight is decoded by itself: planes behind the end of its codeword are don't-cares, so nothing is passed
-    from one weight to the next, as it is where codewords follow each other in one stream. The class says which bits
-    of the magnitude it fixes, and which come from the tail as they are: no shifter, and an adder for negated
-    magnitudes only.
-
-    Parameters
-    ----------
-    book : PrefixCode
-
-    Members
-    -------
-    planes : In(book.planes)
-        Codeword, its first bit highest, then the sign, then the tail.
-    word : Out(book.n_w)
-        The word 0 where no codeword begins like this.
-    """
-
-    def __init__(self, book: PrefixCode) -> None:
-        if not book.planes:
-            raise InputError("a decoder needs a code book with at least one class")
-        self.book = book
-        super().__init__({"planes": In(book.planes), "word": Out(book.n_w)})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        book = self.book
-        tail = self.planes[: book.tail_planes]
-        sign = self.planes[book.tail_planes]
-        codeword = self.planes[book.tail_planes + 1 :]
-        fixed = Signal(book.n_w - 1)
-        raw = Signal(max(1, book.tail_planes))
-        some = Signal()
-        with m.Switch(codeword):
-            for length, rest, prefix, code in zip(
-                book.lengths, book.tails, book.prefixes, book.first_codes, strict=True
-            ):
-                if rest < 0:  # the word 0 is what is left when no case is met
-                    continue
-                bits = format(int(code), f"0{book.depth}b")[: int(length)]
-                with m.Case(bits.ljust(book.depth, "-")):
-                    m.d.comb += [
-                        fixed.eq(int(prefix) << int(rest)),
-                        raw.eq((1 << int(rest)) - 1),
-                        some.eq(1),
-                    ]
-        magnitude = Signal(book.n_w - 1)
-        m.d.comb += magnitude.eq(fixed | (tail & raw))
-        negative = Signal()
-        m.d.comb += negative.eq(sign & some)
-        turned = Signal(book.n_w - 1)
-        m.d.comb += turned.eq(magnitude)
-        if book.magnitude != "plain":
-            with m.If(negative):
-                m.d.comb += turned.eq(~magnitude if book.magnitude == "inverted" else -magnitude)
-        m.d.comb += self.word.eq(Cat(turned, negative))
-        return m
 
 
 class PrefixDecoder(wiring.Component):
@@ -159,16 +99,15 @@ class PrefixDecoder(wiring.Component):
             self.o.p.last.eq(parts[0].o.p.last),
         ]
         words = []
-        n_w = self.book.n_w
         for r in range(self.n_out):
-            m.submodules[f"word{r}"] = word = PrefixWord(self.book)
+            m.submodules[f"word{r}"] = word = PrefixWord(self.book, masked=True)
             # the first group holds the first bits of the codeword: the highest planes
             own = [
                 part.o.p.words[r * planes : (r + 1) * planes]
                 for part, (planes, _) in zip(parts, self.groups, strict=True)
             ]
-            m.d.comb += word.planes.eq(Cat(reversed(own)))
-            words.append(word.word & self.mask.payload[r].replicate(n_w))
+            m.d.comb += [word.planes.eq(Cat(reversed(own))), word.keep.eq(self.mask.payload[r])]
+            words.append(word.word)
         m.d.comb += self.o.p.words.eq(Cat(words))
         return m
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xorweave import __version__
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.axis_decoder import AxisDecoder
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_header import axis_header
@@ -19,7 +19,7 @@ from xorweave.hw.package.axis_scenes import axis_scenes
 from xorweave.hw.package.axis_words import axis_pins, axis_words
 from xorweave.hw.package.layout import layout_entry, layout_lines
 from xorweave.hw.package.stream_design import StreamDesign, StreamWords
-from xorweave.hw.package.vectors import as_stream, required_patches, required_records
+from xorweave.hw.package.vectors import raw_planes, required_patches, required_records, uncorrected
 from xorweave.hw.package.verilog import structured_verilog
 from xorweave.hw.stages.layouts import dense_corrections
 from xorweave.hw.stages.mask_kinds import ShapedWords
@@ -32,31 +32,6 @@ FILES = {
     "s_axis_mask": "masks",
     "m_axis": "weights",
 }
-
-
-def config_for(tensor: EncodedTensor, **options: Any) -> DecoderConfig:
-    """Return the configuration that decodes a tensor: its code, word width, inversion and most patches a block.
-
-    Parameters
-    ----------
-    tensor : EncodedTensor
-    **options
-        Further fields of `DecoderConfig`, or other values for those.
-    """
-    gap_bits = options.get("gap_bits", 0)
-    n_w = tensor.number_format.n_w
-    # all constant planes need no hardware, but one plane stays in any case
-    constant = tensor.constant_planes
-    constant = constant & ~1 if constant == (1 << n_w) - 1 else constant
-    fitting: dict[str, Any] = {
-        "code": tensor.code,
-        "n_w": n_w,
-        "patches_per_block": required_records(tensor, gap_bits) if gap_bits else required_patches(tensor),
-        "inversion": tensor.inversion,
-        "constant_planes": constant,
-        "transform": tensor.transform,
-    }
-    return DecoderConfig.raw(**{**fitting, **options})
 
 
 def decoder_verilog(config: DecoderConfig, top: str = TOP) -> str:
@@ -151,23 +126,23 @@ def check_fits(config: DecoderConfig, tensor: EncodedTensor) -> None:
                 f"every tensor must be encoded at one of the rates {config.rates} of the code"
                 f" {config.code.check_value}, not with {tensor.code.check_value}"
             )
-    elif tensor.code != config.code:
-        raise InputError(
-            f"the decoder must have the tensor's code {tensor.code.check_value}, not {config.code.check_value}"
+    elif [group.code for group in tensor.groups] != [group.code for group in config.groups]:
+        theirs, own = (
+            " + ".join(g.code.check_value for g in groups) for groups in (tensor.groups, config.groups)
         )
+        raise InputError(f"the decoder must have the tensor's code {theirs}, not {own}")
     if tensor.blocks == 0:
         raise InputError("a decoder needs a tensor of at least one block for its golden vectors")
-    if config.inversion is not None and config.inversion != tensor.inversion:
+    raw = raw_planes(tensor)
+    if config.inversion is not None and config.inversion != raw.inversion:
+        raise InputError(f"the inversion word must be the tensor's, {raw.inversion}, not {config.inversion}")
+    if config.constant_planes & ~raw.constant_planes:
         raise InputError(
-            f"the inversion word must be the tensor's, {tensor.inversion}, not {config.inversion}"
-        )
-    if config.constant_planes & ~tensor.constant_planes:
-        raise InputError(
-            f"the constant planes must be among the tensor's, {tensor.constant_planes:#x},"
+            f"the constant planes must be among the tensor's, {raw.constant_planes:#x},"
             f" not {config.constant_planes:#x}"
         )
-    if config.transform != tensor.transform:
-        raise InputError(f"the transform must be the tensor's, {tensor.transform}, not {config.transform}")
+    if config.transform != raw.transform:
+        raise InputError(f"the transform must be the tensor's, {raw.transform}, not {config.transform}")
     if config.length_bits and tensor.segment_blocks >= 1 << config.length_bits:
         raise InputError(f"length_bits must hold {tensor.segment_blocks}, the blocks of a stream")
     needed = required_records(tensor, config.gap_bits) if config.gap_bits else required_patches(tensor)
@@ -213,9 +188,7 @@ def axis_design(
         # the guard fills up a shorter last stream: the golden words have whole ones
         most = one.blocks if max_blocks is None else min(max_blocks, one.blocks)
         max_blocks = max(most // one.segment_blocks, 1) * one.segment_blocks
-    stored = [
-        as_stream(tensor, mask=config.mask, patches=config.kind_of_patches is not None) for tensor in tensors
-    ]
+    stored = tensors if config.kind_of_patches is not None else [uncorrected(tensor) for tensor in tensors]
     words = axis_words(config, stored, max_blocks=max_blocks)
     images = axis_words(config, stored)
     pins = axis_pins(config)
@@ -226,7 +199,7 @@ def axis_design(
     static: dict[str, tuple[int, int]] = {}
     flags: dict[str, int] = {}
     if config.inversion is None and not config.rates:
-        static["inversion"] = config.n_w, one.inversion
+        static["inversion"] = config.n_w, raw_planes(one).inversion
     if config.gap_bits or config.bounded:
         static["patch_restart"] = 1, 0
     if config.gap_bits:
@@ -260,7 +233,7 @@ def axis_design(
                 "blocks": len(words["m_axis"]),
                 "tensor_blocks": sum(tensor.blocks for tensor in tensors),
                 "segment_blocks": one.segment_blocks,
-                "inversion": one.inversion,
+                "inversion": raw_planes(one).inversion,
             },
         },
     )

@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 from xorweave.golden.base.number_format import NumberFormat, plane_words
-from xorweave.golden.tensor.stream import Patches
+from xorweave.golden.mask.coders import BitmapMask, MaskCoder, ShapedMask
+from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
+from xorweave.golden.values.coder import ValueCoder
+from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_words import axis_words
 from xorweave.hw.package.stream_design import Scene
-from xorweave.hw.package.vectors import Bitmap, Group, RawPlanes, Stream, Symbols, remarked
+from xorweave.hw.package.vectors import remarked
 from xorweave.hw.stages.mask_kinds import ShapedWords
 from xorweave.hw.stages.record_buffer import beats
 
@@ -33,7 +37,7 @@ class _Stage:
         self.rng = np.random.default_rng(seed)
         self.made = 0
 
-    def tensor(self, blocks: int, *, inversion: int | None = None) -> Stream:
+    def tensor(self, blocks: int, *, inversion: int | None = None) -> EncodedTensor:
         """Make one stream of so many blocks, at the next rate in turn, whose patches the decoder can take."""
         config, rng = self.config, self.rng
         n_out, form = config.n_out, plane_words(config.n_w)
@@ -45,29 +49,33 @@ class _Stage:
             planes = config.n_w if config.book is None else group.planes
             symbols = rng.integers(0, 1 << planes, (blocks, code.n_in), np.uint64)
             symbols &= np.uint64(((1 << planes) - 1) & ~config.constant_planes)
-            groups.append(Group(first, first + planes, code, symbols))
+            groups.append(PlaneGroup(first, first + planes, code, symbols))
             first += planes
         self.made += 1
-        values: Any = config.book
+        values: ValueCoder | None = config.book
         if values is None:
             word = config.inversion if inversion is None else inversion
             word = int(rng.integers(0, 1 << config.n_w, dtype=np.uint64)) if word is None else word
-            values = RawPlanes(config.n_w, word, config.transform)
-        return Stream(
+            values = RawPlanes(config.n_w, word, transform=config.transform)
+        return EncodedTensor(
+            shape=(blocks, n_out),
+            number_format=form,
+            scan=Interleaver(blocks * n_out),
+            mask_coder=self._mask(blocks),
             values=values,
             groups=tuple(groups),
-            mask_coder=self._mask(blocks),
             patches=self._patches(blocks, n_out, form),
-            number_format=form,
+            correction_format="none",
             segment_blocks=blocks,
-            blocks=blocks,
+            checksum=None,
         )
 
-    def _mask(self, blocks: int) -> Any:
+    def _mask(self, blocks: int) -> MaskCoder:
         kind, n_out = self.config.kind_of_mask, self.config.n_out
         if isinstance(kind, ShapedWords):
-            return Symbols(self.rng.integers(0, 2, (blocks, kind.code.n_in)).astype(np.uint8))
-        return Bitmap(self.rng.random(blocks * n_out) < 0.6)
+            symbols = self.rng.integers(0, 2, (blocks, kind.code.n_in)).astype(np.uint8)
+            return ShapedMask(kind.code, symbols, blocks * n_out, blocks)
+        return BitmapMask(self.rng.random(blocks * n_out) < 0.6)
 
     def _patches(self, blocks: int, n_out: int, form: NumberFormat) -> Patches:
         kind, rng = self.config.kind_of_patches, self.rng
@@ -86,7 +94,7 @@ class _Stage:
                 break
         return patches
 
-    def words(self, tensors: Sequence[Stream]) -> Words:
+    def words(self, tensors: Sequence[EncodedTensor]) -> Words:
         """Return the words of streams that follow each other."""
         return axis_words(self.config, tensors, noise=True)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.decoder_words import decoder_words
-from xorweave.hw.package.vectors import Stream
 from xorweave.hw.stages.xor_decoder import XorGroup
 
 Pins = tuple[tuple[str, int], ...]
@@ -45,7 +45,7 @@ def rate_bits(config: DecoderConfig) -> int:
 
 def axis_words(
     config: DecoderConfig,
-    streams: Sequence[Stream],
+    tensors: Sequence[EncodedTensor],
     *,
     max_blocks: int | None = None,
     noise: bool = False,
@@ -55,8 +55,7 @@ def axis_words(
     Parameters
     ----------
     config : DecoderConfig
-    streams : sequence of Stream
-        Or stored tensors, which have the same parts.
+    tensors : sequence of EncodedTensor
     max_blocks : int, optional
         So many blocks of each tensor at most.
     noise : bool
@@ -69,7 +68,7 @@ def axis_words(
         idle = sum(
             1 << (b * n_w + q) for b in range(n_in) for q in range(n_w) if q not in config.stored_planes
         )
-    for stream in streams:
+    for stream in tensors:
         fixed = config
         if config.rates:
             group = XorGroup(config.groups[0].planes, stream.groups[0].code)
@@ -84,13 +83,13 @@ def axis_words(
     return found
 
 
-def _at_a_rate(config: DecoderConfig, stream: Stream, symbols: Sequence[int]) -> list[int]:
+def _at_a_rate(config: DecoderConfig, stream: EncodedTensor, symbols: Sequence[int]) -> list[int]:
     """Put rate and inversion beside the symbols: only those with a stream's first symbol count."""
     n_w, n_in = config.n_w, stream.groups[0].code.n_in
     width, used, bits = config.symbol_bits, n_in * n_w, rate_bits(config)
     above = ((1 << width) - 1) >> used << used  # what the rate does not use may be anything: here, ones
     inverted = config.inversion is None
-    rate, inversion = config.rates.index(n_in), stream.values.inversion
+    rate, inversion = config.rates.index(n_in), stream.raw.inversion
     said = rate | inversion * inverted << bits
     other = (rate + 1) % len(config.rates) | (~inversion & ((1 << n_w) - 1)) * inverted << bits
     found = []

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.decoder_words import decoder_words
-from xorweave.hw.package.axis_design import axis_design, config_for
+from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.baseline_designs import BASELINES, baseline_design
 from xorweave.hw.package.stream_design import StreamDesign
-from xorweave.hw.package.vectors import as_stream, required_patches
+from xorweave.hw.package.vectors import required_patches
 from xorweave.hw.package.xor_designs import plane_serial_design, segments_design
 
 DECODERS = ("xor", "bounded", "plane-serial", "segments", *BASELINES)
@@ -40,7 +42,7 @@ def design_for(
     tensor : EncodedTensor
         A baseline decoder gets the weights that it decodes to, in scan order.
     options : mapping
-        Fields of `DecoderConfig`; a baseline decoder has none.
+        Arguments of `config_for`; a baseline decoder has none.
     name : str, optional
         Of the tensor, for the manifest.
     seed : int, optional
@@ -65,12 +67,13 @@ def design_for(
     if kind == "xor":
         return axis_design(config_for(tensor, **options), [tensor], names=[name], **said)
     if kind == "bounded":
-        needed = max(1, options.get("patches_per_block", required_patches(tensor)))
-        config = config_for(tensor, **{**options, "bounded": True, "patches_per_block": needed})
+        needed = max(1, options.get("patches_per_block") or required_patches(tensor))
+        config = config_for(tensor, **{**options, "patches": "bounded", "patches_per_block": needed})
         return axis_design(config, [tensor], names=[name], **said)
     if kind == "plane-serial":
-        config = config_for(tensor, **{**options, "constant_planes": 0})
-        return plane_serial_design(config, tensor, name=name, **said)
+        # a network of one plane serves all planes, constant ones too
+        whole = replace(tensor, values=replace(tensor.raw, constant_planes=0))
+        return plane_serial_design(config_for(whole, **options), whole, name=name, **said)
     return segments_design(config_for(tensor, **options), tensor, segments, name=name, **said)
 
 
@@ -79,12 +82,11 @@ def _baseline(kind: str, tensor: EncodedTensor, lanes: int | None, max_blocks: i
     config = DecoderConfig.raw(
         code=tensor.code,
         n_w=n_w,
-        inversion=tensor.inversion,
-        transform=tensor.transform,
+        inversion=tensor.raw.inversion,
+        transform=tensor.raw.transform,
         patches_per_block=required_patches(tensor),
     )
-    stored = as_stream(tensor, mask=True, patches=True)
-    made = decoder_words(config, stored, max_blocks=max_blocks)
+    made = decoder_words(config, tensor, max_blocks=max_blocks)
     mask = np.array([word >> r & 1 for word in made["s_axis_mask"] for r in range(n_out)], bool)
     limit = (1 << n_w) - 1
     words = np.array(

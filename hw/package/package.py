@@ -14,7 +14,7 @@ import jinja2
 
 from xorweave import __version__
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import TOP, axis_design
 from xorweave.hw.package.manifest import FORMAT, FORMAT_VERSION, MANIFEST, Manifest, is_package

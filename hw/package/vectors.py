@@ -3,127 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.base.number_format import NumberFormat, Words
+from xorweave.golden.base.number_format import NumberFormat
 from xorweave.golden.code.code import Code
-from xorweave.golden.code.decoder import decode_words
+from xorweave.golden.mask.coders import BitmapMask
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.stream import EncodedTensor, Patches
-from xorweave.golden.values.transforms import inverse
+from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
+from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.hw.stages.patch_kinds import GapPatches
 
 
-@dataclass(frozen=True)
-class RawPlanes:
-    """Raw planes: inversion and transform undone."""
-
-    n_w: int
-    inversion: int
-    transform: str
-    constant_planes: int = 0
-
-    @property
-    def planes(self) -> int:
-        """All of them."""
-        return self.n_w
-
-    def words_of(self, planes: NDArray[np.uint64], word: np.dtype) -> Words:
-        """Return the words of plane words."""
-        return inverse(self.transform, planes.astype(word) ^ word.type(self.inversion), self.n_w)
+def raw_planes(tensor: EncodedTensor) -> RawPlanes:
+    """Return inversion, constant planes and transform of a tensor: none of them where a book stores its words."""
+    return tensor.values if isinstance(tensor.values, RawPlanes) else RawPlanes(tensor.number_format.n_w)
 
 
-@dataclass(frozen=True, eq=False)
-class Bitmap:
-    """A mask as it is."""
-
-    kept: NDArray[np.bool_]
-    kind: ClassVar[str] = "bitmap"
-
-    def decode(self) -> NDArray[np.bool_]:
-        """Return the mask."""
-        return self.kept
-
-
-@dataclass(frozen=True, eq=False)
-class Symbols:
-    """A shaped mask's symbols, shape (blocks, n_in)."""
-
-    symbols: NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """Planes first .. end - 1, counted from the highest, and their symbols, shape (blocks, n_in)."""
-
-    first: int
-    end: int
-    code: Code
-    symbols: NDArray[np.unsignedinteger]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Stream:
-    """What a decoder's words are made from (`decoder_words`): the parts of a stored tensor."""
-
-    values: Any
-    groups: tuple[Group, ...]
-    mask_coder: Any
-    patches: Patches
-    number_format: NumberFormat
-    segment_blocks: int
-    blocks: int
-
-
-def as_stream(tensor: EncodedTensor, *, mask: bool, patches: bool) -> Stream:
-    """Return the parts of a tensor whose patches are differences before inversion, transform and mask.
-
-    Parameters
-    ----------
-    tensor : EncodedTensor
-    mask, patches : bool
-        Whether the decoder has these stages.
-    """
-    n_w, code = tensor.number_format.n_w, tensor.code
-    values = RawPlanes(n_w, tensor.inversion, tensor.transform, tensor.constant_planes)
-    words = decode_words(code, tensor.symbols, tensor.segment_blocks).reshape(-1)
-    kept = np.zeros(words.size, bool)
-    kept[: tensor.n] = tensor.mask
-    repaired = words.copy()
-    if patches:
-        repaired[tensor.patches.positions] ^= tensor.patches.differences
-    word = tensor.number_format.word
-    changed = values.words_of(words.astype(np.uint64), word) ^ values.words_of(
-        repaired.astype(np.uint64), word
-    )
-    if mask:
-        changed[~kept] = 0
-    where = np.flatnonzero(changed)
-    return Stream(
-        values=values,
-        groups=(Group(0, n_w, code, tensor.symbols),),
-        mask_coder=Bitmap(kept),
-        patches=Patches(where.astype(np.int64), changed[where]),
-        number_format=tensor.number_format,
-        segment_blocks=tensor.segment_blocks,
-        blocks=tensor.blocks,
-    )
+def uncorrected(tensor: EncodedTensor) -> EncodedTensor:
+    """Return a tensor without its patches, as a decoder without a correction stage sees it."""
+    none = Patches(tensor.patches.positions[:0], tensor.patches.differences[:0])
+    return replace(tensor, patches=none)
 
 
 def required_patches(tensor: EncodedTensor) -> int:
     """Return the largest number of patches in any block of a tensor."""
     if tensor.patches.positions.size == 0:
         return 0
-    return int(np.bincount(tensor.patches.positions // tensor.code.n_out).max())
+    return int(np.bincount(tensor.patches.positions // tensor.n_out).max())
 
 
 def required_records(tensor: EncodedTensor, gap_bits: int) -> int:
     """Return the largest number of gap-coded records, bridges included, in any block of a tensor."""
-    return GapPatches(1, gap_bits).needed(tensor.patches, tensor.code.n_out, tensor.blocks)
+    return GapPatches(1, gap_bits).needed(tensor.patches, tensor.n_out, tensor.blocks)
 
 
 def remarked(words: Sequence[int], width: int, first: Sequence[bool], last: Sequence[bool]) -> list[int]:
@@ -174,16 +88,18 @@ def random_tensor(
         for block in range(blocks if patches_per_block else 0)
     ]
     where = np.concatenate(positions).astype(np.int64) if positions else np.zeros(0, np.int64)
+    kept = rng.random(blocks * code.n_out) >= sparsity
+    where = where[kept[where]]  # a patch of a pruned weight would bring it back
+    differences = rng.integers(1, 1 << n_w, where.size, dtype=np.uint64).astype(word)
     return EncodedTensor(
         shape=(blocks, code.n_out),
         number_format=number_format,
-        code=code,
-        interleaver=Interleaver(blocks * code.n_out),
-        segment_blocks=segment_blocks or blocks,
-        symbols=symbols,
-        mask=rng.random(blocks * code.n_out) >= sparsity,
-        patches=Patches(where, rng.integers(1, 1 << n_w, where.size, dtype=np.uint64).astype(word)),
+        scan=Interleaver(blocks * code.n_out),
+        mask_coder=BitmapMask(kept),
+        values=RawPlanes(n_w, inversion=inversion, transform=transform),
+        groups=(PlaneGroup(0, n_w, code, symbols),),
+        patches=Patches(where, differences),
         correction_format="joint" if where.size else "none",
-        inversion=inversion,
-        transform=transform,
+        segment_blocks=segment_blocks or blocks,
+        checksum=None,
     )

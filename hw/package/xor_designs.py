@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.parallel_segments import ParallelSegments, check_segments
 from xorweave.hw.decoders.plane_serial_stages import PlaneSerialStages, check_plane_serial
@@ -16,7 +16,7 @@ from xorweave.hw.package.axis_scenes import axis_scenes
 from xorweave.hw.package.axis_words import axis_pins, axis_words
 from xorweave.hw.package.layout import layout_entry, layout_lines
 from xorweave.hw.package.stream_design import Scene, StreamDesign, StreamWords
-from xorweave.hw.package.vectors import as_stream
+from xorweave.hw.package.vectors import raw_planes, uncorrected
 
 Words = Mapping[str, Sequence[int]]
 
@@ -30,7 +30,7 @@ def _vectors_entry(
         "blocks": blocks,
         "tensor_blocks": tensor.blocks,
         "segment_blocks": tensor.segment_blocks,
-        "inversion": tensor.inversion,
+        "inversion": raw_planes(tensor).inversion,
     }
 
 
@@ -52,7 +52,7 @@ def plane_serial_design(
     code, n_w = config.code, config.n_w
     check_plane_serial(config)
     check_fits(config, tensor)
-    stored = as_stream(tensor, mask=config.mask, patches=config.kind_of_patches is not None)
+    stored = tensor if config.kind_of_patches is not None else uncorrected(tensor)
 
     def planes(words: Sequence[int], width: int) -> list[int]:
         """Split words of `width` times n_w bits, marks above, into n_w words of one plane each."""
@@ -132,7 +132,7 @@ def segments_design(
     code, n_w = config.code, config.n_w
     check_segments(config, segments)
     check_fits(config, tensor)
-    stored = as_stream(tensor, mask=config.mask, patches=config.kind_of_patches is not None)
+    stored = tensor if config.kind_of_patches is not None else uncorrected(tensor)
     period = tensor.segment_blocks
     if not config.mask and tensor.blocks % (period * segments):
         raise InputError(

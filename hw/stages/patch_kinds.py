@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.tensor.corrections import JointCorrections
-from xorweave.golden.tensor.stream import Patches
+from xorweave.golden.tensor.stored import Patches
 from xorweave.hw.stages.gap_correction import BoundedUnpacker, GapUnpacker
 from xorweave.hw.stages.layouts import (
     correction_bits,

@@ -1,8 +1,8 @@
-"""The table of gates that turns the planes of one prefix-coded weight into its word."""
+"""The word of one weight from its planes: which class does the codeword name, and what follows as it is."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,7 @@ from xorweave.golden.values.prefix_code import PrefixCode
 
 
 class PrefixWord(wiring.Component):
-    """One weight's planes to its word: which class does its codeword name. Combinational.
+    """One weight's planes to its word. Combinational.
 
     Every weight is decoded by itself: planes behind the end of its codeword are don't-cares, so nothing is passed
     from one weight to the next, as it is where codewords follow each other in one stream. The class says which bits
@@ -21,29 +21,55 @@ class PrefixWord(wiring.Component):
     Parameters
     ----------
     book : PrefixCode
+    masked : bool
+        The word is 0 where `keep` is 0. That takes a gate for each bit of the zero's codeword, which takes the place
+        of the codeword, and not one for each bit of the word.
 
     Members
     -------
     planes : In(book.planes)
         Codeword, its first bit highest, then the sign, then the tail.
+    keep : In(1)
+        Only if `masked`.
     word : Out(book.n_w)
         The word 0 where no codeword begins like this.
+
+    Raises
+    ------
+    InputError
+        The book has no class.
     """
 
-    def __init__(self, book: PrefixCode) -> None:
+    def __init__(self, book: PrefixCode, *, masked: bool = False) -> None:
         if not book.planes:
             raise InputError("a decoder needs a code book with at least one class")
-        self.book = book
-        super().__init__({"planes": In(book.planes), "word": Out(book.n_w)})
+        self.book, self.masked = book, masked
+        members = {"planes": In(book.planes), "word": Out(book.n_w)}
+        if masked:
+            members["keep"] = In(1)
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         book = self.book
-        tail = self.planes[: book.tail_planes]
+        low = book.n_w - 1
+        tail = Cat(self.planes[: book.tail_planes], Const(0, low - book.tail_planes))
         sign = self.planes[book.tail_planes]
-        codeword = self.planes[book.tail_planes + 1 :]
-        fixed = Signal(book.n_w - 1)
-        raw = Signal(max(1, book.tail_planes))
+        codeword = Signal(book.depth)
+        m.d.comb += codeword.eq(self.planes[book.tail_planes + 1 :])
+        zero = [
+            (int(c), int(n))
+            for c, n, t in zip(book.first_codes, book.lengths, book.tails, strict=True)
+            if t < 0
+        ]
+        gated = self.masked and not zero
+        if self.masked and zero:
+            code, length = zero[0]
+            for bit in range(book.depth - length, book.depth):
+                given = self.planes[book.tail_planes + 1 + bit]
+                m.d.comb += codeword[bit].eq(given | ~self.keep if code >> bit & 1 else given & self.keep)
+        fixed = Signal(low)
+        raw = Signal(low)
         some = Signal()
         with m.Switch(codeword):
             for length, rest, prefix, code in zip(
@@ -56,16 +82,19 @@ class PrefixWord(wiring.Component):
                     m.d.comb += [
                         fixed.eq(int(prefix) << int(rest)),
                         raw.eq((1 << int(rest)) - 1),
-                        some.eq(1),
+                        some.eq(self.keep if gated else 1),
                     ]
-        magnitude = Signal(book.n_w - 1)
-        m.d.comb += magnitude.eq(fixed | (tail & raw))
         negative = Signal()
         m.d.comb += negative.eq(sign & some)
-        turned = Signal(book.n_w - 1)
-        m.d.comb += turned.eq(magnitude)
-        if book.magnitude != "plain":
-            with m.If(negative):
-                m.d.comb += turned.eq(~magnitude if book.magnitude == "inverted" else -magnitude)
-        m.d.comb += self.word.eq(Cat(turned, negative))
+        turned = Signal(low)
+        if book.magnitude == "prefix-inverted":
+            m.d.comb += turned.eq((tail & raw) | ((fixed ^ negative.replicate(low)) & ~raw))
+        else:
+            magnitude = Signal(low)
+            m.d.comb += [magnitude.eq(fixed | (tail & raw)), turned.eq(magnitude)]
+            if book.magnitude != "plain":
+                with m.If(negative):
+                    m.d.comb += turned.eq(~magnitude if book.magnitude == "inverted" else -magnitude)
+        word = Cat(turned, negative)
+        m.d.comb += self.word.eq(word & self.keep.replicate(book.n_w) if gated else word)
         return m

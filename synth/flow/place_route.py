@@ -18,9 +18,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
+from xorweave.golden.base.extras import install_advice
 from xorweave.synth.flow.fpga import FAMILIES
-from xorweave.synth.flow.tool_process import ToolError, run_tool
+from xorweave.synth.flow.tool_process import run_tool
 from xorweave.synth.flow.yosys import run_yosys
 
 _ROOM = 0.85  # a device is taken if no more than this share of its logic cells is used
@@ -187,10 +188,7 @@ def place_and_route(
     if family not in DEVICES:
         raise InputError(f"the family to place must be one of {', '.join(DEVICES)}, not {family!r}")
     if not available(family):
-        raise InputError(
-            f"placing on {family} needs the extra pnr ({nextpnr_package(family)}):"
-            " pip install 'xorweave[pnr]'"
-        )
+        raise InputError(f"placing on {family} needs {nextpnr_package(family)}: {install_advice('pnr')}")
     module = json.loads((directory / "netlist.json").read_text())["modules"][top]
     ports = [
         (port["direction"], name, len(port["bits"]))

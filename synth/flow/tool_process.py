@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-
-class ToolError(RuntimeError):
-    """A tool of the flow failed; the message is its own last error line."""
+from xorweave.golden.base.errors import ToolError
 
 
 def run_tool(

@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xorweave.synth.flow.tool_process import ToolError
+from xorweave.golden.base.errors import ToolError
 from xorweave.synth.flow.yosys import run_abc, run_yosys
 from xorweave.synth.proof.aiger import Circuit, Graph, read_aiger
 from xorweave.synth.proof.contract import contract_verilog

@@ -11,7 +11,7 @@ import pytest
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
-from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.package.manifest import read_manifest
 from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
@@ -34,7 +34,7 @@ def _make(folder: Path, **options: object) -> Path:
         transform="sign-magnitude",
         seed=2,
     )
-    write_package(folder, config_for(tensor, inversion=None, **options), tensor)
+    write_package(folder, config_for(tensor, inversion_port=True, **options), tensor)
     return folder
 
 
@@ -47,7 +47,13 @@ def lean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A decoder with every optional register, gap-coded corrections and a stream guard."""
-    options = {"output_register": True, "skid_buffers": True, "gap_bits": 3, "length_bits": 7}
+    options = {
+        "output_register": True,
+        "skid_buffers": True,
+        "patches": "gap",
+        "gap_bits": 3,
+        "length_bits": 7,
+    }
     return _make(tmp_path_factory.mktemp("sim") / "registered", **options)
 
 

@@ -7,18 +7,17 @@ import pytest
 from typer.testing import CliRunner
 
 from xorweave.cli import app
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.tensor_codec import encode_tensor
-from xorweave.hw.package.axis_design import config_for
+from xorweave.golden.tensor.encode import encode_tensor
+from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.package.manifest import read_manifest
 from xorweave.hw.package.package import write_package
 from xorweave.sim.simulate import simulate
 from xorweave.synth import decoder_package
 from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.flow import synthesis
-from xorweave.synth.flow.tool_process import ToolError
 from xorweave.synth.proof.proof import NOT_RUN
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from xorweave.commands.console import print_json
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format, plane_words
 from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.code.code import Code
 from xorweave.golden.files.container import read_container
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.decoder_kinds import DECODERS, design_for
 from xorweave.hw.package.package import check_replaceable, write_design
 from xorweave.hw.package.stream_design import StreamDesign
 from xorweave.hw.package.vectors import random_tensor, required_patches
+from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import shared_network
 
 
@@ -93,6 +95,10 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object")] = False,
 ) -> None:
     """Generate a decoder: Verilog, golden vectors, Python-free self-checking test bench, FuseSoC core."""
+    import numpy as np
+
+    from xorweave.hw.package.vectors import random_tensor
+
     if (src is None) == (code is None):
         raise InputError("generate must be given either a container or --code")
     if network not in ("shared", "plain"):
@@ -132,21 +138,18 @@ def generate(
         "output_register": output_register,
         "skid_buffers": skid_buffers,
         "max_depth": max_depth,
-        "gap_bits": gap_bits,
         "length_bits": length_bits,
+        "inversion_port": inversion_port,
+        "patches_per_block": patches,
+        "network_of": _network(network, effort, depth_limit, seed),
+        **({"patches": "gap", "gap_bits": gap_bits} if gap_bits else {}),
     }
-    if network == "shared":
-        options["network"] = shared_network(encoded.code, effort=effort, depth_limit=depth_limit, seed=seed)
-    if patches is not None:
-        options["patches_per_block"] = patches
-    if inversion_port:
-        options["inversion"] = None
     several = choice is not None and choice.kind == "rates"
     if several and decoder != "xor":
         raise InputError(f"a code of several rates must come with --decoder xor, not {decoder}")
     if several:
         assert choice is not None
-        design = _several_rates(choice, encoded, src, options, network == "shared", blocks, seed)
+        design = _several_rates(choice, encoded, src, options, blocks, seed)
     else:
         design = design_for(
             decoder,
@@ -175,18 +178,22 @@ def generate(
 
 def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:
     """Choose the tensor to generate a decoder for."""
-    encoded = read_container(src).encoded
+    container = read_container(src)
+    encoded = container.encoded
     if not encoded:
         raise InputError(f"{src} must hold an encoded tensor, but holds none")
     if tensor is None:
         tensor = max(encoded, key=lambda name: encoded[name].n)
     if tensor not in encoded:
         raise InputError(f"--tensor must be one of {', '.join(encoded)}, not {tensor!r}")
-    return tensor, encoded[tensor]
+    return tensor, container.checked(tensor)
 
 
 def _choice(src: Path | None, code: str | None, seed: int) -> CodeChoice | None:
     """Return what --code says, or, of a container, what was said when it was encoded if that was several rates."""
+    from xorweave.golden.choose.code_choice import CodeChoice
+    from xorweave.golden.files.container import read_container
+
     if src is None:
         assert code is not None
         return CodeChoice.parse(code, seed=seed)
@@ -194,20 +201,35 @@ def _choice(src: Path | None, code: str | None, seed: int) -> CodeChoice | None:
     return CodeChoice.parse(said) if "rates=" in said else None
 
 
+def _network(
+    kind: str, effort: int, depth_limit: int | None, seed: int
+) -> Callable[[Code], XorNetwork | None]:
+    """Return what makes the XOR network of a code: sums made once, or (None) a tree for every output."""
+    if kind == "plain":
+        return lambda code: None
+    return lambda code: shared_network(code, effort=effort, depth_limit=depth_limit, seed=seed)
+
+
 def _several_rates(
     choice: CodeChoice,
     encoded: EncodedTensor,
     src: Path | None,
     options: dict[str, Any],
-    shared: bool,
     blocks: int,
     seed: int,
 ) -> StreamDesign:
     """Make the decoder of several rates; its vectors are all tensors of the container, or a random one a rate."""
+    from xorweave.golden.files.container import read_container
+
     mother = choice.code
     assert mother is not None
+    rest = dict(options)
+    patches, network_of = rest.pop("patches_per_block"), rest.pop("network_of")
+    if rest.pop("patches", "list") != "list" or rest.pop("inversion_port"):
+        raise InputError("a code of several rates must come without --gap-bits and --inversion-port")
     if src is not None:
-        tensors = list(read_container(src).encoded.values())
+        container = read_container(src)
+        tensors = [container.checked(name) for name in container.encoded]
     else:
         tensors = [
             random_tensor(
@@ -215,22 +237,20 @@ def _several_rates(
                 encoded.number_format,
                 blocks=min(blocks, 300),
                 segment_blocks=100,
-                patches_per_block=options.get("patches_per_block", 0),
+                patches_per_block=patches or 0,
                 seed=seed + number,
             )
             for number, n_in in enumerate(choice.rates)
         ]
-    patches = options.get("patches_per_block", max(required_patches(tensor) for tensor in tensors))
+    inversions = {tensor.raw.inversion for tensor in tensors}
     config = DecoderConfig.raw(
-        **{
-            **options,
-            "code": mother,
-            "n_w": encoded.number_format.n_w,
-            "transform": encoded.transform,
-            "rates": choice.rates,
-            "patches_per_block": patches,
-            "inversion": tensors[0].inversion if len({t.inversion for t in tensors}) == 1 else None,
-            "network": shared_network(mother, seed=seed) if shared else None,
-        }
+        code=mother,
+        n_w=encoded.number_format.n_w,
+        transform=encoded.raw.transform,
+        rates=choice.rates,
+        patches_per_block=max(map(required_patches, tensors)) if patches is None else patches,
+        inversion=inversions.pop() if len(inversions) == 1 else None,
+        network=network_of(mother),
+        **rest,
     )
     return axis_design(config, tensors, max_blocks=blocks)

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from xorweave.commands.console import print_json
-from xorweave.sim.simulate import simulate as run
 
 
 def simulate(
@@ -27,6 +26,8 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Simulate a generated decoder and compare every word of every cycle with the golden model."""
+    from xorweave.sim.simulate import simulate as run
+
     result = run(directory, simulator=simulator, stalls=stalls, restarts=restarts, waves=waves, seed=seed)
     if as_json:
         print_json(result.as_json())

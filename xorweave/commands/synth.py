@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.synth.decoder_package import synthesize_decoder
-from xorweave.synth.flow.synthesis import SynthesisResult
-from xorweave.synth.proof.proof import FAILED
+if TYPE_CHECKING:
+    from xorweave.synth.flow.synthesis import SynthesisResult
 
 
 def synth(
@@ -31,6 +30,8 @@ def synth(
 
     A netlist that is refuted ends with status 1.
     """
+    from xorweave.synth.decoder_package import synthesize_decoder
+    from xorweave.synth.proof.proof import FAILED
 
     def progress(step: str) -> None:
         if sys.stderr.isatty():

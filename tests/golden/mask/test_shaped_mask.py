@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.codecs.entropy_bounds import binary_entropy
+from xorweave.golden.code.limits import binary_entropy
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode, ideal_bits
 from xorweave.golden.mask.shaped_mask_encoder import _eliminate, _paths_needed, encode_mask
 

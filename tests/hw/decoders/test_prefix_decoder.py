@@ -9,43 +9,16 @@ from amaranth.sim import Simulator
 from tests.hw.equivalence import proved_equal
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.choice import Choice
+from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.prefix_tensor import decode_prefix_tensor, encode_prefix_tensor
-from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
-from xorweave.hw.decoders.prefix_decoder import PrefixDecoder, PrefixWord, symbols_word
+from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.values.prefix_code import PrefixCode
+from xorweave.hw.decoders.prefix_decoder import PrefixDecoder, symbols_word
 from xorweave.hw.package.verilog import amaranth_verilog
 
 # classes of magnitudes 4 to 7, the word 0, 2 and 3, 1; one codeword stands for nothing
 SMALL = PrefixCode(4, "inverted", np.array([1, 2, 4, 4]), np.array([2, -1, 1, 0]), np.array([1, 0, 1, 1]))
-FLOAT = PrefixCode(6, "plain", np.array([1, 2, 2]), np.array([3, 5 - 2, -1]), np.array([1, 2, 0]))
-
-
-def normal_book(magnitude: str) -> PrefixCode:
-    drawn = np.round(np.random.default_rng(1).standard_normal(3000) * 30)
-    words = np.clip(drawn, -127, 127).astype(np.int8).view(np.uint8)
-    return make_prefix_codes(words, 8, magnitude=magnitude, patch_bits=20)[-1]
-
-
-@pytest.mark.parametrize(
-    "book",
-    [SMALL, FLOAT, normal_book("inverted"), normal_book("negated")],
-    ids=["small", "float", "inverted", "negated"],
-)
-def test_every_value_of_the_planes_reads_as_in_the_golden_table(book: PrefixCode) -> None:
-    dut = PrefixWord(book)
-    every = np.arange(1 << book.planes, dtype=np.uint64)
-    wanted = book.words_of(every, np.dtype(np.uint8)).tolist()
-    got = []
-
-    async def run(ctx):  # type: ignore[no-untyped-def]
-        for planes in every.tolist():
-            ctx.set(dut.planes, planes)
-            got.append(ctx.get(dut.word))
-
-    simulator = Simulator(dut)
-    simulator.add_testbench(run)
-    simulator.run()
-    assert got == wanted
 
 
 def reference(book: PrefixCode, groups: list[tuple[int, Code]], flip: bool = False) -> str:
@@ -148,14 +121,16 @@ def test_a_tensor_comes_out_of_the_gates_as_of_the_golden_decoder() -> None:
     values = np.where(
         random.random((40, 50)) < 0.3, np.round(random.standard_normal((40, 50)) * 2), 0
     ).astype(np.int8)
-    stored = encode_prefix_tensor(values, number_format("int8"), shaped=False, max_k=32)
+    choice = Choice(mask_code="bitmap", values_code="prefix", code=CodeChoice(max_k=32))
+    stored = choice.encode(values, number_format("int8"), values != 0)
+    assert isinstance(stored.values, PrefixCode)
     assert not stored.patches.positions.size or stored.patches.positions.size < 60
     groups = [(group.end - group.first, group.code) for group in stored.groups]
-    dut = PrefixDecoder(stored.book, groups)
+    dut = PrefixDecoder(stored.values, groups)
     n_out = dut.n_out
     blocks = -(-values.size // n_out)
     mask = np.zeros(blocks * n_out, np.uint8)
-    mask[: values.size] = stored.mask_symbols
+    mask[: values.size] = stored.mask
     got: list[int] = []
 
     async def run(ctx):  # type: ignore[no-untyped-def]
@@ -182,9 +157,9 @@ def test_a_tensor_comes_out_of_the_gates_as_of_the_golden_decoder() -> None:
     simulator.run()
     words = np.array(got[: values.size], np.uint8)
     words[stored.patches.positions] ^= stored.patches.differences
-    back = stored.interleaver.from_scan(words).view(np.int8).reshape(values.shape)
+    back = stored.scan.from_scan(words).view(np.int8).reshape(values.shape)
     assert np.array_equal(back, values)
-    assert np.array_equal(decode_prefix_tensor(stored), values)
+    assert np.array_equal(decode_tensor(stored), values)
 
 
 def test_groups_must_make_up_the_planes() -> None:

@@ -13,9 +13,9 @@ import pytest
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.package.axis_design import config_for
 from xorweave.hw.package.manifest import read_manifest
 from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
@@ -146,7 +146,7 @@ def test_the_test_bench_needs_no_python_and_sees_one_wrong_bit(
     if not available({"verilator": "verilator", "iverilog": "icarus"}[tool]):
         pytest.skip(f"{tool} is not installed")
     target = tmp_path / "a"
-    manifest = write_package(target, config_for(tensor, inversion=None), tensor)
+    manifest = write_package(target, config_for(tensor, inversion_port=True), tensor)
     sources = [manifest.testbench, *manifest.verilog]
     environment = {**os.environ, "PATH": search_path(), "MAKEFLAGS": " -- " + " ".join(MAKE_VARIABLES)}
     if tool == "verilator":

@@ -11,7 +11,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_plain
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.baseline_designs import BASELINES, baseline_design

@@ -5,7 +5,7 @@ import pytest
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS, from_bfloat16, to_bfloat16
-from xorweave.golden.choose.prepare import Preparation, is_encodable, prepare, synthetic_values
+from xorweave.golden.files.prepare import Preparation, is_encodable, prepare, synthetic_values
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.mask.masks import magnitude_mask, random_mask
 from xorweave.golden.values.quantize import quantize
@@ -100,7 +100,7 @@ def test_random_pruning_and_given_masks() -> None:
     assert str(caught.value) == "tensor w: the mask must have the weights' shape (7, 9), not (3, 9)"
     with pytest.raises(InputError) as caught:
         prepare("w", Tensor.of(REAL), Preparation(masks={"v": mask}))
-    assert str(caught.value) == "tensor w: --mask holds no mask of that name, only v"
+    assert str(caught.value) == "tensor w: there is no mask of that name, only v"
 
 
 @pytest.mark.parametrize("dtype", ["int4", "int8", "fp16", "bf16", "fp32"])
@@ -129,4 +129,4 @@ def test_normal_values_are_normal(dtype: str) -> None:
 def test_other_kinds_of_values_are_refused() -> None:
     with pytest.raises(InputError) as caught:
         synthetic_values(np.ones((2, 2), bool), "ones", "int8", 0)
-    assert str(caught.value) == "--values must be uniform or normal, not 'ones'"
+    assert str(caught.value) == "the values must be uniform or normal, not 'ones'"

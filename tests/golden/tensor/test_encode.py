@@ -14,15 +14,11 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_plain
 from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor import tensor_codec
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import (
-    decode_scan,
-    decode_tensor,
-    default_segment_blocks,
-    encode_tensor,
-    resolve_encoder,
-)
+from xorweave.golden.tensor import encode as tensor_codec
+from xorweave.golden.tensor.decode import decode_scan, decode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.solvers import default_segment_blocks, resolve_encoder
+from xorweave.golden.tensor.stored import EncodedTensor
 
 SHORT = Code.uniform(n_in=4, n_out=10, n_s=1, seed=3)
 LONG = Code.uniform(n_in=16, n_out=30, n_s=7, seed=3)
@@ -36,7 +32,7 @@ def decode_by_definition(encoded: EncodedTensor) -> np.ndarray:
     words = np.zeros(n, encoded.number_format.word)
     for i in range(n):
         word = (int(blocks[i]) ^ patches.get(i, 0) ^ encoded.inversion) & (1 << n_w) - 1
-        element = (encoded.interleaver.offset + i * encoded.interleaver.stride) % n
+        element = (encoded.scan.offset + i * encoded.scan.stride) % n
         words[element] = word if encoded.mask[i] else 0
     return words
 
@@ -91,9 +87,13 @@ def test_every_tensor_comes_back_bit_for_bit(
         strides = [s for s in range(1, values.size) if math.gcd(s, values.size) == 1]
         scan = Interleaver(values.size, strides[seed % len(strides)], seed % values.size)
     encoded = encode_tensor(
-        values, number_format(name), way[0], mask=mask, interleaver=scan, encoder=way[1],
-        corrections=corrections, segment_blocks=segment,
-    )  # fmt: skip
+        values,
+        number_format(name),
+        way[0],
+        mask=mask,
+        scan=scan,
+        options=EncodeOptions(encoder=way[1], corrections=corrections, segment_blocks=segment),
+    )
     assert encoded.symbols.shape == (-(-values.size // way[0].n_out), way[0].n_in)
     check(encoded, values, mask)
 
@@ -117,7 +117,7 @@ def test_legitimate_extremes(name: str, shape: tuple[int, ...], content: str) ->
     elif content == "single":
         words[-1] = (1 << fmt.n_w) - 1
     values = fmt.from_words(words).reshape(shape)
-    encoded = encode_tensor(values, fmt, SHORT, encoder="elimination")
+    encoded = encode_tensor(values, fmt, SHORT, options=EncodeOptions(encoder="elimination"))
     check(encoded, values)
     if content == "zeros":
         assert encoded.correction_format == "none" and not encoded.symbols.any()
@@ -152,11 +152,15 @@ def test_the_result_does_not_depend_on_the_number_of_jobs(code: Code, encoder: s
     values, mask = sparse_int8(20, 50, 7)
     results = [
         encode_tensor(
-            values, number_format("int8"), code, mask=mask, encoder=encoder, segment_blocks=6, jobs=jobs,
-            interleaver=Interleaver(1000, 619, 5),
+            values,
+            number_format("int8"),
+            code,
+            mask=mask,
+            scan=Interleaver(1000, 619, 5),
+            options=EncodeOptions(encoder=encoder, segment_blocks=6, jobs=jobs),
         )
         for jobs in (1, 2, 5)
-    ]  # fmt: skip
+    ]
     for other in results[1:]:
         assert np.array_equal(other.symbols, results[0].symbols)
         assert np.array_equal(other.patches.positions, results[0].patches.positions)
@@ -166,7 +170,9 @@ def test_the_result_does_not_depend_on_the_number_of_jobs(code: Code, encoder: s
 
 def test_segments_are_independent_streams() -> None:
     values, mask = sparse_int8(9, 31, 8)
-    whole = encode_tensor(values, number_format("int8"), LONG, mask=mask, segment_blocks=2)
+    whole = encode_tensor(
+        values, number_format("int8"), LONG, mask=mask, options=EncodeOptions(segment_blocks=2)
+    )
     flat, care = values.reshape(-1), mask.reshape(-1)
     inversion = np.int8(np.uint8(whole.inversion).view(np.int8))
     for first in range(0, whole.blocks, 2):
@@ -178,7 +184,9 @@ def test_segments_are_independent_streams() -> None:
 
 def test_a_segment_longer_than_the_tensor_is_the_tensor() -> None:
     values, mask = sparse_int8(3, 31, 8)
-    encoded = encode_tensor(values, number_format("int8"), LONG, mask=mask, segment_blocks=1000)
+    encoded = encode_tensor(
+        values, number_format("int8"), LONG, mask=mask, options=EncodeOptions(segment_blocks=1000)
+    )
     assert encoded.segment_blocks == encoded.blocks == 4
 
 
@@ -201,7 +209,13 @@ def test_default_segments_bound_the_encoders_memory() -> None:
 def test_progress_reaches_one_step_by_step() -> None:
     values, mask = sparse_int8(10, 30, 1)
     seen: list[float] = []
-    encode_tensor(values, number_format("int8"), LONG, mask=mask, segment_blocks=2, progress=seen.append)
+    encode_tensor(
+        values,
+        number_format("int8"),
+        LONG,
+        mask=mask,
+        options=EncodeOptions(segment_blocks=2, progress=seen.append),
+    )
     assert seen == [0.2, 0.4, 0.6, 0.8, 1.0]
 
 
@@ -214,14 +228,22 @@ def test_an_interrupt_in_the_middle_comes_through() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        encode_tensor(values, number_format("int8"), LONG, mask=mask, segment_blocks=2, jobs=2, progress=stop)
+        encode_tensor(
+            values,
+            number_format("int8"),
+            LONG,
+            mask=mask,
+            options=EncodeOptions(segment_blocks=2, jobs=2, progress=stop),
+        )
 
 
 def test_auto_corrections_are_the_cheapest_of_the_three() -> None:
     values, mask = sparse_int8(20, 50, 7)
     costs = {}
     for name in ("paper", "joint", "plane", "auto"):
-        encoded = encode_tensor(values, number_format("int8"), SHORT, mask=mask, corrections=name)
+        encoded = encode_tensor(
+            values, number_format("int8"), SHORT, mask=mask, options=EncodeOptions(corrections=name)
+        )
         assert encoded.patches.positions.size > 0
         costs[name] = tensor_codec.correction_format_of(encoded).bits(encoded.patches, encoded.n, 8)
     assert costs["auto"] == min(costs["paper"], costs["joint"], costs["plane"])
@@ -235,7 +257,9 @@ def test_bounded_corrections_keep_their_bound(limit: int, seed: int) -> None:
     mask = rng.random((40, 60)) < 0.515
     free = encode_tensor(values, number_format("int8"), LONG, mask=mask)
     assert np.bincount(free.patches.positions // 30).max() > 3  # the bound has something to do
-    encoded = encode_tensor(values, number_format("int8"), LONG, mask=mask, corrections=f"bounded:{limit}")
+    encoded = encode_tensor(
+        values, number_format("int8"), LONG, mask=mask, options=EncodeOptions(corrections=f"bounded:{limit}")
+    )
     assert np.bincount(encoded.patches.positions // 30).max() <= limit
     assert encoded.correction_format.startswith(f"bounded:{limit}:")
     check(encoded, values, mask)
@@ -245,7 +269,11 @@ def test_a_bound_that_cannot_be_kept_is_refused() -> None:
     values = np.random.default_rng(1).integers(-128, 128, (40, 60)).astype(np.int8)
     with pytest.raises(InputError) as caught:
         encode_tensor(
-            values, number_format("int8"), LONG, mask=np.ones((40, 60), bool), corrections="bounded:1"
+            values,
+            number_format("int8"),
+            LONG,
+            mask=np.ones((40, 60), bool),
+            options=EncodeOptions(corrections="bounded:1"),
         )
     assert str(caught.value) == (
         "at most 1 patches a block cannot be kept at this rate; use a lower rate or a higher bound"
@@ -269,9 +297,14 @@ def test_transforms_constant_planes_and_effort_stay_lossless(
 ) -> None:
     name, values, mask = tensor
     encoded = encode_tensor(
-        values, number_format(name), SHORT, mask=mask, encoder="elimination", transform=transform,
-        drop_planes=drop, effort=effort, corrections=corrections,
-    )  # fmt: skip
+        values,
+        number_format(name),
+        SHORT,
+        mask=mask,
+        transform=transform,
+        drop_planes=drop,
+        options=EncodeOptions(encoder="elimination", effort=effort, corrections=corrections),
+    )
     fmt = number_format(name)
     wanted = fmt.to_words(values).copy()
     wanted[~(wanted != 0 if mask is None else mask)] = 0
@@ -358,7 +391,9 @@ def test_what_does_not_fit_is_refused(arguments: dict[str, object], message: str
 def test_no_corrections_where_a_word_is_unmatched_are_refused() -> None:
     values, mask = sparse_int8(20, 50, 7)
     with pytest.raises(InputError, match=r"^\d+ words are unmatched, so corrections must not be 'none'$"):
-        encode_tensor(values, number_format("int8"), SHORT, mask=mask, corrections="none")
+        encode_tensor(
+            values, number_format("int8"), SHORT, mask=mask, options=EncodeOptions(corrections="none")
+        )
 
 
 @pytest.mark.parametrize(
@@ -373,7 +408,12 @@ def test_planes_are_inverted_only_where_that_saves_something(
     values = np.where(mask, np.random.default_rng(1).integers(-16, -1, mask.shape), 0).astype(np.int8)
     code = Code.uniform(n_in=4, n_out=20, n_s=2, seed=0)
     encoded = encode_tensor(
-        values, FORMATS["int8"], code, mask=mask, encoder=encoder, drop_planes=drop_planes
+        values,
+        FORMATS["int8"],
+        code,
+        mask=mask,
+        drop_planes=drop_planes,
+        options=EncodeOptions(encoder=encoder),
     )
     assert bool(encoded.inversion) == inverts
     assert np.array_equal(decode_tensor(encoded), values)

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from xorweave.golden.code.code import Code
-from xorweave.studies.overhead import OverheadMeasurement
-from xorweave.synth.compare import (
+from xorweave.studies.compare import (
     BARE_BASELINE,
     BASELINE,
     OURS,
@@ -18,6 +17,7 @@ from xorweave.synth.compare import (
     shape_of,
     synthesize_contender,
 )
+from xorweave.studies.overhead import OverheadMeasurement
 from xorweave.synth.flow.liberty import GATES_LIB
 
 PLAIN = Contender(
@@ -72,7 +72,7 @@ def test_a_netlist_with_one_wrong_gate_gets_no_proof(
         assert " ^ " in text
         return text.replace(" ^ ", " | ", 1)
 
-    monkeypatch.setattr("xorweave.synth.compare.decoder_text", with_a_fault)
+    monkeypatch.setattr("xorweave.studies.compare.decoder_text", with_a_fault)
     shape = shape_of(contender, OverheadMeasurement(0.0, 0, 1, 0, "", 1), planes=1)
     assert synthesize_contender(contender, shape, GENERIC).equivalence == "failed"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,12 +23,13 @@ from xorweave.golden.values.quantize import quantize
 PRUNERS = ("magnitude", "random")
 DTYPES = ("int8", "int4", "fp16", "bf16", "fp32")
 _BY_SAFETENSORS = {fmt.safetensors: fmt for fmt in FORMATS.values() if fmt.name != "int4"}
+_FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 def check_dtype(dtype: str | None) -> None:
     """Refuse what is no dtype that weights can be cast to; None stands for their own."""
     if dtype is not None and dtype not in DTYPES:
-        raise InputError(f"--dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+        raise InputError(f"the dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,18 +83,103 @@ class Preparation:
     def __post_init__(self) -> None:
         check_dtype(self.dtype)
         if self.prune not in PRUNERS:
-            raise InputError(f"--prune must be one of {', '.join(PRUNERS)}, not {self.prune!r}")
+            raise InputError(f"the way to prune must be one of {', '.join(PRUNERS)}, not {self.prune!r}")
         if self.negative_zero not in ("kept", "pruned"):
-            raise InputError(f"--negative-zero must be kept or pruned, not {self.negative_zero!r}")
+            raise InputError(f"the negative zero must be kept or pruned, not {self.negative_zero!r}")
         if self.sparsity is not None and not 0.0 <= self.sparsity <= 1.0:
-            raise InputError(f"--sparsity must be between 0 and 1, not {self.sparsity}")
+            raise InputError(f"the sparsity must be between 0 and 1, not {self.sparsity}")
         if self.sparsity is not None and self.masks:
-            raise InputError("--sparsity and --mask must not be given together")
+            raise InputError("a sparsity and masks must not be given together")
 
 
 def is_encodable(tensor: Tensor) -> bool:
     """Tensors of rank below 2 and empty ones are carried through unchanged."""
     return tensor.values.ndim >= 2 and tensor.values.size > 0
+
+
+def sort_tensors(tensors: Mapping[str, Tensor], how: Preparation) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tell the tensors that are encoded from those that are carried through unchanged.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        Everything a file holds.
+    how : Preparation
+        Its dtype decides what can be encoded.
+
+    Returns
+    -------
+    (dict of str to Tensor, dict of str to str)
+        What `prepare` takes; and for every other tensor why it is carried: rank below 2, empty, an integer or boolean
+        buffer beside float weights, a type without a code. INT8 beside floats is taken for weights that someone
+        quantised, not for a buffer.
+
+    Raises
+    ------
+    InputError
+        There are tensors of rank 2 and more, but none of them can be encoded this way.
+    """
+    large = {name: tensor for name, tensor in tensors.items() if is_encodable(tensor)}
+    floats = any(tensor.dtype in _FLOATS for tensor in large.values())
+    encoded: dict[str, Tensor] = {}
+    carried: dict[str, str] = {}
+    refusals: list[str] = []
+    for name, tensor in tensors.items():
+        if name not in large:
+            carried[name] = "empty" if tensor.values.size == 0 else f"rank {tensor.values.ndim}"
+            continue
+        reason = _reason_to_carry(tensor, how.dtype, floats)
+        if reason is None:
+            encoded[name] = tensor
+        else:
+            carried[name] = reason
+            refusals.append(f"tensor {name} holds {tensor.dtype}: {reason}")
+    if refusals and not encoded:
+        raise InputError(refusals[0])
+    return encoded, carried
+
+
+def _reason_to_carry(tensor: Tensor, dtype: str | None, beside_floats: bool) -> str | None:
+    own = _BY_SAFETENSORS.get(tensor.dtype)
+    if tensor.dtype in _FLOATS:
+        if dtype is None and own is None:
+            return f"{tensor.dtype} has no code of its own; give a dtype ({', '.join(DTYPES)})"
+        return None
+    if beside_floats and tensor.dtype != "I8":
+        return f"a buffer of {tensor.dtype} beside float weights"
+    if own is None:
+        return f"{tensor.dtype} has no code"
+    fits = dtype is None or own.name == dtype or (dtype == "int4" and _is_int4(tensor))
+    return None if fits else f"{tensor.dtype} cannot be cast to {dtype}"
+
+
+def _is_int4(tensor: Tensor) -> bool:
+    return (
+        tensor.dtype == "I8"
+        and int(tensor.values.min(initial=0)) >= -8
+        and int(tensor.values.max(initial=0)) <= 7
+    )
+
+
+def scale_names(encoded: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """Return under which name the scale of each quantised tensor is stored: ``NAME.scale``, or the first free one.
+
+    Parameters
+    ----------
+    encoded : iterable of str
+        The quantised tensors.
+    taken : iterable of str
+        All names of the file.
+    """
+    used = set(taken)
+    names: dict[str, str] = {}
+    for name in encoded:
+        own, number = f"{name}.scale", 1
+        while own in used:
+            own, number = f"{name}.scale.{number}", number + 1
+        used.add(own)
+        names[name] = own
+    return names
 
 
 def _as_float(name: str, tensor: Tensor) -> NDArray[np.floating]:
@@ -101,7 +188,7 @@ def _as_float(name: str, tensor: Tensor) -> NDArray[np.floating]:
     if tensor.dtype in ("F64", "F32", "F16"):
         return tensor.values
     raise InputError(
-        f"tensor {name} holds {tensor.dtype}, which cannot be cast to a smaller format; leave out --dtype"
+        f"tensor {name} holds {tensor.dtype}, which cannot be cast to a smaller format; give no dtype"
     )
 
 
@@ -112,17 +199,13 @@ def _cast(
     if dtype is None:
         if own is None:
             raise InputError(
-                f"tensor {name} holds {tensor.dtype}, which has no code of its own; give --dtype ({', '.join(DTYPES)})"
+                f"tensor {name} holds {tensor.dtype}, which has no code of its own; give a dtype ({', '.join(DTYPES)})"
             )
         return np.ascontiguousarray(tensor.values, own.storage), own, None
     wanted = number_format(dtype)
     if own is wanted:
         return np.ascontiguousarray(tensor.values, own.storage), own, None
-    if (
-        wanted.name == "int4"
-        and tensor.dtype == "I8"
-        and np.abs(tensor.values.astype(np.int16)).max(initial=0) <= 7
-    ):
+    if wanted.name == "int4" and _is_int4(tensor):
         return np.ascontiguousarray(tensor.values, np.int8), wanted, None
     values = _as_float(name, tensor)
     if not wanted.is_float:
@@ -152,9 +235,7 @@ def prepare(name: str, tensor: Tensor, how: Preparation) -> Prepared:
         values, fmt, scale = _cast(name, tensor, how.dtype, how.per_row)
         if how.masks:
             if name not in how.masks:
-                raise InputError(
-                    f"--mask holds no mask of that name, only {', '.join(sorted(how.masks)[:5])}"
-                )
+                raise InputError(f"there is no mask of that name, only {', '.join(sorted(how.masks)[:5])}")
             mask = how.masks[name]
             if mask.shape != values.shape:
                 raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")
@@ -205,7 +286,7 @@ def synthetic_values(
         words = rng.integers(0, 1 << fmt.n_w, mask.shape, np.uint64).astype(fmt.word)
         return fmt.from_words(words), fmt
     if kind != "normal":
-        raise InputError(f"--values must be uniform or normal, not {kind!r}")
+        raise InputError(f"the values must be uniform or normal, not {kind!r}")
     real = rng.standard_normal(mask.shape, np.float32)
     if fmt.name in ("int8", "int4"):
         return quantize(real, fmt.name)[0], fmt
