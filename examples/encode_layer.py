@@ -12,7 +12,7 @@ from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.encode import encode_tensor
 from xorweave.golden.tensor.figures import tensor_record
 from xorweave.golden.values.quantize import quantize
-from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.package.package import write_package
 
 weights = np.random.default_rng(0).standard_normal((256, 256), np.float32)  # put your layer here

@@ -10,7 +10,6 @@ import logging
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,7 +20,7 @@ from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.whole_file import whole_file
 from xorweave.hw.package.manifest import Manifest
 from xorweave.sim.simulators import require, search_path
-from xorweave.sim.verilator_build import cache_folder, compile_model, copy_sources
+from xorweave.sim.verilator_build import build_folder, cache_folder, compile_model, copy_sources
 
 STALLS = ("none", "random", "regular", "sink", "source")
 #: Compiled models that are kept for the next run of the same Verilog.
@@ -178,9 +177,9 @@ def run_bench(
     require(simulator)
     from cocotb_tools.runner import get_runner
 
-    with tempfile.TemporaryDirectory(prefix="xorweave-sim-") as scratch, _environment(PATH=search_path()):
-        job = Path(scratch) / "job.json"
-        result = Path(scratch) / "result.json"
+    with build_folder() as scratch, _environment(PATH=search_path()):
+        job = scratch / "job.json"
+        result = scratch / "result.json"
         job.write_text(
             json.dumps(
                 {
@@ -195,13 +194,13 @@ def run_bench(
             )
         )
         logging.getLogger("cocotb_tools").setLevel(logging.ERROR)
-        log = Path(scratch) / "test.log"
+        log = scratch / "test.log"
         with contextlib.redirect_stdout(io.StringIO()):
             runner = get_runner(simulator)
             runner.log.setLevel(logging.ERROR)
-            _model(list(sources), manifest.top, Path(scratch), simulator, bool(waves))
+            _model(list(sources), manifest.top, scratch, simulator, bool(waves))
             # what build() would have left behind for test()
-            runner.build_dir, runner.sim_hdl_toplevel, runner.waves = Path(scratch), manifest.top, bool(waves)
+            runner.build_dir, runner.sim_hdl_toplevel, runner.waves = scratch, manifest.top, bool(waves)
             try:
                 runner.test(
                     test_module="xorweave.sim.decoder_bench",
@@ -209,7 +208,7 @@ def run_bench(
                     hdl_toplevel_lang="verilog",
                     build_dir=scratch,
                     test_dir=scratch,
-                    results_xml=str(Path(scratch) / "results.xml"),
+                    results_xml=str(scratch / "results.xml"),
                     extra_env={"XORWEAVE_SIM_JOB": str(job), "COCOTB_LOG_LEVEL": "WARNING"},
                     waves=bool(waves),
                     timescale=("1ns", "1ps"),
@@ -223,7 +222,7 @@ def run_bench(
             raise ToolError(f"the simulation ended without a result: {tail}")
         found = json.loads(result.read_text())
         if waves:
-            _keep_waves(Path(scratch), Path(waves))
+            _keep_waves(scratch, Path(waves))
     return SimulationResult(
         cycles=found["cycles"],
         blocks=found["blocks"],

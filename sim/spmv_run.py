@@ -21,7 +21,7 @@ from xorweave.golden.tensor.corrections import parse_format
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.engines.spmv_engine import SpmvConfig, SpmvEngine
-from xorweave.hw.package.vectors import as_stream, required_patches
+from xorweave.hw.package.vectors import required_patches
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.synthesis import optimize
@@ -215,8 +215,7 @@ class SpmvSimulator:
             "s_axis_x": [pack_words(beats.reshape(beats.shape[0], -1).view(np.uint8), 8)],
         }
         if decoder.kind_of_patches is not None:
-            stored = as_stream(tensor, mask=True, patches=True)
-            patches = decoder.kind_of_patches.words(stored.patches, code.n_out, n_w, tensor.blocks)[
+            patches = decoder.kind_of_patches.words(tensor.patches, code.n_out, n_w, tensor.blocks)[
                 "s_axis_patch"
             ]
             width = dict(self.model.inputs[-1].pins)["s_axis_patch_tdata"]

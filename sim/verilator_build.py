@@ -6,10 +6,12 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -66,6 +68,19 @@ def compile_model(sources: Sequence[Path], top: str, folder: Path, *, waves: boo
             if command is verilate:
                 lend_objects(folder, waves=waves)
     keep_objects(folder, waves=waves)
+
+
+@contextmanager
+def build_folder() -> Iterator[Path]:
+    """Lend a temporary folder whose path make can work with: no spaces, no signs."""
+    roots = [tempfile.gettempdir(), "/tmp", "/var/tmp"]
+    plain = [root for root in roots if re.fullmatch(r"[A-Za-z0-9_./-]+", root) and os.access(root, os.W_OK)]
+    root = plain[0] if plain else roots[0]
+    with (
+        tempfile.TemporaryDirectory(prefix="xorweave-sim-", dir=root, ignore_cleanup_errors=True) as name,
+        leftover(Path(name)),
+    ):
+        yield Path(name)
 
 
 def copy_sources(sources: Sequence[Path], folder: Path) -> list[str]:

@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.choose.group_rates import choose_rates
 from xorweave.golden.code.code import Code
+from xorweave.golden.values.book_gates import word_gates
 from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 
-_TAPS = 4
-_ADDER = 0.01  # what negated magnitudes must save to be worth an adder a weight
+_TAPS = 2
+_GATE = 0.0001  # share of the bits that a gate equivalent a weight must save
+_PLANE = 6.0  # gate equivalents of a plane, about: a chain's XORs and its share of the registers
+_CLASS_BITS = (0.002, 0.02)  # bits a word that a class must save: books of many classes and of few
 _BOOKS = 5  # code books for which all rates are judged
 
 
 def group_code(n_in: int, n_out: int, n_s: int, seed: int) -> Code:
-    """Return the code of a group: chains of ten outputs with four fresh taps each.
+    """Return the code of a group: chains of ten outputs with two fresh taps each.
 
     Against dense rows that costs about a percent of the bits and saves most of the gates.
     """
@@ -52,6 +55,11 @@ class BookChoice:
         return [group_code(n_in, self.n_out, max_k // n_in - 1, seed) for n_in in self.widths]
 
 
+def book_gates(book: PrefixCode) -> float:
+    """Estimate the gate equivalents of planes and word table for one weight a cycle."""
+    return word_gates(book) + _PLANE * book.planes
+
+
 def table_bits(book: PrefixCode) -> int:
     """Return the bits that the stored code book takes, some four bytes a class."""
     return 8 * (3 + 4 * book.lengths.size)
@@ -80,11 +88,14 @@ def choose_book(
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
     stored = truth[under]
     candidates: list[tuple[float, int, PrefixCode]] = []
-    magnitudes = ("plain",) if number_format.is_float else ("inverted", "negated")
+    magnitudes = ("plain",) if number_format.is_float else ("prefix-inverted", "negated")
     books = (
         book
         for magnitude in magnitudes
-        for book in make_prefix_codes(stored, n_w, magnitude=magnitude, patch_bits=patch_bits)
+        for class_bits in _CLASS_BITS
+        for book in make_prefix_codes(
+            stored, n_w, magnitude=magnitude, patch_bits=patch_bits, class_bits=class_bits
+        )
     )
     for book in books:
         rank = book.rank_of(stored)
@@ -92,7 +103,7 @@ def choose_book(
         told = per_class @ (book.lengths + book.tails + 1) + patch_bits * int(
             ((rank < 0) & (stored != 0)).sum()
         )
-        told *= 1 + _ADDER * (book.magnitude == "negated")
+        told *= 1 + _GATE * book_gates(book)
         candidates.append((float(told) + table_bits(book), len(candidates), book))
     best: BookChoice | None = None
     for _, _, book in sorted(candidates)[:_BOOKS]:
@@ -102,7 +113,7 @@ def choose_book(
         rank[under] = book.rank_of(stored)
         cost, outputs, widths = choose_rates(book.care_groups(rank), n, n_w, max_k, n_out=n_out)
         cost += table_bits(book) + patch_bits * int((under & (rank < 0) & (truth != 0)).sum())
-        cost *= 1 + _ADDER * (book.magnitude == "negated")
+        cost *= 1 + _GATE * book_gates(book)
         if best is None or cost < best.expected_bits:
             best = BookChoice(book, outputs, tuple(widths), cost)
     assert best is not None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +11,6 @@ from xorweave.golden.mask.shaped_mask_encoder import encode_mask
 
 ZERO_BITS = 2.0  # of the zero's codeword, before it is known how many false ones there are
 _SEGMENT = 1 << 24  # scan positions of a segment
-_MOST_OUTPUTS = 10  # mask bits an encoded bit may give
 
 
 def shaped_code(density: float, n_out: int, *, zero_bits: float = ZERO_BITS, seed: int = 0) -> ShapedMaskCode:
@@ -28,11 +25,7 @@ def shaped_code(density: float, n_out: int, *, zero_bits: float = ZERO_BITS, see
     zero_bits : float
         What a false one costs: the codeword of the word 0.
     """
-    ideal = ShapedMaskCode.for_zero_codeword(density, zero_bits, seed=seed)
-    n_in = max(math.ceil(ideal.rate * n_out), -(-n_out // _MOST_OUTPUTS))
-    return ShapedMaskCode(
-        n_in=n_in, n_out=n_out, parities=ideal.parities, window=ideal.window, taps=ideal.taps, seed=seed
-    )
+    return ShapedMaskCode.for_zero_codeword(density, zero_bits, n_out=n_out, seed=seed, shared=True)
 
 
 def encode_shaped(

@@ -28,7 +28,7 @@ _MOST_DETERMINED = (
     0.8  # encoded bits that the ones may ask for; beyond it clusters of ones contradict each other
 )
 # for 1 to 6 parities of three or four sums: the seed of 200 under which the fewest ones of random masks ask for what
-# contradicts other ones (benchmarks/shaped_mask_search.py --seeds)
+# contradicts other ones (benchmarks/shaped_mask_sums.py)
 _SEEDS = (0, 1, 32, 110, 124, 0)
 
 

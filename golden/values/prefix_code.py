@@ -29,6 +29,9 @@ from xorweave.golden.base.number_format import Words
 MAX_LENGTH = 15
 MAGNITUDES = ("plain", "inverted", "negated", "prefix-inverted")  # stored by number
 _CLASS_BITS = 10  # of the stored table besides the prefix: length, tail
+_TABLE_BITS = (
+    16  # words and planes of so many bits are looked up in a table, if there are more of them than entries
+)
 _DEEPEST = 8  # bits of the longest codeword tried
 _MOST_PREFIXES = 512  # prefixes of one length among which classes are looked for
 
@@ -152,6 +155,8 @@ class PrefixCode:
 
     def rank_of(self, words: Words) -> NDArray[np.int64]:
         """Return the class of each word, -1 where it has none."""
+        if self.n_w <= _TABLE_BITS and words.size > 1 << self.n_w:
+            return self._rank_of_every_word[words]
         rank = np.full(words.shape, -1, np.int64)
         starts, sizes, which = self._intervals
         if which.size:
@@ -162,6 +167,11 @@ class PrefixCode:
         zero = np.flatnonzero(self.tails < 0)
         rank[words == 0] = zero[0] if zero.size else -1
         return rank
+
+    @cached_property
+    def _rank_of_every_word(self) -> NDArray[np.int64]:
+        every = np.arange(1 << self.n_w, dtype=np.uint32)
+        return np.concatenate([self.rank_of(half) for half in np.split(every, 2)])
 
     def bits_of(self, words: Words) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Return (planes, class) of words of any shape.
@@ -183,6 +193,8 @@ class PrefixCode:
         """Decode planes of any shape, one weight by itself; codewords that stand for nothing read as the word 0."""
         if not self.lengths.size:
             return np.zeros(planes.shape, word)
+        if self.planes <= _TABLE_BITS and planes.size > 1 << self.planes:
+            return self._word_of_every_plane_word[planes.astype(np.int64)].astype(word)
         bits = planes.astype(np.int64)
         code = bits >> (self.tail_planes + 1)
         sign = bits >> self.tail_planes & 1
@@ -195,6 +207,10 @@ class PrefixCode:
         magnitude = self.prefixes[at] << tails | tail
         whole = sign << (self.n_w - 1) | self._turned(magnitude, sign)
         return np.where((self.tails[at] < 0) | beyond, 0, whole).astype(word)
+
+    @cached_property
+    def _word_of_every_plane_word(self) -> NDArray[np.uint32]:
+        return self.words_of(np.arange(1 << self.planes, dtype=np.uint64), np.dtype(np.uint32))
 
     def care_groups(self, rank: NDArray[np.int64]) -> list[tuple[int, int, NDArray[np.bool_]]]:
         """Return planes with the same care bits: (first, end, care), planes counted from the codeword's first bit.

@@ -120,7 +120,9 @@ class AxisDecoder(wiring.Component):
             block = mask.o
         if config.kind_of_patches is not None:
             kind = config.kind_of_patches
-            m.submodules.correction = correction = CorrectionStage(n_out, n_w, kind.limit, lists=kind.lists)
+            m.submodules.correction = correction = CorrectionStage(
+                n_out, n_w, kind.limit, lists=kind.lists, lanes=kind.lanes
+            )
             wiring.connect(m, block, correction.i)
             kind.connect(m, self, correction.patches, n_out=n_out, n_w=n_w, skid=config.skid_buffers)
             block = correction.o

@@ -10,14 +10,14 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.stages.mask_kinds import BitmapWords, MaskKind, ShapedWords
-from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, ListPatches, PatchKind
+from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, LanePatches, ListPatches, PatchKind
 from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
 from xorweave.hw.stages.xor_decoder import XorGroup
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import shared_network
 from xorweave.hw.xor.pairs import greedy_pairs
 
-PATCHES = ("list", "gap", "bounded")
+PATCHES = ("list", "lanes", "gap", "bounded")
 
 
 def config_for(
@@ -36,7 +36,7 @@ def config_for(
     Parameters
     ----------
     tensor : EncodedTensor
-    patches : {"list", "gap", "bounded"}
+    patches : {"list", "lanes", "gap", "bounded"}
         How patches come to the decoder; no stage where the tensor has none.
     gap_bits : int, optional
         For ``gap``; by default that of the tensor's correction format.
@@ -121,6 +121,12 @@ def _patches(tensor: Any, kind: str, gap_bits: int | None, limit: int | None, n_
                 )
             gap_bits = int(numbers[-1])
         needed = GapPatches(1, gap_bits).needed(stored, n_out, tensor.blocks)
+    elif kind == "lanes":
+        needed = LanePatches(1).needed(stored, n_out, tensor.blocks)
+        if limit is not None and limit % needed and limit < n_out:
+            raise InputError(
+                f"the lanes of patches must be a multiple of {needed} for this tensor, not {limit}"
+            )
     else:
         needed = ListPatches(1).needed(stored, n_out, tensor.blocks)
     slots = max(1, needed if limit is None else limit)
@@ -129,4 +135,5 @@ def _patches(tensor: Any, kind: str, gap_bits: int | None, limit: int | None, n_
     if kind == "gap":
         assert gap_bits is not None
         return GapPatches(slots, gap_bits)
-    return BoundedPatches(slots) if kind == "bounded" else ListPatches(slots)
+    kinds = {"list": ListPatches, "lanes": LanePatches, "bounded": BoundedPatches}
+    return kinds[kind](slots)

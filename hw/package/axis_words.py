@@ -27,7 +27,12 @@ def axis_pins(config: DecoderConfig) -> dict[str, tuple[str, Pins]]:
             symbols += (("s_axis_inversion", n_w),)
     found: dict[str, tuple[str, Pins]] = {"s_axis": ("symbols", symbols)}
     if config.kind_of_patches is not None:
-        what = {"list": "lists of patches", "gap": "records of patches", "bounded": "entries of patches"}
+        what = {
+            "list": "lists of patches",
+            "lanes": "patches by lane",
+            "gap": "records of patches",
+            "bounded": "entries of patches",
+        }
         for prefix, pins in config.kind_of_patches.streams(n_out, n_w).items():
             said = what[config.kind_of_patches.name] if prefix == "s_axis_patch" else "patches of a block"
             found[prefix] = said, pins

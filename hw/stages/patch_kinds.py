@@ -37,6 +37,7 @@ class PatchKind(Protocol):
     """What every kind of patches can do. Sizes are those of a block: n_out words of n_w bits."""
 
     name: ClassVar[str]
+    lanes: ClassVar[bool]
 
     @property
     def limit(self) -> int:
@@ -95,6 +96,7 @@ class ListPatches:
 
     limit: int
     name: ClassVar[str] = "list"
+    lanes: ClassVar[bool] = False
     lists: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -158,6 +160,69 @@ class ListPatches:
 
 
 @dataclass(frozen=True)
+class LanePatches(ListPatches):
+    """A slot for every lane of a block, lane p being the words p, p + limit, p + 2 limit ...
+
+    As many patches a block as lanes, for the gates of one, where no two of a block are in one lane.
+
+    Attributes
+    ----------
+    limit : int
+        Lanes.
+    """
+
+    name: ClassVar[str] = "lanes"
+    lanes: ClassVar[bool] = True
+
+    def streams(self, n_out: int, n_w: int) -> dict[str, Pins]:
+        """One word with every block."""
+        return {"s_axis_patch": (("s_axis_patch_tdata", self.limit * patch_bits(self._rows(n_out), n_w)),)}
+
+    def header(self, n_out: int, n_w: int) -> list[str]:
+        """Layout of the slots."""
+        rows = self._rows(n_out)
+        return [
+            f"s_axis_patch  {self.limit} slots with every block; slot p from bit {patch_bits(rows, n_w)}*p repairs",
+            f"              weight p + {self.limit}*k: difference ({n_w} bits, lowest), k ({position_bits(rows)} bits),"
+            " valid.",
+        ]
+
+    def words(self, patches: Patches, n_out: int, n_w: int, blocks: int) -> dict[str, list[int]]:
+        """The slots of each block.
+
+        Raises
+        ------
+        InputError
+            Two patches of a block are in one lane.
+        """
+        inside = patches.positions < blocks * n_out
+        rows = self._rows(n_out)
+        width = patch_bits(rows, n_w)
+        slots = [0] * blocks
+        pairs = zip(patches.positions[inside].tolist(), patches.differences[inside].tolist(), strict=True)
+        for position, difference in pairs:
+            block, at = divmod(position, n_out)
+            k, lane = divmod(at, self.limit)
+            if slots[block] >> (lane * width) & ((1 << width) - 1):
+                raise InputError(f"a block must have at most one patch in each of {self.limit} lanes")
+            slots[block] |= pack_patch(k, difference, n_out=rows, n_w=n_w) << (lane * width)
+        return {"s_axis_patch": slots}
+
+    def needed(self, patches: Patches, n_out: int, blocks: int) -> int:
+        """Lanes, a power of two or one for every word, in which no two patches of a block meet."""
+        lanes = 1
+        while lanes < n_out:
+            keys = patches.positions // n_out * lanes + patches.positions % n_out % lanes
+            if np.unique(keys).size == keys.size:
+                return lanes
+            lanes = min(2 * lanes, n_out)
+        return n_out
+
+    def _rows(self, n_out: int) -> int:
+        return -(-n_out // self.limit)
+
+
+@dataclass(frozen=True)
 class GapPatches:
     """The gap-coded records of the joint format, in beats (see `GapUnpacker`).
 
@@ -172,6 +237,7 @@ class GapPatches:
     limit: int
     gap_bits: int
     name: ClassVar[str] = "gap"
+    lanes: ClassVar[bool] = False
     lists: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -246,6 +312,7 @@ class BoundedPatches:
 
     limit: int
     name: ClassVar[str] = "bounded"
+    lanes: ClassVar[bool] = False
     lists: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

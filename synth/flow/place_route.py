@@ -164,8 +164,8 @@ def place_and_route(
 ) -> Placement:
     """Place and route the netlist that `map_to_fpga` left in `directory`, once with every seed.
 
-    The netlist is taken as it is, cell by cell: what was counted and proved is what is placed. A seed is begun only if
-    it can end in time, going by the longest one so far: there may be fewer clocks than seeds.
+    The netlist is taken as it is, cell by cell: what was counted and proved is what is placed. A seed is begun only
+    if it can end in time, going by the longest one so far: there may be fewer clocks than seeds.
 
     Parameters
     ----------

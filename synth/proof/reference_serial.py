@@ -47,8 +47,8 @@ def serial_lines(shape: DecoderShape) -> list[str]:
         f"  reg {count} turn; wire {count} plane = x_first ? 0 : turn; wire final = plane == {n_w - 1};",
         "  always @(posedge clk) if (rst) turn <= 0;"
         " else if (m_axis_tvalid & m_axis_tready) turn <= final ? 0 : plane + 1;",
-        f"  reg {vector(n_out)} planes; reg {vector(n_w)} one;"
-        f" reg {vector(shape.listed_bits or 1)} patch; integer p, r;",
+        f"  reg {vector(n_out)} planes; reg {vector(n_w)} one; integer p, r;",
+        f"  reg {vector(shape.listed_bits or 1)} patch;",
         "  always @* begin",
         f"    planes = decoded; one = {n_w}'d1 << plane;",
         f"    patch = {'s_axis_patch_tdata' if shape.patches_per_block else '0'};",

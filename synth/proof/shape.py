@@ -200,8 +200,8 @@ class DecoderShape:
 
         Its symbols have `n_in` bits, by default as many as the code's, and it has at most one patch slot:
         what the stages do with words does not depend on how many there are. Words of one bit are what every
-        transform maps to themselves. What is unpacked, guarded or chosen before the streams of symbols, lists and
-        mask words reach the decoder is left out.
+        transform maps to themselves; a plane-serial decoder of one plane takes one cycle a block. What is unpacked,
+        guarded or chosen before the streams of symbols, lists and mask words reach the decoder is left out.
         """
         n_s = max(code.n_s for _, code in self.all_groups)
         n_in = self.code.n_in if n_in is None else n_in
@@ -217,6 +217,7 @@ class DecoderShape:
             stages=self.stages,
             output_register=self.output_register,
             skid_buffers=self.skid_buffers,
+            plane_serial=self.plane_serial,
         )
 
     def one_segment(self) -> DecoderShape:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -146,6 +151,52 @@ def test_waves_can_be_opened(lean: Path, tmp_path: Path) -> None:
     text = path.read_text()
     assert "$enddefinitions $end" in text
     assert "m_axis_tdata" in text
+
+
+NAMES = ['it\'s a "q" $(touch PWN)x;&#%d ünï-☃', "\udcff\n"]
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_any_folder(lean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: str) -> None:
+    """Neither make nor a shell sees the name of the folder, nor of the one for temporary files."""
+    if not available(simulator):
+        pytest.skip(f"{simulator} is not installed")
+    for name in NAMES:
+        folder = tmp_path / name / "package"
+        shutil.copytree(lean, folder)
+        temporary = tmp_path / name / "tmp"
+        temporary.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        before = sorted(folder.rglob("*"))
+        result = simulate(folder, simulator=simulator)
+        assert (result.mismatches, result.blocks) == (0, BLOCKS)
+        assert sorted(folder.rglob("*")) == before and not list(temporary.iterdir())
+    assert not list(tmp_path.rglob("PWN"))
+
+
+def test_a_build_in_any_folder_for_temporary_files(
+    lean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no model is kept there yet
+    temporary = tmp_path / "a b'$(touch PWN);&#%d"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    assert simulate(lean).mismatches == 0
+    assert not list(tmp_path.rglob("PWN")) and not list(temporary.iterdir())
+
+
+def test_where_nothing_can_be_kept(lean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
+    assert simulate(lean).mismatches == 0
+
+
+def test_two_runs_at_once(lean: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "xorweave.cli", "simulate", str(lean), "--json"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}  # both compile
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(2)]
+    for run in runs:
+        out, _ = run.communicate()
+        assert run.returncode == 0 and json.loads(out)["mismatches"] == 0
 
 
 def test_bad_input(tmp_path: Path, lean: Path) -> None:

@@ -5,7 +5,14 @@ import pytest
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS, from_bfloat16, to_bfloat16
-from xorweave.golden.files.prepare import Preparation, is_encodable, prepare, synthetic_values
+from xorweave.golden.files.prepare import (
+    Preparation,
+    is_encodable,
+    prepare,
+    scale_names,
+    sort_tensors,
+    synthetic_values,
+)
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.mask.masks import magnitude_mask, random_mask
 from xorweave.golden.values.quantize import quantize
@@ -16,6 +23,61 @@ REAL = np.random.default_rng(0).standard_normal((7, 9)).astype(np.float32)
 def test_what_is_encoded() -> None:
     for shape, yes in (((), False), ((5,), False), ((0, 3), False), ((1, 1), True), ((2, 3, 4), True)):
         assert is_encodable(Tensor.of(np.zeros(shape))) == yes
+
+
+def kinds(**tensors: tuple[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    storage = {
+        "F32": "f4",
+        "BF16": "u2",
+        "F64": "f8",
+        "F8_E4M3": "u1",
+        "I64": "i8",
+        "I32": "i4",
+        "I8": "i1",
+        "U8": "u1",
+        "BOOL": "?",
+    }
+    return {name: Tensor(np.ones(shape, storage[kind]), kind) for name, (kind, shape) in tensors.items()}
+
+
+def test_a_checkpoint_is_sorted_into_what_is_encoded_and_what_is_carried() -> None:
+    file = kinds(
+        w=("F32", (4, 4)), b=("BF16", (2, 2)), q=("I8", (2, 2)), bias=("F32", (4,)), none=("F32", (0, 4)),
+        position_ids=("I64", (1, 512)), causal=("BOOL", (4, 4)), bytes=("U8", (2, 2)), small=("F8_E4M3", (2, 2)),
+        wide=("F64", (2, 2)), ids32=("I32", (1, 4)),
+    )  # fmt: skip
+    encoded, carried = sort_tensors(file, Preparation())
+    assert list(encoded) == ["w", "b", "q"]
+    assert carried == {
+        "bias": "rank 1",
+        "none": "empty",
+        "position_ids": "a buffer of I64 beside float weights",
+        "causal": "a buffer of BOOL beside float weights",
+        "bytes": "a buffer of U8 beside float weights",
+        "small": "a buffer of F8_E4M3 beside float weights",
+        "wide": "F64 has no code of its own; give a dtype (int8, int4, fp16, bf16, fp32)",
+        "ids32": "a buffer of I32 beside float weights",
+    }
+    encoded, carried = sort_tensors(file, Preparation(dtype="fp16"))
+    assert list(encoded) == ["w", "b", "wide"] and carried["q"] == "I8 cannot be cast to fp16"
+    for name, tensor in encoded.items():
+        prepare(name, tensor, Preparation(dtype="fp16"))
+
+
+def test_integers_alone_are_weights() -> None:
+    file = kinds(a=("I8", (2, 2)), b=("U8", (2, 2)), c=("I32", (2, 2)), d=("I64", (2, 2)))
+    encoded, carried = sort_tensors(file, Preparation())
+    assert list(encoded) == ["a", "b", "c"] and carried == {"d": "I64 has no code"}
+    with pytest.raises(InputError, match="tensor a holds I8: I8 cannot be cast to fp16"):
+        sort_tensors(file, Preparation(dtype="fp16"))
+    assert sort_tensors(kinds(bias=("F32", (3,))), Preparation())[0] == {}
+
+
+def test_scales_get_names_that_are_free() -> None:
+    names = ["w", "w.scale", "w.scale.1", "v"]
+    assert scale_names(["w", "v"], names) == {"w": "w.scale.2", "v": "v.scale"}
+    found = scale_names(names, names)
+    assert len({*found.values(), *names}) == 8
 
 
 def test_without_options_words_and_zeros_are_kept() -> None:
@@ -88,6 +150,12 @@ def test_small_int8_tensors_are_int4_as_they_are() -> None:
     assert ready.number_format.name == "int4" and ready.scale is None and np.array_equal(ready.values, values)
     with pytest.raises(InputError, match=r"^tensor w holds I8, which cannot be cast to a smaller format"):
         prepare("w", Tensor.of(values * np.int8(2)), Preparation(dtype="int4"))
+
+
+def test_all_int4_values_are_int4() -> None:
+    values = np.arange(-8, 8, dtype=np.int8).reshape(4, 4)
+    ready = prepare("w", Tensor.of(values), Preparation(dtype="int4"))
+    assert ready.scale is None and np.array_equal(ready.values, values)
 
 
 def test_random_pruning_and_given_masks() -> None:

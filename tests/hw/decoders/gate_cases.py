@@ -31,7 +31,7 @@ def _raw(code: Code, n_w: int, **options: Any) -> DecoderConfig:
 def _book(zeros: int) -> PrefixCode:
     drawn = np.clip(np.round(np.random.default_rng(1).standard_normal(6000) * 20), -127, 127)
     words = np.concatenate([drawn, np.zeros(zeros)]).astype(np.int8).view(np.uint8)
-    return make_prefix_codes(words, 8, magnitude="inverted", patch_bits=20)[1 if zeros else 0]
+    return make_prefix_codes(words, 8, magnitude="inverted", patch_bits=20)[6 if zeros else 4]
 
 
 def _prefix(zeros: int = 0, **options: Any) -> DecoderConfig:

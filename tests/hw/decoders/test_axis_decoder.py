@@ -20,6 +20,7 @@ from xorweave.hw.decoders.axis_decoder import AxisDecoder
 from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.decoder_words import decoder_words
+from xorweave.hw.stages.patch_kinds import LanePatches
 
 BOOK = PrefixCode(4, "inverted", np.array([1, 2, 4, 4]), np.array([2, -1, 1, 0]), np.array([1, 0, 1, 1]))
 # the word 0 has the codeword of zeros: the mask can make it
@@ -188,10 +189,10 @@ def test_every_word_kind_with_every_mask(values: str, mask: str, stall: float) -
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-@pytest.mark.parametrize("patches", ["list", "gap", "bounded"])
+@pytest.mark.parametrize("patches", ["list", "lanes", "gap", "bounded"])
 @pytest.mark.parametrize("values", ["plain", "prefix"])
 def test_every_patch_kind(values: str, patches: str, stall: float) -> None:
-    tensor = stored(VALUES[values], "shaped", most=1)
+    tensor = stored(VALUES[values], "shaped", most=2 if patches == "lanes" else 1)
     config = config_for(tensor, patches=patches)
     streams = decoder_words(config, tensor)
     assert run(config, streams, stall=stall) == streams["m_axis"]
@@ -278,6 +279,14 @@ def test_a_false_word_is_seen() -> None:
     assert run(config, streams, stall=0.0) != streams["m_axis"]
 
 
+def test_two_patches_in_a_lane_are_refused() -> None:
+    patches = Patches(np.array([1, 5, 10]), np.array([1, 2, 3], np.uint8))
+    assert LanePatches(4).needed(patches, 8, 2) == 8
+    with pytest.raises(InputError, match="at most one patch in each of 4 lanes"):
+        LanePatches(4).words(patches, 8, 4, 2)
+    assert LanePatches(4).needed(Patches(np.array([1, 6, 9]), patches.differences), 8, 2) == 2
+
+
 def test_what_does_not_go_together_is_refused() -> None:
     tensor = stored(BOOK, "shaped")
     whole = config_for(tensor)
@@ -290,7 +299,9 @@ def test_what_does_not_go_together_is_refused() -> None:
         config_for(tensor)
     with pytest.raises(InputError, match="patches_per_block must be at least 2 for this tensor, not 1"):
         config_for(stored(BOOK, "none"), patches_per_block=1)
-    with pytest.raises(InputError, match="the kind of patches must be one of list, gap, bounded, not 'all'"):
+    with pytest.raises(
+        InputError, match="the kind of patches must be one of list, lanes, gap, bounded, not 'all'"
+    ):
         config_for(tensor, patches="all")
     with pytest.raises(InputError, match="must have one group of planes for this, not 4"):
         _ = whole.code

@@ -8,7 +8,7 @@ import pytest
 from xorweave.golden.base.errors import ToolError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
-from xorweave.hw.package.axis_design import config_for
+from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.synth import decoder_package
