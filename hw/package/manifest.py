@@ -196,7 +196,8 @@ def _mask_code(value: Any, where: str) -> dict[str, Any]:
             "generator": _list(_text, 1 << 17),
         }
     )(value, where)
-    rows, bits = head["generator"], head["n_in"] + head["window"]
+    rows = head["generator"]
+    bits = head["n_in"] * (1 + -(-(head["window"] - 1) // head["n_in"]))  # whole symbols
     if len(rows) != head["n_out"] * head["parities"]:
         raise _refuse(f"{where}.generator", f"{head['n_out'] * head['parities']} rows", len(rows))
     for row in rows:
