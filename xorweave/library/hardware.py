@@ -11,6 +11,7 @@ from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.gate_estimate import DecoderGates, decoder_gates
@@ -90,7 +91,7 @@ class Decoder:
         else:
             used, tensor = seed, self._random(min(blocks, 1000), seed)
         design = axis_design(self.config, [tensor], names=[name], seed=used, max_blocks=blocks)
-        return write_design(folder, design)
+        return write_design(Path(folder), design)
 
     def _random(self, blocks: int, seed: int) -> EncodedTensor:
         form = next(
@@ -178,6 +179,10 @@ def _serving(tensors: dict[str, EncodedTensor], options: dict[str, Any]) -> Deco
     own = dict(options)
     if len(tensors) > 1:
         own.setdefault("patches_per_block", max(needed.values()))
+        inversions = {
+            tensor.values.inversion for tensor in tensors.values() if isinstance(tensor.values, RawPlanes)
+        }
+        own.setdefault("inversion_port", len(inversions) > 1)
     config = config_for(tensors[widest], **own)
     for name, tensor in tensors.items():
         if name == widest:

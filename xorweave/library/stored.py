@@ -184,7 +184,7 @@ class StoredTensor:
 
 def _whole(value: object, what: str) -> int:
     try:
-        return value.__index__()  # type: ignore[attr-defined, no-any-return]
+        return value.__index__()  # type: ignore[attr-defined]
     except AttributeError:
         raise InputError(f"{what} must be given by integers, not {value!r:.40}") from None
 

@@ -73,7 +73,7 @@ DEFAULTS: EncodeWords = {
     "progress": None,
 }
 _NAMES = {str: "a text", bool: "True or False", int: "an integer", float: "a number", type(None): "None"}
-_KINDS = {str: str, int: numbers.Integral, float: numbers.Real, type(None): type(None)}
+_KINDS: dict[type, type] = {str: str, int: numbers.Integral, float: numbers.Real, type(None): type(None)}
 
 
 def complete(words: Mapping[str, Any]) -> dict[str, Any]:
