@@ -54,7 +54,10 @@ def encode(
         str,
         typer.Option(help="auto, paper[,n_s=2], KEY=VALUE,... (n_in, n_out, n_s, family, seed), or a name"),
     ] = "auto",
-    max_k: Annotated[int, typer.Option(help="Longest window that --code auto may choose")] = 256,
+    max_k: Annotated[
+        int | None,
+        typer.Option(help="Longest window that may be chosen; default: 256 for raw planes, 512 for a book"),
+    ] = None,
     encoder: Annotated[str, typer.Option(help="auto, elimination or viterbi")] = "auto",
     effort: Annotated[
         str,

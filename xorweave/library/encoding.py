@@ -27,7 +27,7 @@ from xorweave.golden.files.weight_files import (
 )
 from xorweave.golden.tensor.encode import EncodeOptions
 from xorweave.library.stored import Encoded
-from xorweave.library.words import EncodeWords, complete
+from xorweave.library.words import DEFAULTS, EncodeWords, complete
 
 #: The name of a tensor that was given without one.
 ONLY = "weights"
@@ -105,7 +105,10 @@ def _choice(said: Mapping[str, Any]) -> Choice:
         mask_code=said["mask_code"],
         values_code=said["values_code"],
         scan=said["scan"],
-        code=CodeChoice.parse(said["code"], max_k=said["max_k"], seed=said["seed"]),
+        code=CodeChoice.parse(
+            said["code"], max_k=256 if said["max_k"] is None else said["max_k"], seed=said["seed"]
+        ),
+        prefix_k=said["max_k"],
         overhead=said["overhead"],
         beam=1024 if str(effort) == "exact" else min(32768, 1024 * int(effort)),
         error_free=said["error_free"],
@@ -128,11 +131,13 @@ def _preparation(said: Mapping[str, Any]) -> Preparation:
 
 
 def _info(origin: str, said: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the container records of how it was made."""
+    """Return what the container records of how it was made: what is not as usual."""
     names = (
         "code", "encoder", "seed", "prune", "sparsity", "dtype", "values", "effective", "effort", "error_free",
     )  # fmt: skip
-    return {"source": origin, "for": said["goal"], **{name: str(said[name]) for name in names}}
+    unusual = {name: str(said[name]) for name in names if str(said[name]) != str(DEFAULTS[name])}  # type: ignore[literal-required]
+    goal = {"for": said["goal"]} if said["goal"] != DEFAULTS["goal"] else {}
+    return {"source": origin, **unusual, **goal}
 
 
 def _read(

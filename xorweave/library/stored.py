@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.blob import stored_bytes
-from xorweave.golden.files.container import Container, read_container, write_container
+from xorweave.golden.files.container import Container, directory_bytes, read_container, write_container
 from xorweave.golden.files.outputs import check_output
 from xorweave.golden.files.restore import restore_tensors
 from xorweave.golden.files.safetensors_file import write_safetensors
@@ -206,9 +205,9 @@ class Encoded(Mapping[str, StoredTensor]):
         container: Container,
         carried: Mapping[str, str] | None = None,
         remarks: tuple[str, ...] = (),
-        size: int | None = None,
+        path: Path | None = None,
     ) -> None:
-        self.container, self.remarks, self._size = container, remarks, size
+        self.container, self.remarks, self._path = container, remarks, path
         self.carried = dict(carried) if carried is not None else dict.fromkeys(container.plain, "carried")
         self._handles: dict[str, StoredTensor] = {}
 
@@ -249,8 +248,9 @@ class Encoded(Mapping[str, StoredTensor]):
         """
         out = path_of(path, "the output")
         check_output(out, force=force)
-        self._size = write_container(out, self.container)
-        return self._size
+        write_container(out, self.container)
+        self._path = out
+        return out.stat().st_size
 
     def decode(self, *, dequantized: bool = False) -> dict[str, NDArray]:
         """Decode everything, checksums checked, what is carried included.
@@ -282,10 +282,7 @@ class Encoded(Mapping[str, StoredTensor]):
     def summary(self) -> dict[str, Any]:
         """Return the figures of every tensor and of all together, as ``xorweave inspect --json`` prints them."""
         counted = [self[name].counted for name in self]
-        directory = None
-        if self._size is not None:
-            plain = sum(tensor.values.nbytes for tensor in self.container.plain.values())
-            directory = 8 * max(0, self._size - plain - sum(map(stored_bytes, counted)))
+        directory = 8 * directory_bytes(self._path) if self._path is not None else None
         return {
             "tensors": [self[name].figures.to_dict() for name in self],
             "total": total_record(counted, directory),
@@ -313,7 +310,7 @@ def open_container(path: AnyPath) -> Encoded:
         The file is not there, is damaged, or is no xorweave container.
     """
     file = path_of(path, "the container")
-    return Encoded(read_container(file), size=file.stat().st_size)
+    return Encoded(read_container(file), path=file)
 
 
 @dataclass(frozen=True)

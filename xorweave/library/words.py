@@ -29,7 +29,7 @@ class EncodeWords(TypedDict, total=False):
     values_code: str
     scan: str
     code: str
-    max_k: int
+    max_k: int | None
     encoder: str
     effort: int | str
     corrections: str
@@ -58,7 +58,7 @@ DEFAULTS: EncodeWords = {
     "values_code": "auto",
     "scan": "auto",
     "code": "auto",
-    "max_k": 256,
+    "max_k": None,
     "encoder": "auto",
     "effort": 1,
     "corrections": "auto",
