@@ -98,7 +98,8 @@ def one(lanes: LaneMatrix, rivals: dict[str, Any], threads: int, batch: int, rep
     for name in read:
         print(
             f"  {name:26s} {rate(taken[name], weights):>32s} G weights/s, reads {read[name] / 2**20:7.1f} MiB; "
-            f"encoded is {ratio(taken[name], taken[ENCODED])} as fast"
+            f"encoded is {ratio(taken[name], taken[ENCODED])} as fast, "
+            f"{min(taken[name].seconds) / min(taken[ENCODED].seconds):.3g} x fastest by fastest"
         )
     for name in ("decode", "copy"):
         print(f"  {name:26s} {rate(taken[name], decoded.size):>32s} GB/s")
