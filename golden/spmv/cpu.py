@@ -186,5 +186,5 @@ class _CompiledKernel:
         """Decode all weights in scan order, shape (lanes, lane_length), 0 where pruned or patched; BF16 as float32."""
         matrix, fmt = self._matrix, self._matrix.number_format
         lines = self.decode_lines(None).view(np.uint8 if fmt.n_w == 4 else fmt.word)
-        lanes = np.ascontiguousarray(lines.reshape(-1, matrix.scan.lanes).T)
+        lanes: NDArray = np.ascontiguousarray(lines.reshape(-1, matrix.scan.lanes).T)
         return matrix.plain(lanes >> 4 if fmt.n_w == 4 else lanes)

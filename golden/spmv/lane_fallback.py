@@ -95,11 +95,11 @@ class FallbackKernel:
         matrix, scan = self._matrix, self._matrix.scan
         if matrix.number_format.is_float:
             return batch @ scan.restore(self.decode()).astype(np.float32).T
-        factors = np.zeros((batch.shape[0], scan.placed_columns.size), np.int32)
+        factors: NDArray = np.zeros((batch.shape[0], scan.placed_columns.size), np.int32)
         factors[:, : scan.columns] = batch[:, scan.placed_columns[: scan.columns]]
         factors = factors.reshape(batch.shape[0], -1, scan.cell_columns)
         sums = np.zeros((batch.shape[0], scan.passes, scan.together, 16), np.int32)
-        _multiply(  # type: ignore[call-arg]
+        _multiply(
             self._symbols,
             self._mask,
             self._first,
@@ -116,7 +116,7 @@ class FallbackKernel:
         """Decode all weights in scan order, shape (lanes, lane_length), 0 where pruned or patched; BF16 as float32."""
         matrix, fmt = self._matrix, self._matrix.number_format
         lines = np.empty((matrix.scan.lane_length, 8), np.uint64)
-        _decode(self._symbols, matrix.blocks, self._first, matrix.code.n_in, *self._program, lines)  # type: ignore[call-arg]
+        _decode(self._symbols, matrix.blocks, self._first, matrix.code.n_in, *self._program, lines)
         words = lines.view(fmt.word)
         if fmt.n_w == 4:
             words = np.concatenate([words & 15, words >> 4], axis=1)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import NumberFormat, Words, from_bfloat16, number_format
+from xorweave.golden.base.number_format import NumberFormat, from_bfloat16, number_format
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.cells import CELL_COLUMNS, CELL_ROWS, CellScan
@@ -26,6 +26,9 @@ LINE = 64  # bytes of all lanes side by side
 PATCH_BITS = 96  # row, column and value, 32 bits each
 _SAMPLE = 1 << 23
 _MOST_N_IN = 48
+_MOST_N_OUT = (
+    384  # a kernel is compiled for the code: some 10 ms an output, and its instructions stay in the cache
+)
 _SLACKS = (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
 
 
@@ -70,7 +73,7 @@ class LaneMatrix:
         """Blocks of a lane."""
         return self.scan.lane_length // self.code.n_out
 
-    def plain(self, words: Words) -> NDArray:
+    def plain(self, words: NDArray) -> NDArray:
         """Return words as the weights they are, any shape; BF16 as float32."""
         values = self.number_format.from_words(words)
         return from_bfloat16(values) if self.number_format.name == "bf16" else values
@@ -106,7 +109,7 @@ def choose_code(
         The pair with the fewest expected bits that a product reads.
     """
     density = max(int(np.count_nonzero(mask)), 1) / mask.size
-    scan = CellScan.fitting(*mask.shape, n_w)
+    scan = CellScan.fitting(mask.shape[0], mask.shape[1], n_w)
     counts = _care_counts(mask, scan)
     lanes = scan.lanes / counts.shape[0]
     best: tuple[float, int, int] | None = None
@@ -123,7 +126,7 @@ def choose_code(
                 best = (cost, n_in, column_block)
     assert best is not None
     _cost, n_in, column_block = best
-    scan = CellScan.fitting(*mask.shape, n_w, column_block)
+    scan = CellScan.fitting(mask.shape[0], mask.shape[1], n_w, column_block)
     n_s = max(1, max_k // n_in - 1)
     n_out = scan.together * column_block
     return Code.from_family("chain", n_in=n_in, n_out=n_out, n_s=n_s, taps=2, seed=seed), scan
@@ -132,7 +135,7 @@ def choose_code(
 def _column_blocks(n_in: int, density: float, together: int) -> list[int]:
     wanted = {math.floor(n_in / (density * (1 + slack) * together)) for slack in _SLACKS}
     least = -(-n_in // together)
-    return sorted({min(max(size, least), 4096 // together) for size in wanted})
+    return sorted({min(max(size, least), max(least, _MOST_N_OUT // together)) for size in wanted})
 
 
 def _care_counts(mask: NDArray[np.bool_], scan: CellScan) -> NDArray[np.int64]:
@@ -249,7 +252,7 @@ def lane_matrix(encoded: EncodedTensor, scan: CellScan) -> LaneMatrix:
 
 def _lane_symbols(encoded: EncodedTensor, lanes: int, blocks: int) -> NDArray[np.uint8]:
     code = encoded.code
-    turned = np.empty((code.n_s + blocks, code.n_in, lanes), encoded.symbols.dtype)
+    turned: NDArray = np.empty((code.n_s + blocks, code.n_in, lanes), encoded.symbols.dtype)
     turned[code.n_s :] = encoded.symbols.reshape(lanes, blocks, code.n_in).transpose(1, 2, 0)
     first = np.arange(lanes) * blocks
     start = first // encoded.segment_blocks * encoded.segment_blocks
