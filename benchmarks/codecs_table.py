@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.choose.prepare import Preparation, is_encodable, prepare, synthetic_values
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import Row, all_codecs, bounds, measure
+from xorweave.golden.files.prepare import Preparation, is_encodable, prepare, synthetic_values
 from xorweave.golden.files.weight_files import read_smtx, read_weights
 
 SLOW = ("xor-auto", "xor-shaped", "weightless")

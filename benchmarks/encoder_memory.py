@@ -13,6 +13,7 @@ import numpy as np
 
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.tensor.encode import EncodeOptions
 from xorweave.golden.tensor.figures import figures_of
 
 
@@ -30,7 +31,9 @@ def main() -> None:
         row[:] = rng.integers(1, 128, row.size, np.int8)
         row[rng.random(row.size, np.float32) < options.sparsity] = 0
     start = time.perf_counter()
-    encoded = CodeChoice.parse("auto").encode(weights, FORMATS["int8"], weights != 0, jobs=options.jobs)
+    encoded = CodeChoice.parse("auto").encode(
+        weights, FORMATS["int8"], weights != 0, options=EncodeOptions(jobs=options.jobs)
+    )
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
     overhead = figures_of(encoded).ratios()["overhead"]

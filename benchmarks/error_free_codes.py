@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 
+from xorweave.studies.compare import OURS
 from xorweave.studies.overhead import measure_overhead
-from xorweave.synth.compare import OURS
 
 
 def main() -> None:

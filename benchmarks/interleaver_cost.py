@@ -9,8 +9,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from xorweave.golden.choose.plan import candidate_strides
 from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.scan.strides import candidate_strides
 from xorweave.hw.engines.address_generator import AddressGenerator
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.synth.flow.synthesis import synthesize

@@ -15,8 +15,8 @@ from real_inputs import data_folder
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.files.weight_files import read_smtx
+from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.figures import figures_of
-from xorweave.golden.tensor.tensor_codec import decode_tensor
 
 # Below this many kept weights the stream's ends weigh more than the code.
 _ENOUGH = 20_000
@@ -50,7 +50,7 @@ def main() -> None:
         print(
             f"| {path.relative_to(folder).with_suffix('')} | {mask.shape[0]}x{mask.shape[1]} "
             f"| {1 - mask.mean():.3f} | {kept} | {code.n_in} -> {code.n_out}, K = {code.constraint_length} "
-            f"| {encoded.interleaver.stride} | {encoded.correction_format} | {100 * overhead:.2f} % "
+            f"| {encoded.scan.stride} | {encoded.correction_format} | {100 * overhead:.2f} % "
             f"| {seconds:.1f} |",
             flush=True,
         )

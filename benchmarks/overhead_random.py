@@ -11,8 +11,9 @@ import numpy as np
 
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions
 from xorweave.golden.tensor.figures import figures_of
-from xorweave.golden.tensor.tensor_codec import decode_tensor
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
         for max_k in (256,) if options.error_free else (72, 256, 512):
             choice = CodeChoice.parse("auto", max_k=max_k, seed=options.seed)
             encode = choice.encode_error_free if options.error_free else choice.encode
-            encoded = encode(values, FORMATS["int8"], mask, encoder="elimination")
+            encoded = encode(values, FORMATS["int8"], mask, options=EncodeOptions(encoder="elimination"))
             figures = figures_of(encoded)
             lossless = np.array_equal(decode_tensor(encoded), np.where(mask, values, 0))
             code = encoded.code

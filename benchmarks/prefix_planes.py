@@ -20,10 +20,10 @@ import numpy as np
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
-from xorweave.golden.choose.prepare import Preparation, is_encodable, prepare
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import bounds
 from xorweave.golden.codecs.prefix_planes import PrefixPlanes
+from xorweave.golden.files.prepare import Preparation, is_encodable, prepare
 from xorweave.golden.files.weight_files import read_weights
 
 

@@ -18,13 +18,13 @@ import numpy as np
 
 from xorweave.golden.code.catalogue import CATALOGUE
 from xorweave.golden.code.code import Code
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import STRUCTURES, paired_network
 from xorweave.hw.xor.synthesis import optimize
 from xorweave.synth.proof.proof import prove_contract, prove_equivalent
-from xorweave.synth.proof.reference import DecoderShape
+from xorweave.synth.proof.shape import DecoderShape
 
 
 def network_of(code: Code) -> XorNetwork:
@@ -55,7 +55,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="xorweave-catalogue-") as folder:
             source = Path(folder) / "decoder.v"
             source.write_text(
-                decoder_verilog(DecoderConfig(code=code, n_w=1, network=network_of(code)), "top")
+                decoder_verilog(DecoderConfig.raw(code=code, n_w=1, network=network_of(code)), "top")
             )
             matrix = prove_equivalent(source, "top", shape)
             flipped = DecoderShape(code=with_flipped_tap(code), mask=True, input_register=True)

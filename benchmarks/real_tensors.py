@@ -13,10 +13,10 @@ import numpy as np
 from real_inputs import data_folder
 
 from xorweave.golden.choose.code_choice import CodeChoice
-from xorweave.golden.choose.prepare import Preparation, is_encodable, prepare
+from xorweave.golden.files.prepare import Preparation, is_encodable, prepare
 from xorweave.golden.files.weight_files import read_weights
+from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.figures import Figures, figures_of
-from xorweave.golden.tensor.tensor_codec import decode_tensor
 
 FILES = (
     ("dns/derived/lenet300100_sparse.npz", None),
@@ -51,7 +51,7 @@ def encode_all(
         assert np.array_equal(to_words(decode_tensor(encoded)), wanted), name
         figures.append(figures_of(encoded))
         formats.add(item.number_format.name)
-        transforms[encoded.transform] += 1
+        transforms[encoded.raw.transform] += 1
     return Figures.together(figures), "/".join(sorted(formats)), time.perf_counter() - start, transforms
 
 

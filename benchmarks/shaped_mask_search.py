@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.codecs.entropy_bounds import binary_entropy
+from xorweave.golden.code.limits import binary_entropy
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode, ideal_bits
 from xorweave.golden.mask.shaped_mask_encoder import encode_mask
 
@@ -49,9 +49,7 @@ def zero_share(density: float, price: float) -> float:
 def attempt(mask: NDArray[np.bool_], code: ShapedMaskCode, price: float, beam: int) -> Trial:
     """Encode a mask and count everything it costs, in bits a weight."""
     started = time.process_time()
-    found = encode_mask(
-        mask, code, cost_of_false_one=_LINEAR * price, cost_of_false_zero=_PATCH_BITS, beam=beam
-    )
+    found = encode_mask(mask, code, cost_of_false_one=_LINEAR * price, beam=beam)
     seconds = time.process_time() - started
     n = mask.size
     ones, zeros = found.false_ones.size / n, found.false_zeros.size / n

@@ -14,20 +14,22 @@ import scipy.sparse
 from numpy.typing import NDArray
 from real_inputs import data_folder
 
+from xorweave.golden.base.errors import ToolError
 from xorweave.golden.base.number_format import FORMATS
-from xorweave.golden.choose.lane_code import LaneTensor, encode_on_lanes
+from xorweave.golden.choose.lane_code import encode_on_lanes
 from xorweave.golden.choose.plan import choose_plan
 from xorweave.golden.code.code import Code
 from xorweave.golden.files.weight_files import read_smtx
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.cycle_model import projected_model
+from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.figures import figures_of
-from xorweave.golden.tensor.tensor_codec import decode_tensor, encode_tensor
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.sim.csr_run import CsrRun, CsrSimulator
 from xorweave.sim.spmv_run import SpmvRun, SpmvSimulator, engine_config
 from xorweave.synth.engine import synthesize_engine
-from xorweave.synth.flow.tool_process import ToolError
 
 _CONV = "body_encoder_layer_3_ffn_conv1"
 # Masks of one shape, 2048 x 512, and below them two of other shapes for the layout.
@@ -63,8 +65,8 @@ def _inputs(
     return found
 
 
-def _overhead(encoded: LaneTensor) -> float:
-    value = figures_of(encoded.tensor).ratios()["overhead"]
+def _overhead(encoded: EncodedTensor) -> float:
+    value = figures_of(encoded).ratios()["overhead"]
     assert value is not None
     return value
 
@@ -83,17 +85,17 @@ def layout_table(lanes: int) -> None:
         for interleave in (1, 4, 16, None):
             layout = LaneLayout.fitting(mask.shape[0], mask.shape[1], lanes, interleave=interleave)
             encoded = encode_on_lanes(weights, int8, mask, layout, max_k=_MAX_K, error_free=False)
-            cells.append(f"{100 * _overhead(encoded):.1f} ({encoded.tensor.code.n_in})")
-            code = encoded.tensor.code
+            cells.append(f"{100 * _overhead(encoded):.1f} ({encoded.code.n_in})")
+            code = encoded.code
         layout = LaneLayout.fitting(mask.shape[0], mask.shape[1], lanes, interleave=16)
         encoded = encode_on_lanes(weights, int8, mask, layout, max_k=_MAX_K)
-        back = encoded.layout.restore(decode_tensor(encoded.tensor))
+        back = decode_tensor(encoded)
         assert np.array_equal(back, np.where(mask, weights, 0)), name
-        cells.append(f"{100 * _overhead(encoded):.1f} ({encoded.tensor.code.n_in})")
+        cells.append(f"{100 * _overhead(encoded):.1f} ({encoded.code.n_in})")
         plain = Code.from_family("paired", n_in=code.n_in, n_out=lanes, n_s=code.n_s, seed=0)
-        rows = encode_tensor(weights, int8, plain, mask=mask, encoder="elimination")
+        rows = encode_tensor(weights, int8, plain, mask=mask, options=EncodeOptions(encoder="elimination"))
         plan = choose_plan(mask, 8, max_k=_MAX_K)
-        affine = encode_tensor(weights, int8, plan.code, mask=mask, interleaver=plan.interleaver)
+        affine = encode_tensor(weights, int8, plan.code, mask=mask, scan=plan.interleaver)
         outside = [figures_of(tensor).ratios()["overhead"] for tensor in (rows, affine)]
         least = np.ceil(per_block) / per_block - 1
         print(
@@ -112,12 +114,12 @@ class _Engines:
         self._ours: dict[object, SpmvSimulator] = {}
         self._csr: dict[tuple[int, int, int], CsrSimulator] = {}
 
-    def encoded(self, weights: NDArray, mask: NDArray) -> LaneTensor:
+    def encoded(self, weights: NDArray, mask: NDArray) -> EncodedTensor:
         layout = LaneLayout.fitting(mask.shape[0], mask.shape[1], self.lanes, interleave=16)
         return encode_on_lanes(weights, FORMATS["int8"], mask, layout, max_k=_MAX_K)
 
-    def ours(self, matrix: LaneTensor, vector: NDArray, **options: float) -> SpmvRun:
-        key = matrix.layout, matrix.tensor.code
+    def ours(self, matrix: EncodedTensor, vector: NDArray, **options: float) -> SpmvRun:
+        key = matrix.scan, matrix.code
         if key not in self._ours:
             config = engine_config(matrix, result_words=_RESULT_WORDS, inversion=None)
             self._ours[key] = SpmvSimulator(config, fast=True)
@@ -204,7 +206,7 @@ def synth_table(
     print("|---|---|---|---|---|---|---|---|")
     matrix = _Engines(lanes).encoded(weights, mask)
     configs = {
-        f"SpmvEngine, {lanes} lanes, {matrix.tensor.code.n_in} -> {lanes}": (
+        f"SpmvEngine, {lanes} lanes, {matrix.code.n_in} -> {lanes}": (
             lanes,
             engine_config(matrix, result_words=_RESULT_WORDS),
         )

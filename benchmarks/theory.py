@@ -19,8 +19,8 @@ from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.limits import best_efficiency, overflow_share
 from xorweave.golden.mask.masks import random_mask
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.figures import figures_of
-from xorweave.golden.tensor.tensor_codec import encode_tensor
 
 SPARSITY = 0.9
 
@@ -31,8 +31,13 @@ def run(n_in: int, n_out: int, n_s: int, n: int, seed: int) -> tuple[float, floa
     mask = random_mask((n,), SPARSITY, seed)  # exactly a tenth is kept, so the rate is exactly at the limit
     values = rng.integers(-128, 128, n).astype(np.int8)
     code = Code.uniform(n_in=n_in, n_out=n_out, n_s=n_s, seed=seed)
-    encoded = encode_tensor(values.reshape(1, -1), FORMATS["int8"], code, mask=mask.reshape(1, -1),
-                            encoder="elimination")  # fmt: skip
+    encoded = encode_tensor(
+        values.reshape(1, -1),
+        FORMATS["int8"],
+        code,
+        mask=mask.reshape(1, -1),
+        options=EncodeOptions(encoder="elimination"),
+    )
     counts = np.add.reduceat(mask.astype(np.int64), np.arange(0, n, n_out))
     efficiency = figures_of(encoded).ratios()["efficiency"]
     assert efficiency is not None

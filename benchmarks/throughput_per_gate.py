@@ -14,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-from xorweave.synth.compare import BARE_BASELINE, BASELINE, OURS, Row, Setting, compare
+from xorweave.studies.compare import BARE_BASELINE, BASELINE, OURS, Row, Setting, compare
 
 DATA = Path(os.environ.get("XORWEAVE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 CLOCKED = (

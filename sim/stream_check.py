@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xorweave.golden.base.errors import ToolError
 from xorweave.sim.simulators import require, search_path
 from xorweave.sim.verilator_build import MAKE_VARIABLES
 
@@ -133,7 +134,7 @@ def check_stream(
     ------
     InputError
         Verilator cannot be run here.
-    RuntimeError
+    ToolError
         It could not compile the text, or the simulation did not end with a result.
     """
     require("verilator")
@@ -162,7 +163,7 @@ def check_stream(
             )
             if done.returncode:
                 said = (done.stdout + done.stderr)[-600:]
-                raise RuntimeError(f"{command[0]} could not compile {top}: {said}")
+                raise ToolError(f"{command[0]} could not compile {top}: {said}")
         ran = subprocess.run(
             [str(folder / "obj" / "bench")], cwd=folder, capture_output=True, text=True, check=False
         )
@@ -170,6 +171,4 @@ def check_stream(
             if line.startswith("RESULT "):
                 cycles, mismatches, changed = map(int, line.split()[1:])
                 return StreamCheck(len(stimulus), cycles, mismatches, changed)
-        raise RuntimeError(
-            f"the simulation of {top} ended without a result: {(ran.stdout + ran.stderr)[-600:]}"
-        )
+        raise ToolError(f"the simulation of {top} ended without a result: {(ran.stdout + ran.stderr)[-600:]}")

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.sim.simulators import require, search_path
 from xorweave.sim.verilator_build import keep_objects, lend_objects
 
@@ -260,7 +260,7 @@ class StreamModel:
     ------
     InputError
         Verilator cannot be run here.
-    RuntimeError
+    ToolError
         It could not compile the text.
     """
 
@@ -304,7 +304,7 @@ class StreamModel:
                 command, cwd=folder, env=environment, capture_output=True, text=True, check=False
             )
             if done.returncode:
-                raise RuntimeError(f"{command[0]} could not compile: {(done.stdout + done.stderr)[-1000:]}")
+                raise ToolError(f"{command[0]} could not compile: {(done.stdout + done.stderr)[-1000:]}")
             if command is verilate:
                 lend_objects(folder / "obj", vpi=False)
         keep_objects(folder / "obj", vpi=False)
@@ -365,7 +365,7 @@ class StreamModel:
         command += [(held or {})[pin] for pin in self.run_time]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"the simulation failed: {(done.stdout + done.stderr)[-600:]}")
+            raise ToolError(f"the simulation failed: {(done.stdout + done.stderr)[-600:]}")
         passed: dict[str, int] = {}
         spans: dict[str, tuple[int, int]] = {}
         counts: list[int] = []

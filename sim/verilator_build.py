@@ -6,13 +6,17 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from xorweave.golden.base.errors import ToolError
+from xorweave.golden.base.leftovers import beside, leftover
 from xorweave.sim.simulators import search_path
 
 # The wheel was configured without the compiler's flag for precompiled headers, which designs of more than one
@@ -23,34 +27,68 @@ MAKE_VARIABLES = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O0", "OPT_SLOW=-O0",
 def compile_model(sources: Sequence[Path], top: str, folder: Path, *, waves: bool) -> None:
     """Compile Verilog for cocotb's Verilator main loop into an empty folder; ``folder / top`` is the simulator.
 
+    make and the shell see names of their own choosing only: `sources` and `folder` may lie anywhere.
+
     Raises
     ------
-    RuntimeError
+    ToolError
         Verilator or the C++ compiler failed; the message ends with what they said last.
     """
     from cocotb_tools import config
 
+    designs = copy_sources(sources, folder)
+    shutil.copyfile(config.share_dir / "lib" / "verilator" / "verilator.cpp", folder / "main.cpp")
     libraries = config.libs_dir
-    verilate = ["verilator", "-cc", "--exe", "-Mdir", str(folder), "--top-module", top, "--prefix", "Vtop"]
+    verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--top-module", top, "--prefix", "Vtop"]
     # the bench reads and drives the ports only through VPI
     verilate += ["-o", top, "--vpi", "--public-flat-rw", "--timescale", "1ns/1ps", "-Wno-fatal"]
     # one C++ file: these models are small, and reading the headers is most of a compilation
     verilate += ["--output-split", "0", *(["--trace"] if waves else [])]
     verilate += ["-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
-    verilate += [str(config.share_dir / "lib" / "verilator" / "verilator.cpp"), *map(str, sources)]
-    make = ["make", "-j", str(os.cpu_count() or 1), "-C", str(folder), "-f", "Vtop.mk"]
-    make += [f"VM_TRACE={int(waves)}", *MAKE_VARIABLES]
+    verilate += ["main.cpp", *designs]
+    make = [
+        "make",
+        "-j",
+        str(os.cpu_count() or 1),
+        "-f",
+        "Vtop.mk",
+        f"VM_TRACE={int(waves)}",
+        *MAKE_VARIABLES,
+    ]
     environment = {**os.environ, "PATH": search_path()}
-    with (folder / "build.log").open("w+") as log:
+    with (folder / "build.log").open("w+", errors="replace") as log:
         for command in (verilate, make):
-            done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment, check=False)
+            done = subprocess.run(
+                command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=environment, check=False
+            )
             if done.returncode:
                 log.seek(0)
                 said = " ".join(line.strip() for line in log.readlines()[-4:])
-                raise RuntimeError(f"{command[0]} could not compile {top}: {said}")
+                raise ToolError(f"{command[0]} could not compile {top}: {said}")
             if command is verilate:
                 lend_objects(folder, waves=waves)
     keep_objects(folder, waves=waves)
+
+
+@contextmanager
+def build_folder() -> Iterator[Path]:
+    """Lend a temporary folder whose path make can work with: no spaces, no signs."""
+    roots = [tempfile.gettempdir(), "/tmp", "/var/tmp"]
+    plain = [root for root in roots if re.fullmatch(r"[A-Za-z0-9_./-]+", root) and os.access(root, os.W_OK)]
+    root = plain[0] if plain else roots[0]
+    with (
+        tempfile.TemporaryDirectory(prefix="xorweave-sim-", dir=root, ignore_cleanup_errors=True) as name,
+        leftover(Path(name)),
+    ):
+        yield Path(name)
+
+
+def copy_sources(sources: Sequence[Path], folder: Path) -> list[str]:
+    """Copy Verilog files into a folder under plain names, and return those."""
+    names = [f"design{number}.v" for number, _ in enumerate(sources)]
+    for source, name in zip(sources, names, strict=True):
+        shutil.copyfile(source, folder / name)
+    return names
 
 
 @cache
@@ -67,26 +105,36 @@ def _folder(waves: bool, vpi: bool) -> Path:
         *([] if vpi else ["without VPI"]),
     ]
     key = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "xorweave" / f"verilator-{key}"
+    return cache_folder() / f"verilator-{key}"
+
+
+def cache_folder() -> Path:
+    """Return where compiled things are kept: the user's own, for what lies in a package may be someone else's.
+
+    Raises
+    ------
+    RuntimeError
+        There is no home.
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xorweave"
 
 
 def lend_objects(build: Path, *, waves: bool = False, vpi: bool = True) -> None:
     """Copy the kept objects into a build folder; make then takes them for its own."""
-    for kept in _folder(waves, vpi).glob("verilated*.o"):
-        shutil.copyfile(kept, build / kept.name)
+    with suppress(OSError, RuntimeError):  # RuntimeError: there is no home
+        for kept in _folder(waves, vpi).glob("verilated*.o"):
+            shutil.copyfile(kept, build / kept.name)
 
 
 def keep_objects(build: Path, *, waves: bool = False, vpi: bool = True) -> None:
     """Keep the objects of a finished build; where nothing can be kept, the next build is slower, no more."""
-    folder = _folder(waves, vpi)
-    if folder.exists():
-        return
-    try:
+    with suppress(OSError, RuntimeError):  # RuntimeError: there is no home
+        folder = _folder(waves, vpi)
+        if folder.exists():
+            return
         folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent))
-        for made in build.glob("verilated*.o"):
-            shutil.copyfile(made, scratch / made.name)
-        scratch.rename(folder)
-    except OSError:
-        return
+        with leftover(beside(folder)) as partial:
+            partial.mkdir()
+            for made in build.glob("verilated*.o"):
+                shutil.copyfile(made, partial / made.name)
+            partial.rename(folder)

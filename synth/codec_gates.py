@@ -18,19 +18,21 @@ from amaranth.lib import wiring
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.code.code import Code
 from xorweave.golden.codecs.codec import PrunedTensor
+from xorweave.golden.mask.coders import ShapedMask
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
-from xorweave.golden.tensor.prefix_tensor import encode_prefix_tensor
+from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.golden.weightless.bloomier import Bloomier
-from xorweave.hw.decoders.prefix_decoder import PrefixWord
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.hw.rivals.bitmap_expander import BitmapExpander
 from xorweave.hw.rivals.bloomier import BloomierLane, bank_depth
 from xorweave.hw.rivals.huffman import HuffmanLane, code_lengths
 from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
 from xorweave.hw.stages.mask import MaskStage
+from xorweave.hw.stages.prefix_word import PrefixWord
 from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder
 from xorweave.hw.stages.xor_decoder import XorDecoder
 from xorweave.hw.xor.pairs import greedy_pairs
@@ -167,10 +169,8 @@ def _weightless(tensor: PrunedTensor) -> DecoderGates:
     )
 
 
-def _xor(name: str, code: Code, n_w: int, mask_bit: float = 0.0) -> DecoderGates:
+def _xor(name: str, code: Code, n_w: int) -> DecoderGates:
     parts = {"planes": n_w * _plane(code), "mask stage": _mask_stage(code.n_out, n_w)}
-    if mask_bit:
-        parts["mask decoder"] = code.n_out * mask_bit
     return DecoderGates(
         codec=name,
         weights_per_cycle=code.n_out,
@@ -188,27 +188,21 @@ def _auto(tensor: PrunedTensor, *, error_free: bool = False) -> Code:
 
 def _prefix(tensor: PrunedTensor) -> DecoderGates:
     values = tensor.number_format.from_words(tensor.words).reshape(tensor.shape)
-    stored = encode_prefix_tensor(values, tensor.number_format)
-    assert stored.mask_code is not None
-    n_out = stored.groups[0].code.n_out
+    stored = Choice().encode(values, tensor.number_format, tensor.mask.reshape(tensor.shape))
+    assert isinstance(stored.mask_coder, ShapedMask) and isinstance(stored.values, PrefixCode)
+    n_out = stored.n_out
     planes = sum((group.end - group.first) * _plane(group.code) for group in stored.groups)
     widths = " + ".join(f"{group.end - group.first} x {group.code.n_in}" for group in stored.groups)
     return DecoderGates(
-        codec="xor-prefix",
+        codec="xor",
         weights_per_cycle=n_out,
         parts={
             "planes": planes,
-            "codewords": n_out * gates_of(PrefixWord(stored.book)),
-            "mask stage": _mask_stage(n_out, tensor.n_w),
-            "mask decoder": n_out * _shaped(stored.mask_code),
+            "codewords": n_out * gates_of(PrefixWord(stored.values, masked=True)),
+            "mask decoder": n_out * _shaped(stored.mask_coder.code),
         },
         note=f"{widths} -> {n_out}, K <= 256, chain; corrections apart",
     )
-
-
-def _shaped_xor(tensor: PrunedTensor) -> DecoderGates:
-    shaped = ShapedMaskCode.for_density(tensor.kept / tensor.n, tensor.n_w)
-    return _xor("xor-shaped", _auto(tensor), tensor.n_w, _shaped(shaped))
 
 
 BUILDERS: dict[str, Callable[[PrunedTensor], DecoderGates]] = {
@@ -217,10 +211,9 @@ BUILDERS: dict[str, Callable[[PrunedTensor], DecoderGates]] = {
     "deep-compression": _huffman,
     "weightless": _weightless,
     "xor-paper": lambda tensor: _xor("xor-paper", Code.uniform(n_in=8, n_out=80, n_s=2), tensor.n_w),
-    "xor-auto": lambda tensor: _xor("xor-auto", _auto(tensor), tensor.n_w),
+    "xor-raw": lambda tensor: _xor("xor-raw", _auto(tensor), tensor.n_w),
     "xor-error-free": lambda tensor: _xor("xor-error-free", _auto(tensor, error_free=True), tensor.n_w),
-    "xor-shaped": _shaped_xor,
-    "xor-prefix": _prefix,
+    "xor": _prefix,
 }
 
 

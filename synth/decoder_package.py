@@ -12,70 +12,82 @@ import numpy as np
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
-from xorweave.hw.package.package import read_manifest
+from xorweave.hw.package.manifest import Manifest, read_manifest
 from xorweave.synth.flow.fpga import FAMILIES, map_to_fpga
 from xorweave.synth.flow.liberty import read_liberty
 from xorweave.synth.flow.place_route import DEVICES, place_and_route
 from xorweave.synth.flow.sta import longest_path_ns, sta_executable, sta_version
 from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells, with_rate
-from xorweave.synth.proof.proof import NOT_RUN, prove_contract, prove_equivalent
-from xorweave.synth.proof.reference import DecoderShape
-
-# What `generate` can put into a decoder, and the value at which the proof's reference models it. A decoder with
-# anything else is counted, but not proved: its equivalence is "not run", never a guess.
-_MODELLED: dict[str, object] = {
-    "rates": [],
-    "gap_bits": 0,
-    "length_bits": 0,
-    "max_depth": None,
-}
+from xorweave.synth.flow.tool_process import ToolError
+from xorweave.synth.proof.proof import NOT_RUN, PROVED, Verdict, judge_equivalence, prove_contract
+from xorweave.synth.proof.shape import DecoderShape, MaskParities, WordBook, code_from_rows
 
 TARGETS = ("gates", "ice40", "ecp5", "xilinx")
 
 
-def shape_from_manifest(manifest: Mapping[str, Any]) -> DecoderShape:
-    """Return the decoder a manifest describes, its matrix row by row.
+def _code(head: Mapping[str, Any]) -> Code:
+    """Return a code that a manifest describes, from its matrix."""
+    rows = [int(row, 16) for row in head["generator"]]
+    code = code_from_rows(rows, n_in=head["n_in"], n_s=head["n_s"])
+    if code.check_value != head["check_value"]:
+        raise InputError(
+            f"the manifest's matrix must have the check value {head['check_value']}, not {code.check_value}"
+        )
+    return code
+
+
+def _mask_code(head: Mapping[str, Any]) -> MaskParities:
+    """Return the shaped mask that a manifest describes."""
+    columns = max(head["n_in"], *(int(row, 16).bit_length() for row in head["generator"]))
+    columns = -(-columns // head["n_in"]) * head["n_in"]
+    bits = [[int(row, 16) >> column & 1 for column in range(columns)] for row in head["generator"]]
+    matrix = np.array(bits, np.uint8).reshape(head["n_out"], head["parities"], columns)
+    return MaskParities(head["n_in"], matrix)
+
+
+def shape_of(manifest: Manifest) -> DecoderShape | None:
+    """Return the decoder a manifest describes, its matrices row by row; None for a baseline, which has no reference.
 
     Raises
     ------
     InputError
-        The manifest lacks something, or its matrix and its check value disagree.
+        The manifest lacks something, or a matrix and its check value disagree.
     """
+    found = manifest.decoder
+    if not found.keys() & {"code", "groups"}:
+        return None
     try:
-        head = manifest["code"]
-        columns = head["n_in"] * (head["n_s"] + 1)
-        rows = [[int(row, 16) >> column & 1 for column in range(columns)] for row in head["generator"]]
-        code = Code(
-            n_in=head["n_in"], n_out=head["n_out"], n_s=head["n_s"], generator=np.array(rows, np.uint8)
+        heads = found.get("groups") or [{"planes": found["n_w"], "code": found["code"]}]
+        groups = [(head["planes"], _code(head["code"])) for head in heads]
+        book = None
+        if "book" in found:
+            head = found["book"]
+            book = WordBook(head["magnitude"], *(tuple(head[k]) for k in ("lengths", "tails", "prefixes")))
+            if len(groups) == 1:
+                groups = [(book.planes, groups[0][1])]
+        return DecoderShape(
+            code=groups[0][1],
+            n_w=found["n_w"],
+            groups=tuple(groups) if book is not None else (),
+            book=book,
+            mask_code=_mask_code(found["mask_code"]) if "mask_code" in found else None,
+            stages=max(1, manifest.latency - found["output_register"]),
+            segments=found.get("segments", 1),
+            plane_serial=manifest.kind == "plane-serial",
+            rates=tuple(found["rates"]),
+            **{name: found[name] for name in _ALIKE},
         )
-        shape = DecoderShape(
-            code=code,
-            n_w=manifest["n_w"],
-            patches_per_block=manifest["patches_per_block"],
-            dense_corrections=manifest.get("dense_corrections", False),
-            inversion=manifest["inversion"],
-            transform=manifest.get("transform", "none"),
-            constant_planes=manifest.get("constant_planes", 0),
-            mask=manifest["mask"],
-            input_register=manifest["input_register"],
-            output_register=manifest["output_register"],
-            skid_buffers=manifest["skid_buffers"],
-        )
-        check = head["check_value"]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"the manifest must describe a decoder as generate writes it, but: {error!r}"
         ) from None
-    if code.check_value != check:
-        raise InputError(f"the manifest's matrix must have the check value {check}, not {code.check_value}")
-    return shape
 
 
-def beyond_the_proof(manifest: Mapping[str, Any]) -> list[str]:
-    """Name the options of a generated decoder that the proof's reference does not model."""
-    if "streams" in manifest:
-        return [f"the decoder {manifest['kind']}"]
-    return [name for name, plain in _MODELLED.items() if manifest.get(name, plain) != plain]
+# What the manifest and the reference call by one name.
+_ALIKE = (
+    *("patches_per_block", "dense_corrections", "gap_bits", "bounded", "inversion", "transform"),
+    *("constant_planes", "mask", "length_bits", "input_register", "output_register", "skid_buffers"),
+)
 
 
 def synthesize_decoder(
@@ -86,15 +98,14 @@ def synthesize_decoder(
     clock_mhz: float | None = None,
     prove: bool = True,
     seeds: int = 5,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str], None] | None = None,
     timeout_s: float = 600,
 ) -> SynthesisResult:
     """Map a generated decoder and prove the mapped netlist equal to its matrix and protocol.
 
-    The proof is left out ("not run") for options that its reference does not model (`beyond_the_proof`).
-
     Everything behind the AXI4-Stream ports is counted: shift registers, handshake, correction, inversion and
-    mask stages, and output registers if the decoder has them.
+    mask stages, and output registers if the decoder has them. What a step could not make in its time is None, and
+    `notes` says why; the other figures stand. A baseline decoder has no reference to be proved equal to ("not run").
 
     Parameters
     ----------
@@ -109,16 +120,16 @@ def synthesize_decoder(
         On iCE40 and ECP5: how many times to place and route, if the extra ``pnr`` is installed. With 0, without the
         extra, and where no device is large enough, there is no clock; `notes` says why.
     progress : callable, optional
-        Told after each placement: how many are done, and of how many.
+        Told what is begun or done.
     timeout_s : float
-        For each proof.
+        For each step of mapping and for each proof. Placing and routing takes half of it at most, for all seeds.
 
     Raises
     ------
     InputError
         The directory or an option is wrong.
     ToolError
-        A tool of the flow failed.
+        A tool of the flow failed, or nothing could be mapped in time.
     """
     if target not in TARGETS:
         raise InputError(f"the target must be one of {', '.join(TARGETS)}, not {target!r}")
@@ -127,33 +138,52 @@ def synthesize_decoder(
     if not 0 <= seeds <= 99:
         raise InputError(f"the number of seeds must be between 0 and 99, not {seeds}")
     manifest = read_manifest(directory)
-    shape = None if "streams" in manifest else shape_from_manifest(manifest)
-    outputs = manifest["outputs_per_cycle"] if shape is None else shape.block_width
-    files = [directory / name for name in manifest["verilog"]]
-    provable = prove and not beyond_the_proof(manifest)
-    equivalence = NOT_RUN
+    shape = shape_of(manifest) if prove else None
+    files = [directory / name for name in manifest.verilog]
+    tell = progress or (lambda _: None)
     with tempfile.TemporaryDirectory(prefix="xorweave-synth-") as folder:
         work = Path(folder)
         if target == "gates":
-            result, _ = map_to_cells(files, manifest["top"], work, liberty=liberty, clock_mhz=clock_mhz)
+            result, _ = map_to_cells(
+                files,
+                manifest.top,
+                work,
+                liberty=liberty,
+                clock_mhz=clock_mhz,
+                timeout_s=timeout_s,
+                progress=tell,
+            )
             library, models = work / "cells.lib", None
             if liberty is not None:
-                result = _timed(result, work, manifest["top"])
+                result = _timed(result, work, manifest.top)
         else:
-            result = map_to_fpga(files, manifest["top"], target, work)
+            tell(f"mapping to {target}")
+            result = map_to_fpga(files, manifest.top, target, work, timeout_s=timeout_s)
             library, models = None, FAMILIES[target].models
             if target in DEVICES and seeds:
-                result = _placed(result, work, manifest["top"], range(1, seeds + 1), progress)
-        if shape is not None and provable:
-            equivalence = prove_decoder(
+                result = _placed(result, work, manifest.top, range(1, seeds + 1), tell, timeout_s / 2)
+        if shape is not None:
+            tell("proving the netlist")
+            verdict = judge_decoder(
                 work / "netlist.v",
-                manifest["top"],
+                manifest.top,
                 shape,
                 liberty=library,
                 models=models,
                 timeout_s=timeout_s,
             )
-    return replace(with_rate(result, outputs), equivalence=equivalence)
+            result = replace(result, equivalence=verdict.outcome)
+            if verdict.reason:
+                result = _noted(result, f"equivalence {verdict.outcome}: {verdict.reason}")
+        elif prove:
+            result = _noted(
+                result, f"equivalence not run: there is no reference for the decoder {manifest.kind}"
+            )
+    return with_rate(result, manifest.outputs_per_cycle)
+
+
+def _noted(result: SynthesisResult, note: str) -> SynthesisResult:
+    return replace(result, notes=(*result.notes, note))
 
 
 def _timed(result: SynthesisResult, work: Path, top: str) -> SynthesisResult:
@@ -161,7 +191,10 @@ def _timed(result: SynthesisResult, work: Path, top: str) -> SynthesisResult:
     executable = sta_executable()
     if executable is None:
         return result
-    path_ns = longest_path_ns(work, top, read_liberty(work / "cells.lib"), executable)
+    try:
+        path_ns = longest_path_ns(work, top, read_liberty(work / "cells.lib"), executable)
+    except ToolError as error:
+        return _noted(result, f"the path is ABC's: {error}")
     return replace(
         result,
         critical_path_ns=path_ns,
@@ -176,13 +209,24 @@ def _placed(
     work: Path,
     top: str,
     seeds: Sequence[int],
-    progress: Callable[[int, int], None] | None,
+    tell: Callable[[str], None],
+    timeout_s: float,
 ) -> SynthesisResult:
     """Add the clock that placing and routing reaches, or why there is none."""
+    tell(f"placing and routing, seed 1 of {len(seeds)}")
+
+    def seed_done(done: int, total: int) -> None:
+        tell(f"placed and routed {done} of {total}")
+
     try:
-        placement = place_and_route(work, top, result.target, seeds=seeds, progress=progress)
-    except InputError as reason:
-        return replace(result, notes=(*result.notes, f"no clock: {reason}"))
+        placement = place_and_route(
+            work, top, result.target, seeds=seeds, progress=seed_done, timeout_s=timeout_s
+        )
+    except (InputError, ToolError) as reason:
+        return _noted(result, f"no clock: {reason}")
+    made = len(placement.fmax_mhz)
+    if made < len(seeds):
+        result = _noted(result, f"placed and routed with {made} seeds, not {len(seeds)}: time was up")
     return replace(
         result,
         fmax_mhz=placement.median_mhz,
@@ -204,5 +248,26 @@ def prove_decoder(
     timeout_s: float = 600,
 ) -> str:
     """Prove a netlist's behaviour cycle by cycle, then the protocol: both lemmas of ``proof.py``."""
-    verdict = prove_equivalent(netlist, top, shape, liberty=liberty, models=models, timeout_s=timeout_s)
-    return prove_contract(shape, timeout_s=timeout_s) if verdict == "proved" else verdict
+    return judge_decoder(netlist, top, shape, liberty=liberty, models=models, timeout_s=timeout_s).outcome
+
+
+def judge_decoder(
+    netlist: Path,
+    top: str,
+    shape: DecoderShape,
+    *,
+    liberty: Path | None = None,
+    models: str | None = None,
+    timeout_s: float = 600,
+) -> Verdict:
+    """Prove both lemmas as `prove_decoder` does, and say why where they are not proved."""
+    try:
+        verdict = judge_equivalence(netlist, top, shape, liberty=liberty, models=models, timeout_s=timeout_s)
+        if verdict.outcome != PROVED:
+            return verdict
+        outcome = prove_contract(shape, timeout_s=timeout_s)
+    except ToolError as error:
+        return Verdict(NOT_RUN, str(error))
+    if outcome == PROVED:
+        return verdict
+    return Verdict(outcome, "the stream contract of the reference was not proved")

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import NumberFormat
-from xorweave.golden.choose.plan import candidate_strides, choose_plan, dense_plan, rank_plans
+from xorweave.golden.base.number_format import NumberFormat, Words
+from xorweave.golden.choose.plan import Plan, choose_plan, dense_plan, rank_plans
 from xorweave.golden.choose.rate_choice import check_rates, choose_rate
 from xorweave.golden.code.catalogue import CATALOGUE
 from xorweave.golden.code.code import Code
 from xorweave.golden.encoders.stream_start import error_free_start
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import default_segment_blocks, encode_tensor
+from xorweave.golden.scan.scan import Scan
+from xorweave.golden.scan.strides import candidate_strides
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.solvers import default_segment_blocks
+from xorweave.golden.tensor.stored import EncodedTensor
 
 # Codes tried before a tensor is stored dense rather than with an unmatched bit.
 _ERROR_FREE_TRIES = 12
@@ -62,9 +65,9 @@ class CodeChoice:
     tensor's own sparsity, row-major order and the paper's correction format.
     """
 
-    kind: str
-    max_k: int
-    seed: int
+    kind: str = "auto"
+    max_k: int = 256
+    seed: int = 0
     n_s: int = 2
     code: Code | None = None
     rates: tuple[int, ...] = ()
@@ -81,7 +84,7 @@ class CodeChoice:
         head, *items = text.split(",")
         if head == "auto" and not items:
             if max_k < 4:
-                raise InputError(f"--max-k must be at least 4, not {max_k}")
+                raise InputError(f"max_k must be at least 4, not {max_k}")
             return cls(kind="auto", max_k=max_k, seed=seed)
         if head == "paper":
             numbers = {"n_s": 2, "seed": seed}
@@ -97,7 +100,8 @@ class CodeChoice:
             return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_name(text))
         if "=" not in text:
             raise InputError(
-                f"--code must be auto, paper[,n_s=0|1|2], KEY=VALUE,... or one of {', '.join(CATALOGUE)}, not {text!r}"
+                f"the code must be auto, paper[,n_s=0|1|2], KEY=VALUE,... or one of {', '.join(CATALOGUE)}, "
+                f"not {text!r}"
             )
         rates = [item for item in (head, *items) if item.startswith("rates=")]
         if rates:
@@ -135,26 +139,66 @@ class CodeChoice:
         return TensorChoice(code=self.code, interleaver=Interleaver(n), corrections="auto")
 
     def encode(
-        self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], **options: Any
+        self,
+        values: NDArray,
+        number_format: NumberFormat,
+        mask: NDArray[np.bool_],
+        *,
+        options: EncodeOptions | None = None,
+        segments: int | None = None,
+        scan: str = "auto",
+        **raw: Any,
     ) -> EncodedTensor:
-        """Encode a tensor with the code chosen for it; `options` are those of ``encode_tensor``.
+        """Encode a tensor, raw planes under a bitmap, with the code chosen for it.
 
-        With ``segments=L`` among them the tensor is cut into L segments of equal length (the last may be shorter),
-        for L decoders side by side.
+        Parameters
+        ----------
+        segments : int, optional
+            Cut the tensor into so many segments of equal length (the last may be shorter), for decoders side by side.
+        scan : str
+            ``row-major`` instead of the scan that was chosen with the code.
+        **raw
+            `transform` and `drop_planes` of `encode_tensor`.
         """
+        options = options or EncodeOptions()
         chosen = self.for_mask(mask, number_format.n_w)
-        segments = options.pop("segments", None)
+        order: Scan = Interleaver(mask.size) if scan == "row-major" else chosen.interleaver
         if segments is not None:
             blocks = -(-mask.size // chosen.code.n_out)
-            options["segment_blocks"] = max(1, -(-blocks // segments))
-        if options.get("corrections", "auto") == "auto":
-            options["corrections"] = chosen.corrections
+            options = replace(options, segment_blocks=max(1, -(-blocks // segments)))
+        if options.corrections == "auto":
+            options = replace(options, corrections=chosen.corrections)
         return encode_tensor(
-            values, number_format, chosen.code, mask=mask, interleaver=chosen.interleaver, **options
+            values, number_format, chosen.code, mask=mask, scan=order, options=options, **raw
+        )
+
+    def encode_plan(
+        self,
+        words: Words,
+        kept: NDArray[np.bool_],
+        plan: Plan,
+        shape: tuple[int, ...],
+        number_format: NumberFormat,
+        options: EncodeOptions,
+    ) -> EncodedTensor:
+        """Encode flat words, raw planes under a bitmap, by a plan that was chosen for them."""
+        return encode_tensor(
+            number_format.from_words(words).reshape(shape),
+            number_format,
+            plan.code,
+            mask=kept.reshape(shape),
+            scan=plan.interleaver,
+            options=options,
         )
 
     def encode_error_free(
-        self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], **options: Any
+        self,
+        values: NDArray,
+        number_format: NumberFormat,
+        mask: NDArray[np.bool_],
+        *,
+        options: EncodeOptions | None = None,
+        **raw: Any,
     ) -> EncodedTensor:
         """Encode a tensor with no unmatched bit at all, so that hardware needs no correction stage.
 
@@ -168,7 +212,7 @@ class CodeChoice:
         InputError
             The code was given and leaves a bit unmatched.
         """
-        options["corrections"] = "auto"
+        options = replace(options or EncodeOptions(), corrections="auto")
         if self.kind != "auto":
             chosen = self.for_mask(mask, number_format.n_w)
             blocks = default_segment_blocks(chosen.code, mask.size, _ERROR_FREE_BYTES)
@@ -178,15 +222,15 @@ class CodeChoice:
                 number_format,
                 chosen.code,
                 mask=mask,
-                interleaver=scan or chosen.interleaver,
-                segment_blocks=blocks,
-                **options,
+                scan=scan or chosen.interleaver,
+                options=replace(options, segment_blocks=blocks),
+                **raw,
             )
             wrong = int(encoded.patches.positions.size)
             if wrong:
                 raise InputError(
                     f"the code {encoded.code.spec} leaves {wrong} weights unmatched; "
-                    "--error-free needs a higher rate (smaller n_out), a longer window, or --code auto"
+                    "an error-free encoding needs a higher rate (smaller n_out), a longer window, or the code auto"
                 )
             return encoded
         n_w = number_format.n_w
@@ -199,9 +243,11 @@ class CodeChoice:
                 number_format,
                 plan.code,
                 mask=mask,
-                interleaver=plan.interleaver,
-                segment_blocks=default_segment_blocks(plan.code, mask.size, _ERROR_FREE_BYTES),
-                **options,
+                scan=plan.interleaver,
+                options=replace(
+                    options, segment_blocks=default_segment_blocks(plan.code, mask.size, _ERROR_FREE_BYTES)
+                ),
+                **raw,
             )
             if encoded.patches.positions.size == 0:
                 return encoded

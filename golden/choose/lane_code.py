@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat
-from xorweave.golden.choose.plan import correction_cost
+from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.lane_layout import LaneLayout
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import default_segment_blocks, encode_tensor
+from xorweave.golden.tensor.corrections import expected_patch_bits
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.solvers import default_segment_blocks
+from xorweave.golden.tensor.stored import EncodedTensor
 
 # A code is called error-free if it is expected to meet fewer dependent equations than this in the whole matrix.
 _ERROR_FREE = 0.05
@@ -40,22 +42,6 @@ class LanePlan:
     layout: LaneLayout
     code: Code
     expected_overhead: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LaneTensor:
-    """A matrix encoded for lanes.
-
-    Attributes
-    ----------
-    layout : LaneLayout
-    tensor : EncodedTensor
-        Of shape (blocks, lanes), scanned row by row: an ordinary encoded tensor. `LaneLayout.restore` of its
-        decoded form is the matrix.
-    """
-
-    layout: LaneLayout
-    tensor: EncodedTensor
 
 
 def best_start_column(counts: NDArray[np.integer], n_in: int, layout: LaneLayout) -> int:
@@ -128,8 +114,12 @@ def rank_lane_plans(
         n_s = max(0, max_k // n_in - 1)
         start = best_start_column(counts, n_in, layout)
         turned = np.roll(counts.reshape(layout.passes, layout.cols, layout.interleave), -start, axis=1)
-        foretold = forecast(np.concatenate([np.zeros(n_s, np.int64), turned.reshape(-1)]), n_in, n_s)
-        cost = foretold.payload_bits * n_w + correction_cost(foretold.dependent, layout.blocks * lanes, n_w)
+        foretold = forecast(
+            np.concatenate([np.zeros(n_s, np.int64), turned.reshape(-1)]), n_in, n_s, window_use(family)[0]
+        )
+        cost = foretold.payload_bits * n_w + expected_patch_bits(
+            foretold.dependent, layout.blocks * lanes, n_w
+        )
         if cost >= layout.blocks * lanes * n_w or (error_free and foretold.dependent > _ERROR_FREE):
             continue
         plan = LanePlan(
@@ -145,18 +135,20 @@ def rank_lane_plans(
 
 def encode_planned(
     values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], plan: LanePlan
-) -> LaneTensor:
+) -> EncodedTensor:
     """Encode a matrix, shape (rows, cols), with a layout and a code already chosen; see `encode_on_lanes`."""
-    blocks = plan.layout.arrange(values)
-    tensor = encode_tensor(
-        blocks,
+    layout = plan.layout
+    return encode_tensor(
+        values,
         number_format,
         plan.code,
-        mask=plan.layout.arrange(mask, False),
-        encoder="elimination",
-        segment_blocks=default_segment_blocks(plan.code, blocks.size, _SEGMENT_BYTES),
+        mask=mask,
+        scan=layout,
+        options=EncodeOptions(
+            encoder="elimination",
+            segment_blocks=default_segment_blocks(plan.code, layout.length, _SEGMENT_BYTES),
+        ),
     )
-    return LaneTensor(layout=plan.layout, tensor=tensor)
 
 
 def encode_on_lanes(
@@ -169,8 +161,8 @@ def encode_on_lanes(
     error_free: bool = True,
     family: str = "paired",
     seed: int = 0,
-) -> LaneTensor:
-    """Encode a matrix for lanes, with the best code of `rank_lane_plans`.
+) -> EncodedTensor:
+    """Encode a matrix for lanes, its scan being a `LaneLayout`, with the best code of `rank_lane_plans`.
 
     Parameters
     ----------
@@ -193,6 +185,6 @@ def encode_on_lanes(
     )
     for plan in [*plans[:_TRIES], plans[-1]]:
         encoded = encode_planned(values, number_format, mask, plan)
-        if not error_free or encoded.tensor.patches.positions.size == 0:
+        if not error_free or encoded.patches.positions.size == 0:
             return encoded
     raise AssertionError("the identity code leaves no bit unmatched")

@@ -15,14 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.choose.queue_model import forecast
+from xorweave.golden.choose.family import family_code, window_use
+from xorweave.golden.choose.price import CareBits, Price, Terms
 from xorweave.golden.code.code import Code
-from xorweave.golden.code.generators import BitSource
 from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.scan.strides import candidate_strides
 
-# Strides tried for a tensor, and those among them for which every rate is tried.
-_STRIDES = 24
-_FINALISTS = 3
+# Strides tried for a tensor, judged by the first part of their scans; and those among them for which every rate is
+# tried. More gain a few tenths of a percent here and there, by luck.
+_STRIDES = 12
+_GLANCE = 1 << 15
+_FINALISTS = 2
 # Longer scans are judged by their first part: beyond it, one part is like another.
 _SAMPLE = 1 << 22
 # An error-free code must be expected to meet fewer dependent equations than this in the whole tensor.
@@ -47,80 +50,54 @@ class Plan:
     expected_dependent: float
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
-class _Candidate:
-    cost: float
-    stride: int
-    start: int
-    n_in: int
-    n_out: int
-    dependent: float
-
-
-def candidate_strides(n: int, count: int, seed: int) -> list[int]:
-    """Return up to `count` different strides coprime to n: 1, the golden section of n, and random ones."""
-    if n < 3:
-        return [1]
-
-    def coprime_near(start: int) -> int:
-        for step in range(n):
-            for stride in (start + step, start - step):
-                if 1 <= stride < n and math.gcd(stride, n) == 1:
-                    return stride
-        return 1
-
-    source = BitSource(f"stride;{n};{seed}")
-    strides = [1, coprime_near(round(n * (math.sqrt(5) - 1) / 2))]
-    for _ in range(4 * count):
-        if len(strides) >= count:
-            break
-        stride = coprime_near(1 + source.below(n - 1))
-        if stride not in strides:
-            strides.append(stride)
-    return strides
-
-
-def correction_cost(dependent: float, n: int, n_w: int) -> float:
-    """Return the bits that patches for so many dependent equations take in the joint format."""
-    if dependent <= 0.0:
-        return 0.0
-    patches = dependent * (1.0 - 2.0**-n_w)
-    return patches * (math.log2(max(2.0, n / patches)) + 1.5 + n_w)
-
-
-def _sizes(density: float, max_k: int, widths: range, highest: float) -> list[tuple[int, int]]:
-    """(n_in, n_out) whose rate lies from 1 % below to `highest` above the density of care bits."""
-    sizes = []
+def _sizes(
+    density: float, windows: list[int], widths: range, aim: float, highest: float
+) -> NDArray[np.int64]:
+    """(n_in, n_out, n_s) whose rate lies from 1 % below to `highest` above the density, the nearest to `aim` first."""
+    rows = []
     for n_in in widths:
         low = max(n_in, math.floor(n_in / (density * (1.0 + highest))))
-        high = math.ceil(n_in / (density * 0.99))
+        high = min(4096, math.ceil(n_in / (density * 0.99)))
         # more than eight rates for one width are closer together than the choice can tell
-        for n_out in range(low, high + 1, max(1, (high - low) // 8)):
-            if 1 <= n_out <= 4096:
-                sizes.append((n_in, n_out))
-    return sizes
+        n_out = np.arange(low, high + 1, max(1, (high - low) // 8))
+        for window in windows:
+            if window >= 2 * n_in:
+                ones = np.ones_like(n_out)
+                rows.append(np.stack([n_in * ones, n_out, (window // n_in - 1) * ones], axis=1))
+    sizes = np.concatenate(rows) if rows else np.zeros((0, 3), np.int64)
+    if not sizes.size:
+        sizes = np.array([(1, max(1, min(4096, round(1 / density))), windows[0] - 1)])
+    n_in, n_out, n_s = sizes.T
+    return sizes[np.lexsort((-n_s, -n_in, np.abs(n_in / n_out / density - aim)))]
 
 
-def judge_scan(
-    care: NDArray[np.int64], n: int, size: tuple[int, int], max_k: int, n_w: int
-) -> tuple[float, float, int]:
-    """Return (expected payload, expected dependent equations, best start in the scan) of one scan at one rate.
+def cheapest_on_strides(
+    flat: NDArray[np.bool_], sizes: NDArray[np.int64], terms: Terms, *, seed: int = 0, count: int = 1
+) -> list[tuple[Price, int]]:
+    """Return the cheapest of several sizes over the affine scans of a flat mask, each with its stride.
 
-    care: cumulative care bits of the scan, shape (length + 1,).
+    Parameters
+    ----------
+    flat : ndarray of bool, shape (n,)
+    sizes : ndarray of int64, shape (m, 3)
+        n_in, n_out and n_s; the first row is that by which strides are compared.
     """
-    n_in, n_out = size
-    length = care.size - 1
-    start = 0
-    if length == n:
-        # lowest surplus of encoded bits over care bits; the scan is a circle, so it may start right there
-        # (looked for at 16,384 places: between two of them the surplus moves by a few bits at most)
-        places = np.arange(0, n, max(1, n >> 14))
-        start = int(places[np.argmin(places * (n_in / n_out) - care[places])])
-    at = start + np.minimum(np.arange(-(-length // n_out) + 1) * n_out, length)
-    around = at > length
-    total = care[np.where(around, at - length, at)] + np.where(around, care[length], 0)
-    result = forecast(np.diff(total), n_in, max_k // n_in - 1)
-    return float(-(-n // n_out) * n_in * n_w), result.dependent * n / length, start
+    n = flat.size
+
+    def glance(stride: int) -> tuple[float, int]:
+        first = CareBits.along(flat, Interleaver(n, stride), _GLANCE).cheapest(sizes[:1], terms)
+        return (first[0].bits if first else math.inf), stride
+
+    strides = candidate_strides(n, _STRIDES, seed)
+    if len(sizes) > 1:
+        strides = [stride for _, stride in sorted(map(glance, strides))[:_FINALISTS]]
+    found: list[tuple[Price, int]] = []
+    for stride in strides:
+        limit = found[-1][0].bits if len(found) == count else math.inf
+        care = CareBits.along(flat, Interleaver(n, stride), _SAMPLE)
+        found += [(price, stride) for price in care.cheapest(sizes, terms, count, limit)]
+        found = sorted(found)[:count]
+    return found
 
 
 def rank_plans(
@@ -130,6 +107,7 @@ def rank_plans(
     max_k: int = 256,
     seed: int = 0,
     error_free: bool = False,
+    family: str | None = None,
     widths: range | None = None,
     count: int = 1,
 ) -> list[Plan]:
@@ -147,6 +125,9 @@ def rank_plans(
         Of the strides tried and of the generator matrix.
     error_free : bool
         Only codes expected to leave no bit unmatched.
+    family : str, optional
+        Of the generator; what it makes of its window is part of the price. By default a chain, but uniform rows where
+        no bit may be left unmatched: a chain's first blocks always leave some.
     widths : range, optional
         Values of N_in to try. The window's buffer is K - N_in columns, so short windows need narrow symbols.
     count : int
@@ -163,6 +144,7 @@ def rank_plans(
     InputError
         max_k is too small for a window of two symbols.
     """
+    family = family or ("uniform" if error_free else "chain")
     if max_k < 4:
         raise InputError(f"the constraint length must be allowed to be at least 4, not {max_k}")
     flat = np.ascontiguousarray(mask).reshape(-1)
@@ -174,44 +156,30 @@ def rank_plans(
         bits = float(-(-n // n_out) * n_w)
         return [Plan(code=code, interleaver=Interleaver(n), expected_bits=bits, expected_dependent=0.0)]
 
-    density = kept / n
     widths = widths or range(max(1, min(12, max_k // 9)), 33)
     widths = range(min(widths.start, max_k // 2), min(widths.stop, max_k // 2 + 1), widths.step)
-    sizes = _sizes(density, max_k, widths, 0.06 if error_free else 0.03)
-    sizes = sizes or [(1, max(1, min(4096, round(1 / density))))]
-    length = min(n, _SAMPLE)
-
-    def judged(care: NDArray[np.int64], size: tuple[int, int], stride: int) -> _Candidate:
-        payload, dependent, start = judge_scan(care, n, size, max_k, n_w)
-        cost = payload + correction_cost(dependent, n, n_w)
-        if error_free and dependent > _ERROR_FREE:
-            cost = n * n_w * (1.0 + dependent)  # behind every code that is error-free
-        return _Candidate(
-            cost=cost, stride=stride, start=start, n_in=size[0], n_out=size[1], dependent=dependent
-        )
-
-    aim = 1.03 if error_free else 1.005
-    middle = min(sizes, key=lambda size: (abs(size[0] / size[1] / density - aim), -size[0]))
-    ranking = sorted(
-        judged(Interleaver(n, stride).cumulative(flat, length), middle, stride)
-        for stride in candidate_strides(n, _STRIDES, seed)
+    # where a stream's start costs equations, short ones are better off with a shorter window
+    windows = [max_k, max_k // 2, max_k // 4] if window_use(family)[1] and not error_free else [max_k]
+    aim, highest = (1.03, 0.06) if error_free else (1.005, 0.03)
+    terms = Terms(
+        planes=n_w,
+        n_w=n_w,
+        family=family,
+        tolerated=_ERROR_FREE if error_free else math.inf,
+        free_start=True,
     )
-    candidates = []
-    for finalist in ranking[:_FINALISTS]:
-        care = Interleaver(n, finalist.stride).cumulative(flat, length)
-        candidates += [judged(care, size, finalist.stride) for size in sizes]
     plans = []
-    for best in sorted(candidates)[:count]:
-        if best.cost >= n * n_w:
+    for price, stride in cheapest_on_strides(
+        flat, _sizes(kept / n, windows, widths, aim, highest), terms, seed=seed, count=count
+    ):
+        if price.bits >= n * n_w:
             break
-        code = Code.uniform(n_in=best.n_in, n_out=best.n_out, n_s=max_k // best.n_in - 1, seed=seed)
-        offset = best.start * best.stride % n
         plans.append(
             Plan(
-                code=code,
-                interleaver=Interleaver(n, best.stride, offset) if n > 1 else Interleaver(n),
-                expected_bits=best.cost,
-                expected_dependent=best.dependent,
+                code=family_code(family, price.n_in, price.n_out, price.n_s, seed),
+                interleaver=Interleaver(n, stride, price.start * stride % n) if n > 1 else Interleaver(n),
+                expected_bits=price.bits,
+                expected_dependent=price.dependent,
             )
         )
     if len(plans) < count:
@@ -227,6 +195,8 @@ def dense_plan(n: int, n_w: int, max_k: int = 32) -> Plan:
     return Plan(code=identity, interleaver=Interleaver(n), expected_bits=bits, expected_dependent=0.0)
 
 
-def choose_plan(mask: NDArray[np.bool_], n_w: int, *, max_k: int = 256, seed: int = 0) -> Plan:
+def choose_plan(
+    mask: NDArray[np.bool_], n_w: int, *, max_k: int = 256, seed: int = 0, family: str | None = None
+) -> Plan:
     """Return the best of `rank_plans`."""
-    return rank_plans(mask, n_w, max_k=max_k, seed=seed)[0]
+    return rank_plans(mask, n_w, max_k=max_k, seed=seed, family=family)[0]

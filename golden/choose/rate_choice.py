@@ -8,13 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.choose.plan import candidate_strides, correction_cost, judge_scan
+from xorweave.golden.choose.plan import cheapest_on_strides
+from xorweave.golden.choose.price import Terms
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.interleaver import Interleaver
-
-_STRIDES = 8
-# longer scans are judged by their first part
-_SAMPLE = 1 << 22
 
 
 def check_rates(code: Code, rates: Sequence[int]) -> tuple[int, ...]:
@@ -56,16 +53,13 @@ def choose_rate(
     """
     flat = np.ascontiguousarray(mask).reshape(-1)
     n = flat.size
-    length = min(n, _SAMPLE)
-    best: tuple[float, int, int, int] | None = None
-    for stride in candidate_strides(n, _STRIDES, seed):
-        care = Interleaver(n, stride).cumulative(flat, length)
-        for n_in in check_rates(code, rates):
-            payload, dependent, start = judge_scan(care, n, (n_in, code.n_out), n_in * (code.n_s + 1), n_w)
-            found = (payload + correction_cost(dependent, n, n_w), n_in, stride, start)
-            best = found if best is None else min(best, found)
-    if best is None:
+    density = np.count_nonzero(flat) / max(1, n)
+    nearest = sorted(check_rates(code, rates), key=lambda n_in: abs(n_in / code.n_out - density))
+    sizes = np.array([(n_in, code.n_out, code.n_s) for n_in in nearest])
+    terms = Terms(planes=n_w, n_w=n_w, family=code.family, free_start=True)
+    found = cheapest_on_strides(flat, sizes, terms, seed=seed)
+    if not found:
         return code.punctured(rates[0]), Interleaver(n)
-    _, n_in, stride, start = best
-    scan = Interleaver(n, stride, start * stride % n) if n > 1 else Interleaver(n)
-    return code.punctured(n_in), scan
+    price, stride = found[0]
+    scan = Interleaver(n, stride, price.start * stride % n) if n > 1 else Interleaver(n)
+    return code.punctured(price.n_in), scan

@@ -167,6 +167,42 @@ class Code:
             raise InputError(f"the code must be one of {', '.join(CATALOGUE)}, not {name!r}")
         return cls.from_spec(CATALOGUE[name].spec)
 
+    def first_rows(self, n_out: int) -> Code:
+        """Return the code of the first `n_out` outputs of each block, decoded by this code's own decoder.
+
+        So one decoder serves tensors of several densities: symbols, and with them the bits read in a cycle, stay the
+        same, and a denser tensor leaves the last outputs of a block unused.
+
+        Raises
+        ------
+        InputError
+            `n_out` is not between 1 and this code's.
+        """
+        if not 1 <= n_out <= self.n_out:
+            raise InputError(f"the outputs taken must be between 1 and n_out = {self.n_out}, not {n_out}")
+        if n_out == self.n_out:
+            return self
+        parameters = dict(self.parameters)
+        if self.family != "custom":
+            parameters.setdefault("of", self.n_out)
+        return Code(
+            n_in=self.n_in,
+            n_out=n_out,
+            n_s=self.n_s,
+            generator=self.generator[:n_out],
+            family=self.family,
+            parameters=parameters,
+        )
+
+    @property
+    def whole(self) -> Code:
+        """The code whose first outputs these are: itself, if it is all of them."""
+        of = self.parameters.get("of", 0)
+        if not of:
+            return self
+        rest = {key: value for key, value in self.parameters.items() if key != "of"}
+        return Code.from_family(self.family, n_in=self.n_in, n_out=of, n_s=self.n_s, **rest)
+
     def punctured(self, n_in: int) -> Code:
         """Return the code of symbols whose bits above the lowest `n_in` are zero: their columns of G fall away.
 

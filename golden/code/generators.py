@@ -206,6 +206,8 @@ def identity(*, n_in: int, n_out: int, n_s: int) -> Matrix:
     return np.eye(n_out, n_in * (n_s + 1), dtype=np.uint8)
 
 
+MAX_ROWS = 16384
+
 FAMILIES: dict[str, Callable[..., Matrix]] = {
     "uniform": uniform,
     "sparse": sparse,
@@ -224,10 +226,47 @@ _DEFAULTS: dict[str, dict[str, int]] = {
 }
 
 
+def family_parameters(family: str) -> tuple[str, ...]:
+    """Return the names of a family's parameters, in the order in which files store them."""
+    return (*_DEFAULTS[family], "of")
+
+
+def check_cost(
+    family: str, n_in: int, n_out: int, n_s: int, parameters: Mapping[str, int], budget: int
+) -> None:
+    """Refuse a generator that takes much more time or memory to make than its sizes and `budget` warrant.
+
+    Time and memory of making a matrix are counted in elements touched: those of the matrix, of the pool of a graph,
+    and of the taps that are dealt.
+
+    Raises
+    ------
+    InputError
+        It would cost more than `budget` elements.
+    """
+    columns = n_in * (n_s + 1)
+    n_out = max(n_out, parameters.get("of", 0))
+    pool = parameters.get("pool", 0)
+    if family in ("paired", "graph"):
+        pool = pool or max(columns, n_out)
+        # `paired` looks at the whole pool for every output, `graph` at the ring's length of it
+        cost = pool * columns + pool * n_out * (8 if family == "paired" else 1)
+    else:
+        cost = n_out * (columns + parameters.get("taps", 0))
+    if cost > 16 * budget or parameters.get("run", 0) > 1 << 20:
+        raise InputError(
+            f"a generator of the family {family} with n_in={n_in}, n_out={n_out}, n_s={n_s} "
+            f"and {dict(parameters)!s:.80} must not be made for so small a file"
+        )
+
+
 def build_generator(
     family: str, *, n_in: int, n_out: int, n_s: int, parameters: Mapping[str, int]
 ) -> tuple[Matrix, dict[str, int]]:
     """Make the generator matrix of a family.
+
+    The parameter ``of``, which every family takes, says that the matrix is the first n_out rows of one with ``of``
+    rows: a denser tensor takes the first outputs of each block of a decoder that serves sparser ones, too.
 
     Returns
     -------
@@ -242,8 +281,12 @@ def build_generator(
     if family not in FAMILIES:
         raise InputError(f"the generator family must be one of {', '.join(sorted(FAMILIES))}, not {family!r}")
     known = _DEFAULTS[family]
-    unknown = sorted(set(parameters) - set(known))
+    unknown = sorted(set(parameters) - set(known) - {"of"})
     if unknown:
         raise InputError(f"the family {family} takes {', '.join(known)}, not {', '.join(unknown)}")
-    used = {**known, **parameters}
-    return FAMILIES[family](n_in=n_in, n_out=n_out, n_s=n_s, **used), used
+    of = parameters.get("of", 0)
+    if of and not n_out < of <= MAX_ROWS:
+        raise InputError(f"of must be more than n_out = {n_out} and at most {MAX_ROWS}, not {of}")
+    used = {**known, **{key: value for key, value in parameters.items() if key != "of"}}
+    matrix = FAMILIES[family](n_in=n_in, n_out=of or n_out, n_s=n_s, **used)[:n_out]
+    return matrix, {**used, **({"of": of} if of else {})}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import binom
 
 
 def binary_entropy(p: float) -> float:
@@ -25,9 +23,28 @@ def value_entropy(words: np.ndarray) -> float:
     """Return the zeroth-order empirical entropy of the kept values, in bits a value (shape (n,))."""
     if words.size == 0:
         return 0.0
-    _values, counts = np.unique(words, return_counts=True)
+    if words.dtype.kind == "u" and words.dtype.itemsize <= 2:
+        counts = np.bincount(words)
+        counts = counts[counts > 0]
+    else:
+        counts = np.unique(words, return_counts=True)[1]
     share = counts / counts.sum()
     return float(-(share * np.log2(share)).sum())
+
+
+def bound_bits(words: np.ndarray) -> float:
+    """Return n h(S) + the order-0 entropy of the kept words, shape (n,): those that are not 0.
+
+    It bounds codes that treat positions alike and words one by one; a mask with structure (empty rows, blocks) can
+    cost less. The table of frequencies is not in it. Where almost every word occurs once (FP32) no code reaches it:
+    the words themselves would have to be in its table.
+    """
+    kept = words[words != 0]
+    return (
+        words.size * mask_entropy(1 - kept.size / words.size) + kept.size * value_entropy(kept)
+        if words.size
+        else 0.0
+    )
 
 
 def rate_limit(sparsity: float) -> float:
@@ -43,6 +60,8 @@ def best_efficiency(rate: float, sparsity: float) -> float:
     care = 1.0 - sparsity
     if care <= 0.0 or rate >= care:
         return 1.0
+    from scipy.optimize import brentq  # a fifth of a second to import
+
     distortion = 1.0 - rate / care
     if distortion >= 1.0:
         return 0.5
@@ -56,6 +75,8 @@ def care_bits_deviation(sparsity: float, n_out: int) -> float:
 
 def care_bits_distribution(sparsity: float, n_out: int) -> np.ndarray:
     """Return the probability of 0 .. n_out care bits in a block for a random mask, shape (n_out + 1,)."""
+    from scipy.stats import binom
+
     return np.asarray(binom.pmf(np.arange(n_out + 1), n_out, 1.0 - sparsity))
 
 

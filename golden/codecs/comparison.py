@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from xorweave.golden.base.extras import EXTRA_OF, install_advice
+from xorweave.golden.code.limits import mask_entropy, value_entropy
 from xorweave.golden.codecs.arm_mlw import ArmMlw
 from xorweave.golden.codecs.bloomier_codec import Weightless
 from xorweave.golden.codecs.codec import Codec, PrunedTensor
 from xorweave.golden.codecs.compressed_rows import CompressedRows, CompressedRows32
 from xorweave.golden.codecs.deep_compression import DeepCompression, DeepCompressionClustered
-from xorweave.golden.codecs.entropy_bounds import mask_entropy_bits, value_entropy_bits
 from xorweave.golden.codecs.plain import Bitmap, Dense
-from xorweave.golden.codecs.prefix_planes import PrefixPlanes
 from xorweave.golden.codecs.relative_index import Eie, Macko
 from xorweave.golden.codecs.xor_code import our_codecs
 from xorweave.golden.codecs.zstandard import Zstandard
@@ -35,7 +35,6 @@ def all_codecs() -> tuple[Codec, ...]:
     return (
         Dense(), Bitmap(), CompressedRows(), CompressedRows32(), Eie(), Macko(), DeepCompression(),
         DeepCompressionClustered(), Zstandard(), ArmMlw(), Weightless(), *our_codecs(),
-        PrefixPlanes(),
     )  # fmt: skip
 
 
@@ -94,7 +93,7 @@ def missing_extra(codec: Codec) -> str | None:
     """Say which extra to install for a codec whose library is absent, or None."""
     module = _OPTIONAL.get(codec.name)
     if module is not None and importlib.util.find_spec(module) is None:
-        return f"needs {module}: pip install 'xorweave[baselines]'"
+        return f"needs {module}: {install_advice(EXTRA_OF[module])}"
     return None
 
 
@@ -141,9 +140,9 @@ def measure(codec: Codec, tensor: PrunedTensor) -> Row:
 def bounds(tensor: PrunedTensor) -> list[Row]:
     """Return the entropy limits as rows."""
     n = max(tensor.n, 1)
-    mask = mask_entropy_bits(tensor.mask)
+    mask = tensor.n * mask_entropy(1 - tensor.kept / n)
     raw = float(tensor.kept * tensor.n_w)
-    values = value_entropy_bits(tensor)
+    values = tensor.kept * value_entropy(tensor.words[tensor.mask])
     distinct = np.unique(tensor.words[tensor.mask]).size
     crowded = distinct * 4 > tensor.kept > 0
     rows = []

@@ -19,6 +19,19 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.encoders.bit_scan import trailing_zeros
 
 
+@njit(cache=True, nogil=True)
+def _rotate(generator, n_in, packed):  # type: ignore[no-untyped-def]
+    slots = packed.shape[0]
+    for r in range(generator.shape[0]):
+        for column in range(generator.shape[1]):
+            if generator[r, column] == 0:
+                continue
+            age, b = divmod(column, n_in)
+            for phase in range(slots):
+                place = (phase - age) % slots * n_in + b
+                packed[phase, r, place >> 6] |= np.uint64(1) << np.uint64(place & 63)
+
+
 def rotated_rows(code: Code) -> NDArray[np.uint64]:
     """Pack the rows of G for each phase of the ring of symbols.
 
@@ -30,15 +43,9 @@ def rotated_rows(code: Code) -> NDArray[np.uint64]:
         Element [t mod (n_s + 1), r] is row r of block t: ring column slot * n_in + b at bit (column mod 64) of
         word (column // 64); `words` is the constraint length / 64, rounded up to a power of two.
     """
-    slots, n_in, n_out = code.n_s + 1, code.n_in, code.n_out
     words = 1 << (-(-code.constraint_length // 64) - 1).bit_length()
-    by_age = code.generator.reshape(n_out, slots, n_in)
-    packed = np.zeros((slots, n_out, words), np.uint64)
-    for phase in range(slots):
-        by_slot = by_age[:, (phase - np.arange(slots)) % slots, :].reshape(n_out, slots * n_in)
-        bits = np.zeros((n_out, words * 64), np.uint8)
-        bits[:, : slots * n_in] = by_slot
-        packed[phase] = np.packbits(bits, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+    packed = np.zeros((code.n_s + 1, code.n_out, words), np.uint64)
+    _rotate(code.generator, code.n_in, packed)
     return packed
 
 

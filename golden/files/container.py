@@ -1,38 +1,35 @@
-"""The container: encoded tensors in an ordinary safetensors file.
+"""The container, version 2: stored tensors in an ordinary safetensors file.
 
-For each encoded tensor NAME the file holds uint8 tensors ``xorweave/NAME/symbols``, ``.../mask`` and
-``.../corrections`` (and ``.../generator`` for a custom code), and the metadata key ``xorweave`` holds one JSON object
-that says how to read them. Tensors that are not encoded lie beside them under their own names.
-
-Symbols are stored as words over all planes, n_w bits each, bit b of x_t at word t * n_in + b. The mask is one bit a
-weight in scan order, so that a decoder reads n_out mask bits a block.
+For each encoded tensor NAME the file holds one row of bytes ``xorweave/NAME`` that explains itself
+(``xorweave.golden.files.blob``). Tensors that are not encoded lie beside them under their own names, and so does the
+metadata of the source. The metadata key ``xorweave`` holds one JSON object, ``xorweave.crc`` the checksum of all
+metadata and of the directory. Nothing in the file depends on when or how fast it was made.
 """
 
 from __future__ import annotations
 
 import json
-import math
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from xorweave.golden.base.bitstream import from_bytes, pack_fields, to_bytes, unpack_fields
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import Words, number_format
-from xorweave.golden.code.code import Code
-from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
-from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.corrections import parse_format
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import correction_format_of
-from xorweave.golden.values.transforms import TRANSFORMS
+from xorweave.golden.files import container_v1
+from xorweave.golden.files.blob import check_stored, read_blob, side_bits, write_blob
+from xorweave.golden.files.mapped import MappedTensor, map_safetensors
+from xorweave.golden.files.safetensors_file import Tensor, tensor_from_bytes, write_safetensors
+from xorweave.golden.tensor.decode import decode_scan, decode_tensor, segment_checksums
+from xorweave.golden.tensor.figures import Figures, figures_of
+from xorweave.golden.tensor.stored import EncodedTensor
 
-VERSION = 1
+VERSION = 2
 _PREFIX = "xorweave/"
 _KEY = "xorweave"
+_CRC = "xorweave.crc"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,44 +38,73 @@ class Container:
 
     Attributes
     ----------
-    encoded : dict of str to EncodedTensor
-    plain : dict of str to Tensor
+    encoded : mapping of str to EncodedTensor
+    plain : mapping of str to Tensor
         Tensors carried through unchanged, and the scales of quantised ones.
     info : dict of str to str
         How the file was made: command options and seeds.
+    metadata : dict of str to str
+        The metadata of the source.
+    scales : dict of str to str
+        Name of the tensor of scales of each quantised tensor.
     """
 
-    encoded: dict[str, EncodedTensor]
-    plain: dict[str, Tensor] = field(default_factory=dict)
+    encoded: Mapping[str, EncodedTensor]
+    plain: Mapping[str, Tensor] = field(default_factory=dict)
     info: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+    scales: dict[str, str] = field(default_factory=dict)
+
+    def checked(self, name: str) -> EncodedTensor:
+        """Return a tensor whose stored bytes are those that were written; see `OpenContainer.checked`."""
+        return self.encoded[name]
+
+    def side_bits(self, name: str) -> int:
+        """Return what the tensor's header, book, checksums and padding take."""
+        tensor = self.encoded[name]
+        return side_bits(tensor, write_blob(tensor))
+
+    def figures(self, name: str) -> Figures:
+        """Return the figures of a tensor, everything stored of it counted."""
+        return figures_of(self.encoded[name], self.side_bits(name))
+
+    def decode(self, name: str) -> np.ndarray:
+        """Decode a tensor and check its words.
+
+        Raises
+        ------
+        InputError
+            What is stored was damaged; the line names the tensor.
+        """
+        try:
+            return decode_tensor(self.checked(name))
+        except InputError as error:
+            raise InputError(f"tensor {name}: {error}") from None
+
+    def verify(self, name: str) -> None:
+        """Decode a tensor and check its words, and those of each segment.
+
+        Raises
+        ------
+        InputError
+            What is stored was damaged; the line names the tensor.
+        """
+        tensor = self.checked(name)
+        self.decode(name)
+        if tensor.segment_checksums:
+            words = decode_scan(tensor)
+            found = segment_checksums(tensor.blocks, tensor.segment_blocks, tensor.n_out, words)
+            wrong = [
+                i
+                for i, pair in enumerate(zip(found, tensor.segment_checksums, strict=True))
+                if len(set(pair)) > 1
+            ]
+            if wrong:
+                raise InputError(f"tensor {name}: segment {wrong[0]} is damaged: its checksum is another")
 
 
-def _pack_words(words: Words, planes: list[int]) -> NDArray[np.uint8]:
-    """Pack the named planes of words: len(planes) bits a word, one word after another."""
-    flat = np.ascontiguousarray(words).reshape(-1)
-    if len(planes) == flat.dtype.itemsize * 8:
-        return flat.astype(flat.dtype.newbyteorder("<")).view(np.uint8)
-    word = flat.dtype.type
-    dense = np.zeros_like(flat)
-    for k, q in enumerate(planes):
-        dense |= ((flat >> word(q)) & word(1)) << word(k)
-    return to_bytes(pack_fields(dense, len(planes)))
-
-
-def _unpack_words(data: NDArray[np.uint8], count: int, planes: list[int], word: np.dtype) -> Words:
-    if len(planes) == word.itemsize * 8:
-        return data.view(word.newbyteorder("<")).astype(word)
-    words = np.zeros(count, word)
-    if not planes:
-        return words
-    dense = unpack_fields(from_bytes(data, count * len(planes)), len(planes)).astype(word)
-    for k, q in enumerate(planes):
-        words |= ((dense >> word.type(k)) & word.type(1)) << word.type(q)
-    return words
-
-
-def write_container(path: Path, container: Container) -> None:
-    """Write a container file in one step.
+def write_container(path: Path, container: Container) -> int:
+    """Write a container file in one step, and return its size in bytes.
 
     Raises
     ------
@@ -86,176 +112,170 @@ def write_container(path: Path, container: Container) -> None:
         A carried tensor's name is one of ours, or the file cannot be written.
     """
     tensors: dict[str, Tensor] = {}
-    records: dict[str, dict[str, Any]] = {}
     for name, tensor in container.plain.items():
         if name.startswith(_PREFIX) or name in container.encoded:
             raise InputError(f"a tensor may not be named {name!r} in a container")
         tensors[name] = tensor
     for name, encoded in container.encoded.items():
-        n_w = encoded.number_format.n_w
-        stored = correction_format_of(encoded)
-        bits = stored.pack(encoded.patches, encoded.n, n_w)
-        parts = {
-            "symbols": _pack_words(encoded.symbols, encoded.stored_planes),
-            "mask": to_bytes(encoded.mask.view(np.uint8)),
-            "corrections": to_bytes(bits),
-        }
-        code = encoded.code
-        if code.family == "custom":
-            parts["generator"] = to_bytes(code.generator.reshape(-1))
-        for part, data in parts.items():
-            tensors[f"{_PREFIX}{name}/{part}"] = Tensor(data, "U8")
-        records[name] = {
-            "shape": list(encoded.shape),
-            "dtype": encoded.number_format.name,
-            "code": code.spec,
-            "check_value": code.check_value,
-            "stride": encoded.interleaver.stride,
-            "offset": encoded.interleaver.offset,
-            "segment_blocks": encoded.segment_blocks,
-            "corrections": encoded.correction_format,
-            "correction_bits": int(bits.size),
-            "inversion": encoded.inversion,
-            "constant_planes": encoded.constant_planes,
-            "transform": encoded.transform,
-            "encoder": encoded.encoder,
-            "seconds": round(encoded.seconds, 6),
-        }
-    head = {"version": VERSION, "info": container.info, "tensors": records}
-    write_safetensors(path, tensors, {_KEY: json.dumps(head, separators=(",", ":"), sort_keys=True)})
+        tensors[_PREFIX + name] = Tensor(np.frombuffer(write_blob(encoded), np.uint8), "U8")
+    head = {
+        "version": VERSION,
+        "info": container.info,
+        "scales": container.scales,
+        "plain": {name: _crc_of(tensor) for name, tensor in container.plain.items()},
+    }
+    metadata = {key: value for key, value in container.metadata.items() if key not in (_KEY, _CRC)}
+    metadata[_KEY] = json.dumps(head, separators=(",", ":"))
+    directory = {name: [tensor.dtype, list(tensor.values.shape)] for name, tensor in tensors.items()}
+    metadata[_CRC] = _directory_crc(directory, metadata)
+    write_safetensors(path, tensors, metadata)
+    return path.stat().st_size
 
 
-def _integer(record: dict[str, Any], key: str, low: int, high: int) -> int:
-    value = record.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InputError(f"{key} must be an integer between {low} and {high}, not {value!r:.60}")
-    return value
+def _crc_of(tensor: Tensor) -> str:
+    values = np.ascontiguousarray(tensor.values)
+    return f"{zlib.crc32(values.astype(values.dtype.newbyteorder('<'), copy=False).tobytes()):08x}"
 
 
-def _seconds(record: dict[str, Any]) -> float:
-    value = record.get("seconds")
-    # JSON as Python reads it knows NaN, infinities and integers of any length
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e12:
-        raise InputError(f"seconds must be a number, not {value!r:.60}")
-    return float(value)
+def _directory_crc(directory: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
+    told = [sorted(directory.items()), sorted((k, v) for k, v in metadata.items() if k != _CRC)]
+    return f"{zlib.crc32(json.dumps(told, separators=(',', ':')).encode()):08x}"
 
 
-def _text(record: dict[str, Any], key: str) -> str:
-    value = record.get(key)
-    if not isinstance(value, str) or len(value) > 1000:
-        raise InputError(f"{key} must be a short text, not {value!r:.60}")
-    return value
+class _Blobs(Mapping[str, EncodedTensor]):
+    """Tensors of a file, each read when it is asked for."""
+
+    def __init__(self, path: Path, entries: dict[str, MappedTensor]) -> None:
+        self.path, self.entries = path, entries
+        self._read: dict[str, EncodedTensor] = {}
+
+    def __getitem__(self, name: str) -> EncodedTensor:
+        if name not in self._read:
+            entry = self.entries[name]
+            try:
+                self._read[name] = read_blob(entry.data)
+            except InputError as error:
+                raise InputError(f"{self.path}: tensor {name}: {error}") from None
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
 
 
-def _part(tensors: dict[str, Tensor], name: str, part: str, size: int | None = None) -> NDArray[np.uint8]:
-    tensor = tensors.get(f"{_PREFIX}{name}/{part}")
-    if tensor is None:
-        raise InputError(f"the part {part} is missing")
-    if tensor.dtype != "U8" or tensor.values.ndim != 1:
-        raise InputError(f"the part {part} must be a row of bytes")
-    if size is not None and tensor.values.size != size:
-        raise InputError(f"the part {part} must have {size} bytes, not {tensor.values.size}")
-    return tensor.values
+class _Plain(Mapping[str, Tensor]):
+    """Carried tensors of a file, checked when they are read."""
+
+    def __init__(self, path: Path, entries: dict[str, MappedTensor], checks: Mapping[str, object]) -> None:
+        self._path, self._entries, self._checks = path, entries, checks
+
+    def __getitem__(self, name: str) -> Tensor:
+        entry = self._entries[name]
+        if f"{zlib.crc32(entry.data):08x}" != self._checks.get(name):
+            raise InputError(f"{self._path}: tensor {name} is damaged: the checksum of its bytes is another")
+        return tensor_from_bytes(entry.dtype, entry.shape, entry.data)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
-def _read_code(record: dict[str, Any], tensors: dict[str, Tensor], name: str) -> Code:
-    spec = _text(record, "code")
-    items = dict(item.partition("=")[::2] for item in spec.split(","))
-    if items.get("family") == "custom":
-        sizes = {
-            key: int(items[key]) if items.get(key, "").isdecimal() else 0 for key in ("n_in", "n_out", "n_s")
-        }
-        columns = sizes["n_in"] * (sizes["n_s"] + 1)
-        count = sizes["n_out"] * columns
-        data = _part(tensors, name, "generator", -(-count // 8))
-        matrix = from_bytes(data, count).reshape(sizes["n_out"], columns)
-        code = Code(n_in=sizes["n_in"], n_out=sizes["n_out"], n_s=sizes["n_s"], generator=matrix)
-    else:
-        code = Code.from_spec(spec)
-    if code.check_value != _text(record, "check_value"):
-        raise InputError(
-            f"the generator's check value must be {record['check_value']}, not {code.check_value}"
-        )
-    return code
+@dataclass(frozen=True, eq=False)
+class OpenContainer(Container):
+    """A container file, mapped: a tensor is read when it is asked for, its symbols when they are decoded."""
 
+    path: Path = Path()
+    size: int = 0
 
-def _read_encoded(record: dict[str, Any], tensors: dict[str, Tensor], name: str) -> EncodedTensor:
-    # Sizes are checked against the bytes that are there before anything of that size is made.
-    shape = record.get("shape")
-    if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
-        raise InputError(f"shape must be a list of sizes, not {shape!r:.60}")
-    n = math.prod(shape)
-    kind = number_format(_text(record, "dtype"))
-    mask_bytes = _part(tensors, name, "mask", -(-n // 8))
-    try:
-        np.broadcast_to(kind.word.type(0), shape)  # takes no memory
-    except (ValueError, OverflowError):
-        raise InputError(f"shape must be one that an array can have, not {shape!r:.60}") from None
-    code = _read_code(record, tensors, name)
-    blocks = -(-n // code.n_out)
-    constant = _integer(record, "constant_planes", 0, (1 << kind.n_w) - 1)
-    planes = [q for q in range(kind.n_w) if not constant >> q & 1]
-    transform = _text(record, "transform")
-    if transform not in TRANSFORMS:
-        raise InputError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
-    symbol_bytes = _part(tensors, name, "symbols", -(-blocks * code.n_in * len(planes) // 8))
-    corrections = _part(tensors, name, "corrections")
-    bits = _integer(record, "correction_bits", 0, corrections.size * 8)
-    if -(-bits // 8) != corrections.size:
-        raise InputError("the part corrections must have as many bytes as its bits need")
-    stored = parse_format(_text(record, "corrections"), code.n_out)
-    words = _unpack_words(symbol_bytes, blocks * code.n_in, planes, kind.word)
-    return EncodedTensor(
-        shape=tuple(shape),
-        number_format=kind,
-        code=code,
-        interleaver=Interleaver(
-            n, _integer(record, "stride", 1, max(1, n)), _integer(record, "offset", 0, max(0, n - 1))
-        ),
-        segment_blocks=_integer(record, "segment_blocks", 1, max(1, blocks)),
-        symbols=words.reshape(blocks, code.n_in),
-        mask=from_bytes(mask_bytes, n).view(bool),
-        patches=stored.unpack(from_bytes(corrections, bits), n, kind.n_w, kind.word),
-        correction_format=_text(record, "corrections"),
-        inversion=_integer(record, "inversion", 0, (1 << kind.n_w) - 1),
-        constant_planes=constant,
-        transform=transform,
-        encoder=_text(record, "encoder"),
-        seconds=_seconds(record),
-    )
+    def checked(self, name: str) -> EncodedTensor:
+        """Return a tensor whose stored bytes are those that were written.
+
+        Raises
+        ------
+        InputError
+            They are not; the line names file and tensor.
+        """
+        assert isinstance(self.encoded, _Blobs)
+        try:
+            check_stored(self.encoded.entries[name].data)
+        except InputError as error:
+            raise InputError(f"{self.path}: tensor {name}: {error}") from None
+        return self.encoded[name]
+
+    def side_bits(self, name: str) -> int:
+        assert isinstance(self.encoded, _Blobs)
+        return side_bits(self.encoded[name], memoryview(self.encoded.entries[name].data))
 
 
 def read_container(path: Path) -> Container:
-    """Read a container file. Nothing in it can run code or claim more memory than its bytes warrant.
+    """Open a container file of version 2, mapped, or read one of version 1.
+
+    Memory is at most three times the file's size, and what is decoded. Nothing in the file can run code.
 
     Raises
     ------
     InputError
         The file is not there, is damaged, or is no xorweave container.
     """
-    tensors, metadata = read_safetensors(path)
+    entries, metadata = map_safetensors(path)
+    head = _read_head(path, metadata)
+    if head["version"] == 1:
+        return _read_version_1(path, entries, head)
+    directory = {name: [entry.dtype, list(entry.shape)] for name, entry in entries.items()}
+    if metadata.get(_CRC) != _directory_crc(directory, metadata):
+        raise InputError(f"{path} is damaged: the checksum of its metadata is another")
+    blobs = {name.removeprefix(_PREFIX): e for name, e in entries.items() if name.startswith(_PREFIX)}
+    plain = {name: e for name, e in entries.items() if not name.startswith(_PREFIX)}
+    checks = head.get("plain")
+    checks = checks if isinstance(checks, dict) else {}
+    order = [name for name in checks if name in plain]
+    return OpenContainer(
+        encoded=_Blobs(path, blobs),
+        plain=_Plain(path, {name: plain[name] for name in [*order, *(set(plain) - set(order))]}, checks),
+        info=_texts(head.get("info")),
+        metadata={k: v for k, v in metadata.items() if k not in (_KEY, _CRC)},
+        scales=_texts(head.get("scales")),
+        path=path,
+        size=path.stat().st_size,
+    )
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else {}
+
+
+def _read_head(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if _KEY not in metadata:
         raise InputError(f"{path} must be a file written by 'xorweave encode': it has no xorweave metadata")
     try:
         head = json.loads(metadata[_KEY])
         version = head["version"]
-        records = head["tensors"]
-        info = head.get("info", {})
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path} has xorweave metadata that cannot be read") from None
-    if version != VERSION:
+    if version not in (1, VERSION) or isinstance(version, bool):
         raise InputError(
-            f"{path} has container version {version!r}, but this release reads version {VERSION}"
+            f"{path} has container version {version!r:.40}, but this release reads versions 1 and {VERSION}"
         )
+    return head
+
+
+def _read_version_1(path: Path, entries: dict[str, MappedTensor], head: dict[str, Any]) -> Container:
+    records, info = head.get("tensors"), head.get("info", {})
     if not isinstance(records, dict) or not isinstance(info, dict):
         raise InputError(f"{path} has xorweave metadata that cannot be read")
+    tensors = {name: tensor_from_bytes(e.dtype, e.shape, e.data) for name, e in entries.items()}
     encoded = {}
     for name, record in records.items():
         if not isinstance(record, dict):
             raise InputError(f"{path}: tensor {name}: its metadata must be an object")
         try:
-            encoded[name] = _read_encoded(record, tensors, name)
+            encoded[name] = container_v1.read_tensor(record, tensors, name)
         except InputError as error:
             raise InputError(f"{path}: tensor {name}: {error}") from None
     plain = {name: tensor for name, tensor in tensors.items() if not name.startswith(_PREFIX)}
-    return Container(encoded=encoded, plain=plain, info={str(k): str(v) for k, v in info.items()})
+    scales = {name: f"{name}.scale" for name in encoded if f"{name}.scale" in plain}
+    return Container(encoded=encoded, plain=plain, info=_texts(info), scales=scales)

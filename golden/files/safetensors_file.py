@@ -1,31 +1,41 @@
-"""Safetensors files as NumPy arrays, BF16 included (as raw uint16 bits), with their text metadata."""
+"""Safetensors files as NumPy arrays, with their text metadata; what NumPy has no type for is held in raw bits."""
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, TensorSpec, deserialize, safe_open, serialize_file
+from safetensors import SafetensorError, TensorSpec, safe_open, serialize_file
 
 from xorweave.golden.base.errors import InputError
 
+# What NumPy has no type for is held in the bytes as they are: BF16 in uint16, the 8-bit floats in uint8, and F4 in
+# uint8, two numbers in a byte, so that its last side is half as long as the file says.
 _NUMPY = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "uint16", "I64": "int64", "U64": "uint64",
     "I32": "int32", "U32": "uint32", "I16": "int16", "U16": "uint16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
+    "C64": "complex64", "F8_E4M3": "uint8", "F8_E5M2": "uint8", "F8_E8M0": "uint8", "F8_E4M3FNUZ": "uint8",
+    "F8_E5M2FNUZ": "uint8", "F4": "uint8",
 }  # fmt: skip
-_SPEC = {
-    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "U64": "uint64",
-    "I32": "int32", "U32": "uint32", "I16": "int16", "U16": "uint16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
+# the library's own names where they are not NumPy's
+_SPEC = _NUMPY | {
+    "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
+    "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz", "F4": "float4_e2m1fn_x2",
 }  # fmt: skip
-_OF_NUMPY = {numpy: name for name, numpy in _NUMPY.items() if name != "BF16"}
+_HELD_RAW = ("BF16", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F4")
+_OF_NUMPY = {numpy: name for name, numpy in _NUMPY.items() if name not in _HELD_RAW}
 
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """An array and the safetensors dtype it stands for (``BF16`` is held in uint16)."""
+    """An array and the safetensors dtype it stands for (``BF16`` is held in uint16, 8-bit floats in uint8)."""
 
     values: NDArray
     dtype: str
@@ -37,7 +47,7 @@ class Tensor:
         Raises
         ------
         InputError
-            Safetensors has no such dtype (complex numbers, objects, text, dates).
+            Safetensors has no such dtype (wide complex numbers, objects, text, dates).
         """
         name = _OF_NUMPY.get(values.dtype.newbyteorder("=").name)
         if name is None:
@@ -45,35 +55,53 @@ class Tensor:
         return cls(values, name)
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read all tensors and the metadata of a safetensors file.
+def tensor_from_bytes(dtype: str, shape: tuple[int, ...], data: NDArray[np.uint8]) -> Tensor:
+    """Read a tensor from the bytes of a safetensors file.
 
     Raises
     ------
     InputError
-        The file is not there, is damaged or cut short, or holds a dtype that NumPy cannot hold.
+        NumPy cannot hold its dtype or shape.
     """
+    if dtype not in _NUMPY:
+        raise InputError(f"a tensor has dtype {dtype}, which is not supported")
     try:
+        return Tensor(data.view(np.dtype(_NUMPY[dtype]).newbyteorder("<")).reshape(shape), dtype)
+    except ValueError:
+        raise InputError(f"a tensor must have a shape that an array can have, not {shape!s:.60}") from None
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read all tensors and the metadata of a safetensors file.
+
+    The arrays are views of the file's bytes, read once: memory is the file's size and the header's.
+
+    Returns
+    -------
+    (dict of str to Tensor, dict of str to str)
+        Tensors in the order of their places in the file.
+
+    Raises
+    ------
+    InputError
+        The file is not there, is damaged or cut short, or holds a dtype that has no whole bytes.
+    """
+    check_file(path)
+    try:
+        # the library checks the header: sizes, places, names; what it has checked is then read here, once
         with safe_open(path, framework="numpy") as handle:
             metadata = dict(handle.metadata() or {})
-            names = list(handle.keys())
-            kinds = {name: handle.get_slice(name).get_dtype() for name in names}
-            for name, kind in kinds.items():
-                if kind not in _NUMPY:
-                    raise InputError(f"{path}: tensor {name} has dtype {kind}, which is not supported")
-            if "BF16" not in kinds.values():
-                return {name: Tensor(handle.get_tensor(name), kinds[name]) for name in names}, metadata
-        # NumPy knows no BF16, so such a file is read as bytes
-        tensors = {}
-        for name, view in deserialize(path.read_bytes()):
-            kind = view["dtype"]
-            array = np.frombuffer(view["data"], np.dtype(_NUMPY[kind]).newbyteorder("<"))
-            tensors[name] = Tensor(array.reshape(view["shape"]), kind)
+        data = np.fromfile(path, np.uint8)
+        start = 8 + int.from_bytes(data[:8].tobytes(), "little")
+        entries: dict[str, dict[str, Any]] = json.loads(data[8:start].tobytes())
+        entries.pop("__metadata__", None)
+        tensors: dict[str, Tensor] = {}
+        for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
+            kind, (first, end) = entry["dtype"], entry["data_offsets"]
+            if kind not in _NUMPY:
+                raise InputError(f"{path}: tensor {name} has dtype {kind}, which is not supported")
+            tensors[name] = Tensor(_view(data, start + first, end - first, kind, entry["shape"]), kind)
         return tensors, metadata
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} must be a file, not a folder") from None
     except InputError:
         raise
     except (
@@ -81,9 +109,37 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         OSError,
         ValueError,
         MemoryError,
+        RecursionError,
     ) as error:  # ValueError: a shape NumPy cannot hold
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0][:200]
         raise InputError(f"{path} must be a whole safetensors file: {reason}") from None
+
+
+def _view(data: NDArray[np.uint8], start: int, size: int, kind: str, shape: list[int]) -> NDArray:
+    """View `size` bytes at `start` as an array; copied only where they do not lie as the type wants them."""
+    if kind == "F4":
+        shape = [*shape[:-1], shape[-1] // 2]
+    dtype = np.dtype(_NUMPY[kind]).newbyteorder("<")
+    array = data[start : start + size].view(dtype).reshape(shape)
+    return array if array.flags.aligned else array.copy()
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no ordinary file before it is opened: a pipe would wait for ever, a device never end.
+
+    Raises
+    ------
+    InputError
+        Nothing is there, or it is a folder, a pipe or a device.
+    """
+    try:
+        there, whole, folder = path.exists(), path.is_file(), path.is_dir()
+    except (OSError, ValueError) as error:  # a name too long, or with a zero in it
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if not there:
+        raise InputError(f"there is no file {path}")
+    if not whole:
+        raise InputError(f"{path} must be a file, not a {'folder' if folder else 'pipe or device'}")
 
 
 def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -108,11 +164,13 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str
         )
         for (name, tensor), array in zip(tensors.items(), alive, strict=True)
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # a short name of its own: a name at the file system's limit leaves no room for more
+    partial = path.with_name(f".xorweave-{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         serialize_file(specs, partial, metadata)
         partial.replace(path)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, UnicodeError) as error:
         raise InputError(f"{path} cannot be written: {str(error).splitlines()[0]}") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()

@@ -1,7 +1,13 @@
-"""Reading weights and masks: .npy, .npz, .safetensors, and .smtx (masks of the Deep Learning Matrix Collection)."""
+"""Reading weights and masks from whatever holds them, by the file's name.
+
+``.npy``, ``.npz``, ``.safetensors``, a folder of shards or the ``.index.json`` that lists them, ``.onnx``, PyTorch's
+``.pt``, ``.pth``, ``.bin`` and ``.ckpt``, and ``.smtx`` (masks of the Deep Learning Matrix Collection). Files are not
+trusted: nothing in them runs, and memory stays within four times the file and the decoded tensors together.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +15,39 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.files.numpy_files import read_npy, read_npz
-from xorweave.golden.files.safetensors_file import Tensor, read_safetensors
+from xorweave.golden.files.onnx_file import load_onnx, onnx_weights
+from xorweave.golden.files.safetensors_file import Tensor, check_file, read_safetensors
+from xorweave.golden.files.shards import INDEX, read_folder, read_index
+from xorweave.golden.files.torch_file import read_torch
 
-SUFFIXES = (".npy", ".npz", ".safetensors", ".smtx")
+TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
+SUFFIXES = (".npy", ".npz", ".safetensors", ".onnx", *TORCH_SUFFIXES, ".smtx")
 # A mask takes about five bytes a kept weight as text, so a small file cannot describe a vast layer: the emptiest
 # layers of networks stay far below this, and a header that lies is caught before memory is taken.
 _ALWAYS_ALLOWED = 1 << 24
 _WEIGHTS_PER_BYTE = 4096
 
 
-def _whole(path: Path) -> None:
-    if not path.exists():
-        raise InputError(f"there is no file {path}")
-    if not path.is_file():
-        raise InputError(f"{path} must be a file, not a folder")
+@dataclass(frozen=True, eq=False)
+class WeightFile:
+    """What a file of weights holds.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+    metadata : dict of str to str
+        The source's own notes (a safetensors file's ``__metadata__``); to be handed on.
+    left_out : dict of str to str
+        What the file holds beside that no tensor can take (text, objects), and why.
+    ordered : bool
+        Whether the tensors stand in the order in which somebody put them there. False for safetensors, whose
+        writers sort by type and name, and for folders.
+    """
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    ordered: bool = True
 
 
 def read_smtx(path: Path) -> NDArray[np.bool_]:
@@ -37,7 +62,7 @@ def read_smtx(path: Path) -> NDArray[np.bool_]:
     InputError
         The file is not there or does not hold what its first line says.
     """
-    _whole(path)
+    check_file(path)
     try:
         lines = path.read_text("ascii").split("\n")
         rows, cols, kept = (int(field) for field in lines[0].split(","))
@@ -68,28 +93,69 @@ def read_smtx(path: Path) -> NDArray[np.bool_]:
     return mask
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read every tensor of a .npy, .npz or .safetensors file.
+def read_weight_file(path: Path) -> WeightFile:
+    """Read every tensor of a file, or of a folder of shards, and what else is worth keeping.
+
+    Parameters
+    ----------
+    path : Path
+        See the module's notes. A .npy file's tensor is named after the file.
 
     Returns
     -------
-    dict of str to Tensor
-        A .npy file's tensor is named after the file.
+    WeightFile
 
     Raises
     ------
     InputError
-        The file is not there, is damaged, has another suffix, or holds what is no number.
+        It is not there, is damaged, or is nothing of the kind.
     """
     suffix = path.suffix.lower()
+    if path.is_dir():
+        tensors, metadata = read_folder(path)
+        return WeightFile(tensors, metadata, ordered=False)
+    if path.name.lower().endswith(INDEX):
+        tensors, metadata = read_index(path)
+        return WeightFile(tensors, metadata, ordered=False)
     if suffix == ".safetensors":
-        return read_safetensors(path)[0]
-    _whole(path)
+        tensors, metadata = read_safetensors(path)
+        return WeightFile(tensors, metadata, ordered=False)
+    check_file(path)
     if suffix == ".npy":
-        return {path.stem: Tensor.of(read_npy(path))}
+        return WeightFile({plain_name(path): Tensor.of(read_npy(path))})
     if suffix == ".npz":
-        return {name: Tensor.of(array) for name, array in read_npz(path).items()}
-    raise InputError(f"{path} must end in one of {', '.join(SUFFIXES)}")
+        return _told_apart(read_npz(path))
+    if suffix == ".onnx":
+        tensors, left_out = onnx_weights(load_onnx(path))
+        return WeightFile(tensors, left_out=left_out)
+    if suffix in TORCH_SUFFIXES:
+        tensors, left_out = read_torch(path)
+        return WeightFile(tensors, left_out=left_out)
+    raise InputError(f"{path} must end in one of {', '.join(SUFFIXES)}, or be a folder or an index of shards")
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of `read_weight_file` alone."""
+    return read_weight_file(path).tensors
+
+
+def plain_name(path: Path) -> str:
+    """Return a file's name without its suffix as text that can be written anywhere, whatever its bytes."""
+    return path.stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _told_apart(arrays: dict[str, NDArray]) -> WeightFile:
+    """Sort the arrays that tensors can hold from text and dates; a file of nothing else is refused."""
+    tensors: dict[str, Tensor] = {}
+    left_out: dict[str, str] = {}
+    for name, array in arrays.items():
+        try:
+            tensors[name] = Tensor.of(array)
+        except InputError as error:
+            left_out[name] = str(error)
+    if left_out and not tensors:
+        raise InputError(next(iter(left_out.values())))
+    return WeightFile(tensors, left_out=left_out)
 
 
 def read_masks(path: Path) -> dict[str, NDArray[np.bool_]]:
@@ -101,5 +167,5 @@ def read_masks(path: Path) -> dict[str, NDArray[np.bool_]]:
         As for `read_weights`.
     """
     if path.suffix.lower() == ".smtx":
-        return {path.stem: read_smtx(path)}
+        return {plain_name(path): read_smtx(path)}
     return {name: np.asarray(tensor.values != 0) for name, tensor in read_weights(path).items()}

@@ -6,9 +6,10 @@ bit is then determined by older ones, and every choice of the other, free bits g
 search ends in a one that cannot be had. (Without this, most of a beam dies wherever ones cluster; the ones, not
 the zeros, make the demand for encoded bits fluctuate.)
 
-The free bits are then chosen by a beam over the paths, a zero that comes out as a one costing what its value bits
-cost. How many paths are needed at a time is foretold: the deficit of free bits against the information that the
-zeros ahead need, followed backwards as a queue.
+The free bits are then chosen by a beam over the paths, for the fewest zeros that come out as ones. The ones cost all
+paths the same: an equation that was kept holds on every path, and one that contradicts others on none. How many paths
+are needed at a time is foretold: the deficit of free bits against the information that the zeros ahead need, followed
+backwards as a queue.
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.encoders.bit_scan import count_ones
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 
-_COST_UNIT = 16  # costs are kept in sixteenths of a bit
-_HISTOGRAM = 4096
-_CHUNK = 512  # steps between two decisions on the bits of the chunk before
+_CHUNK = 512  # free bits between two decisions on those of the chunk before
 _GROWTH = 0.4  # paths double for every 2.5 bits of deficit
+_NO_LIMIT = 1 << 30
 MAX_BEAM = 32768
 
 
@@ -61,7 +61,6 @@ def encode_mask(
     code: ShapedMaskCode,
     *,
     cost_of_false_one: float,
-    cost_of_false_zero: float = 14.0,
     beam: int = 8192,
 ) -> ShapedMask:
     """Encode a mask, shape (n,), in scan order.
@@ -70,25 +69,24 @@ def encode_mask(
     ----------
     mask : ndarray of bool, shape (n,)
     code : ShapedMaskCode
-    cost_of_false_one, cost_of_false_zero : float
-        Bits that a wrong mask bit costs elsewhere: n_w care bits, or a patch.
+    cost_of_false_one : float
+        Bits that a false one costs elsewhere; says where the search needs many paths.
     beam : int
         Most paths kept at a time, 1 to 32768. Time grows with it, cost falls.
 
     Raises
     ------
     InputError
-        The beam or a cost is out of range.
+        The beam or the cost is out of range.
     """
     if not 1 <= beam <= MAX_BEAM:
         raise InputError(f"the beam must be between 1 and {MAX_BEAM} paths, not {beam}")
-    if not (0 < cost_of_false_one <= 100 and 0 < cost_of_false_zero <= 100):
-        raise InputError("a wrong mask bit must cost more than 0 and at most 100 bits")
+    if not 0 < cost_of_false_one <= 100:
+        raise InputError(f"a false one must cost more than 0 and at most 100 bits, not {cost_of_false_one}")
     wanted = np.ascontiguousarray(mask, np.uint8).reshape(-1)
     n = wanted.size
     steps = code.blocks(n) * code.n_in
-    outputs = np.bincount(code.bit_of_output, minlength=code.n_in)
-    window_masks = _window_masks(code, outputs)
+    outputs, window_masks = code.outputs_of_bit, code.window_masks
     pivot = np.zeros(steps, np.bool_)
     pivot_masks = np.zeros(steps, np.uint64)
     pivot_sides = np.zeros(steps, np.uint8)
@@ -97,19 +95,8 @@ def encode_mask(
     demand = -np.log2(1 - q + q * 2.0**-cost_of_false_one)
     paths = _paths_needed(wanted, outputs, pivot, demand, beam)
     bits = np.zeros(steps, np.uint8)
-    _search(
-        wanted,
-        outputs,
-        window_masks,
-        beam,
-        round(cost_of_false_zero * _COST_UNIT),
-        round(cost_of_false_one * _COST_UNIT),
-        pivot,
-        pivot_masks,
-        pivot_sides,
-        paths,
-        bits,
-    )
+    _search(wanted, outputs, window_masks, beam, pivot, pivot_masks, pivot_sides, paths, bits)
+    _fill_determined(pivot, pivot_masks, pivot_sides, bits)
     symbols = bits.reshape(-1, code.n_in)
     decoded = code.decode(symbols, n)
     return ShapedMask(
@@ -119,17 +106,6 @@ def encode_mask(
         false_ones=np.flatnonzero(decoded & (wanted == 0)),
         false_zeros=np.flatnonzero(~decoded & (wanted == 1)),
     )
-
-
-def _window_masks(code: ShapedMaskCode, outputs: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Parities as masks over the window, bit i = lag i; shape (n_in, most outputs of a bit, parities)."""
-    masks = np.zeros((code.n_in, int(outputs.max()), code.parities), np.uint64)
-    first = np.concatenate([[0], np.cumsum(outputs)])
-    for r in range(code.n_out):
-        bit = code.bit_of_output[r]
-        for a in range(code.parities):
-            masks[bit, r - first[bit], a] = sum(1 << int(lag) for lag in code.lags[r, a])
-    return masks
 
 
 @njit(cache=True, nogil=True)
@@ -187,158 +163,168 @@ def _paths_needed(wanted, outputs, pivot, demand, beam):  # type: ignore[no-unty
 
 
 @njit(cache=True, nogil=True)
-def _add_prices(  # type: ignore[no-untyped-def]
-    recent, alive, wanted, position, masks, outputs, false_zero, false_one, ones, zeros, price
-):  # fmt: skip
-    """Add to price[bit, i] what the outputs of a step cost path i if its next bit is `bit`.
+def _add_false_ones(recent, alive, masks, ones, cost):  # type: ignore[no-untyped-def]
+    """Add to the cost of each path whether a mask bit comes out as 1. Loop by loop, this is vector code."""
+    one = np.uint64(1)
+    for i in range(alive):
+        ones[i] = one
+    for mask in masks:
+        for i in range(alive):
+            ones[i] &= count_ones(recent[i] & mask)
+    for i in range(alive):
+        cost[i] += np.int32(ones[i])
 
-    Every parity takes the next bit (lag 0), so the two bits make complementary parities. Parity by parity over all
-    paths, the loops are vector code.
+
+@njit(cache=True, nogil=True)
+def _add_false_ones_of_both(recent, alive, masks, ones, zeros, price):  # type: ignore[no-untyped-def]
+    """Add to price[bit, i] whether a mask bit comes out as 1 if the next bit of path i is `bit`.
+
+    Every parity takes the next bit (lag 0), so the two bits make complementary parities.
     """
     one = np.uint64(1)
-    parities = masks.shape[1]
     for i in range(alive):
-        price[0, i] = 0
-        price[1, i] = 0
-    for j in range(min(outputs, wanted.size - position)):
+        ones[i] = one
+        zeros[i] = one
+    for mask in masks:
+        older = mask >> one
         for i in range(alive):
-            ones[i] = one
-            zeros[i] = one
-        for a in range(parities):
-            older = masks[j, a] >> one
+            word = count_ones(recent[i] & older)
+            ones[i] &= word
+            zeros[i] &= ~word
+    for i in range(alive):
+        price[0, i] += np.int32(ones[i])
+        price[1, i] += np.int32(zeros[i])
+
+
+@njit(cache=True, nogil=True)
+def _last_kept_cost(price, alive, most, guess):  # type: ignore[no-untyped-def]
+    """Return (limit, room): the `most` cheapest cost less than `limit`, or `limit` for `room` of them."""
+    while True:
+        below = 0
+        equal = 0
+        for bit in range(2):
             for i in range(alive):
-                word = count_ones(recent[i] & older)
-                ones[i] &= word
-                zeros[i] &= ~word
-        if wanted[position + j]:
-            for i in range(alive):
-                price[0, i] += false_zero * (1 - np.int32(ones[i]))
-                price[1, i] += false_zero * (1 - np.int32(zeros[i]))
+                below += price[bit, i] < guess
+                equal += price[bit, i] == guess
+        if below > most:
+            guess -= 1
+        elif below + equal <= most:
+            guess += 1
         else:
-            for i in range(alive):
-                price[0, i] += false_one * np.int32(ones[i])
-                price[1, i] += false_one * np.int32(zeros[i])
+            return guess, most - below
 
 
 @njit(cache=True, nogil=True)
 def _search(  # type: ignore[no-untyped-def]
-    wanted, outputs, window_masks, beam, false_zero, false_one, pivot, pivot_masks, pivot_sides, paths, bits
+    wanted, outputs, window_masks, beam, pivot, pivot_masks, pivot_sides, paths, bits
 ):  # fmt: skip
-    """Choose the bits. A path is its last 64 bits, its cost and where it was when the chunk began."""
+    """Choose the free bits. A path is its last 64 bits, its cost and where it was when the chunk began."""
     one = np.uint64(1)
-    steps = bits.size
-    n_in = outputs.size
     # one place more than paths: what is not kept is written, too, and overwritten by the next
     recent = np.zeros((2, beam + 1), np.uint64)
     cost = np.zeros((2, beam + 1), np.int32)
     ancestor = np.zeros((2, beam + 1), np.uint16)  # the path's index at the start of the running chunk
     came_from = np.empty((2 * _CHUNK, beam + 1), np.uint16)  # 2 * index + bit
-    candidate = np.empty(2 * beam, np.int32)
-    histogram = np.empty(_HISTOGRAM + 1, np.int64)
+    step_of = np.empty(2 * _CHUNK, np.int64)
     ones = np.empty(beam, np.uint64)
     zeros = np.empty(beam, np.uint64)
     price = np.empty((2, beam), np.int32)
-    never = np.int32(1 << 29)
     alive = 1
     now = 0
     position = 0
-    for step in range(steps):
-        phase = step % n_in
-        m = outputs[phase]
-        _add_prices(
-            recent[now],
-            alive,
-            wanted,
-            position,
-            window_masks[phase],
-            m,
-            false_zero,
-            false_one,
-            ones,
-            zeros,
-            price,
-        )
-        determined = pivot[step]
-        older = pivot_masks[step] >> one
-        # no branch depends on a path: half of them would be guessed wrong
-        lowest = never
-        if determined:
-            side = np.int64(pivot_sides[step])
+    free = 0
+    limit = 0
+    for step in range(bits.size):
+        phase = step % outputs.size
+        end = min(outputs[phase], wanted.size - position)
+        if pivot[step]:
+            older = pivot_masks[step] >> one
+            side = np.uint64(pivot_sides[step])
             for i in range(alive):
-                must = np.int64(count_ones(recent[now, i] & older) & one) ^ side
-                total = cost[now, i] + price[must, i]
-                candidate[2 * i + must] = total
-                candidate[2 * i + 1 - must] = never
-                lowest = min(lowest, total)
-        else:
-            for i in range(alive):
-                for bit in range(2):
-                    total = cost[now, i] + price[bit, i]
-                    candidate[2 * i + bit] = total
-                    lowest = min(lowest, total)
-        # keep the cheapest: everything below a limit, and as many as fit at the limit
-        limit = _HISTOGRAM
+                word = recent[now, i]
+                recent[now, i] = word << one | (count_ones(word & older) & one) ^ side
+            for j in range(end):
+                if wanted[position + j] == 0:
+                    _add_false_ones(recent[now], alive, window_masks[phase, j], ones, cost[now])
+            position += outputs[phase]
+            continue
+        price[0, :alive] = cost[now, :alive]
+        price[1, :alive] = cost[now, :alive]
+        for j in range(end):
+            if wanted[position + j] == 0:
+                _add_false_ones_of_both(recent[now], alive, window_masks[phase, j], ones, zeros, price)
+        position += outputs[phase]
+        most = paths[step]
         room = 0
-        if (alive if determined else 2 * alive) > paths[step]:
-            histogram[:] = 0
-            for i in range(2 * alive):
-                histogram[min(candidate[i] - lowest, _HISTOGRAM)] += 1
-            limit = 0
-            room = paths[step]
-            while limit < _HISTOGRAM and histogram[limit] <= room:
-                room -= histogram[limit]
-                limit += 1
+        if 2 * alive > most:
+            limit, room = _last_kept_cost(price, alive, most, limit)
+        origin = came_from[free % (2 * _CHUNK)]
+        step_of[free % (2 * _CHUNK)] = step
+        # no branch depends on a path: half of them would be guessed wrong
+        bound = limit if 2 * alive > most else _NO_LIMIT
         after = 1 - now
         kept = 0
-        origin = came_from[step % (2 * _CHUNK)]
-        for i in range(2 * alive):
-            above = candidate[i] - lowest
-            at_limit = np.int64(above == limit) & np.int64(room > 0)
-            room -= at_limit
-            parent = i >> 1
-            recent[after, kept] = (recent[now, parent] << one) | np.uint64(i & 1)
-            cost[after, kept] = above
-            ancestor[after, kept] = ancestor[now, parent]
-            origin[kept] = i
-            kept += np.int64(above < limit) | at_limit
+        for i in range(alive):
+            for bit in range(2):
+                value = price[bit, i]
+                recent[after, kept] = recent[now, i] << one | np.uint64(bit)
+                cost[after, kept] = value
+                ancestor[after, kept] = ancestor[now, i]
+                origin[kept] = 2 * i + bit
+                at_limit = np.int64(value == bound) & np.int64(room > 0)
+                room -= at_limit
+                kept += np.int64(value < bound) | at_limit
         alive = kept
         now = after
-        position += m
-        if (step + 1) % _CHUNK == 0 and step + 1 < steps:
-            alive = _decide(step, now, alive, recent, cost, ancestor, came_from, bits)
-    best = 0
-    for i in range(alive):
-        if cost[now, i] < cost[now, best]:
-            best = i
-    at = np.int64(best)
-    for step in range(steps - 1, max(-1, (steps - 1) // _CHUNK * _CHUNK - _CHUNK - 1), -1):
-        choice = np.int64(came_from[step % (2 * _CHUNK), at])
-        bits[step] = choice & 1
+        free += 1
+        if free % _CHUNK == 0:
+            alive = _decide(free, now, alive, recent, cost, ancestor, came_from, step_of, bits)
+    at = np.int64(_cheapest(cost[now], alive))
+    for earlier in range(free - 1, max(0, free // _CHUNK * _CHUNK - _CHUNK) - 1, -1):
+        choice = np.int64(came_from[earlier % (2 * _CHUNK), at])
+        bits[step_of[earlier % (2 * _CHUNK)]] = choice & 1
         at = choice >> 1
 
 
 @njit(cache=True, nogil=True)
-def _decide(step, now, alive, recent, cost, ancestor, came_from, bits):  # type: ignore[no-untyped-def]
-    """At the end of a chunk, settle the chunk before it by the best path and drop paths that disagree."""
+def _cheapest(cost, alive):  # type: ignore[no-untyped-def]
     best = 0
     for i in range(alive):
-        if cost[now, i] < cost[now, best]:
+        if cost[i] < cost[best]:
             best = i
+    return best
+
+
+@njit(cache=True, nogil=True)
+def _decide(free, now, alive, recent, cost, ancestor, came_from, step_of, bits):  # type: ignore[no-untyped-def]
+    """At the end of a chunk, settle the chunk before it by the best path and drop paths that disagree."""
     kept = alive
-    if step >= _CHUNK:
-        root = ancestor[now, best]
+    if free >= 2 * _CHUNK:
+        root = ancestor[now, _cheapest(cost[now], alive)]
         at = np.int64(root)
-        for earlier in range(step - _CHUNK, step - 2 * _CHUNK, -1):
+        for earlier in range(free - _CHUNK - 1, free - 2 * _CHUNK - 1, -1):
             choice = np.int64(came_from[earlier % (2 * _CHUNK), at])
-            bits[earlier] = choice & 1
+            bits[step_of[earlier % (2 * _CHUNK)]] = choice & 1
             at = choice >> 1
         kept = 0
+        origin = came_from[(free - 1) % (2 * _CHUNK)]
         for i in range(alive):
             if ancestor[now, i] == root:
                 recent[now, kept] = recent[now, i]
                 cost[now, kept] = cost[now, i]
-                came_from[step % (2 * _CHUNK), kept] = came_from[step % (2 * _CHUNK), i]
+                origin[kept] = origin[i]
                 kept += 1
     for i in range(kept):
         ancestor[now, i] = i
     return kept
+
+
+@njit(cache=True, nogil=True)
+def _fill_determined(pivot, masks, sides, bits):  # type: ignore[no-untyped-def]
+    """Set the bits that are determined by those before them."""
+    one = np.uint64(1)
+    recent = np.uint64(0)
+    for step in range(bits.size):
+        if pivot[step]:
+            bits[step] = count_ones(recent & masks[step] >> one) & one ^ np.uint64(sides[step])
+        recent = recent << one | np.uint64(bits[step])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.extras import install_advice
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ def load_digits(*, test_share: float = 0.25, seed: int = 0) -> Digits:
     try:
         from sklearn import datasets
     except ImportError:
-        raise InputError("the digits need scikit-learn: pip install 'xorweave[train]'") from None
+        raise InputError(f"the digits need scikit-learn: {install_advice('train')}") from None
     images, labels = datasets.load_digits(return_X_y=True)
     small = (images.reshape(-1, 8, 8) / 16).astype(np.float32)
     large = np.pad(small.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))[:, None]

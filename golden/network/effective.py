@@ -92,6 +92,8 @@ def largest_difference(
     InputError
         The network holds an opaque layer and cannot be run.
     """
+    if isinstance(folded, Effective) and not folded.biases and not any(folded.inactivated.values()):
+        return 0.0  # nothing was dropped: it is the same network
     rng = np.random.default_rng(seed)
     data = {
         node.name: rng.normal(size=(examples, *node.shape))

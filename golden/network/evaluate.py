@@ -26,6 +26,7 @@ from xorweave.golden.network.layers import (
     LayerNorm,
     MatrixMultiply,
     Multiply,
+    Opaque,
     Pad,
     Pool,
     Reshape,
@@ -103,16 +104,7 @@ def node_values(
     """Run a network on a batch and return every node's output; see `evaluate`."""
     places = [node for node in network.nodes.values() if isinstance(node.layer, Input)]
     given = inputs if isinstance(inputs, Mapping) else {node.name: inputs for node in places}
-    read: dict[str, Values] = {}
-    for name, shape in {**network.weights, **network.parameters}.items():
-        if name not in tensors:
-            raise InputError(f"{network.name} needs the tensor {name}, which is missing")
-        tensor = np.asarray(tensors[name])
-        if tensor.shape != shape and (name in network.weights or tensor.ndim == len(shape)):
-            raise InputError(f"the tensor {name} must have shape {shape}, not {tensor.shape}")
-        read[name] = tensor.astype(dtype)
-        if masks is not None and name in network.weights:
-            read[name] = np.where(masks[name] != 0, read[name], dtype(0))
+    read = _read(network, tensors, masks, dtype)
     values: dict[str, Values] = {}
     batch = max((np.shape(value)[0] for value in given.values() if np.ndim(value)), default=1)
     for node in network.nodes.values():
@@ -130,6 +122,72 @@ def node_values(
         else:
             values[node.name] = _value(node, [values[source] for source in node.inputs], read)
     return values
+
+
+def _read(
+    network: Network, tensors: Tensors, masks: Mapping[str, NDArray] | None, dtype: type[np.floating]
+) -> dict[str, Values]:
+    """Return the tensors that a run needs, masked, in the type it computes in; those of opaque layers are not run."""
+    needed = {**network.parameters}
+    for node in network.nodes.values():
+        if not isinstance(node.layer, Opaque):
+            needed.update(node.layer.weights)
+    read: dict[str, Values] = {}
+    for name, shape in needed.items():
+        if name not in tensors:
+            raise InputError(f"{network.name} needs the tensor {name}, which is missing")
+        tensor = np.asarray(tensors[name])
+        if tensor.shape != shape and (name in network.weights or tensor.ndim == len(shape)):
+            raise InputError(f"the tensor {name} must have shape {shape}, not {tensor.shape}")
+        read[name] = tensor.astype(dtype)
+        if masks is not None and name in network.weights:
+            read[name] = np.where(masks[name] != 0, read[name], dtype(0))
+    return read
+
+
+def constant_values(
+    network: Network, tensors: Tensors, masks: Mapping[str, NDArray], reached: Mapping[str, NDArray[np.bool_]]
+) -> dict[str, Values]:
+    """Return what the units that no input reaches emit, by node; reached units stand as 0.
+
+    Parameters
+    ----------
+    network : Network
+        Opaque layers are allowed: what they emit, and what hangs on it, is NaN.
+    tensors, masks : mapping of str to ndarray
+    reached : mapping of str to ndarray of bool
+        The units that some input reaches, by node.
+    """
+    read = _read(network, tensors, masks, np.float64)
+    values: dict[str, Values] = {}
+    for node in network.nodes.values():
+        sources = [values[source] for source in node.inputs]
+        layer = node.layer
+        if isinstance(layer, Input):
+            value = np.zeros((1, *node.shape))
+        elif isinstance(layer, Constant):
+            value = read[layer.tensor][None]
+        elif isinstance(layer, Opaque) or (isinstance(layer, Activation) and layer.kind not in _FUNCTIONS):
+            value = np.full((1, *node.shape), np.nan)
+        elif isinstance(layer, Weighted):
+            value = known_response(layer, read[layer.weight], sources[0], node.shape)
+            if layer.bias is not None:
+                value = value + along(read[layer.bias], node.shape, layer)
+        else:
+            with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+                value = _value(node, sources, read)
+        values[node.name] = np.where(reached[node.name], 0.0, value)
+    return values
+
+
+def known_response(layer: Weighted, weight: Values, x: Values, shape: Shape) -> Values:
+    """Apply a layer's weight as `linear_response` does; NaN only where a weight other than 0 meets a NaN."""
+    unknown = np.isnan(x)
+    if not unknown.any():
+        return linear_response(layer, weight, x, shape)
+    y = linear_response(layer, weight, np.where(unknown, 0.0, x), shape)
+    met = linear_response(layer, (weight != 0).astype(np.float64), unknown.astype(np.float64), shape)
+    return np.where(met > 0, np.nan, y)
 
 
 def linear_response(layer: Weighted, weight: Values, x: Values, shape: Shape) -> Values:

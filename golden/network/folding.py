@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.network.evaluate import Values, along, linear_response, node_values
-from xorweave.golden.network.layers import Conv, Dense, Input, Layer, Weighted
+from xorweave.golden.network.evaluate import Values, along, constant_values, known_response
+from xorweave.golden.network.layers import Conv, Dense, Layer, Weighted
 from xorweave.golden.network.network import Masks, Network, Node, Tensors
 from xorweave.golden.network.reachability import Units, reachability
 
@@ -84,13 +84,9 @@ def fold_biases(
     """
     checked = network.check_masks(masks)
     found = reachability(network, checked)
-    nothing = {
-        node.name: np.zeros((1, *node.shape))
-        for node in network.nodes.values()
-        if isinstance(node.layer, Input)
-    }
-    # units that no input reaches have the same value whatever the input: take it from a run on zeros
-    values = node_values(network, tensors, nothing, checked)
+    if all(np.array_equal(checked[name], found.alive[name]) for name in checked):
+        return Folded(network, dict(tensors), checked, (), (), {})
+    values = constant_values(network, tensors, checked, found.reached)
     alive = {name: mask.copy() for name, mask in found.alive.items()}
     folded: dict[str, NDArray] = dict(tensors)
     layers: dict[str, Layer] = {}
@@ -99,26 +95,32 @@ def fold_biases(
     shares = _bias_users(network)
     for node, layer in network.weighted():
         source = node.inputs[0]
-        constants = np.where(found.reached[source], 0.0, values[source][0])
+        constants = values[source][0]
         if not constants.any():
             continue
         dropped = checked[layer.weight] & ~found.alive[layer.weight]
         carried = np.where(dropped, tensors[layer.weight], 0).astype(np.float64)
-        delivered = linear_response(layer, carried, constants[None], node.shape)[0]
+        delivered = known_response(layer, carried, constants[None], node.shape)[0]
         live = found.live[node.name]
         delivered = np.where(live, delivered, 0.0)
         if not delivered.any():
             continue
         one_value, uneven = _per_output(layer, delivered, live)
         foldable = _foldable(layer, tensors, new_biases)
-        if not foldable:
-            uneven = uneven | (one_value != 0)
-        if uneven.any() and not (bias_maps and foldable):
-            alive[layer.weight] |= dropped & _delivering(layer, uneven, constants)
-            one_value = np.where(uneven, 0.0, one_value)
         old, kind = _old_bias(layer, tensors)
-        if uneven.any() and bias_maps and foldable:
-            new = np.broadcast_to(along(old, node.shape, layer), node.shape) + delivered
+        maps_it = bias_maps and foldable and bool(uneven.any())
+        # what is not known, and what the bias's own type cannot hold, stays a connection
+        stuck = np.isnan(one_value) | _overflows(layer, old, delivered, kind)
+        if not foldable:
+            stuck = stuck | uneven | (one_value != 0)
+        elif not bias_maps:
+            stuck = stuck | uneven
+        if stuck.any():
+            alive[layer.weight] |= dropped & _delivering(layer, stuck, constants)
+            one_value = np.where(stuck, 0.0, one_value)
+        if maps_it:
+            fixed = along(stuck, node.shape, layer)
+            new = np.broadcast_to(along(old, node.shape, layer), node.shape) + np.where(fixed, 0.0, delivered)
         elif one_value.any():
             new = old + one_value
         else:
@@ -154,9 +156,20 @@ def _per_output(layer: Weighted, delivered: Values, live: Units) -> tuple[Values
     low = np.min(d, axis=1, where=where, initial=np.inf)
     some = where.any(axis=1)
     high, low = np.where(some, high, 0.0), np.where(some, low, 0.0)
-    # sums taken in another order at another position may differ in their last bits
-    uneven = high - low > 1e-12 * np.maximum(np.abs(high), np.abs(low))
+    # sums taken in another order at another position may differ in their last bits; what is not known differs
+    uneven = np.isnan(high - low) | (high - low > 1e-12 * np.maximum(np.abs(high), np.abs(low)))
     return (high + low) / 2, uneven
+
+
+def _overflows(layer: Weighted, old: Values, delivered: Values, kind: np.dtype) -> NDArray[np.bool_]:
+    """Tell for each output whether its bias, folded, would be infinite in its own type."""
+    axis = -1 if isinstance(layer, Dense) else 0
+    rows = np.moveaxis(delivered, axis, 0).reshape(layer.outputs, -1)
+    spread = np.moveaxis(np.broadcast_to(along(old, delivered.shape, layer), delivered.shape), axis, 0)
+    new = spread.reshape(layer.outputs, -1) + rows
+    with np.errstate(over="ignore", invalid="ignore"):
+        held = new.astype(kind)
+    return (np.isfinite(new) & ~np.isfinite(held)).any(axis=1)
 
 
 def _delivering(layer: Weighted, outputs: NDArray[np.bool_], constants: Values) -> NDArray[np.bool_]:

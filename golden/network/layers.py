@@ -37,8 +37,7 @@ ACTIVATIONS = (
 class Layer:
     """One layer; the base of all others.
 
-    `weight` is the name of the tensor that can be pruned (None: nothing to prune); `parameters` are all
-    others.
+    `weights` are the tensors that can be pruned; `parameters` are all others.
     """
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -51,6 +50,11 @@ class Layer:
         """
         _expect_inputs(self, shapes, 1)
         return shapes[0]
+
+    @property
+    def weights(self) -> dict[str, Shape]:
+        """Names and shapes of the tensors that can be pruned."""
+        return {}
 
     @property
     def parameters(self) -> dict[str, Shape]:
@@ -79,6 +83,11 @@ class Weighted(Layer):
     def outputs(self) -> int:
         """Number of output features or channels."""
         return self.weight_shape[0]
+
+    @property
+    def weights(self) -> dict[str, Shape]:
+        """The one weight tensor."""
+        return {self.weight: self.weight_shape}
 
     @property
     def parameters(self) -> dict[str, Shape]:
@@ -492,17 +501,32 @@ class Attention(Layer):
 
 @dataclass(frozen=True)
 class Opaque(Layer):
-    """A layer of which nothing is known: every output may depend on every input. Safe, never exact.
+    """A layer of which nothing is known: every output may depend on every input and weight. Safe, never exact.
 
     Networks holding one can be judged (an upper bound on what is alive) but not run.
+
+    Parameters
+    ----------
+    kind : str
+        What it is, for people.
+    shape : tuple of int
+        Of its output; ``(1,)`` where that is not known: one unit that stands for all.
+    owned : tuple of (str, tuple of int)
+        Name and shape of every weight tensor in it.
     """
 
     kind: str
     shape: Shape
+    owned: tuple[tuple[str, Shape], ...] = ()
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Return the declared shape."""
         return self.shape
+
+    @property
+    def weights(self) -> dict[str, Shape]:
+        """What it owns."""
+        return dict(self.owned)
 
 
 def window_positions(layer: Conv | Pool, spatial: Shape, kernel: Shape, *, ceiling: bool = False) -> Shape:

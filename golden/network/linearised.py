@@ -117,6 +117,11 @@ def linearised_gradient(
         if isinstance(node.layer, Weighted):
             w = strength[node.layer.weight]
             scores[node.layer.weight] += w * _weight_gradient(node.layer, sources[0], g)
+        elif isinstance(node.layer, Opaque):
+            for name in node.layer.weights:  # every weight in it may lie on every path through it
+                scores[name] += strength[name] * (
+                    g.sum() * max((x.max(initial=0.0) for x in sources), default=0.0)
+                )
         for source, part in zip(
             node.inputs, _backward(node, g, sources, steady, strength, mixing_norms), strict=True
         ):

@@ -22,6 +22,7 @@ from xorweave.golden.network.layers import (
     Input,
     Layer,
     LayerNorm,
+    Opaque,
     Pool,
     Reshape,
     Shape,
@@ -68,6 +69,8 @@ class Network:
     Attributes
     ----------
     name : str
+    remark : str
+        What was taken for granted in making it, for people; empty where nothing was.
     nodes : dict of str to Node
         In the order they were added, which is a topological one.
     weights : dict of str to tuple
@@ -77,8 +80,9 @@ class Network:
         Name and shape of every other tensor.
     """
 
-    def __init__(self, name: str = "network") -> None:
+    def __init__(self, name: str = "network", remark: str = "") -> None:
         self.name = name
+        self.remark = remark
         self.nodes: dict[str, Node] = {}
         self.weights: dict[str, Shape] = {}
         self.parameters: dict[str, Shape] = {}
@@ -99,16 +103,13 @@ class Network:
             if source not in self.nodes:
                 raise InputError(f"{name} reads {source!r}, which is not there (yet)")
         shape = layer.output_shape(*(self.nodes[source].shape for source in inputs))
-        own: dict[str, Shape] = dict(layer.parameters)
-        if isinstance(layer, Weighted):
-            own[layer.weight] = layer.weight_shape
+        own: dict[str, Shape] = {**layer.parameters, **layer.weights}
         for tensor, wanted in own.items():
             known = self.weights.get(tensor, self.parameters.get(tensor, wanted))
             if known != wanted:
                 raise InputError(f"the tensor {tensor} has shape {known}, but {name} needs {wanted}")
         self.parameters.update(layer.parameters)
-        if isinstance(layer, Weighted):
-            self.weights[layer.weight] = layer.weight_shape
+        self.weights.update(layer.weights)
         self.nodes[name] = Node(name, layer, tuple(inputs), shape)
         return name
 
@@ -207,6 +208,15 @@ class Network:
             raise InputError(f"{node!r} is not a node")
         return self.nodes[node].shape
 
+    @property
+    def is_known(self) -> bool:
+        """Whether all layers can be run: none is opaque, and no activation is one that cannot be computed."""
+        return not any(
+            isinstance(node.layer, Opaque)
+            or (isinstance(node.layer, Activation) and node.layer.kind == "other")
+            for node in self.nodes.values()
+        )
+
     def weighted(self) -> Iterator[tuple[Node, Weighted]]:
         """Iterate over the nodes that hold prunable connections, front to back."""
         for node in self.nodes.values():
@@ -220,7 +230,7 @@ class Network:
 
     def replaced(self, layers: Mapping[str, Layer]) -> Network:
         """Return a copy of the network in which the named nodes hold other layers."""
-        copy = Network(self.name)
+        copy = Network(self.name, self.remark)
         for node in self.nodes.values():
             copy.add(layers.get(node.name, node.layer), *node.inputs, name=node.name)
         copy.outputs = self.outputs
@@ -236,11 +246,15 @@ class Network:
         """
         layers: dict[str, Layer] = {}
         for node in self.nodes.values():
-            changes = {field: names[value] for field, value in _tensor_fields(node.layer) if value in names}
+            changes: dict[str, Any] = {
+                field: names[value] for field, value in _tensor_fields(node.layer) if value in names
+            }
             for field, value in changes.items():
                 if value is None and field not in ("bias", "shift") and not isinstance(node.layer, LayerNorm):
                     missing = getattr(node.layer, field)
                     raise InputError(f"{self.name} cannot do without the tensor {missing}, which is missing")
+            if isinstance(node.layer, Opaque):
+                changes["owned"] = tuple((names.get(name, name), shape) for name, shape in node.layer.owned)
             layers[node.name] = replace(node.layer, **changes)
         return self.replaced(layers)
 

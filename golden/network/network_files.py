@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import from_bfloat16
-from xorweave.golden.files.weight_files import read_weights
-from xorweave.golden.network.matching import read_description, resolve_network
+from xorweave.golden.base.number_format import from_bfloat16, to_bfloat16
+from xorweave.golden.files.safetensors_file import Tensor
+from xorweave.golden.files.shards import INDEX
+from xorweave.golden.files.weight_files import WeightFile, read_weight_file
+from xorweave.golden.network.matching import read_description, resolve_network, unknown_network
 from xorweave.golden.network.network import Network
 from xorweave.golden.network.onnx_reader import read_onnx
 
+PRUNED = "xorweave.prune"  # the metadata key under which prune says what it did
 
-def read_network(source: Path, choice: str | None) -> tuple[Network, dict[str, NDArray]]:
+
+@dataclass(frozen=True, eq=False)
+class NetworkSource:
+    """A network, and the file it was read from.
+
+    Attributes
+    ----------
+    network : Network
+        Its `remark` says what was taken for granted.
+    arrays : dict of str to ndarray
+        The tensors to reckon with: BF16 widened to float32, quantised ones of ONNX as the numbers they stand for. Empty
+        for a bare description.
+    file : WeightFile
+        The tensors as they are stored, and the metadata.
+    """
+
+    network: Network
+    arrays: dict[str, NDArray]
+    file: WeightFile
+
+
+def read_source(source: Path, choice: str | None) -> NetworkSource:
     """Read tensors and the network they belong to.
 
     Parameters
     ----------
     source : Path
-        .npz, .npy or .safetensors; a folder of .npy files, each a tensor named after its file; .onnx, which
-        brings its network along; or .json, a network description without tensors.
+        What `read_weight_file` reads; .onnx brings its network along; or .json, a network description without tensors.
     choice : str, optional
-        The network, as for `resolve_network`.
-
-    Returns
-    -------
-    (Network, dict of str to ndarray)
-        BF16 tensors are widened to float32. The dictionary is empty for a bare description.
+        The network, as for `resolve_network`. Without it, tensors that are no fully connected network make one of which
+        nothing is known (see `unknown_network`).
 
     Raises
     ------
@@ -37,24 +59,81 @@ def read_network(source: Path, choice: str | None) -> tuple[Network, dict[str, N
         Nothing can be read, or the tensors do not fit the network.
     """
     suffix = source.suffix.lower()
-    if suffix == ".json":
-        return read_description(source), {}
-    if suffix == ".onnx" and choice is None:
-        return read_onnx(source)
-    tensors = read_onnx(source)[1] if suffix == ".onnx" else read_tensors(source)
-    return resolve_network(choice, tensors), tensors
+    if suffix == ".json" and not source.name.lower().endswith(INDEX):
+        return NetworkSource(read_description(source), {}, WeightFile({}))
+    file = read_weight_file(source)
+    if suffix == ".onnx":
+        network, arrays = read_onnx(source)
+        return NetworkSource(network if choice is None else resolve_network(choice, arrays), arrays, file)
+    arrays = as_arrays(file.tensors)
+    ordered = file.ordered or (source.is_dir() and not any(source.glob("*.safetensors*")))
+    try:
+        network = resolve_network(choice, arrays, order=stored_order(file.metadata), ordered=ordered)
+    except InputError as error:
+        if choice is not None:
+            raise
+        network = unknown_network(arrays, f"every kept weight counts as alive: {error}")
+    return NetworkSource(network, arrays, file)
+
+
+def read_network(source: Path, choice: str | None) -> tuple[Network, dict[str, NDArray]]:
+    """Return the network and the arrays of `read_source` alone."""
+    read = read_source(source, choice)
+    return read.network, read.arrays
+
+
+def stored_order(metadata: Mapping[str, str]) -> list[str] | None:
+    """Return the order of layers that ``xorweave prune`` put into a file's metadata, if it did."""
+    try:
+        order = json.loads(metadata[PRUNED])["layers"]
+    except (KeyError, ValueError, TypeError, RecursionError):
+        return None
+    return order if isinstance(order, list) and all(isinstance(name, str) for name in order) else None
 
 
 def read_tensors(source: Path) -> dict[str, NDArray]:
-    """Read the tensors of a weight file or of a folder of .npy files, in order; BF16 is widened to float32."""
-    if source.is_dir():
-        files = sorted(source.glob("*.npy"))
-        if not files:
-            raise InputError(f"the folder {source} must hold .npy files, but has none")
-        read = {name: tensor for file in files for name, tensor in read_weights(file).items()}
-    else:
-        read = read_weights(source)
+    """Read the tensors of a weight file, in its order; BF16 is widened to float32."""
+    return as_arrays(read_weight_file(source).tensors)
+
+
+def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray]:
+    """Return the tensors that NumPy can reckon with; BF16 is widened to float32."""
     return {
         name: from_bfloat16(tensor.values) if tensor.dtype == "BF16" else np.asarray(tensor.values)
-        for name, tensor in read.items()
+        for name, tensor in tensors.items()
+        if tensor.dtype == "BF16" or tensor.dtype[0] != "F" or tensor.values.dtype.kind == "f"
     }
+
+
+def pruned_tensors(
+    source: NetworkSource, masks: Mapping[str, NDArray], biases: Mapping[str, NDArray]
+) -> dict[str, Tensor]:
+    """Return what a source stores with its weights pruned: all else stays bit for bit.
+
+    Parameters
+    ----------
+    source : NetworkSource
+    masks : mapping of str to ndarray of bool
+        By weight; where there are no weights the masks themselves are returned.
+    biases : mapping of str to ndarray
+        New values of tensors, in the types of `source.arrays`.
+    """
+    tensors = dict(source.file.tensors)
+    for name, mask in masks.items():
+        if name not in source.arrays:
+            tensors[name] = Tensor.of(mask)
+            continue
+        stored, array = tensors.get(name), source.arrays[name]
+        if (
+            stored is not None
+            and stored.dtype in ("F64", "F32", "F16", "BF16")
+            and stored.values.shape == mask.shape
+        ):
+            pruned = np.where(mask, stored.values, stored.values.dtype.type(0))
+            tensors[name] = Tensor(pruned.astype(stored.values.dtype, copy=False), stored.dtype)
+        else:
+            tensors[name] = Tensor.of(np.where(mask, array, 0).astype(array.dtype))
+    for name, bias in biases.items():
+        narrow = name in tensors and tensors[name].dtype == "BF16"
+        tensors[name] = Tensor(to_bfloat16(bias), "BF16") if narrow else Tensor.of(bias)
+    return tensors

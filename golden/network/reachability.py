@@ -125,12 +125,9 @@ def reachability(
         layer, after = node.layer, live[node.name]
         possible = [nonzero.get(source, reached[source]) for source in node.inputs]
         sources = _sources(node, reached, possible, alike)
-        if isinstance(layer, Weighted):
-            found = _alive(layer, checked[layer.weight], sources[0], after)
-            if layer.weight in alive:
-                alive[layer.weight] |= found
-            else:
-                alive[layer.weight] = found
+        for name in layer.weights:
+            found = _alive(layer, checked[name], sources, after)
+            alive[name] = alive[name] | found if name in alive else found
         before = _live(layer, after, sources, possible, checked, mixing_norms)
         for source, units in zip(node.inputs, before, strict=True):
             live[source] |= units
@@ -320,14 +317,17 @@ def _attention_live(
     ]
 
 
-def _alive(layer: Weighted, mask: NDArray[np.bool_], before: Units, after: Units) -> NDArray[np.bool_]:
+def _alive(layer: Layer, mask: NDArray[np.bool_], before: list[Units], after: Units) -> NDArray[np.bool_]:
     """Return the kept weights that join a reached unit to a live one somewhere."""
     match layer:
         case Dense():
-            alive = _dense_alive(_rows(mask, layer.transposed), before, after)
+            alive = _dense_alive(_rows(mask, layer.transposed), before[0], after)
             return alive.T if layer.transposed else alive
         case Conv():
-            return _conv_alive(layer, mask, before, after)
+            return _conv_alive(layer, mask, before[0], after)
+        case Opaque():
+            # reached or not: what an unreached one emits may hang on its weights, and nothing could be folded
+            return mask & after.any()
     raise InputError(f"reachability does not know the layer {type(layer).__name__}")
 
 

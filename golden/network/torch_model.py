@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.extras import install_advice
 from xorweave.golden.network.layers import (
     Activation,
     Add,
@@ -45,7 +46,7 @@ def import_torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise InputError("training and SNIP need PyTorch: pip install 'xorweave[train]'") from None
+        raise InputError(f"training and SNIP need PyTorch: {install_advice('train')}") from None
     return torch
 
 

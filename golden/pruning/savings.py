@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from numpy.typing import NDArray
 
 from xorweave.golden.choose.code_choice import CodeChoice
-from xorweave.golden.choose.prepare import Preparation, prepare
+from xorweave.golden.files.prepare import Preparation, prepare
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.tensor.figures import Figures, figures_of
-from xorweave.golden.tensor.tensor_codec import encode_tensor
 
 
 @dataclass(frozen=True)
@@ -85,15 +84,6 @@ def measure_saving(
             item = prepare(
                 name, Tensor.of(tensors[name]), Preparation(dtype=dtype, masks={name: masks[name]})
             )
-            plan = choice.for_mask(item.mask, item.number_format.n_w)
-            encoded = encode_tensor(
-                item.values,
-                item.number_format,
-                plan.code,
-                mask=item.mask,
-                interleaver=plan.interleaver,
-                corrections=plan.corrections,
-            )
-            counted.append(figures_of(encoded))
+            counted.append(figures_of(choice.encode(item.values, item.number_format, item.mask)))
         found[name] = Saving(*counted)
     return found

@@ -14,7 +14,7 @@ Scores = dict[str, NDArray]
 
 def magnitude(tensors: Mapping[str, NDArray], names: Iterable[str]) -> Scores:
     """Score |w| (Han, Pool, Tran, Dally, NeurIPS 2015), for the named tensors."""
-    return {name: np.abs(_tensor(tensors, name)) for name in names}
+    return {name: np.abs(_number(tensors, name)) for name in names}
 
 
 def lamp(tensors: Mapping[str, NDArray], names: Iterable[str]) -> Scores:
@@ -25,7 +25,9 @@ def lamp(tensors: Mapping[str, NDArray], names: Iterable[str]) -> Scores:
     """
     scores: Scores = {}
     for name in names:
-        squares = np.square(_tensor(tensors, name), dtype=np.float64).reshape(-1)
+        values = np.abs(_number(tensors, name).astype(np.float64)).reshape(-1)
+        # the score does not change with the scale, and squares at the ends of the range would
+        squares = np.square(values / max(values.max(initial=0.0), np.finfo(np.float64).tiny))
         ascending = np.sort(squares)
         from_here_up = np.cumsum(ascending[::-1])[::-1]
         first_equal = np.searchsorted(ascending, squares, side="left")
@@ -42,10 +44,14 @@ def snip(tensors: Mapping[str, NDArray], gradients: Mapping[str, NDArray], names
     Lee, Ajanthan, Torr, "SNIP: Single-shot network pruning based on connection sensitivity", ICLR 2019,
     equation 5 (without the division by the sum, which changes no order).
     """
-    return {name: np.abs(_tensor(tensors, name) * _tensor(gradients, name)) for name in names}
+    return {
+        name: np.abs(_number(tensors, name).astype(np.float64) * _number(gradients, name)) for name in names
+    }
 
 
-def _tensor(tensors: Mapping[str, NDArray], name: str) -> NDArray:
+def _number(tensors: Mapping[str, NDArray], name: str) -> NDArray[np.floating]:
+    """Return a tensor as floats, in which -128 has a magnitude and 255 a negative."""
     if name not in tensors:
         raise InputError(f"the tensor {name} must be given to be scored, but is missing")
-    return np.asarray(tensors[name])
+    tensor = np.asarray(tensors[name])
+    return tensor if tensor.dtype.kind == "f" else tensor.astype(np.float64)

@@ -8,7 +8,6 @@ word of activations serves the whole register.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,19 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.scan.strides import golden_stride
 
 CELL_ROWS = 16
 CELL_COLUMNS = {4: 8, 8: 4, 16: 2, 32: 1}  # by the bits of a word; two INT4 weights share a byte
-_CHUNK = 1 << 20
-
-
-def coprime_near(start: int, n: int) -> int:
-    """The number nearest to `start` in 1 .. n-1 that shares no factor with n; 1 if there is none."""
-    for step in range(n):
-        for candidate in (start - step, start + step):
-            if 0 < candidate < n and math.gcd(candidate, n) == 1:
-                return candidate
-    return 1
 
 
 @dataclass(frozen=True)
@@ -119,11 +109,8 @@ class CellScan:
 
     @property
     def spec(self) -> str:
-        """The scan in words."""
-        return (
-            f"cells:rows={self.rows},columns={self.columns},cell_columns={self.cell_columns},"
-            f"together={self.together},column_block={self.column_block}"
-        )
+        """``cells,cell_columns=...,together=...,column_block=...``."""
+        return f"cells,cell_columns={self.cell_columns},together={self.together},column_block={self.column_block}"
 
     @property
     def _padded(self) -> tuple[int, int]:
@@ -132,7 +119,7 @@ class CellScan:
     @property
     def column_stride(self) -> int:
         """Step between the columns of neighbouring places, near the golden section of the columns."""
-        return coprime_near(round(self.columns * (math.sqrt(5) - 1) / 2), self.columns)
+        return golden_stride(self.columns)
 
     @cached_property
     def placed_columns(self) -> NDArray[np.int64]:
@@ -186,15 +173,6 @@ class CellScan:
         """Return the elements at scan positions start .. stop-1, int64; -1 is padding."""
         row, column = self.locate(np.arange(start, self.length if stop is None else stop))
         return np.where((row < self.rows) & (column >= 0), row * self.columns + column, -1)
-
-    def gather(self, flat: NDArray, start: int, stop: int) -> NDArray:
-        """Return the values at scan positions start .. stop-1 of a flattened matrix, shape (n,); padding is 0."""
-        scanned = np.zeros(stop - start, flat.dtype)
-        for first in range(start, stop, _CHUNK):
-            at = self.positions(first, min(first + _CHUNK, stop))
-            inside = at >= 0
-            scanned[first - start :][: at.size][inside] = flat[at[inside]]
-        return scanned
 
     def to_scan(self, flat: NDArray) -> NDArray:
         """Put a flattened matrix, shape (n,), into scan order, shape (length,)."""

@@ -8,7 +8,6 @@ looked up: the ring moves on by one place and brings every lane its next column.
 
 from __future__ import annotations
 
-import math
 import operator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.scan.strides import golden_stride
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +87,42 @@ class LaneLayout:
         """Blocks of the whole matrix, the lead among them: cycles of an engine that takes one in each."""
         return self.lead + self.passes * self.cols * self.interleave
 
+    @property
+    def n(self) -> int:
+        """Weights of the matrix."""
+        return self.rows * self.cols
+
+    @property
+    def length(self) -> int:
+        """Scan positions: lead, and the rows' padding, included."""
+        return self.blocks * self.lanes
+
+    @property
+    def spec(self) -> str:
+        """``lanes,lanes=...,interleave=...,start_column=...,lead=...``."""
+        return (
+            f"lanes,lanes={self.lanes},interleave={self.interleave},"
+            f"start_column={self.start_column},lead={self.lead}"
+        )
+
+    def to_scan(self, flat: NDArray) -> NDArray:
+        """Put a flattened matrix, shape (rows * cols,), into scan order, shape (length,); padding is 0."""
+        return self.arrange(flat.reshape(self.rows, self.cols)).reshape(-1)
+
+    def from_scan(self, scanned: NDArray) -> NDArray:
+        """Put scan-ordered values, shape (length,), back into the flattened matrix: undoes `to_scan`."""
+        return np.ascontiguousarray(self.restore(scanned.reshape(self.blocks, self.lanes))).reshape(-1)
+
+    def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+        """Return the elements of the flattened matrix at scan positions start .. stop - 1; -1 is padding."""
+        stop = self.length if stop is None else stop
+        elements = np.arange(1, self.n + 1, dtype=np.int64)
+        return self.to_scan(elements)[start:stop] - 1
+
     @cached_property
     def spread(self) -> int:
         """Step k of the order of the lanes round the ring: neighbouring lanes are k taps apart."""
-        wanted = max(1, round(self.lanes * (math.sqrt(5) - 1) / 2))
-        for away in range(self.lanes):
-            for step in (wanted + away, wanted - away):
-                if 1 <= step <= self.lanes and math.gcd(step, self.lanes) == 1:
-                    return step
-        raise AssertionError("1 shares no factor with anything")
+        return golden_stride(self.lanes)
 
     @cached_property
     def ring_places(self) -> NDArray[np.int64]:

@@ -10,7 +10,6 @@ instructions.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat
-from xorweave.golden.scan.cells import coprime_near
+from xorweave.golden.scan.strides import golden_stride
 
 TILE_ROWS = 16
 MAX_RUN = 16
@@ -185,7 +184,7 @@ class TileOrder:
     @property
     def rotation(self) -> int:
         """Rows of tiles by which the walk leaps from one run to the next."""
-        return coprime_near(round(self.row_tiles * (math.sqrt(5) - 1) / 2), self.row_tiles) % self.row_tiles
+        return golden_stride(self.row_tiles) % self.row_tiles
 
     @property
     def factor_tiles(self) -> int:
@@ -197,7 +196,7 @@ class TileOrder:
     def column_stride(self) -> int:
         """Step between the columns of neighbouring places, near the golden section of the padded columns."""
         padded = -(-self.columns // self.tile_columns) * self.tile_columns
-        return coprime_near(round(padded * (math.sqrt(5) - 1) / 2), padded)
+        return golden_stride(padded)
 
     def placed_columns(self) -> NDArray[np.int32]:
         """Return the column at each place, shape (factor_tiles * tile_columns,); -1 where there is none."""

@@ -134,7 +134,7 @@ class _CompiledKernel:
     def _build(self, decoding: bool) -> ctypes.CDLL:
         matrix = self._matrix
         source = lane_source(
-            matrix.code, matrix.scan, matrix.number_format, matrix.encoded.inversion, decoding=decoding
+            matrix.code, matrix.scan, matrix.number_format, matrix.encoded.raw.inversion, decoding=decoding
         )
         return native.build(source, ("-O2", *native.flags_of(self._instructions)))
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.extras import install_advice
 from xorweave.golden.spmv.kernels import SOURCES
 from xorweave.golden.spmv.tile_product import MAX_VECTORS, BitmapTileProduct, TileProduct
 from xorweave.golden.spmv.tiled import TiledMatrix, tile_matrix
@@ -34,7 +35,7 @@ class CupyDevice:
             import cupy
         except ImportError:
             raise InputError(
-                "CuPy must be installed for products on a GPU: pip install 'xorweave[gpu]'"
+                f"CuPy must be installed for products on a GPU: {install_advice('gpu')}"
             ) from None
         try:
             count = cupy.cuda.runtime.getDeviceCount()

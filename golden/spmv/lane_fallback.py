@@ -76,7 +76,7 @@ class FallbackKernel:
         self._symbols = matrix.symbols.reshape(-1, 64).view(np.uint64)
         self._mask = matrix.mask_lines().view(np.uint64)
         starts, ages, bits, goes_on = tap_lists(code)
-        word = np.array(matrix.encoded.inversion, fmt.word)
+        word = np.array(matrix.encoded.raw.inversion, fmt.word)
         if fmt.n_w == 4:
             word |= word << 4
         inversion = np.tile(word, 8 // word.itemsize).view(np.uint64)[0]

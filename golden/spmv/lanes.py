@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import NumberFormat, from_bfloat16, number_format
+from xorweave.golden.base.number_format import NumberFormat, Words, from_bfloat16, number_format
+from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.cells import CELL_COLUMNS, CELL_ROWS, CellScan
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import default_segment_blocks, encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.solvers import default_segment_blocks
+from xorweave.golden.tensor.stored import EncodedTensor
 
 FORMATS = ("int4", "int8", "fp16", "bf16", "fp32")
 LINE = 64  # bytes of all lanes side by side
@@ -118,9 +120,8 @@ def choose_code(
             blocks = -(-counts.shape[2] // column_block)
             edges = np.minimum(np.arange(blocks + 1) * column_block, counts.shape[2] - 1)
             care = np.diff(counts[:, :, edges], axis=2).reshape(-1)
-            # a chain of two taps needs about 1.6 times the window of the uniform code that `forecast` knows
-            window = max(0, round(max_k / 1.6) // n_in - 1)
-            dependent = forecast(care, n_in, window).dependent * lanes
+            n_s = max(1, max_k // n_in - 1)
+            dependent = forecast(care, n_in, n_s, window_use("chain")[0]).dependent * lanes
             cost = float(lanes * care.size * n_in * n_w) + PATCH_BITS * dependent
             if best is None or cost < best[0]:
                 best = (cost, n_in, column_block)
@@ -187,18 +188,10 @@ def encode_lanes(
         scan = scan_for(code, matrix.shape, fmt.n_w)
     assert scan is not None
     blocks = scan.lane_length // code.n_out
-    segment = default_segment_blocks(code, scan.length)
-    encoded = encode_tensor(
-        scan.arrange(matrix),
-        fmt,
-        code,
-        mask=scan.arrange(kept),
-        encoder="elimination",
-        # whole lanes, so that a lane never starts a stream anew half-way
-        segment_blocks=max(1, segment // blocks) * blocks,
-        jobs=jobs,
-    )
-    return lane_matrix(encoded, scan)
+    # whole lanes, so that a lane never starts a stream anew half-way
+    segment = max(1, default_segment_blocks(code, scan.length) // blocks) * blocks
+    options = EncodeOptions(encoder="elimination", segment_blocks=segment, jobs=jobs)
+    return lane_matrix(encode_tensor(matrix, fmt, code, mask=kept, scan=scan, options=options))
 
 
 def scan_for(code: Code, shape: tuple[int, int], n_w: int) -> CellScan:
@@ -208,15 +201,17 @@ def scan_for(code: Code, shape: tuple[int, int], n_w: int) -> CellScan:
     return CellScan(*shape, CELL_COLUMNS[n_w], together, code.n_out // together)
 
 
-def lane_matrix(encoded: EncodedTensor, scan: CellScan) -> LaneMatrix:
+def lane_matrix(encoded: EncodedTensor) -> LaneMatrix:
     """Lay a stored tensor out in lanes.
 
     Raises
     ------
     InputError
-        The tensor's words, scan, segments or transform are not such as lanes take.
+        The tensor's scan, words, planes or segments are not such as lanes take.
     """
-    code, fmt = encoded.code, encoded.number_format
+    code, fmt, scan = encoded.code, encoded.number_format, encoded.scan
+    if not isinstance(scan, CellScan):
+        raise InputError(f"the scan must be cells for products on a processor, not {scan.spec}")
     if fmt.name not in FORMATS or CELL_COLUMNS[fmt.n_w] != scan.cell_columns:
         raise InputError(
             f"the weights must be one of {', '.join(FORMATS)}, in cells for them, not {fmt.name} in cells of "
@@ -224,25 +219,29 @@ def lane_matrix(encoded: EncodedTensor, scan: CellScan) -> LaneMatrix:
         )
     if scan.together * scan.column_block != code.n_out:
         raise InputError(f"a block must have {scan.together * scan.column_block} outputs, not {code.n_out}")
-    if encoded.transform != "none":
-        raise InputError(f"the transform must be none for products, not {encoded.transform}")
+    if encoded.raw.transform != "none":
+        raise InputError(f"the transform must be none for products, not {encoded.raw.transform}")
     blocks = scan.lane_length // code.n_out
     if encoded.segment_blocks % blocks and encoded.segment_blocks < encoded.blocks:
         raise InputError(
             f"segments must be whole lanes of {blocks} blocks, not {encoded.segment_blocks} blocks"
         )
-    patches, mask = encoded.patches, encoded.mask.copy()
-    kept = mask[patches.positions]
-    positions, differences = patches.positions[kept], patches.differences[kept]
+    positions, differences = encoded.patches.positions, encoded.patches.differences
+    mask = encoded.mask.copy()
+    # patches repair words after the mask: of a weight that the mask leaves out all of it
+    symbols = np.asarray(encoded.symbols)  # a file's symbols are packed until they are asked for
+    decoded = _decoded_words(encoded, symbols, positions)
+    if encoded.raw.inversion:
+        decoded ^= decoded.dtype.type(encoded.raw.inversion)
+    words = np.where(mask[positions], decoded, 0).astype(decoded.dtype) ^ differences
     mask[positions] = False
-    words = _decoded_words(encoded, positions) ^ differences ^ differences.dtype.type(encoded.inversion)
     rows, columns = scan.locate(positions)
     order = np.argsort(rows, kind="stable")
     values = fmt.from_words(words)
     return LaneMatrix(
         scan=scan,
         encoded=encoded,
-        symbols=_lane_symbols(encoded, scan.lanes, blocks),
+        symbols=_lane_symbols(encoded, symbols, scan.lanes, blocks),
         mask=np.ascontiguousarray(mask.reshape(scan.lanes, scan.lane_length).T),
         patch_rows=rows[order].astype(np.int32),
         patch_columns=columns[order].astype(np.int32),
@@ -250,24 +249,24 @@ def lane_matrix(encoded: EncodedTensor, scan: CellScan) -> LaneMatrix:
     )
 
 
-def _lane_symbols(encoded: EncodedTensor, lanes: int, blocks: int) -> NDArray[np.uint8]:
+def _lane_symbols(encoded: EncodedTensor, symbols: Words, lanes: int, blocks: int) -> NDArray[np.uint8]:
     code = encoded.code
-    turned: NDArray = np.empty((code.n_s + blocks, code.n_in, lanes), encoded.symbols.dtype)
-    turned[code.n_s :] = encoded.symbols.reshape(lanes, blocks, code.n_in).transpose(1, 2, 0)
+    turned: NDArray = np.empty((code.n_s + blocks, code.n_in, lanes), symbols.dtype)
+    turned[code.n_s :] = symbols.reshape(lanes, blocks, code.n_in).transpose(1, 2, 0)
     first = np.arange(lanes) * blocks
     start = first // encoded.segment_blocks * encoded.segment_blocks
     for age in range(1, code.n_s + 1):  # what the shift registers hold when a lane starts
         at = first - age
         there = (at >= start).astype(turned.dtype)
-        turned[code.n_s - age] = encoded.symbols[np.maximum(at, 0)].T * there
+        turned[code.n_s - age] = symbols[np.maximum(at, 0)].T * there
     if encoded.number_format.n_w == 4:
         turned = turned[..., :LINE] | turned[..., LINE:] << 4
     return np.ascontiguousarray(turned).view(np.uint8).reshape(code.n_s + blocks, code.n_in, LINE)
 
 
-def _decoded_words(encoded: EncodedTensor, positions: NDArray[np.int64]) -> NDArray:
+def _decoded_words(encoded: EncodedTensor, symbols: Words, positions: NDArray[np.int64]) -> NDArray:
     """Decode single scan positions, straight from the definition."""
-    code, symbols = encoded.code, encoded.symbols
+    code = encoded.code
     decoded = np.zeros(positions.size, symbols.dtype)
     block, output = np.divmod(positions, code.n_out)
     start = block // encoded.segment_blocks * encoded.segment_blocks

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.extras import install_advice
 
 _MKL_NAMES = ("libmkl_rt.so.3", "libmkl_rt.so.2", "libmkl_rt.so")
 _NON_TRANSPOSE, _GENERAL, _FULL, _NON_UNIT, _COLUMN_MAJOR = 10, 20, 40, 50, 102
@@ -81,7 +82,7 @@ def load_mkl() -> ctypes.CDLL:
     for candidate in [named] if named else [str(folder / name) for name in _MKL_NAMES]:
         if candidate and Path(candidate).exists():
             return ctypes.CDLL(candidate)
-    raise InputError("MKL must be installed (pip install 'xorweave[mkl]'), or MKL_RT must name its libmkl_rt")
+    raise InputError(f"MKL must be installed ({install_advice('mkl')}), or MKL_RT must name its libmkl_rt")
 
 
 class MklCsr:

@@ -46,7 +46,7 @@ class TileProduct:
         self.vector_dtype = np.dtype(np.float16 if self._halves else np.int8)
         self.sum_dtype = np.float32 if self._halves else np.int32
         layout = matrix.order.layout
-        self._inverted = matrix.encoded.inversion * sum(
+        self._inverted = matrix.encoded.raw.inversion * sum(
             1 << layout.n_w * lane for lane in range(layout.packed)
         )
         self._symbols = device.array(matrix.symbols)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, number_format
+from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.tiles import THREADS, TILE_ROWS, TileLayout, TileOrder, fitting_run, layouts
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import default_segment_blocks, encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.solvers import default_segment_blocks
+from xorweave.golden.tensor.stored import EncodedTensor
 
 PATCH_BITS = 96  # row, column and value
 _PATCH_COST = PATCH_BITS + 2 * 256  # two scattered accesses, of a sector of 32 bytes each
@@ -105,9 +107,8 @@ def choose_tile_code(
             )
             order = TileOrder(rows, columns, n_out, run, layout)
             for n_in in widths:
-                # a chain of two taps needs about 1.6 times the window of the uniform code that `forecast` knows
-                window = max(0, round((_history(n_in, layout, max_k) + 1) / 1.6) - 1)
-                dependent = forecast(counts, n_in, window).dependent * rows / sampled
+                n_s = _history(n_in, layout, max_k)
+                dependent = forecast(counts, n_in, n_s, window_use("chain")[0]).dependent * rows / sampled
                 cost = float(order.lanes) * (n_in * number_format.n_w + n_out) + _PATCH_COST * dependent
                 if best is None or cost < best[0]:
                     best = (cost, n_in, n_out, order)
@@ -172,9 +173,9 @@ def tile_matrix(
         fmt,
         code,
         mask=order.arrange(kept),
-        encoder="elimination",  # `auto` would take minutes for short windows
-        segment_blocks=segment_groups * order.tile_lanes,
-        jobs=jobs,
+        options=EncodeOptions(
+            encoder="elimination", segment_blocks=segment_groups * order.tile_lanes, jobs=jobs
+        ),
     )
     patch_rows, patch_columns = order.locate(encoded.patches.positions)
     right = encoded.mask.copy()

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import Words
-from xorweave.golden.choose.lane_code import LaneTensor
 from xorweave.golden.code.decoder import decode_words
 from xorweave.golden.scan.lane_layout import LaneLayout
-from xorweave.golden.values.transforms import inverse
+from xorweave.golden.tensor.decode import decode_scan
+from xorweave.golden.tensor.stored import EncodedTensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,27 +53,40 @@ def check_activations(cols: int, activations: NDArray) -> NDArray[np.int8]:
     return vectors
 
 
-def trace_spmv(matrix: LaneTensor, activations: NDArray[np.int8]) -> SpmvTrace:
+def lanes_of(matrix: EncodedTensor) -> LaneLayout:
+    """Return the lanes that a matrix was stored for.
+
+    Raises
+    ------
+    InputError
+        It is scanned otherwise.
+    """
+    if not isinstance(matrix.scan, LaneLayout):
+        raise InputError(f"the matrix must be stored with the scan lanes, not {matrix.scan.spec}")
+    return matrix.scan
+
+
+def trace_spmv(matrix: EncodedTensor, activations: NDArray[np.int8]) -> SpmvTrace:
     """Compute the golden trace.
 
     Parameters
     ----------
-    matrix : LaneTensor
-        Integer weights (INT4 or INT8).
+    matrix : EncodedTensor
+        Integer weights (INT4 or INT8), raw planes, scanned by a `LaneLayout`.
     activations : ndarray of int8, shape (cols,) or (batch, cols)
     """
-    layout, tensor = matrix.layout, matrix.tensor
+    layout, values = lanes_of(matrix), matrix.raw
     vectors = check_activations(layout.cols, activations)
-    words = decode_words(tensor.code, tensor.symbols, tensor.segment_blocks).reshape(-1)
-    words[tensor.patches.positions] ^= tensor.patches.differences
-    words ^= words.dtype.type(tensor.inversion)
-    words = inverse(tensor.transform, words, tensor.number_format.n_w)
-    masked = np.where(tensor.mask, words, words.dtype.type(0))
-    values = tensor.number_format.from_words(masked).reshape(layout.blocks, layout.lanes)
+    decoded = decode_words(matrix.code, matrix.symbols[:], matrix.segment_blocks).reshape(-1)
+    words = values.words_of(decoded, matrix.number_format.word)
+    masked = decode_scan(matrix)
+    # a patch lies where the mask is 1: there it makes no difference on which side of the mask it is
+    words[matrix.patches.positions] ^= matrix.patches.differences
+    weights = matrix.number_format.from_words(masked).reshape(layout.blocks, layout.lanes)
 
     batch = vectors.shape[0]
     seen = vectors[:, layout.columns()].transpose(1, 2, 0).astype(np.int64)  # (cols, lanes, batch)
-    steps = values[layout.lead :].reshape(layout.passes, layout.cols, layout.interleave, layout.lanes)
+    steps = weights[layout.lead :].reshape(layout.passes, layout.cols, layout.interleave, layout.lanes)
     products = steps[..., None].astype(np.int64) * seen[None, :, None]
     # 32-bit accumulators wrap; so does the cast
     sums = np.cumsum(products, axis=1).astype(np.int32)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from xorweave.golden.base.bitstream import pack_fields, unpack_fields
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import to_planes
-from xorweave.golden.tensor.stream import Patches
+from xorweave.golden.tensor.stored import Patches
 
 Bits = NDArray[np.uint8]
 
@@ -44,6 +45,19 @@ class CorrectionFormat(Protocol):
     def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
         """Read the patches back. Raises InputError when the bits are not what `pack` can have written."""
         ...
+
+
+@njit(cache=True, nogil=True)
+def expected_patch_bits(dependent: float, n: int, n_w: int) -> float:
+    """Return the bits that patches for so many dependent equations are expected to take in the joint format.
+
+    An equation that depends on others holds by luck in each plane; a patch is needed where it fails in any of the
+    n_w planes. Also for use in compiled code.
+    """
+    if dependent <= 0.0:
+        return 0.0
+    patches = dependent * (1.0 - 2.0**-n_w)
+    return patches * (np.log2(max(2.0, n / patches)) + 1.5 + n_w)
 
 
 def _set_bits(patches: Patches) -> int:

@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import correction_format_of
+from xorweave.golden.code.limits import bound_bits
+from xorweave.golden.tensor.decode import decode_scan
+from xorweave.golden.tensor.encode import correction_format_of
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.values.raw_planes import RawPlanes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,22 +20,31 @@ class Figures:
 
     ``overhead`` is (payload + corrections) / care bits - 1, ``efficiency`` matched care bits / care bits; both are
     None where there is no care bit. ``memory_reduction`` leaves the mask out, as the paper does;
-    ``memory_reduction_with_mask`` counts it. Dense bits are weights times n_w.
+    ``memory_reduction_with_mask`` counts it, and what lies beside it (``side_bits``: header, book, checksums). Dense
+    bits are weights times n_w. ``bound_bits`` is n h(S) + the order-0 entropy of the kept words, and ``over_bound``
+    everything stored over it, as a ratio.
     """
 
     care_bits: int
     payload_bits: int
     correction_bits: int
     mask_bits: int
+    side_bits: int
     unmatched_bits: int
     weights: int
+    kept: int
     dense_bits: int
-    seconds: float
+    bound_bits: float
 
     @property
     def stored_bits(self) -> int:
         """Payload and corrections."""
         return self.payload_bits + self.correction_bits
+
+    @property
+    def all_bits(self) -> int:
+        """Everything that is stored of the tensors."""
+        return self.stored_bits + self.mask_bits + self.side_bits
 
     def ratios(self) -> dict[str, float | None]:
         """Return the ratios of the contract, each None where its denominator is zero."""
@@ -40,16 +52,14 @@ class Figures:
         def share(part: float, whole: float) -> float | None:
             return part / whole if whole else None
 
-        efficiency = share(self.care_bits - self.unmatched_bits, self.care_bits)
-        excess = share(self.stored_bits - self.care_bits, self.care_bits)
-        with_mask = self.stored_bits + self.mask_bits
         return {
-            "efficiency": efficiency,
-            "overhead": excess,
+            "efficiency": share(max(0, self.care_bits - self.unmatched_bits), self.care_bits),
+            "overhead": share(self.stored_bits - self.care_bits, self.care_bits),
             "memory_reduction": share(self.dense_bits - self.stored_bits, self.dense_bits),
-            "memory_reduction_with_mask": share(self.dense_bits - with_mask, self.dense_bits),
+            "memory_reduction_with_mask": share(self.dense_bits - self.all_bits, self.dense_bits),
             "bits_per_weight": share(self.stored_bits, self.weights),
-            "bits_per_weight_with_mask": share(with_mask, self.weights),
+            "bits_per_weight_with_mask": share(self.all_bits, self.weights),
+            "over_bound": share(self.all_bits, self.bound_bits),
         }
 
     @classmethod
@@ -60,63 +70,91 @@ class Figures:
         return cls(**{name: sum(row[name] for row in rows) for name in names})
 
 
-def figures_of(encoded: EncodedTensor) -> Figures:
-    """Count an encoded tensor: its mask is stored as one bit a weight."""
-    n_w = encoded.number_format.n_w
-    stored = correction_format_of(encoded)
+def payload_bits(encoded: EncodedTensor) -> int:
+    """Return the encoded bits that are stored: planes that are constant take none."""
+    if isinstance(encoded.values, RawPlanes):
+        return int(encoded.symbols.size) * len(encoded.values.stored_planes)
+    return sum(int(group.symbols.size) * group.planes for group in encoded.groups)
+
+
+def figures_of(encoded: EncodedTensor, side_bits: int = 0) -> Figures:
+    """Count an encoded tensor; its words are decoded for it.
+
+    Parameters
+    ----------
+    side_bits : int
+        What the tensor's header, book and checksums take in its file, and the bits that round parts up to bytes.
+    """
+    n_w, length = encoded.number_format.n_w, encoded.scan.length
+    words = decode_scan(encoded)
+    care = encoded.values.targets(words, encoded.mask)[1]
+    told = encoded.mask if encoded.mask_coder.kind == "bitmap" else words
     return Figures(
-        care_bits=int(np.count_nonzero(encoded.mask)) * n_w,
-        payload_bits=encoded.symbols.size * len(encoded.stored_planes),
-        correction_bits=stored.bits(encoded.patches, encoded.n, n_w),
-        mask_bits=encoded.n,
+        care_bits=sum(
+            int(np.count_nonzero(bits)) * group.planes
+            for bits, group in zip(care, encoded.groups, strict=True)
+        ),
+        payload_bits=payload_bits(encoded),
+        correction_bits=correction_format_of(encoded).bits(encoded.patches, length, n_w),
+        mask_bits=encoded.mask_coder.bits,
+        side_bits=side_bits,
         unmatched_bits=int(np.bitwise_count(encoded.patches.differences).sum()),
         weights=encoded.n,
+        kept=int(np.count_nonzero(told)),
         dense_bits=encoded.n * n_w,
-        seconds=encoded.seconds,
+        bound_bits=bound_bits(encoded.scan.from_scan(words)),
     )
 
 
-def tensor_record(name: str, encoded: EncodedTensor) -> dict[str, object]:
+def tensor_record(name: str, encoded: EncodedTensor, figures: Figures) -> dict[str, object]:
     """Return one tensor's entry of ``encode --json`` and ``inspect --json``."""
-    figures = figures_of(encoded)
-    code = encoded.code
+    widest = max(encoded.groups, key=lambda group: group.code.n_in).code
     return {
         "name": name,
         "shape": list(encoded.shape),
         "dtype": encoded.number_format.name,
-        "sparsity": 1.0 - float(np.count_nonzero(encoded.mask)) / encoded.n if encoded.n else None,
-        "n_in": code.n_in,
-        "n_out": code.n_out,
-        "n_s": code.n_s,
-        "constraint_length": code.constraint_length,
-        "code": code.spec,
-        "check_value": code.check_value,
-        "interleaver": {"stride": encoded.interleaver.stride, "offset": encoded.interleaver.offset},
+        "sparsity": 1.0 - figures.kept / encoded.n if encoded.n else None,
+        "n_in": widest.n_in,
+        "n_out": widest.n_out,
+        "n_s": widest.n_s,
+        "constraint_length": widest.constraint_length,
+        "code": widest.spec,
+        "check_value": widest.check_value,
+        "groups": [
+            {"planes": group.planes, "code": group.code.spec, "check_value": group.code.check_value}
+            for group in encoded.groups
+        ],
+        "mask_code": encoded.mask_coder.kind,
+        "values_code": encoded.values.kind,
+        "scan": encoded.scan.spec,
         "corrections": encoded.correction_format,
-        "transform": encoded.transform,
-        "stored_planes": len(encoded.stored_planes),
+        **_bits(figures),
+        **figures.ratios(),
+        "encoder": encoded.encoder,
+    }
+
+
+def total_record(parts: Iterable[Figures], file_bits: int | None = None) -> dict[str, object]:
+    """Return the ``total`` entry: all encoded tensors together.
+
+    Parameters
+    ----------
+    file_bits : int, optional
+        Size of the container's directory, in bits, which belongs to all tensors: added to ``side_bits``.
+    """
+    figures = Figures.together(parts)
+    if file_bits:
+        figures = Figures(**{**asdict(figures), "side_bits": figures.side_bits + file_bits})
+    return {"weights": figures.weights, **_bits(figures), **figures.ratios()}
+
+
+def _bits(figures: Figures) -> dict[str, object]:
+    return {
         "care_bits": figures.care_bits,
         "payload_bits": figures.payload_bits,
         "correction_bits": figures.correction_bits,
         "mask_bits": figures.mask_bits,
+        "side_bits": figures.side_bits,
         "unmatched_bits": figures.unmatched_bits,
-        **figures.ratios(),
-        "encoder": encoded.encoder,
-        "seconds": figures.seconds,
-    }
-
-
-def total_record(tensors: Iterable[EncodedTensor]) -> dict[str, object]:
-    """Return the ``total`` entry: all encoded tensors together."""
-    figures = Figures.together(figures_of(encoded) for encoded in tensors)
-    kept = figures.care_bits
-    return {
-        "weights": figures.weights,
-        "care_bits": kept,
-        "payload_bits": figures.payload_bits,
-        "correction_bits": figures.correction_bits,
-        "mask_bits": figures.mask_bits,
-        "unmatched_bits": figures.unmatched_bits,
-        **figures.ratios(),
-        "seconds": figures.seconds,
+        "bound_bits": figures.bound_bits,
     }

@@ -9,28 +9,31 @@ A codeword stands for a class of words: those whose magnitudes share their first
 sign and by the rest of the magnitude as it is. The word 0 is a class of its own, which nothing follows. The
 magnitude of a float are the bits below its sign. A negative integer's are inverted (``inverted``: an exclusive-or in
 hardware, but -1 falls together with 0 and -2 with 1) or negated (``negated``: an adder, worth it where most values are
-tiny).
+tiny). ``prefix-inverted`` inverts only the bits that the class stands for and lets the tail follow as it is in the
+word: the same classes and lengths as ``inverted``, for fewer gates.
 """
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import Words
 
 MAX_LENGTH = 15
-MAGNITUDES = ("plain", "inverted", "negated")
+MAGNITUDES = ("plain", "inverted", "negated", "prefix-inverted")  # stored by number
 _CLASS_BITS = 10  # of the stored table besides the prefix: length, tail
-# A class must save this share of a bit for every word: a bigger table costs gates, one for every weight of a block.
-_LEAST_GAIN = 0.002
-_HALVINGS = 2
+_TABLE_BITS = (
+    16  # words and planes of so many bits are looked up in a table, if there are more of them than entries
+)
+_DEEPEST = 8  # bits of the longest codeword tried
+_MOST_PREFIXES = 512  # prefixes of one length among which classes are looked for
 
 Classes = NDArray[np.int64]
 
@@ -43,7 +46,7 @@ class PrefixCode:
     ----------
     n_w : int
         Bits of a word: sign, then magnitude.
-    magnitude : {"plain", "inverted", "negated"}
+    magnitude : {"plain", "inverted", "negated", "prefix-inverted"}
         What becomes of the bits below the sign where the sign is 1.
     lengths : ndarray of int64, shape (classes,)
         Bits of the codewords, 1 to 15, never falling.
@@ -101,6 +104,24 @@ class PrefixCode:
         """Planes of a weight: codeword, sign, tail. None where there is no class, or the word 0 alone."""
         return self.depth + 1 + self.tail_planes if self.lengths.size else 0
 
+    @property
+    def kind(self) -> str:
+        return "prefix"
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Planes of each group that shares its care bits: (first, end)."""
+        return [(first, end) for first, end, _ in self.care_groups(np.zeros(0, np.int64))]
+
+    def targets(
+        self, words: Words, kept: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.uint64], list[NDArray[np.bool_]]]:
+        """Return plane words and the care bits of each span, for words in scan order; see `ValueCoder`."""
+        planes = np.zeros(words.size, np.uint64)
+        rank = np.full(words.size, -1, np.int64)
+        planes[kept], rank[kept] = self.bits_of(words[kept])
+        return planes, [care for _, _, care in self.care_groups(rank)]
+
     @cached_property
     def first_codes(self) -> Classes:
         """Codeword of each class, its first bit at bit depth - 1 and zeros below its last."""
@@ -126,7 +147,7 @@ class PrefixCode:
     def _turned(self, magnitude: NDArray[np.int64], sign: NDArray[np.int64]) -> NDArray[np.int64]:
         """Map the bits below the sign to the magnitude, or back: each map is its own inverse."""
         low = np.int64((1 << (self.n_w - 1)) - 1)
-        if self.magnitude == "inverted":
+        if self.magnitude in ("inverted", "prefix-inverted"):
             return magnitude ^ (low * sign)
         if self.magnitude == "negated":
             return np.where(sign == 1, -magnitude & low, magnitude)
@@ -134,6 +155,8 @@ class PrefixCode:
 
     def rank_of(self, words: Words) -> NDArray[np.int64]:
         """Return the class of each word, -1 where it has none."""
+        if self.n_w <= _TABLE_BITS and words.size > 1 << self.n_w:
+            return self._rank_of_every_word[words]
         rank = np.full(words.shape, -1, np.int64)
         starts, sizes, which = self._intervals
         if which.size:
@@ -144,6 +167,11 @@ class PrefixCode:
         zero = np.flatnonzero(self.tails < 0)
         rank[words == 0] = zero[0] if zero.size else -1
         return rank
+
+    @cached_property
+    def _rank_of_every_word(self) -> NDArray[np.int64]:
+        every = np.arange(1 << self.n_w, dtype=np.uint32)
+        return np.concatenate([self.rank_of(half) for half in np.split(every, 2)])
 
     def bits_of(self, words: Words) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Return (planes, class) of words of any shape.
@@ -156,6 +184,8 @@ class PrefixCode:
             return np.zeros(words.shape, np.uint64), rank
         magnitude, sign = self._magnitudes(words)
         tail = magnitude & ((1 << self.tail_planes) - 1)
+        if self.magnitude == "prefix-inverted":
+            tail = words.astype(np.int64) & ((1 << self.tail_planes) - 1)
         planes = (self.first_codes[rank] << (self.tail_planes + 1)) | (sign << self.tail_planes) | tail
         return planes.astype(np.uint64), rank
 
@@ -163,15 +193,24 @@ class PrefixCode:
         """Decode planes of any shape, one weight by itself; codewords that stand for nothing read as the word 0."""
         if not self.lengths.size:
             return np.zeros(planes.shape, word)
+        if self.planes <= _TABLE_BITS and planes.size > 1 << self.planes:
+            return self._word_of_every_plane_word[planes.astype(np.int64)].astype(word)
         bits = planes.astype(np.int64)
         code = bits >> (self.tail_planes + 1)
         sign = bits >> self.tail_planes & 1
         at = np.searchsorted(self.first_codes, code, side="right") - 1
         beyond = code >= self.first_codes[-1] + (1 << (self.depth - int(self.lengths[-1])))
         tails = np.maximum(self.tails[at], 0)
-        magnitude = self.prefixes[at] << tails | bits & ((1 << tails) - 1)
+        tail = bits & ((1 << tails) - 1)
+        if self.magnitude == "prefix-inverted":
+            tail ^= ((1 << tails) - 1) * sign  # what follows turns it back
+        magnitude = self.prefixes[at] << tails | tail
         whole = sign << (self.n_w - 1) | self._turned(magnitude, sign)
         return np.where((self.tails[at] < 0) | beyond, 0, whole).astype(word)
+
+    @cached_property
+    def _word_of_every_plane_word(self) -> NDArray[np.uint32]:
+        return self.words_of(np.arange(1 << self.planes, dtype=np.uint64), np.dtype(np.uint32))
 
     def care_groups(self, rank: NDArray[np.int64]) -> list[tuple[int, int, NDArray[np.bool_]]]:
         """Return planes with the same care bits: (first, end, care), planes counted from the codeword's first bit.
@@ -198,94 +237,27 @@ class PrefixCode:
         return groups
 
 
-def limited_lengths(counts: NDArray[np.int64], longest: int) -> NDArray[np.int64]:
-    """Return the codeword lengths of least total under a limit (package-merge; Larmore and Hirschberg 1990).
-
-    Parameters
-    ----------
-    counts : ndarray of int, shape (symbols,)
-        How often each symbol occurs, never rising.
-    longest : int
-        No codeword is longer.
-
-    Raises
-    ------
-    InputError
-        So many symbols have no codewords of this length.
-    """
-    size = counts.size
-    if size > 1 << longest:
-        raise InputError(f"{size} symbols must have codewords of more than {longest} bits")
-    if size <= 1:
-        return np.ones(size, np.int64)
-    # a package is (weight, how often each symbol is in it); from the least weights up
-    single = [(int(c), np.eye(1, size, i, dtype=np.int64)[0]) for i, c in enumerate(counts)][::-1]
-    level = single
-    for _ in range(longest - 1):
-        pairs = [
-            (level[i][0] + level[i + 1][0], level[i][1] + level[i + 1][1])
-            for i in range(0, len(level) - 1, 2)
-        ]
-        level = list(heapq.merge(single, pairs, key=lambda package: package[0]))
-    lengths = np.zeros(size, np.int64)
-    for _, members in level[: 2 * size - 2]:
-        lengths += members
-    return lengths
-
-
-def _best_classes(
-    magnitudes: NDArray[np.int64], counts: NDArray[np.int64], total: int, bits: int, patch_bits: float
-) -> tuple[Classes, Classes, Classes]:
-    """Split the magnitudes into classes of least cost; return (tails, prefixes, how many words).
-
-    Bottom-up over the binary tree of prefixes: a node is a class, or what its two halves are, or has no codeword. A
-    class costs its words' information and tails, and its line of the table.
-    """
-    levels = []
-    keys, count = magnitudes, counts
-    below: NDArray[np.float64] | None = None
-    for tail in range(bits + 1):
-        leaf = count * (np.log2(total / count) + tail)
-        leaf += _CLASS_BITS + bits - tail + _LEAST_GAIN * total
-        patched = count * patch_bits
-        alone = np.minimum(leaf, patched)
-        split = np.full(keys.size, np.inf) if below is None else below
-        levels.append((keys, count, split < alone, leaf <= patched))
-        best = np.minimum(alone, split)
-        parents, first = np.unique(keys >> 1, return_index=True)
-        below, count, keys = np.add.reduceat(best, first), np.add.reduceat(count, first), parents
-    tails: list[int] = []
-    prefixes: list[int] = []
-    sizes: list[int] = []
-    open_keys = levels[-1][0]  # the root
-    for tail in range(bits, -1, -1):
-        keys, count, split, is_class = levels[tail]
-        here = np.isin(keys, open_keys)
-        chosen = here & ~split & is_class
-        tails += [tail] * int(chosen.sum())
-        prefixes += keys[chosen].tolist()
-        sizes += count[chosen].tolist()
-        wider = keys[here & split]
-        open_keys = np.concatenate([wider << 1, wider << 1 | 1])
-    return np.array(tails, np.int64), np.array(prefixes, np.int64), np.array(sizes, np.int64)
-
-
-def make_prefix_codes(words: Words, n_w: int, *, magnitude: str, patch_bits: float) -> list[PrefixCode]:
-    """Make codes of small total for these words, one for each useful limit of the codewords' length.
+def make_prefix_codes(
+    words: Words, n_w: int, *, magnitude: str, patch_bits: float, class_bits: float = 0.002
+) -> list[PrefixCode]:
+    """Make the codes of least total for these words, one for each length that codewords may have.
 
     Parameters
     ----------
     words : ndarray of unsigned words, shape (n,)
         What is to be stored, zeros among them.
     n_w : int
-    magnitude : {"plain", "inverted", "negated"}
+    magnitude : {"plain", "inverted", "negated", "prefix-inverted"}
     patch_bits : float
         What a word without a codeword costs.
+    class_bits : float
+        Bits a word that a class must save: every class costs gates, for every weight of a block.
 
     Returns
     -------
     list of PrefixCode
-        Shorter limits first; the one without classes if there is no word.
+        Shorter limits first, and of each limit the code of one tail plane less behind it; the one without classes if
+        there is no word.
     """
     nothing = np.zeros(0, np.int64)
     blank = PrefixCode(n_w, magnitude, nothing, nothing, nothing)
@@ -293,57 +265,133 @@ def make_prefix_codes(words: Words, n_w: int, *, magnitude: str, patch_bits: flo
         return [blank]
     zeros = int((words == 0).sum())
     magnitudes, counts = np.unique(blank._magnitudes(words[words != 0])[0], return_counts=True)
-    tails, prefixes, sizes = nothing, nothing, nothing
-    if magnitudes.size:
-        tails, prefixes, sizes = _best_classes(magnitudes, counts, words.size, n_w - 1, patch_bits)
-    codes = []
-    for halvings in range(_HALVINGS + 1):
-        if halvings:
-            # with few classes the whole lengths of codewords fit badly: half the largest class may fit better
-            if not tails.size or tails[np.argmax(sizes)] == 0:
+    tree = _PrefixTree(magnitudes, counts, n_w - 1, patch_bits, class_bits * words.size)
+    found: dict[tuple[tuple[int, int, int], ...], PrefixCode] = {}
+    for depth in range(1, _DEEPEST + 1):
+        most = n_w - 1
+        for _ in range(2):
+            # the word 0 first of its length: where that is the least, its codeword is zeros, which a mask can make
+            rows = sorted(
+                tree.classes(depth, zeros, most),
+                key=lambda row: (row[0], row[1] >= 0, row[2] << max(row[1], 0)),
+            )
+            if not rows:
                 break
-            tails, prefixes, sizes = _halve_largest(tails, prefixes, sizes, magnitudes, counts)
-        codes += _limited_codes(blank, tails, prefixes, sizes, zeros)
-    return codes or [blank]
+            lengths, tails, prefixes = np.array(rows, np.int64).T
+            found.setdefault(tuple(rows), PrefixCode(n_w, magnitude, lengths, tails, prefixes))
+            most = int(tails.max()) - 1
+            if most < 0:
+                break
+    return list(found.values()) or [blank]
 
 
-def _halve_largest(
-    tails: Classes,
-    prefixes: Classes,
-    sizes: Classes,
-    magnitudes: NDArray[np.int64],
-    counts: NDArray[np.int64],
-) -> tuple[Classes, Classes, Classes]:
-    """Split the class of most words in two (one of them may be empty, and is left out)."""
-    at = int(np.argmax(sizes))
-    tail = int(tails[at]) - 1
-    keys = magnitudes >> tail
-    halves = [int(prefixes[at]) << 1, int(prefixes[at]) << 1 | 1]
-    words = [int(counts[keys == key].sum()) for key in halves]
-    used = [i for i in (0, 1) if words[i]]
-    return (
-        np.append(np.delete(tails, at), [tail for _ in used]),
-        np.append(np.delete(prefixes, at), [halves[i] for i in used]),
-        np.append(np.delete(sizes, at), [words[i] for i in used]),
-    )
+class _PrefixTree:
+    """The binary tree of the magnitudes' prefixes, in which the classes of least total are looked for.
+
+    Codewords of at most `depth` bits share 2^depth slots, one of l bits taking 2^(depth - l) of them. From the leaves
+    up, every prefix gets the least cost for every number of slots: as a class, or divided among its two halves, or
+    without a codeword, patched. So classes and lengths are chosen together.
+    """
+
+    def __init__(
+        self,
+        magnitudes: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        bits: int,
+        patch_bits: float,
+        class_bits: float,
+    ) -> None:
+        self.bits, self.patch_bits, self.class_bits = bits, patch_bits, class_bits
+        self.levels: list[tuple[int, NDArray, NDArray, NDArray, NDArray]] = []
+        tail, keys = 0, magnitudes
+        lower: NDArray[np.int64] | None = None
+        while keys.size:
+            if keys.size <= _MOST_PREFIXES or tail == bits:
+                first = np.full(keys.size, -1) if lower is None else np.searchsorted(lower >> 1, keys)
+                second = np.full(keys.size, -1)
+                if lower is not None:
+                    after = np.searchsorted(lower >> 1, keys, side="right") - 1
+                    second = np.where(after > first, after, -1)
+                self.levels.append((tail, keys, counts, first, second))
+                lower = keys
+            if tail == bits:
+                break
+            keys, start = np.unique(keys >> 1, return_index=True)
+            counts = np.add.reduceat(counts, start)
+            tail += 1
+
+    def classes(self, depth: int, zeros: int, most: int) -> list[tuple[int, int, int]]:
+        """Return (length, tail, prefix) of the classes, the word 0's among them, no tail longer than `most`."""
+        slots = 1 << depth
+        below = np.zeros((1, slots + 1))
+        choices = []
+        for tail, keys, counts, first, second in self.levels:
+            best = np.empty((keys.size, slots + 1))
+            choice = np.empty((keys.size, slots + 1), np.int16)
+            line = _CLASS_BITS + self.bits - tail + self.class_bits if tail <= most else np.inf
+            _least_costs(
+                below,
+                first,
+                second,
+                counts.astype(np.float64),
+                tail,
+                line,
+                self.patch_bits,
+                depth,
+                best,
+                choice,
+            )
+            choices.append(choice)
+            below = best
+        root = below[0]
+        rows = []
+        left = slots
+        if zeros:
+            totals = [zeros * length + root[slots - (slots >> length)] for length in range(1, depth + 1)]
+            length = 1 + int(np.argmin(totals))
+            rows.append((length, -1, 0))
+            left -= slots >> length
+        open_nodes = [(len(self.levels) - 1, 0, left)] if self.levels else []
+        while open_nodes:
+            level, node, share = open_nodes.pop()
+            tail, keys, _, first, second = self.levels[level]
+            how = int(choices[level][node, share])
+            if how == _CLASS:
+                rows.append((max(1, depth + 1 - share.bit_length()), tail, int(keys[node])))
+            elif how >= 0:
+                open_nodes.append((level - 1, int(first[node]), how))
+                if second[node] >= 0:
+                    open_nodes.append((level - 1, int(second[node]), share - how))
+        return rows
 
 
-def _limited_codes(
-    blank: PrefixCode, tails: Classes, prefixes: Classes, sizes: Classes, zeros: int
-) -> list[PrefixCode]:
-    """Return the codes of these classes and the word 0, one for each limit that changes the lengths."""
-    if zeros:
-        tails, prefixes, sizes = np.append(tails, -1), np.append(prefixes, 0), np.append(sizes, zeros)
-    order = np.argsort(-sizes, kind="stable")
-    tails, prefixes, sizes = tails[order], prefixes[order], sizes[order]
-    codes: list[PrefixCode] = []
-    least = max(1, (sizes.size - 1).bit_length())
-    for longest in range(least, min(MAX_LENGTH - 1, max(least, sizes.size - 1)) + 1):
-        lengths = limited_lengths(sizes, longest)
-        if not sizes.size or (codes and lengths.max() <= codes[-1].depth):
-            break
-        by_length = np.lexsort((prefixes << np.maximum(tails, 0), lengths))
-        codes.append(
-            PrefixCode(blank.n_w, blank.magnitude, lengths[by_length], tails[by_length], prefixes[by_length])
-        )
-    return codes
+_PATCHED, _CLASS = -2, -1
+
+
+@njit(cache=True, nogil=True)
+def _least_costs(below, first, second, counts, tail, line, patch_bits, depth, best, choice):  # type: ignore[no-untyped-def]
+    """Fill best[v, s], the least cost of prefix v with s slots, and how: a kind, or the slots of its first half.
+
+    below: the same of the prefixes one bit longer; first, second: v's halves among them, -1 for none; line: what a
+    class costs besides its words.
+    """
+    for v in range(counts.size):
+        for s in range(best.shape[1]):
+            cost = counts[v] * patch_bits
+            how = _PATCHED
+            if s > 0:
+                halvings = 0
+                while 2 << halvings <= s:
+                    halvings += 1
+                alone = counts[v] * (max(1, depth - halvings) + 1 + tail) + line
+                if alone < cost:
+                    cost, how = alone, _CLASS
+            if first[v] >= 0 and second[v] < 0 and below[first[v], s] < cost:
+                cost, how = below[first[v], s], s
+            elif first[v] >= 0 and second[v] >= 0:
+                for share in range(s + 1):
+                    divided = below[first[v], share] + below[second[v], s - share]
+                    if divided < cost:
+                        cost, how = divided, share
+            best[v, s] = cost
+            choice[v, s] = how

@@ -29,9 +29,11 @@ class StreamContract(wiring.Component):
     - more words are owed than the component can hold;
     - an offered word is taken back or changed before it has passed;
     - the far side was ready, and words on offer, for `latency` cycles and this one, and no word comes;
-    - the far side was ready for `latency` cycles and this one, and no word is taken.
+    - the far side was ready for `latency` cycles and this one, and no word is taken;
+    - for `latency` cycles and this one a word was owed or on offer to it, and none is offered, whatever ready was.
 
-    The last two together are full throughput: after `latency` cycles of fill, one word a cycle in and out.
+    Full rate is the two before the last: after `latency` cycles of fill, one word a cycle in and out. The last says
+    that valid does not wait for ready, and that what is owed appears within a known number of cycles: no livelock.
 
     Parameters
     ----------
@@ -92,12 +94,18 @@ class StreamContract(wiring.Component):
         waiting, waited = Signal(), Signal(len(out))
         m.d.sync += [waiting.eq(o.valid & ~o.ready), waited.eq(out)]
         willing, offered = Signal(range(self.latency + 1)), Signal(range(self.latency + 1))
-        for counter, condition in ((willing, self.o_ready), (offered, valid & self.o_ready)):
+        idle, at_hand = Signal(range(self.latency + 1)), Signal()
+        m.d.comb += at_hand.eq((valid | (count != 0)) & ~o.valid)
+        for counter, condition in (
+            (willing, self.o_ready),
+            (offered, valid & self.o_ready),
+            (idle, at_hand),
+        ):
             with m.If(~condition):
                 m.d.sync += counter.eq(0)
             with m.Elif(counter != self.latency):
                 m.d.sync += counter.eq(counter + 1)
-        broken = Signal(5)
+        broken = Signal(6)
         m.d.comb += [
             # what is offered may be the word that is just being offered to it, if nothing older is owed
             broken[0].eq(
@@ -107,6 +115,7 @@ class StreamContract(wiring.Component):
             broken[2].eq(waiting & ~(o.valid & (out == waited))),
             broken[3].eq((offered == self.latency) & valid & self.o_ready & ~o.valid),
             broken[4].eq((willing == self.latency) & self.o_ready & ~i.ready),
+            broken[5].eq((idle == self.latency) & at_hand),
         ]
         # nothing is asked of a cycle that ends in a broken count: the first violation is what is reported
         m.d.comb += self.violation.eq(broken.any())

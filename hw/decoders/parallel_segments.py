@@ -7,7 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.base.errors import InputError
-from xorweave.hw.decoders.axis_decoder import AxisDecoder, DecoderConfig
+from xorweave.hw.decoders.axis_decoder import AxisDecoder
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.stages.layouts import correction_bits
 
 

@@ -7,14 +7,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.base.errors import InputError
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.plane_serial import PlaneSerialDecoder
 from xorweave.hw.stages.layouts import correction_bits, dense_corrections, patch_bits, position_bits
 
 
 def check_plane_serial(config: DecoderConfig) -> None:
     """Raise InputError unless a plane-serial decoder can be made of this configuration."""
-    plain = DecoderConfig(code=config.code, n_w=config.n_w)
+    plain = DecoderConfig.raw(code=config.code, n_w=config.n_w)
     refused = [
         name
         for name in (
@@ -108,16 +108,16 @@ class PlaneSerialStages(wiring.Component):
         with m.If(leave):
             m.d.sync += count.eq(Mux(final, 0, (plane + 1)[: len(count)]))
         words: Value = decoder.o.p.words
-        if patches:
-            changed = Signal(code.n_out)
-            m.d.comb += changed.eq(self._changed(m, plane))
-            words = words ^ changed
         if config.inversion:
             upside_down = Signal()
             m.d.comb += upside_down.eq(Cat(plane == q for q in range(n_w) if config.inversion >> q & 1).any())
             words = words ^ upside_down.replicate(code.n_out)
         if config.mask:
             words = words & self.s_axis_mask_tdata
+        if patches:
+            changed = Signal(code.n_out)
+            m.d.comb += changed.eq(self._changed(m, plane))
+            words = words ^ changed
         m.d.comb += [
             self.m_axis_tdata.eq(words),
             self.m_axis_tuser.eq(decoder.o.p.first),

@@ -11,7 +11,8 @@ from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.lane_layout import LaneLayout
-from xorweave.hw.decoders.axis_decoder import AxisDecoder, DecoderConfig
+from xorweave.hw.decoders.axis_decoder import AxisDecoder
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.engines.activation_ring import ActivationRing
 from xorweave.hw.engines.result_queue import ResultQueue
 from xorweave.hw.stages.mask import MaskStage
@@ -114,7 +115,7 @@ class SpmvEngine(wiring.Component):
     def __init__(self, config: SpmvConfig) -> None:
         self.config = config
         layout, batch, n_w = config.layout, config.batch, config.decoder.n_w
-        self._decoder = AxisDecoder(replace(config.decoder, mask=False))
+        self._decoder = AxisDecoder(replace(config.decoder, kind_of_mask=None))
         members = {
             name: member for name, member in self._decoder.signature.members.items() if name[:7] != "m_axis_"
         }

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import Words
-from xorweave.hw.package.stream_package import StreamDesign, StreamWords
-from xorweave.hw.rivals.baseline_vectors import beats, packed_blocks, relative_entries
+from xorweave.hw.package.stream_design import Scene, StreamDesign, StreamWords
+from xorweave.hw.rivals.baseline_vectors import packed_blocks, relative_entries
 from xorweave.hw.rivals.bitmap_expander import BitmapExpander
 from xorweave.hw.rivals.huffman import canonical_codes, code_lengths
 from xorweave.hw.rivals.huffman_block import HuffmanBlock
 from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
 from xorweave.hw.stages.axis_ports import AxisPorts
+from xorweave.hw.stages.record_buffer import beats
 
 BASELINES = ("bitmap", "relative-index", "huffman")
 _MOST_LANES = 1024
@@ -70,6 +71,7 @@ def baseline_design(
     output = StreamWords("m_axis", "weights", (("m_axis_tdata", n_out * n_w),), blocks)
     rate = n_out * n_w
     note = "Its rate depends on the data: it stalls where blocks need more than arrives in a cycle."
+    endless = kind == "relative-index"
     ports: AxisPorts
     inputs: tuple[StreamWords, ...]
     if kind == "bitmap":
@@ -115,9 +117,30 @@ def baseline_design(
         inputs=inputs,
         output=output,
         static=static,
+        scenes=_scenes(inputs, output, endless=endless),
         latency=1,
         outputs_per_cycle=rate,
+        full_rate=False,
+        endless=endless,
         about={**about, "lanes": number},
+    )
+
+
+def _scenes(
+    inputs: tuple[StreamWords, ...], output: StreamWords, *, endless: bool = False
+) -> tuple[Scene, ...]:
+    """The tensor given up and begun again, by `restart` and by reset; its words are those that there are."""
+    words = {stream.prefix: stream.words for stream in (*inputs, output)}
+    if len(output.words) < 2:
+        return ()
+    part = {**words, "m_axis": output.words[: len(output.words) // 2]}
+    return (
+        Scene(name="a tensor given up", words=part, cut=True),
+        Scene(
+            name="the tensor again, by restart", words=words, cut=endless, reset=False, pulses=("restart",)
+        ),
+        Scene(name="a tensor cut off by reset", words=part, cut=True),
+        Scene(name="the tensor again, after reset", words=words, cut=endless),
     )
 
 
@@ -130,13 +153,25 @@ def _huffman(wanted: Words, blocks: list[int], n_out: int, n_w: int) -> StreamDe
     codes = canonical_codes(lengths)
     component = HuffmanBlock(lengths, n_out, n_w)
     width = component.beat_bits
-    inputs = []
-    for r in range(n_out):
-        text = "".join(f"{codes[int(w)][0]:0{codes[int(w)][1]}b}" for w in table[:, r])
+
+    def bits(r: int, blocks: int) -> str:
+        return "".join(f"{codes[int(w)][0]:0{codes[int(w)][1]}b}" for w in table[:blocks, r])
+
+    def lane(r: int, blocks: int) -> list[int]:
+        text = bits(r, blocks)
         text += "0" * (-len(text) % width)
-        prefix = f"s_axis{r}"
-        words = [int(text[k : k + width], 2) for k in range(0, len(text), width)]
-        inputs.append(StreamWords(prefix, f"bits of lane {r}", component.pins(prefix), words))
+        return [int(text[k : k + width], 2) for k in range(0, len(text), width)]
+
+    inputs = [
+        StreamWords(f"s_axis{r}", f"bits of lane {r}", component.pins(f"s_axis{r}"), lane(r, len(blocks)))
+        for r in range(n_out)
+    ]
+    # where the last bit of a lane is the last one of its beat, nothing but the level says that it is there
+    exact = max(
+        range(1, len(blocks) + 1), key=lambda k: sum(len(bits(r, k)) % width == 0 for r in range(n_out))
+    )
+    ending = {f"s_axis{r}": lane(r, exact) for r in range(n_out)} | {"m_axis": blocks[:exact]}
+    output = StreamWords("m_axis", "weights", component.pins("m_axis"), blocks)
     return StreamDesign(
         kind="huffman",
         component=component,
@@ -148,8 +183,12 @@ def _huffman(wanted: Words, blocks: list[int], n_out: int, n_w: int) -> StreamDe
             f"m_axis  weight r of a block in bits {n_w}*r and up",
         ),
         inputs=tuple(inputs),
-        output=StreamWords("m_axis", "weights", component.pins("m_axis"), blocks),
+        output=output,
         static={"restart": (1, 0)},
+        scenes=(
+            *_scenes(tuple(inputs), output),
+            Scene(name="lanes that end with a beat", words=ending),
+        ),
         latency=1,
         outputs_per_cycle=n_out * n_w,
         about={"n_w": n_w, "n_out": n_out, "lanes": n_out, "longest_code": width},

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.decoders.decoder_words import decoder_words
+from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.baseline_designs import BASELINES, baseline_design
-from xorweave.hw.package.package import config_for
-from xorweave.hw.package.stream_package import StreamDesign
-from xorweave.hw.package.vectors import golden_vectors, required_patches
-from xorweave.hw.package.xor_designs import bounded_design, plane_serial_design, segments_design
+from xorweave.hw.package.stream_design import StreamDesign
+from xorweave.hw.package.vectors import required_patches
+from xorweave.hw.package.xor_designs import plane_serial_design, segments_design
 
 DECODERS = ("xor", "bounded", "plane-serial", "segments", *BASELINES)
 
@@ -22,6 +27,8 @@ def design_for(
     tensor: EncodedTensor,
     options: Mapping[str, Any],
     *,
+    name: str | None = None,
+    seed: int | None = None,
     segments: int = 2,
     lanes: int | None = None,
     max_blocks: int | None = None,
@@ -31,11 +38,15 @@ def design_for(
     Parameters
     ----------
     kind : str
-        One of `DECODERS` but ``xor``, which has a package of its own (`xorweave.hw.package`).
+        One of `DECODERS`.
     tensor : EncodedTensor
         A baseline decoder gets the weights that it decodes to, in scan order.
     options : mapping
-        Fields of `DecoderConfig`; a baseline decoder has none.
+        Arguments of `config_for`; a baseline decoder has none.
+    name : str, optional
+        Of the tensor, for the manifest.
+    seed : int, optional
+        Of a random tensor, for the manifest.
     segments : int
         For ``segments``.
     lanes : int, optional
@@ -48,21 +59,38 @@ def design_for(
     InputError
         The tensor, the options and the kind do not go together.
     """
-    n_out, n_w = tensor.code.n_out, tensor.number_format.n_w
+    if kind not in DECODERS:
+        raise InputError(f"the kind of decoder must be one of {', '.join(DECODERS)}, not {kind!r}")
+    said: dict[str, Any] = {"seed": seed, "max_blocks": max_blocks}
     if kind in BASELINES:
-        vectors = golden_vectors(tensor, patches_per_block=required_patches(tensor), max_blocks=max_blocks)
-        mask = np.array([word >> r & 1 for word in vectors.masks for r in range(n_out)], bool)
-        limit = (1 << n_w) - 1
-        words = np.array(
-            [word >> (r * n_w) & limit for word in vectors.weights for r in range(n_out)],
-            tensor.number_format.word,
-        )
-        return baseline_design(kind, words, mask, n_out=n_out, n_w=n_w, lanes=lanes)
+        return _baseline(kind, tensor, lanes, max_blocks)
+    if kind == "xor":
+        return axis_design(config_for(tensor, **options), [tensor], names=[name], **said)
     if kind == "bounded":
-        needed = max(1, options.get("patches_per_block", required_patches(tensor)))
-        config = config_for(tensor, **{**options, "bounded": True, "patches_per_block": needed})
-        return bounded_design(config, tensor, max_blocks=max_blocks)
+        needed = max(1, options.get("patches_per_block") or required_patches(tensor))
+        config = config_for(tensor, **{**options, "patches": "bounded", "patches_per_block": needed})
+        return axis_design(config, [tensor], names=[name], **said)
     if kind == "plane-serial":
-        config = config_for(tensor, **{**options, "constant_planes": 0})
-        return plane_serial_design(config, tensor, max_blocks=max_blocks)
-    return segments_design(config_for(tensor, **options), tensor, segments, max_blocks=max_blocks)
+        # a network of one plane serves all planes, constant ones too
+        whole = replace(tensor, values=replace(tensor.raw, constant_planes=0))
+        return plane_serial_design(config_for(whole, **options), whole, name=name, **said)
+    return segments_design(config_for(tensor, **options), tensor, segments, name=name, **said)
+
+
+def _baseline(kind: str, tensor: EncodedTensor, lanes: int | None, max_blocks: int | None) -> StreamDesign:
+    n_out, n_w = tensor.code.n_out, tensor.number_format.n_w
+    config = DecoderConfig.raw(
+        code=tensor.code,
+        n_w=n_w,
+        inversion=tensor.raw.inversion,
+        transform=tensor.raw.transform,
+        patches_per_block=required_patches(tensor),
+    )
+    made = decoder_words(config, tensor, max_blocks=max_blocks)
+    mask = np.array([word >> r & 1 for word in made["s_axis_mask"] for r in range(n_out)], bool)
+    limit = (1 << n_w) - 1
+    words = np.array(
+        [word >> (r * n_w) & limit for word in made["m_axis"] for r in range(n_out)],
+        tensor.number_format.word,
+    )
+    return baseline_design(kind, words, mask, n_out=n_out, n_w=n_w, lanes=lanes)

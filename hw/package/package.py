@@ -1,209 +1,28 @@
-"""Writes a decoder as a folder that needs no Python: Verilog, golden vectors, test bench, FuseSoC core, manifest."""
+"""Writes a design as a folder that needs no Python: Verilog, golden vectors, test bench, FuseSoC core, manifest."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 
 from xorweave import __version__
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.hw.decoders.axis_decoder import AxisDecoder, DecoderConfig
-from xorweave.hw.package.vectors import Vectors, golden_vectors, required_patches, required_records
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import TOP, axis_design
+from xorweave.hw.package.manifest import FORMAT, FORMAT_VERSION, MANIFEST, Manifest, is_package
+from xorweave.hw.package.stream_design import Scene, StreamDesign, StreamWords
 from xorweave.hw.package.verilog import structured_verilog
-from xorweave.hw.stages.layouts import correction_bits, dense_corrections, patch_bits, position_bits
-from xorweave.hw.xor.network import balanced_trees
-
-MANIFEST = "manifest.json"
-FORMAT = "xorweave-decoder"
-FORMAT_VERSION = 1
-TOP = "xorweave_decoder"
 
 
-def config_for(tensor: EncodedTensor, **options: Any) -> DecoderConfig:
-    """Return the configuration that decodes a tensor: its code, word width, inversion and most patches a block.
-
-    Parameters
-    ----------
-    tensor : EncodedTensor
-    **options
-        Further fields of `DecoderConfig`, or other values for those.
-    """
-    gap_bits = options.get("gap_bits", 0)
-    fitting: dict[str, Any] = {
-        "code": tensor.code,
-        "n_w": tensor.number_format.n_w,
-        "patches_per_block": required_records(tensor, gap_bits) if gap_bits else required_patches(tensor),
-        "inversion": tensor.inversion,
-        "constant_planes": _removable(tensor.constant_planes, tensor.number_format.n_w),
-        "transform": tensor.transform,
-    }
-    return DecoderConfig(**{**fitting, **options})
-
-
-def _removable(constant_planes: int, n_w: int) -> int:
-    """Return the constant planes that need no hardware: all of them, but one plane stays in any case."""
-    return constant_planes & ~1 if constant_planes == (1 << n_w) - 1 else constant_planes
-
-
-def read_manifest(directory: Path | str) -> dict[str, Any]:
-    """Read the manifest of a generated decoder.
-
-    Raises
-    ------
-    InputError
-        The folder holds none, or one of another version.
-    """
-    path = Path(directory) / MANIFEST
-    try:
-        manifest = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{directory} must be a folder that generate wrote, but has no {MANIFEST}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} must be a manifest that generate wrote: {error}") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise InputError(f"{path} must be the manifest of a generated decoder")
-    if manifest.get("version") != FORMAT_VERSION:
-        raise InputError(f"{path} must have version {FORMAT_VERSION}, not {manifest.get('version')!r}")
-    return manifest
-
-
-def _header(config: DecoderConfig) -> str:
-    code, n_w = config.code, config.n_w
-    network = config.network or balanced_trees(code.generator)
-    lines = [
-        f"Fixed-to-fixed XOR decoder, written by xorweave {__version__}.",
-        "",
-        f"Code         {code.spec}",
-        f"Check value  {code.check_value} (CRC-32 of the sizes and the generator matrix)",
-        f"Rate         {code.n_in} encoded bits to {code.n_out} bits of a plane, {n_w} planes side by side",
-        f"History      {code.n_s} earlier symbols; an output depends on at most {code.constraint_length} bits",
-        f"XOR network  {network.xor2} two-input XORs a plane, depth {network.depth}",
-        f"Throughput   one block of {code.n_out} weights of {n_w} bits in every cycle in which all inputs are",
-        "             valid and the output is ready, whatever the data",
-        "",
-        "Ports (AXI4-Stream; clk rising edge, rst synchronous and active high)",
-        f"s_axis        {code.n_in * n_w} bits: one symbol; bit b*{n_w} + q is encoded bit b of plane q.",
-        "              tuser marks the first symbol of a stream, tlast the last; a symbol after reset or after",
-        "              tlast starts a stream even without tuser. A start clears the history, without a bubble.",
-    ]
-    if config.constant_planes:
-        left_out = ", ".join(str(q) for q in range(n_w) if q not in config.stored_planes)
-        lines.append(
-            f"              Planes {left_out} are not in the payload: they decode to 0 without hardware."
-        )
-    if config.rates:
-        rates = ", ".join(f"{k}: {n_in}" for k, n_in in enumerate(config.rates))
-        lines += [
-            f"s_axis_rate   with a stream's first symbol: how many of its {code.n_in} bits a plane are encoded ones",
-            f"              ({rates}); the others are ignored. Taken for the whole stream.",
-        ]
-    if config.gap_bits:
-        gap = config.gap_bits
-        lines += [
-            f"s_axis_patch  beats of up to {config.patches_per_block} records (tuser says how many); record p",
-            f"              from bit {gap + n_w}*p: gap ({gap} bits, lowest), difference ({n_w} bits).",
-            "              A record moves on by gap + 1 weights. tlast marks the tensor's last beat,",
-            "              patch_restart begins the next tensor.",
-        ]
-    elif config.patches_per_block and dense_corrections(code.n_out, n_w, config.patches_per_block):
-        lines += [
-            f"s_axis_patch  {code.n_out * n_w} bits with every block: difference of word r from bit {n_w}*r."
-        ]
-    elif config.patches_per_block:
-        lines += [
-            f"s_axis_patch  one list of {config.patches_per_block} patches with every block; patch p from bit "
-            f"{patch_bits(code.n_out, n_w)}*p:",
-            f"              difference ({n_w} bits, lowest), position in the block "
-            f"({position_bits(code.n_out)} bits), valid (1 bit).",
-        ]
-    if config.length_bits:
-        lines += [
-            f"stream_length {config.length_bits} bits: symbols of a stream. What a stream has more is dropped;",
-            "              shorter and longer ones set stream_too_short and stream_too_long until stream_clear.",
-        ]
-    if config.inversion is None:
-        lines.append(f"inversion     {n_w} bits: planes stored inverted; to be held still during a stream.")
-    if config.mask:
-        lines.append(f"s_axis_mask   {code.n_out} bits with every block: bit r is 1 if weight r is kept.")
-    lines += [
-        f"m_axis        {code.n_out * n_w} bits: one block; weight r in bits {n_w}*r and up. tuser and tlast as above.",
-    ]
-    stages = "symbols -> XOR network"
-    if config.patches_per_block:
-        stages += " -> xor differences"
-    if config.inversion is None:
-        stages += " -> xor inversion word"
-    elif config.inversion:
-        stages += f" -> xor inversion word 0x{config.inversion:x}"
-    if config.transform != "none":
-        stages += f" -> undo {config.transform}"
-    if config.mask:
-        stages += " -> mask"
-    return "\n".join([*lines, "", f"Stages        {stages} -> weights"])
-
-
-def decoder_verilog(config: DecoderConfig, top: str = TOP) -> str:
-    """Write the Verilog of a decoder: the same configuration gives the same bytes."""
-    return structured_verilog(AxisDecoder(config), top, header=_header(config))
-
-
-def _patch_fields(config: DecoderConfig) -> list[tuple[str, int]]:
-    """Return the pins of s_axis_patch that make a word of the vectors, lowest first, and their widths."""
-    code, n_w, lanes = config.code, config.n_w, config.patches_per_block
-    if not config.gap_bits:
-        return [("s_axis_patch_tdata", correction_bits(code.n_out, n_w, lanes))]
-    return [
-        ("s_axis_patch_tdata", lanes * (config.gap_bits + n_w)),
-        ("s_axis_patch_tuser", lanes.bit_length()),
-        ("s_axis_patch_tlast", 1),
-    ]
-
-
-def _patch_word(config: DecoderConfig) -> int:
-    """Return the width of a word of vectors/patches.hex, 0 without a correction stage."""
-    return sum(width for _, width in _patch_fields(config)) if config.patches_per_block else 0
-
-
-def _testbench(config: DecoderConfig, vectors: Vectors, inversion: int, segment_blocks: int, top: str) -> str:
-    code, n_w = config.code, config.n_w
-    blocks = vectors.blocks
-    sources = [{"name": "symbol", "what": "symbols", "period": 4, "bit": 5, "count": blocks}]
-    if config.mask:
-        sources.append({"name": "mask", "what": "mask words", "period": 5, "bit": 9, "count": blocks})
-    if config.patches_per_block:
-        what = "records of patches" if config.gap_bits else "lists of patches"
-        beats = len(vectors.patches)
-        sources.append({"name": "patch", "what": what, "period": 6, "bit": 13, "count": beats})
-    template = resources.files("xorweave.hw.package").joinpath("testbench.v.j2").read_text()
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    return environment.from_string(template).render(
-        top=top,
-        blocks=vectors.blocks,
-        symbol_bits=code.n_in * n_w,
-        block_bits=code.n_out * n_w,
-        n_out=code.n_out,
-        patch_bits=_patch_word(config),
-        patch_beats=len(vectors.patches),
-        patch_fields=_patch_fields(config),
-        gap_bits=config.gap_bits,
-        length_bits=config.length_bits,
-        segment_blocks=segment_blocks,
-        mask=config.mask,
-        inversion=f"{n_w}'h{inversion:x}" if config.inversion is None else None,
-        sources=sources,
-    )
-
-
-def core_description(top: str, files: list[str]) -> str:
+def core_description(top: str, files: Sequence[str]) -> str:
     """Write the FuseSoC core description (CAPI2)."""
     hexes = "".join(f"      - {name}: {{file_type: user, copyto: {name}}}\n" for name in files)
     return f"""CAPI=2:
@@ -230,9 +49,11 @@ targets:
       verilator:
         mode: lint-only
         verilator_options: [-Wall]
+      icarus:
+        iverilog_options: [-g2001, -Wall]
   sim:
     <<: *default
-    filesets: [rtl, tb]
+    filesets: [tb, rtl]  # the bench has the time scale
     toplevel: {top}_tb
     default_tool: icarus
     tools:
@@ -244,10 +65,16 @@ targets:
 """
 
 
-def hex_words(words: list[int], bits: int) -> str:
+def hex_words(words: Sequence[int], bits: int) -> str:
     """Write words as ``$readmemh`` reads them, one a line."""
     digits = (bits + 3) // 4
     return "".join(f"{word:0{digits}x}\n" for word in words)
+
+
+def binary_words(words: Sequence[int], bits: int) -> bytes:
+    """Write words one after the other, each in whole bytes, the lowest byte first."""
+    size = (bits + 7) // 8
+    return b"".join(word.to_bytes(size, "little") for word in words)
 
 
 def put_in_place(directory: Path, finished: Path) -> None:
@@ -264,20 +91,178 @@ def put_in_place(directory: Path, finished: Path) -> None:
         raise
 
 
-def write_files(directory: Path, files: Mapping[str, str], manifest: Mapping[str, Any]) -> None:
-    """Write a package, texts by their names and the manifest; the folder appears whole or stays as it was."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+def check_replaceable(directory: Path) -> None:
+    """Raise InputError unless a folder is new or empty, or a package of ours and nothing else."""
+    if not directory.exists() and not directory.is_symlink():
+        return
+    if directory.is_symlink() or not directory.is_dir():
+        raise InputError(f"{directory} must be a new or empty folder, or one that generate wrote, not a file")
+    if any(directory.iterdir()) and not is_package(directory):
+        raise InputError(
+            f"{directory} must be a new or empty folder, or one that this version of generate wrote"
+            " and that has no other files in it"
+        )
+
+
+def _write_files(directory: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write a package; the folder appears whole or stays as it was."""
+    check_replaceable(directory)
     try:
-        finished = scratch / "new"
-        for name, text in files.items():
-            path = finished / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        (finished / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-        put_in_place(directory, finished)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+        try:
+            finished = scratch / "new"
+            for name, content in files.items():
+                path = finished / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content.encode() if isinstance(content, str) else content)
+            put_in_place(directory, finished)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{directory} must be a folder that can be written: {error.strerror}") from None
+
+
+def write_design(directory: Path | str, design: StreamDesign, *, top: str = TOP) -> Manifest:
+    """Write a design with its golden words into a folder, all or nothing.
+
+    Parameters
+    ----------
+    directory : path
+        Made new. A package of ours in it is replaced if it holds no other files; anything else is left alone.
+    design : StreamDesign
+    top : str
+        Name of the top module.
+
+    Raises
+    ------
+    InputError
+        There are no words to give out, the folder holds something else, or it cannot be written.
+    """
+    directory = Path(directory).absolute()
+    check_replaceable(directory)
+    if not design.output.words:
+        raise InputError("a decoder needs at least one block for its golden vectors")
+    title, *lines = design.header
+    header = "\n".join([f"{title}, written by xorweave {__version__}.", *lines])
+    files: dict[str, str | bytes] = {f"rtl/{top}.v": structured_verilog(design.component, top, header=header)}
+    streams = []
+    for stream in (*design.inputs, design.output):
+        name = stream.file or stream.prefix
+        entry = {
+            "prefix": stream.prefix,
+            "what": stream.what,
+            "pins": [list(pin) for pin in stream.pins],
+            "file": f"vectors/{name}.hex",
+            "words": len(stream.words),
+        }
+        files[entry["file"]] = hex_words(stream.words, stream.bits)
+        if design.scenes:
+            entry["restarts"] = f"vectors/{name}_restarts.hex"
+            words = [word for scene in design.scenes for word in scene.words[stream.prefix]]
+            files[entry["restarts"]] = hex_words(words, stream.bits)
+        if stream.prefix in design.images:
+            entry["image"] = f"image/{name}"
+            entry["image_words"] = len(design.images[stream.prefix])
+            files[f"image/{name}.hex"] = hex_words(design.images[stream.prefix], stream.bits)
+            files[f"image/{name}.bin"] = binary_words(design.images[stream.prefix], stream.bits)
+        streams.append(entry)
+    files[f"tb/{top}_tb.v"] = _testbench(design, streams, top)
+    files[f"{top}.core"] = core_description(top, [name for name in files if name.startswith("vectors/")])
+    entries = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "generator": f"xorweave {__version__}",
+        "kind": design.kind,
+        "top": top,
+        "streams": {"inputs": streams[:-1], "output": streams[-1]},
+        "static": [
+            {"pin": pin, "width": width, "value": value} for pin, (width, value) in design.static.items()
+        ],
+        "flags": [[pin, width] for pin, width in design.flags.items()],
+        "scenes": [_scene_entry(scene) for scene in design.scenes],
+        "latency": design.latency,
+        "outputs_per_cycle": design.outputs_per_cycle,
+        "full_rate": design.full_rate,
+        "endless": design.endless,
+        "vectors": {"blocks": len(design.output.words)},
+        "layout": [],
+        **design.about,
+        "verilog": [f"rtl/{top}.v"],
+        "testbench": f"tb/{top}_tb.v",
+        "core": f"{top}.core",
+        "files": sorted([*files, MANIFEST]),
+    }
+    files[MANIFEST] = json.dumps(entries, indent=1) + "\n"
+    manifest = Manifest.parse(json.loads(files[MANIFEST]))
+    _write_files(directory, files)
+    return manifest
+
+
+def _scene_entry(scene: Scene) -> dict[str, Any]:
+    return {
+        "name": scene.name,
+        "reset": scene.reset,
+        "cut": scene.cut,
+        "compared": scene.compared,
+        "full_rate": scene.full_rate,
+        "words": {prefix: len(words) for prefix, words in scene.words.items()},
+        "static": dict(scene.static),
+        "pulses": list(scene.pulses),
+        "flags": dict(scene.flags),
+    }
+
+
+def _testbench(design: StreamDesign, streams: Sequence[Mapping[str, Any]], top: str) -> str:
+    """Write the Verilog test bench: one template for every design."""
+    whole = dict.fromkeys((s["prefix"] for s in streams), 0)
+    golden = Scene(
+        name="the golden tensor",
+        words={s.prefix: s.words for s in (*design.inputs, design.output)},
+        cut=design.endless,
+    )
+    scenes = []
+    for scene in (golden, *design.scenes):
+        for prefix in whole:
+            whole[prefix] += len(scene.words[prefix])
+        scenes.append(
+            {
+                "name": scene.name,
+                "reset": int(scene.reset),
+                "cut": int(scene.cut),
+                "compared": int(scene.compared),
+                "judged": int(scene.full_rate),
+                "ends": dict(whole),
+                "static": {pin: scene.static.get(pin, v) for pin, (_, v) in design.static.items()},
+                "pulses": {pin: int(pin in scene.pulses) for pin in design.static},
+                "flags": {pin: scene.flags.get(pin, 0) for pin in design.flags},
+            }
+        )
+
+    def port(stream: StreamWords, entry: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "name": stream.prefix,
+            "what": stream.what,
+            "pins": stream.placed,
+            "bits": stream.bits,
+            "golden": entry["words"],
+            "count": whole[stream.prefix],
+            "file": entry["file"],
+            "restarts": entry.get("restarts", ""),
+        }
+
+    template = resources.files("xorweave.hw.package").joinpath("testbench.v.j2").read_text()
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string(template).render(
+        top=top,
+        inputs=[port(*pair) for pair in zip(design.inputs, streams, strict=False)],
+        output=port(design.output, streams[-1]),
+        static=[(pin, width) for pin, (width, _) in design.static.items()],
+        flags=list(design.flags.items()),
+        scenes=scenes,
+        latency=design.latency,
+        full_rate=int(design.full_rate),
+    )
 
 
 def write_package(
@@ -289,13 +274,13 @@ def write_package(
     seed: int | None = None,
     max_blocks: int | None = None,
     top: str = TOP,
-) -> dict[str, Any]:
-    """Write a decoder with its golden vectors into a folder, all or nothing.
+) -> Manifest:
+    """Write the parallel decoder of one tensor: `axis_design` and `write_design` in one.
 
     Parameters
     ----------
     directory : path
-        Made new; an older package in it is replaced, anything else is left alone.
+        See `write_design`.
     config : DecoderConfig
         Must decode the tensor: the same code and word width, enough patches a block.
     tensor : EncodedTensor
@@ -309,116 +294,10 @@ def write_package(
     top : str
         Name of the top module.
 
-    Returns
-    -------
-    dict
-        The manifest.
-
     Raises
     ------
     InputError
-        The configuration does not decode the tensor, or the folder holds something else.
+        The configuration does not decode the tensor, or the folder cannot be written.
     """
-    directory = Path(directory).absolute()
-    code, n_w = config.code, config.n_w
-    if tensor.code != code or tensor.number_format.n_w != n_w:
-        raise InputError(
-            f"the decoder must have the tensor's code {tensor.code.check_value} and word of "
-            f"{tensor.number_format.n_w} bits, not {code.check_value} and {n_w}"
-        )
-    if tensor.blocks == 0:
-        raise InputError("a decoder needs a tensor of at least one block for its golden vectors")
-    if config.inversion is not None and config.inversion != tensor.inversion:
-        raise InputError(
-            f"the inversion word must be the tensor's, {tensor.inversion}, not {config.inversion}"
-        )
-    if config.constant_planes & ~tensor.constant_planes:
-        raise InputError(
-            f"the constant planes must be among the tensor's, {tensor.constant_planes:#x},"
-            f" not {config.constant_planes:#x}"
-        )
-    if config.transform != tensor.transform:
-        raise InputError(f"the transform must be the tensor's, {tensor.transform}, not {config.transform}")
-    needed = required_records(tensor, config.gap_bits) if config.gap_bits else required_patches(tensor)
-    if config.length_bits and tensor.segment_blocks >= 1 << config.length_bits:
-        raise InputError(f"length_bits must hold {tensor.segment_blocks}, the blocks of a stream")
-    if needed > config.patches_per_block > 0 or (needed and not config.patches_per_block):
-        raise InputError(
-            f"patches_per_block must be at least {needed} for this tensor, not {config.patches_per_block}"
-        )
-    if directory.exists() and (
-        not directory.is_dir() or (any(directory.iterdir()) and not (directory / MANIFEST).exists())
-    ):
-        raise InputError(f"{directory} must be a new or empty folder, or one that generate wrote")
-
-    vectors = golden_vectors(
-        tensor,
-        patches_per_block=config.patches_per_block,
-        gap_bits=config.gap_bits,
-        mask=config.mask,
-        max_blocks=max_blocks,
-    )
-    files = {
-        f"rtl/{top}.v": decoder_verilog(config, top),
-        f"tb/{top}_tb.v": _testbench(config, vectors, tensor.inversion, tensor.segment_blocks, top),
-        "vectors/symbols.hex": hex_words(vectors.symbols, code.n_in * n_w + 2),
-        "vectors/weights.hex": hex_words(vectors.weights, code.n_out * n_w + 2),
-    }
-    if config.mask:
-        files["vectors/masks.hex"] = hex_words(vectors.masks, code.n_out)
-    if config.patches_per_block:
-        bits = _patch_word(config)
-        files["vectors/patches.hex"] = hex_words(vectors.patches, bits)
-    files[f"{top}.core"] = core_description(top, [name for name in files if name.startswith("vectors/")])
-    network = config.network or balanced_trees(code.generator)
-    manifest = {
-        "format": FORMAT,
-        "version": FORMAT_VERSION,
-        "generator": f"xorweave {__version__}",
-        "top": top,
-        "code": {
-            "spec": code.spec,
-            "check_value": code.check_value,
-            "n_in": code.n_in,
-            "n_out": code.n_out,
-            "n_s": code.n_s,
-            # row r in hexadecimal, column c being bit c: the proof needs the matrix, whatever made it
-            "generator": [
-                f"{int.from_bytes(np.packbits(row, bitorder='little').tobytes(), 'little'):x}"
-                for row in code.generator
-            ],
-        },
-        "n_w": n_w,
-        "dtype": tensor.number_format.name,
-        "patches_per_block": config.patches_per_block,
-        "gap_bits": config.gap_bits,
-        "length_bits": config.length_bits,
-        "dense_corrections": not config.gap_bits
-        and dense_corrections(code.n_out, n_w, config.patches_per_block),
-        "network": {"xor2": network.xor2, "depth": network.depth},
-        "inversion": config.inversion,
-        "constant_planes": config.constant_planes,
-        "transform": config.transform,
-        "inversion_port": config.inversion is None,
-        "patch_fields": _patch_fields(config) if config.patches_per_block else [],
-        "mask": config.mask,
-        "input_register": config.input_register,
-        "output_register": config.output_register,
-        "skid_buffers": config.skid_buffers,
-        "max_depth": config.max_depth,
-        "latency": config.latency,
-        "verilog": [f"rtl/{top}.v"],
-        "testbench": f"tb/{top}_tb.v",
-        "core": f"{top}.core",
-        "vectors": {
-            "tensor": tensor_name,
-            "seed": seed,
-            "blocks": vectors.blocks,
-            "tensor_blocks": tensor.blocks,
-            "segment_blocks": tensor.segment_blocks,
-            "inversion": tensor.inversion,
-        },
-        "files": sorted([*files, MANIFEST]),
-    }
-    write_files(directory, files, manifest)
-    return manifest
+    design = axis_design(config, [tensor], names=[tensor_name], seed=seed, max_blocks=max_blocks)
+    return write_design(directory, design, top=top)

@@ -1,142 +1,52 @@
-"""Golden vectors: what goes into a decoder and what must come out, block by block, from an encoded tensor."""
+"""What a decoder's words are made from: stored tensors, those of real weights and random ones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave.golden.base.number_format import NumberFormat, Words
+from xorweave.golden.base.number_format import NumberFormat
 from xorweave.golden.code.code import Code
-from xorweave.golden.code.decoder import decode_words
+from xorweave.golden.mask.coders import BitmapMask
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.corrections import JointCorrections
-from xorweave.golden.tensor.stream import EncodedTensor, Patches
-from xorweave.golden.values.transforms import inverse
-from xorweave.hw.rivals.baseline_vectors import beats
-from xorweave.hw.stages.layouts import dense_corrections, pack_patch, patch_bits
+from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
+from xorweave.golden.values.raw_planes import RawPlanes
+from xorweave.hw.stages.patch_kinds import GapPatches
 
 
-@dataclass(frozen=True)
-class Vectors:
-    """One word a block for every port of the decoder, as Python integers of the port's width.
+def raw_planes(tensor: EncodedTensor) -> RawPlanes:
+    """Return inversion, constant planes and transform of a tensor: none of them where a book stores its words."""
+    return tensor.values if isinstance(tensor.values, RawPlanes) else RawPlanes(tensor.number_format.n_w)
 
-    Attributes
-    ----------
-    symbols, weights : list of int
-        Bus of n_in * n_w (n_out * n_w) bits; above it one bit "first of a stream" and, highest, "last".
-    masks : list of int
-        n_out bits.
-    patches : list of int
-        Lists of patches_per_block patches, or the beats of gap-coded records; empty without a correction
-        stage.
-    """
 
-    symbols: list[int]
-    weights: list[int]
-    masks: list[int]
-    patches: list[int]
-
-    @property
-    def blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.symbols)
+def uncorrected(tensor: EncodedTensor) -> EncodedTensor:
+    """Return a tensor without its patches, as a decoder without a correction stage sees it."""
+    none = Patches(tensor.patches.positions[:0], tensor.patches.differences[:0])
+    return replace(tensor, patches=none)
 
 
 def required_patches(tensor: EncodedTensor) -> int:
     """Return the largest number of patches in any block of a tensor."""
     if tensor.patches.positions.size == 0:
         return 0
-    return int(np.bincount(tensor.patches.positions // tensor.code.n_out).max())
+    return int(np.bincount(tensor.patches.positions // tensor.n_out).max())
 
 
 def required_records(tensor: EncodedTensor, gap_bits: int) -> int:
     """Return the largest number of gap-coded records, bridges included, in any block of a tensor."""
-    gaps, _ = JointCorrections(gap_bits).records(tensor.patches)
-    if gaps.size == 0:
-        return 0
-    return int(np.bincount((np.cumsum(gaps + 1) - 1) // tensor.code.n_out).max())
+    return GapPatches(1, gap_bits).needed(tensor.patches, tensor.n_out, tensor.blocks)
 
 
-def _pack(words: Words, n_w: int) -> list[int]:
-    """Join each row of words of n_w bits to one integer, word 0 lowest."""
-    shifts = np.arange(n_w, dtype=words.dtype)
-    bits = ((words[:, :, None] >> shifts) & words.dtype.type(1)).astype(np.uint8)
-    rows = np.packbits(bits.reshape(words.shape[0], -1), axis=1, bitorder="little")
-    return [int.from_bytes(row.tobytes(), "little") for row in rows]
-
-
-def golden_vectors(
-    tensor: EncodedTensor,
-    *,
-    patches_per_block: int,
-    gap_bits: int = 0,
-    mask: bool = True,
-    max_blocks: int | None = None,
-) -> Vectors:
-    """Make the vectors of a tensor with the software decoder.
-
-    Parameters
-    ----------
-    tensor : EncodedTensor
-    patches_per_block : int
-        Slots of the correction stage; at least `required_patches`, or 0 to leave the corrections out of
-        input and output alike.
-    gap_bits : int
-        Give the patches as beats of gap-coded records, with gaps of so many bits, instead of lists.
-    mask : bool
-        Whether the decoder has a mask stage; without one, the weights at pruned positions are what the XOR
-        network makes of them.
-    max_blocks : int, optional
-        Stop after so many blocks.
-    """
-    code, n_w = tensor.code, tensor.number_format.n_w
-    blocks = tensor.blocks if max_blocks is None else min(tensor.blocks, max_blocks)
-    symbols = tensor.symbols[:blocks]
-    words = decode_words(code, symbols, tensor.segment_blocks).reshape(-1).copy()
-
-    uncorrected = words.copy()
-    slots: list[list[int]] = [[] for _ in range(blocks)]
-    if patches_per_block:
-        patches = tensor.patches
-        inside = patches.positions < words.size
-        words[patches.positions[inside]] ^= patches.differences[inside]
-        for position, difference in zip(patches.positions[inside], patches.differences[inside], strict=True):
-            block, at = divmod(int(position), code.n_out)
-            slots[block].append(pack_patch(at, int(difference), n_out=code.n_out, n_w=n_w))
-    differences = words ^ uncorrected
-    words ^= words.dtype.type(tensor.inversion)
-    words = inverse(tensor.transform, words, n_w)
-    kept = np.zeros(words.size, bool)
-    kept[: min(tensor.n, words.size)] = tensor.mask[: words.size]
-    if mask:
-        words[~kept] = 0
-
-    first = np.arange(blocks) % tensor.segment_blocks == 0
-    last = np.roll(first, -1)
-    if blocks == tensor.blocks and blocks:
-        last[-1] = True
-    marks = [int(f) | int(l) << 1 for f, l in zip(first, last, strict=True)]
-    width = patch_bits(code.n_out, n_w)
-    dense = dense_corrections(code.n_out, n_w, patches_per_block)
-    lists = [sum(patch << (p * width) for p, patch in enumerate(slot)) for slot in slots]
-    if gap_bits:
-        gaps, changes = JointCorrections(gap_bits).records(tensor.patches)
-        near = np.cumsum(gaps + 1) <= words.size
-        records = [int(g) | int(c) << gap_bits for g, c in zip(gaps[near], changes[near], strict=True)]
-        lists = beats(records, gap_bits + n_w, patches_per_block)
-    elif dense:
-        lists = _pack(differences.reshape(blocks, code.n_out), n_w)
-    return Vectors(
-        symbols=[w | m << (code.n_in * n_w) for w, m in zip(_pack(symbols, n_w), marks, strict=True)],
-        weights=[
-            w | m << (code.n_out * n_w)
-            for w, m in zip(_pack(words.reshape(blocks, code.n_out), n_w), marks, strict=True)
-        ],
-        masks=_pack(kept.reshape(blocks, code.n_out).astype(np.uint8), 1),
-        patches=lists if patches_per_block else [],
-    )
+def remarked(words: Sequence[int], width: int, first: Sequence[bool], last: Sequence[bool]) -> list[int]:
+    """Return words of a bus of so many bits with other marks "first" and "last" above it."""
+    low = (1 << width) - 1
+    return [
+        word & low | int(f) << width | int(l) << (width + 1)
+        for word, f, l in zip(words, first, last, strict=True)
+    ]
 
 
 def random_tensor(
@@ -178,16 +88,18 @@ def random_tensor(
         for block in range(blocks if patches_per_block else 0)
     ]
     where = np.concatenate(positions).astype(np.int64) if positions else np.zeros(0, np.int64)
+    kept = rng.random(blocks * code.n_out) >= sparsity
+    where = where[kept[where]]  # a patch of a pruned weight would bring it back
+    differences = rng.integers(1, 1 << n_w, where.size, dtype=np.uint64).astype(word)
     return EncodedTensor(
         shape=(blocks, code.n_out),
         number_format=number_format,
-        code=code,
-        interleaver=Interleaver(blocks * code.n_out),
-        segment_blocks=segment_blocks or blocks,
-        symbols=symbols,
-        mask=rng.random(blocks * code.n_out) >= sparsity,
-        patches=Patches(where, rng.integers(1, 1 << n_w, where.size, dtype=np.uint64).astype(word)),
+        scan=Interleaver(blocks * code.n_out),
+        mask_coder=BitmapMask(kept),
+        values=RawPlanes(n_w, inversion=inversion, transform=transform),
+        groups=(PlaneGroup(0, n_w, code, symbols),),
+        patches=Patches(where, differences),
         correction_format="joint" if where.size else "none",
-        inversion=inversion,
-        transform=transform,
+        segment_blocks=segment_blocks or blocks,
+        checksum=None,
     )

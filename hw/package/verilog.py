@@ -27,10 +27,11 @@ from amaranth.lib import data, wiring
 _PRAGMAS = (
     "// All modules of the decoder are kept in one file, so most are not named after it.",
     "/* verilator lint_off DECLFILENAME */",
-    "// Registers have a power-up value for FPGAs and formal tools; silicon relies on rst.",
-    "/* verilator lint_off PROCASSINIT */",
     "`default_nettype none",
 )
+
+_WIDEST = 150
+_POWER_UP = "// for FPGAs and formal tools; silicon relies on rst"
 
 _RESERVED = frozenset(
     """always and assign begin buf case casex casez deassign default defparam disable edge else end endcase
@@ -72,7 +73,20 @@ def structured_verilog(component: wiring.Component, name: str, *, header: str = 
     modules = list(_write_tree(component, fragment, name))
     lines = [f"// {line}".rstrip() for line in header.splitlines()]
     preamble = "\n".join([*lines, "", *_PRAGMAS, "", ""]).lstrip("\n")
-    return preamble + "\n".join(modules) + "\n`default_nettype wire\n"
+    text = preamble + "\n".join(modules) + "\n`default_nettype wire\n"
+    return "\n".join(part for line in text.split("\n") for part in _wrapped(line))
+
+
+def _wrapped(line: str) -> Iterator[str]:
+    """Break a long line of Verilog at spaces: a statement ends at its semicolon, not at the line's end."""
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    while len(line) > _WIDEST and not line.lstrip().startswith("//"):
+        at = line.rfind(" ", len(indent) + 1, _WIDEST)
+        if at < 0:
+            break
+        yield line[:at]
+        line = indent + line[at + 1 :]
+    yield line
 
 
 @dataclass(frozen=True)
@@ -228,7 +242,8 @@ class _ModuleText:
         return found
 
     def _concat(self, texts: list[str]) -> str:
-        """Join texts, the highest first; runs of one text become a replication."""
+        """Join texts, the highest first; bits side by side become a range, runs of one text a replication."""
+        texts = self._ranges(texts)
         if len(texts) == 1:
             return texts[0]
         items: list[str] = []
@@ -242,6 +257,32 @@ class _ModuleText:
         if len(items) == 1:
             return items[0]
         return "{" + ", ".join(_bare(item) for item in items) + "}"
+
+    def _ranges(self, texts: list[str]) -> list[str]:
+        """Join neighbouring bits of one wire: ``a[3], a[2], a[1:0]`` is ``a[3:0]``, or ``a`` if that is all of it."""
+        found: list[tuple[str, int, int] | str] = []
+        for text in texts:
+            match = re.fullmatch(r"(\w+)\[(\d+)(?::(\d+))?\]", text)
+            if not match:
+                found.append(text)
+                continue
+            name, high, low = match[1], int(match[2]), int(match[3] or match[2])
+            before = found[-1] if found else ""
+            if isinstance(before, tuple) and before[0] == name and before[2] == high + 1:
+                found[-1] = name, before[1], low
+            else:
+                found.append((name, high, low))
+        joined = []
+        for item in found:
+            if isinstance(item, str):
+                joined.append(item)
+                continue
+            name, high, low = item
+            if low == 0 and high + 1 == self._width_of(name)[1]:
+                joined.append(name)
+            else:
+                joined.append(f"{name}[{high}:{low}]" if high > low else f"{name}[{high}]")
+        return joined
 
     def _slice(self, value: Value, start: int, stop: int) -> list[str]:
         """Return texts for bits start .. stop-1 of a value, the highest first."""
@@ -617,6 +658,7 @@ class _ModuleText:
         declared = []
         constant = []
         initial = {}
+        power_up: list[str] = []
         for key, parts in self._parts.items():
             signal = self._signals[key]
             for part in parts:
@@ -627,20 +669,24 @@ class _ModuleText:
                 if part.name in port_names or part.name in alias:
                     continue
                 if driver == "register":
-                    declared.append(f"reg {_range(part.width)}{part.name} = {initial[part.name]};")
+                    declared.append(f"reg {_range(part.width)}{part.name};")
+                    power_up.append(f"  {part.name} = {initial[part.name]};")
                 else:
                     kind = "reg" if driver == "always" else "wire"
                     declared.append(f"{kind} {_range(part.width)}{unread.get(part.name, part.name)};")
         heads = [f"input wire {clock}" for clock in self._clock_names]
         for port, name in zip(ports, names, strict=True):
             kind = "reg" if self._driver.get(name) in ("always", "register") else "wire"
-            value = f" = {initial[name]}" if self._driver.get(name) == "register" else ""
-            heads.append(f"{port.direction} {kind} {_range(port.part.width)}{name}{value}")
+            if self._driver.get(name) == "register":
+                power_up.append(f"  {name} = {initial[name]};")
+            heads.append(f"{port.direction} {kind} {_range(port.part.width)}{name}")
+        if power_up:
+            power_up = [_POWER_UP, "initial begin", *power_up, "end"]
 
         summary = inspect.cleandoc(type(self._component).__doc__ or "").split("\n\n")[0].replace("`", "")
         lines = [f"// {line}" for line in textwrap.wrap(" ".join(summary.split()), 100)]
         lines += [f"module {self._name} (", *(f"  {head}," for head in heads[:-1]), f"  {heads[-1]}", ");"]
-        blocks = [declared, self._extra, *instances, *constant]
+        blocks = [declared, self._extra, *instances, *constant, power_up]
         body = [line for block in blocks for line in ([*block, ""] if block else [])]
         previous: list[str] = []
         for block in [*comb, *sync]:

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.number_format import Words
-
-
-def beats(records: Sequence[int], width: int, lanes: int) -> list[int]:
-    """Join records of `width` bits to beats as `beat_layout` has them; the last beat may be short, or empty."""
-    joined = []
-    for start in range(0, len(records) + 1, lanes):
-        some = records[start : start + lanes]
-        word = sum(record << (k * width) for k, record in enumerate(some))
-        word |= len(some) << (lanes * width)
-        joined.append(word | int(start + lanes > len(records)) << (lanes * width + lanes.bit_length()))
-    return joined
 
 
 def relative_entries(words: Words, mask: NDArray[np.bool_], index_bits: int = 4) -> list[int]:

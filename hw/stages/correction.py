@@ -27,6 +27,9 @@ class CorrectionStage(wiring.Component):
         Slots of a list (P), at least 1. Positions in one list must differ.
     lists : bool
         Take lists of patches even where the differences of all words would be shorter.
+    lanes : bool
+        Slot p repairs words p, p + P, p + 2 P ... only, and its position counts those: P patches a block for the gates
+        of one, if no two of them meet in a lane.
 
     Members
     -------
@@ -37,14 +40,18 @@ class CorrectionStage(wiring.Component):
     o : Out(stream.Signature(block_layout(n_out, n_w)))
     """
 
-    def __init__(self, n_out: int, n_w: int, patches_per_block: int, *, lists: bool = False) -> None:
+    def __init__(
+        self, n_out: int, n_w: int, patches_per_block: int, *, lists: bool = False, lanes: bool = False
+    ) -> None:
         if patches_per_block < 1:
             raise InputError(f"patches_per_block must be at least 1, not {patches_per_block}")
         self.n_out = n_out
         self.n_w = n_w
         self.patches_per_block = patches_per_block
-        self.dense = dense_corrections(n_out, n_w, patches_per_block) and not lists
-        width = n_out * n_w if self.dense else patches_per_block * patch_bits(n_out, n_w)
+        self.lanes = patches_per_block if lanes else 1
+        self.dense = dense_corrections(n_out, n_w, patches_per_block) and not lists and not lanes
+        rows = -(-n_out // self.lanes)
+        width = n_out * n_w if self.dense else patches_per_block * patch_bits(rows, n_w)
         super().__init__(
             {
                 "i": In(stream.Signature(block_layout(n_out, n_w))),
@@ -55,8 +62,8 @@ class CorrectionStage(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        width = patch_bits(self.n_out, self.n_w)
-        address = position_bits(self.n_out)
+        rows = -(-self.n_out // self.lanes)
+        width, address = patch_bits(rows, self.n_w), position_bits(rows)
         slots = []
         for p in range(0 if self.dense else self.patches_per_block):
             slot = self.patches.payload[p * width : (p + 1) * width]
@@ -70,8 +77,8 @@ class CorrectionStage(wiring.Component):
             repaired = self.i.p.words[r * self.n_w : (r + 1) * self.n_w]
             if self.dense:
                 repaired ^= self.patches.payload[r * self.n_w : (r + 1) * self.n_w]
-            for difference, position, valid in slots:
-                repaired ^= difference & (valid & (position == r)).replicate(self.n_w)
+            for difference, position, valid in slots if self.lanes == 1 else [slots[r % self.lanes]]:
+                repaired ^= difference & (valid & (position == r // self.lanes)).replicate(self.n_w)
             word = Signal(self.n_w, name=f"w{r}")
             m.d.comb += word.eq(repaired)
             words.append(word)

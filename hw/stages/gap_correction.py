@@ -13,9 +13,10 @@ from xorweave.hw.stages.record_buffer import RecordBuffer, beat_layout
 class GapUnpacker(wiring.Component):
     """Unpacker of the joint format: gap-coded records into one list of patches for every block, at line rate.
 
-    A record moves on by gap + 1 scan positions, from before the tensor, and has the difference of the word
-    there (0 for a record that only bridges a long gap). Up to `lanes` records a block; with full beats always
-    at hand a list is ready in every cycle (see `RecordBuffer`).
+    A record moves on by gap + 1 scan positions, counted through all blocks since `restart`, and has the difference
+    of the word there (0 for a record that only bridges a long gap). Up to `lanes` records a block; with full beats
+    always at hand a list is ready in every cycle (see `RecordBuffer`). A tensor whose last position has a record, if
+    only a bridge, leaves nothing behind: the records of the next tensor follow, and nobody has to restart.
 
     Parameters
     ----------
@@ -28,7 +29,7 @@ class GapUnpacker(wiring.Component):
     Members
     -------
     i : In(stream.Signature(beat_layout(gap_bits + n_w, lanes)))
-        A record: gap (lowest), difference. `last` marks the tensor's last beat, which may be empty.
+        A record: gap (lowest), difference. `last` says that nothing follows until `restart`; it may stay 0.
     o : Out(stream.Signature(lanes * patch_bits(n_out, n_w)))
         Lists as `CorrectionStage` takes them.
     restart : In(1)
@@ -86,9 +87,13 @@ class GapUnpacker(wiring.Component):
         for here, after in zip(inside, afters, strict=True):
             with m.If(here):
                 m.d.comb += moved.eq(after)
-        # the list is complete when a record of a later block is seen, when nothing follows, or when it is full
+        # the list is complete when a record of a later block is seen, or one of the block's last position, when
+        # nothing follows, or when it is full
+        closed = Cat(
+            here & (position == self.n_out - 1) for here, position in zip(inside, at, strict=True)
+        ).any()
         m.d.comb += self.o.valid.eq(
-            ~self.restart & (buffer.ended | (buffer.level >= lanes) | Cat(beyond).any())
+            ~self.restart & (buffer.ended | (buffer.level >= lanes) | Cat(beyond).any() | closed)
         )
         # slots without a patch are zero, so that a list that waits does not change when records arrive
         address = position_bits(self.n_out)

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
+import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
-from xorweave.hw.xor.network import XorNetwork, balanced_trees
+from xorweave.hw.xor.network import Gate, XorNetwork, balanced_trees
+
+
+def shared_sums(code: ShapedMaskCode) -> XorNetwork:
+    """Return the network that makes every sum once, and a parity of two of them by one gate.
+
+    Sums of bits of earlier symbols are made anew from the registers that hold the bits: a sum of three bits is two
+    gates, which is less than the flip-flop that would keep it.
+    """
+    gates: list[Gate] = []
+    inputs = code.n_in * (code.n_s + 1)
+    made: dict[tuple[int, int], int] = {}
+
+    def add(a: int, b: int) -> int:
+        gates.append((a, b))
+        return inputs + len(gates) - 1
+
+    def sum_at(place: int, which: int) -> int:
+        if (place, which) not in made:
+            places = [place - int(lag) for lag in code.sum_lags[which]]
+            columns = [-(at // code.n_in) * code.n_in + at % code.n_in for at in places]
+            made[place, which] = reduce(add, columns)
+        return made[place, which]
+
+    outputs = []
+    for r in range(code.n_out):
+        bit = int(code.bit_of_output[r])
+        which = r - int(np.searchsorted(code.bit_of_output, bit))
+        for newest, older, lag in code.sum_pairs[which].tolist():
+            outputs.append(add(sum_at(bit, newest), sum_at(bit - lag, older)))
+    return XorNetwork(inputs, tuple(gates), tuple(outputs))
 
 
 class ShapedMaskDecoder(wiring.Component):
@@ -21,7 +54,8 @@ class ShapedMaskDecoder(wiring.Component):
     ----------
     code : ShapedMaskCode
     network : XorNetwork, optional
-        Gates of the parities, output r * A + a being parity a of mask bit r; balanced trees when left out.
+        Gates of the parities, output r * A + a being parity a of mask bit r; when left out `shared_sums` if the code
+        has sums, else balanced trees.
 
     Members
     -------
@@ -37,7 +71,7 @@ class ShapedMaskDecoder(wiring.Component):
     def __init__(self, code: ShapedMaskCode, network: XorNetwork | None = None) -> None:
         matrix = code.generator.reshape(code.n_out * code.parities, -1)
         if network is None:
-            network = balanced_trees(matrix)
+            network = shared_sums(code) if code.sums else balanced_trees(matrix)
         elif not (network.matrix() == matrix).all():
             raise InputError("the XOR network must compute the parities of the shaped code")
         self.code = code

@@ -15,8 +15,10 @@ class StreamGuard(wiring.Component):
 
     A stream begins with a symbol marked `first`, with the first symbol after reset and with the one after a
     `last`. Its symbol number `length` is passed on marked `last`. What follows in a stream that is too long is
-    taken and dropped until a stream begins again. A stream that is too short is passed on as it came, ended by
-    its own `last` mark or by the `first` mark of the next. Adds no cycle of delay and no register to the data.
+    taken and dropped until a stream begins again. A stream that is too short, ended by its own `last` mark or by
+    the `first` mark of the next, is filled up with symbols of zeros, one a cycle, while the input waits: every
+    stream that leaves has `length` symbols, so masks and patches, which come block by block, stay in step. Adds
+    no cycle of delay to streams of the right length and no register to the data.
 
     Parameters
     ----------
@@ -57,37 +59,36 @@ class StreamGuard(wiring.Component):
         m = Module()
         running = Signal()  # a stream is under way and wants more symbols
         surplus = Signal()  # a stream had all its symbols but did not end
+        ended = Signal()  # a stream ended before its time and is being filled up
         seen = Signal(self.length_bits)  # symbols of the stream so far
-        start, drop, final, take = Signal(), Signal(), Signal(), Signal()
+        start, drop, fill, final = Signal(), Signal(), Signal(), Signal()
         number = Signal(self.length_bits)  # of this symbol, from 0
         m.d.comb += [
-            start.eq(self.i.p.first | ~(running | surplus)),
+            fill.eq(ended | (running & self.i.valid & self.i.p.first)),
+            start.eq(~fill & (self.i.p.first | ~(running | surplus))),
             drop.eq(surplus & ~self.i.p.first),
-            take.eq(self.i.valid & self.i.ready),
-            self.o.p.symbol.eq(self.i.p.symbol),
+            self.o.p.symbol.eq(self.i.p.symbol & (~fill).replicate(len(self.i.p.symbol))),
             self.o.p.first.eq(start),
-            self.o.p.last.eq(final | self.i.p.last),
-            self.o.valid.eq(self.i.valid & ~drop),
-            self.i.ready.eq(self.o.ready | drop),
+            self.o.p.last.eq(final),
+            self.o.valid.eq(fill | (self.i.valid & ~drop)),
+            self.i.ready.eq((self.o.ready | drop) & ~fill),
         ]
         with m.If(~start):
             m.d.comb += number.eq(seen)
         m.d.comb += final.eq((number + 1)[: self.length_bits] == self.length)
         with m.If(self.clear):
             m.d.sync += [self.too_short.eq(0), self.too_long.eq(0)]
-        with m.If(take):
-            with m.If(drop):
-                m.d.sync += surplus.eq(~self.i.p.last)
-            with m.Else():
-                m.d.sync += [
-                    seen.eq(number + 1),
-                    running.eq(~(final | self.i.p.last)),
-                    surplus.eq(final & ~self.i.p.last),
-                ]
-                # ended before its time, by its own mark or by the start of the next
-                with m.If((self.i.p.last & ~final) | (running & self.i.p.first)):
-                    m.d.sync += self.too_short.eq(1)
-            # one symbol more than a stream has, and it is no start
-            with m.If(drop):
-                m.d.sync += self.too_long.eq(1)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [
+                seen.eq(number + 1),
+                running.eq(~final),
+                ended.eq(~final & (ended | (~fill & self.i.p.last))),
+                surplus.eq(final & ~fill & ~self.i.p.last),
+            ]
+            # ended before its time, by its own mark or by the start of the next
+            with m.If((~fill & self.i.p.last & ~final) | (fill & ~ended)):
+                m.d.sync += self.too_short.eq(1)
+        # one symbol more than a stream has, and it is no start
+        with m.If(self.i.valid & drop):
+            m.d.sync += [surplus.eq(~self.i.p.last), self.too_long.eq(1)]
         return m

@@ -1,10 +1,12 @@
-"""The decoder proper: shift registers of symbols and the XOR network, at one block a cycle."""
+"""The decoder proper: shift registers of symbols and XOR networks, at one block a cycle."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,15 +14,219 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.hw.stages.layouts import block_layout, symbol_layout
 from xorweave.hw.stages.xor_planes import XorPlanes
-from xorweave.hw.xor.network import XorNetwork
+from xorweave.hw.xor.network import XorNetwork, balanced_trees
+from xorweave.hw.xor.pipeline import pipeline_cut
 
 
-class XorDecoder(wiring.Component):
-    """Shift registers x0 .. xN_s and the XOR network: one symbol in, one block out, in every cycle.
+@dataclass(frozen=True, eq=False)
+class XorGroup:
+    """Planes that are decoded by one code: they share its network, each has registers of its own.
+
+    Attributes
+    ----------
+    planes : int
+        At least 1.
+    code : Code
+    network : XorNetwork or None
+        Gates of the generator matrix; None for balanced trees without sharing.
+    """
+
+    planes: int
+    code: Code
+    network: XorNetwork | None = None
+
+    def __post_init__(self) -> None:
+        if self.planes < 1:
+            raise InputError(f"the planes of a group must be at least 1, not {self.planes}")
+
+    @property
+    def symbol_bits(self) -> int:
+        """Encoded bits of a block, all planes together."""
+        return self.planes * self.code.n_in
+
+    @property
+    def gates(self) -> XorNetwork:
+        """The network, balanced trees where none was given."""
+        return self.network or balanced_trees(self.code.generator)
+
+
+def check_groups(groups: Sequence[XorGroup]) -> None:
+    """Raise InputError unless there is a group, and all have one N_out."""
+    if not groups:
+        raise InputError("a decoder must have at least one group of planes")
+    if len({group.code.n_out for group in groups}) != 1:
+        raise InputError("the groups of planes must have one n_out")
+
+
+class GroupsDecoder(wiring.Component):
+    """Shift registers x0 .. xN_s and XOR networks: one symbol of every group in, one block out, in every cycle.
 
     The registers advance only when a symbol is taken. A symbol that starts a stream clears the older registers
     while it is loaded, so streams follow each other without a bubble. A stream starts with the first symbol
     after reset, with a symbol marked `first`, and after a symbol marked `last`.
+
+    Parameters
+    ----------
+    groups : sequence of XorGroup
+        From the highest planes of a word to the lowest; one N_out for all.
+    input_register : bool
+        True: the newest symbol is held in a register of its own, so the output depends on registers only.
+        False: it goes straight to the network (a flip-flop an encoded bit fewer; the output follows the input).
+    max_depth : int, optional
+        Most two-input XORs between registers: cuts the networks into pipeline stages, which move on together.
+        Needs the input register.
+    masked : int
+        The planes of so many groups, from the first on, come out as 0 in words whose bit of the port `keep` is 0 (see
+        `XorPlanes`).
+
+    Members
+    -------
+    i : In(stream.Signature(symbol_layout(all symbol bits, 1)))
+        Symbols of the groups one after another, the first lowest; in a group, bit ``b * planes + q`` is bit b of x_t
+        of its plane q, counted from the lowest.
+    o : Out(stream.Signature(block_layout(n_out, all planes)))
+    keep : In(n_out)
+        Only if `masked`.
+
+    Raises
+    ------
+    InputError
+        The groups differ in N_out, or a pipeline is asked for without the input register.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[XorGroup],
+        *,
+        input_register: bool = True,
+        max_depth: int | None = None,
+        masked: int = 0,
+    ) -> None:
+        check_groups(groups)
+        if max_depth is not None and not input_register:
+            raise InputError("a pipelined network needs the input register")
+        self.groups = tuple(groups)
+        self.input_register = input_register
+        self.symbol_bits = sum(group.symbol_bits for group in groups)
+        self.n_out = groups[0].code.n_out
+        self.planes = sum(group.planes for group in groups)
+        stages = None
+        if max_depth is not None:
+            # the deepest network says how many stages there are; the others' blocks come as late
+            stages = max(pipeline_cut(group.gates, max_depth=max_depth).stages for group in groups)
+        self._networks = [
+            XorPlanes(
+                group.code,
+                group.planes,
+                group.network,
+                max_depth=max_depth,
+                stages=stages,
+                masked=index < masked,
+            )
+            for index, group in enumerate(groups)
+        ]
+        self.latency = self._networks[0].stages if input_register else 0
+        self.masked = masked
+        members = {
+            "i": In(stream.Signature(symbol_layout(self.symbol_bits, 1))),
+            "o": Out(stream.Signature(block_layout(self.n_out, self.planes))),
+        }
+        if masked:
+            members["keep"] = In(self.n_out)
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        take = Signal()
+        start = Signal()
+        # low from reset or the end of a stream until the next symbol: that symbol starts a stream
+        running = Signal()
+        m.d.comb += [take.eq(self.i.valid & self.i.ready), start.eq(self.i.p.first | ~running)]
+        with m.If(take):
+            m.d.sync += running.eq(~self.i.p.last)
+        if self.input_register:
+            self._registered(m, take, start)
+        else:
+            m.d.comb += [
+                self.i.ready.eq(self.o.ready),
+                self.o.valid.eq(self.i.valid),
+                self.o.p.first.eq(start),
+                self.o.p.last.eq(self.i.p.last),
+            ]
+        at = 0
+        one = len(self.groups) == 1
+        for index, (group, network) in enumerate(zip(self.groups, self._networks, strict=True)):
+            m.submodules["network" if one else f"group{index}"] = network
+            symbol = self.i.p.symbol[at : at + group.symbol_bits]
+            at += group.symbol_bits
+            m.d.comb += network.x.eq(
+                self._window(m, group, symbol, take, start, name="" if one else f"g{index}_")
+            )
+            if network.masked:
+                m.d.comb += network.keep.eq(self.keep)
+            if network.stages > 1:
+                m.d.comb += network.enable.eq(self.i.ready)
+        # word by word, the planes of the last group lowest
+        m.d.comb += self.o.p.words.eq(
+            Cat(
+                network.y[r * group.planes : (r + 1) * group.planes]
+                for r in range(self.n_out)
+                for group, network in zip(reversed(self.groups), reversed(self._networks), strict=True)
+            )
+            if not one
+            else self._networks[0].y
+        )
+        return m
+
+    def _window(
+        self, m: Module, group: XorGroup, symbol: Value, take: Signal, start: Signal, *, name: str
+    ) -> Value:
+        """Make the shift registers of a group and return its window of symbols, the newest lowest."""
+        width = group.symbol_bits
+        # data registers need no reset: nothing is read from them before it was written or cleared by a start
+        history = [Signal(width, name=f"{name}x{i}", reset_less=True) for i in range(1, group.code.n_s + 1)]
+        if self.input_register:
+            newest = Signal(width, name=f"{name}x0", reset_less=True)
+            with m.If(take):
+                m.d.sync += newest.eq(symbol)
+                for older, newer in zip(history, [newest, *history], strict=False):
+                    m.d.sync += older.eq(Mux(start, 0, newer))
+            return Cat(newest, *history)
+        window = [Signal(width, name=f"{name}w{i}") for i in range(1, group.code.n_s + 1)]
+        for seen, older in zip(window, history, strict=True):
+            m.d.comb += seen.eq(Mux(start, 0, older))
+        with m.If(take):
+            for older, newer in zip(history, [symbol, *window], strict=False):
+                m.d.sync += older.eq(newer)
+        return Cat(symbol, *window)
+
+    def _registered(self, m: Module, take: Signal, start: Signal) -> None:
+        """Make the handshake of a decoder with registers: what each stage of the networks works on."""
+        full = Signal()
+        first = Signal(reset_less=True)
+        last = Signal(reset_less=True)
+        valids, firsts, lasts = [full], [first], [last]
+        for k in range(1, self.latency):
+            valids.append(Signal(name=f"full{k}"))
+            firsts.append(Signal(name=f"first{k}", reset_less=True))
+            lasts.append(Signal(name=f"last{k}", reset_less=True))
+        m.d.comb += [
+            self.i.ready.eq(~valids[-1] | self.o.ready),
+            self.o.valid.eq(valids[-1]),
+            self.o.p.first.eq(firsts[-1]),
+            self.o.p.last.eq(lasts[-1]),
+        ]
+        with m.If(self.i.ready):
+            m.d.sync += full.eq(self.i.valid)
+            for marks in (valids, firsts, lasts):
+                for mark, later in pairwise(marks):
+                    m.d.sync += later.eq(mark)
+        with m.If(take):
+            m.d.sync += [first.eq(start), last.eq(self.i.p.last)]
+
+
+class XorDecoder(GroupsDecoder):
+    """The decoder of one code: `GroupsDecoder` with one group of n_w planes.
 
     Parameters
     ----------
@@ -29,22 +235,8 @@ class XorDecoder(wiring.Component):
         Planes side by side.
     network : XorNetwork, optional
         Gates of the generator matrix (see `XorPlanes`).
-    input_register : bool
-        True: the newest symbol is held in a register of its own, so the output depends on registers only.
-        False: it goes straight to the network (n_in * n_w flip-flops fewer; the output follows the input).
-
-    max_depth : int, optional
-        Most two-input XORs between registers: cuts the network into pipeline stages, which move on together.
-        Needs the input register.
-    masked : bool
-        Words whose bit of the port `keep` is 0 come out as 0 (see `XorPlanes`).
-
-    Members
-    -------
-    i : In(stream.Signature(symbol_layout(n_in, n_w)))
-    o : Out(stream.Signature(block_layout(n_out, n_w)))
-    keep : In(n_out)
-        Only if `masked`.
+    input_register, max_depth, masked
+        As in `GroupsDecoder`.
     """
 
     def __init__(
@@ -57,79 +249,7 @@ class XorDecoder(wiring.Component):
         max_depth: int | None = None,
         masked: bool = False,
     ) -> None:
-        if max_depth is not None and not input_register:
-            raise InputError("a pipelined network needs the input register")
         self.code = code
         self.n_w = n_w
-        self.input_register = input_register
-        self._network = XorPlanes(code, n_w, network, max_depth=max_depth, masked=masked)
-        self.latency = self._network.stages if input_register else 0
-        members = {
-            "i": In(stream.Signature(symbol_layout(code.n_in, n_w))),
-            "o": Out(stream.Signature(block_layout(code.n_out, n_w))),
-        }
-        if masked:
-            members["keep"] = In(code.n_out)
-        super().__init__(members)
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.network = network = self._network
-        if network.masked:
-            m.d.comb += network.keep.eq(self.keep)
-        width = self.code.n_in * self.n_w
-        take = Signal()
-        start = Signal()
-        # low from reset or the end of a stream until the next symbol: that symbol starts a stream
-        running = Signal()
-        m.d.comb += [take.eq(self.i.valid & self.i.ready), start.eq(self.i.p.first | ~running)]
-        with m.If(take):
-            m.d.sync += running.eq(~self.i.p.last)
-
-        # data registers need no reset: nothing is read from them before it was written or cleared by a start
-        history = [Signal(width, name=f"x{i}", reset_less=True) for i in range(1, self.code.n_s + 1)]
-        if self.input_register:
-            newest = Signal(width, name="x0", reset_less=True)
-            full = Signal()
-            first = Signal(reset_less=True)
-            last = Signal(reset_less=True)
-            # what a stage of the network works on: there, and first and last of its stream
-            valids, firsts, lasts = [full], [first], [last]
-            for k in range(1, network.stages):
-                valids.append(Signal(name=f"full{k}"))
-                firsts.append(Signal(name=f"first{k}", reset_less=True))
-                lasts.append(Signal(name=f"last{k}", reset_less=True))
-            m.d.comb += [
-                self.i.ready.eq(~valids[-1] | self.o.ready),
-                self.o.valid.eq(valids[-1]),
-                self.o.p.first.eq(firsts[-1]),
-                self.o.p.last.eq(lasts[-1]),
-            ]
-            with m.If(self.i.ready):
-                m.d.sync += full.eq(self.i.valid)
-                for marks in (valids, firsts, lasts):
-                    for mark, later in pairwise(marks):
-                        m.d.sync += later.eq(mark)
-            if network.stages > 1:
-                m.d.comb += network.enable.eq(self.i.ready)
-            with m.If(take):
-                m.d.sync += [newest.eq(self.i.p.symbol), first.eq(start), last.eq(self.i.p.last)]
-                for older, newer in zip(history, [newest, *history], strict=False):
-                    m.d.sync += older.eq(Mux(start, 0, newer))
-            m.d.comb += network.x.eq(Cat(newest, *history))
-        else:
-            m.d.comb += [
-                self.i.ready.eq(self.o.ready),
-                self.o.valid.eq(self.i.valid),
-                self.o.p.first.eq(start),
-                self.o.p.last.eq(self.i.p.last),
-            ]
-            window = [Signal(width, name=f"w{i}") for i in range(1, self.code.n_s + 1)]
-            for seen, older in zip(window, history, strict=True):
-                m.d.comb += seen.eq(Mux(start, 0, older))
-            with m.If(take):
-                for older, newer in zip(history, [self.i.p.symbol, *window], strict=False):
-                    m.d.sync += older.eq(newer)
-            m.d.comb += network.x.eq(Cat(self.i.p.symbol, *window))
-        m.d.comb += self.o.p.words.eq(network.y)
-        return m
+        group = XorGroup(n_w, code, network)
+        super().__init__([group], input_register=input_register, max_depth=max_depth, masked=int(masked))

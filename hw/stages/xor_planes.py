@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -35,6 +37,8 @@ class XorPlanes(wiring.Component):
     max_depth : int, optional
         Most two-input XORs between registers: the network is cut into pipeline stages (`pipeline_cut`), which
         move on in the cycles in which `enable` is 1. `stages` says how many; y comes stages - 1 cycles late.
+    stages : int, optional
+        At least so many, with `max_depth`: for networks that must be equally late.
     keep : In(n_out)
         Only if `masked`: words whose bit is 0 come out as 0, in the same cycle.
 
@@ -55,6 +59,7 @@ class XorPlanes(wiring.Component):
         network: XorNetwork | None = None,
         *,
         max_depth: int | None = None,
+        stages: int | None = None,
         masked: bool = False,
     ) -> None:
         if network is None:
@@ -69,6 +74,9 @@ class XorPlanes(wiring.Component):
         self.masked = masked
         self._cut = None if max_depth is None else pipeline_cut(network, max_depth=max_depth)
         self.stages = 1 if self._cut is None else self._cut.stages
+        if self._cut is not None and stages is not None:
+            self._cut = replace(self._cut, stages=max(stages, self._cut.stages))
+            self.stages = self._cut.stages
         if self._cut is not None:
             self.network = self._cut.network  # the cut drops gates that no output needs
         members = {"x": In(code.constraint_length * n_w), "y": Out(code.n_out * n_w)}

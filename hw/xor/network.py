@@ -169,10 +169,14 @@ class XorNetwork:
     def pruned(self) -> XorNetwork:
         """Return the same network without gates that no output needs and without a pair made twice."""
         made: dict[Gate, int] = {}
-        name = list(range(self.inputs))
+        name: list[int | None] = list(range(self.inputs))  # None: always 0
         pairs: list[Gate] = []
-        for a, b in self.gates:
-            pair = (min(name[a], name[b]), max(name[a], name[b]))
+        for first, second in self.gates:
+            a, b = name[first], name[second]
+            if a is None or b is None or a == b:
+                name.append(b if a is None else a if b is None else None)
+                continue
+            pair = (min(a, b), max(a, b))
             if pair not in made:
                 made[pair] = self.inputs + len(pairs)
                 pairs.append(pair)

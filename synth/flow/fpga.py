@@ -46,7 +46,9 @@ FAMILIES = {
 """The families there are; xilinx is the 7 series."""
 
 
-def map_to_fpga(files: Sequence[Path], top: str, family: str, directory: Path) -> SynthesisResult:
+def map_to_fpga(
+    files: Sequence[Path], top: str, family: str, directory: Path, *, timeout_s: float | None = None
+) -> SynthesisResult:
     """Map Verilog to one FPGA family and count; leaves ``netlist.v`` and ``netlist.json`` in `directory`.
 
     Nothing is placed or routed (see `place_and_route`), so there is no clock.
@@ -56,7 +58,7 @@ def map_to_fpga(files: Sequence[Path], top: str, family: str, directory: Path) -
     InputError
         The family is unknown or a file is missing.
     ToolError
-        Yosys failed.
+        Yosys failed, or took longer than `timeout_s` seconds.
     """
     if family not in FAMILIES:
         raise InputError(f"the FPGA family must be one of {', '.join(FAMILIES)}, not {family!r}")
@@ -69,6 +71,7 @@ def map_to_fpga(files: Sequence[Path], top: str, family: str, directory: Path) -
         f"read_verilog {names}\n{flow.command} -top {top}\n"
         "write_verilog -noattr netlist.v\nwrite_json netlist.json\n",
         directory,
+        timeout_s=timeout_s,
     )
     module = json.loads((directory / "netlist.json").read_text())["modules"][top]
     cells = Counter(cell["type"] for cell in module["cells"].values() if cell["type"] != "$scopeinfo")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,9 +18,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
+from xorweave.golden.base.extras import install_advice
 from xorweave.synth.flow.fpga import FAMILIES
-from xorweave.synth.flow.tool_process import ToolError, run_tool
+from xorweave.synth.flow.tool_process import run_tool
 from xorweave.synth.flow.yosys import run_yosys
 
 _ROOM = 0.85  # a device is taken if no more than this share of its logic cells is used
@@ -158,26 +160,35 @@ def place_and_route(
     *,
     seeds: Sequence[int],
     progress: Callable[[int, int], None] | None = None,
-    timeout_s: float = 900,
+    timeout_s: float = 300,
 ) -> Placement:
     """Place and route the netlist that `map_to_fpga` left in `directory`, once with every seed.
 
-    The netlist is taken as it is, cell by cell: what was counted and proved is what is placed.
+    The netlist is taken as it is, cell by cell: what was counted and proved is what is placed. A seed is begun only
+    if it can end in time, going by the longest one so far: there may be fewer clocks than seeds.
+
+    Parameters
+    ----------
+    directory, top, family
+        Where the netlist lies, its module, and what it was mapped to.
+    seeds : sequence of int
+    progress : callable, optional
+        Told after each seed: how many are done, and of how many.
+    timeout_s : float
+        For all of it.
 
     Raises
     ------
     InputError
         The family has no placer here, its extra is not installed, or no device is large enough.
     ToolError
-        Yosys or nextpnr failed.
+        Yosys or nextpnr failed, or not even one seed ended in time.
     """
+    end = time.monotonic() + timeout_s
     if family not in DEVICES:
         raise InputError(f"the family to place must be one of {', '.join(DEVICES)}, not {family!r}")
     if not available(family):
-        raise InputError(
-            f"placing on {family} needs the extra pnr ({nextpnr_package(family)}):"
-            " pip install 'xorweave[pnr]'"
-        )
+        raise InputError(f"placing on {family} needs {nextpnr_package(family)}: {install_advice('pnr')}")
     module = json.loads((directory / "netlist.json").read_text())["modules"][top]
     ports = [
         (port["direction"], name, len(port["bits"]))
@@ -187,7 +198,9 @@ def place_and_route(
     (directory / "harness.v").write_text(harness_verilog(ports, top))
     flow = FAMILIES[family]
     run_yosys(
-        f"read_verilog netlist.v harness.v\n{flow.command} -top harness\nwrite_json placed.json\n", directory
+        f"read_verilog netlist.v harness.v\n{flow.command} -top harness\nwrite_json placed.json\n",
+        directory,
+        timeout_s=timeout_s,
     )
     cells = json.loads((directory / "placed.json").read_text())["modules"]["harness"]["cells"].values()
     used = max(
@@ -199,18 +212,29 @@ def place_and_route(
         raise InputError(
             f"the decoder must fit {largest.name} ({largest.cells} logic cells), but needs {used} with its harness"
         )
-    clocks = []
+    clocks: list[float] = []
+    longest = 0.0
     for seed in seeds:
-        _run_nextpnr(
-            family,
-            [
-                *device.options,
-                *("--json", "placed.json", "--seed", str(seed), "--freq", str(_ASKED_MHZ)),
-                *("--timing-allow-fail", "--report", "report.json", "--threads", "1", "-q"),
-            ],
-            directory,
-            timeout_s,
-        )
+        begun = time.monotonic()
+        if clocks and begun + longest > end:
+            break
+        try:
+            _run_nextpnr(
+                family,
+                [
+                    *device.options,
+                    *("--json", "placed.json", "--seed", str(seed), "--freq", str(_ASKED_MHZ)),
+                    *("--timing-allow-fail", "--report", "report.json", "--threads", "1", "-q"),
+                ],
+                directory,
+                max(1.0, end - begun),
+            )
+        except ToolError:
+            # a seed may fail or be late where others do not
+            if clocks:
+                break
+            raise
+        longest = max(longest, time.monotonic() - begun)
         clocks.append(read_fmax((directory / "report.json").read_text()))
         if progress is not None:
             progress(len(clocks), len(seeds))

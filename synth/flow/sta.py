@@ -7,8 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from xorweave.golden.base.errors import ToolError
 from xorweave.synth.flow.liberty import Library
-from xorweave.synth.flow.tool_process import ToolError, run_tool
+from xorweave.synth.flow.tool_process import run_tool
 
 _PERIOD = 1000.0  # in the library's unit of time: no path is as long, and slack says how long the longest is
 

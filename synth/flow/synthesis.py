@@ -8,16 +8,20 @@ equivalents, or the one given.
 from __future__ import annotations
 
 import gzip
+import json
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from xorweave.golden.base.errors import InputError
 from xorweave.synth.flow.liberty import GATES_LIB, Library, read_liberty
 from xorweave.synth.flow.netlist import NetlistCount, count_netlist, xor_width
+from xorweave.synth.flow.tool_process import ToolError
 from xorweave.synth.flow.yosys import run_yosys, tool_versions
 
 _NOT_FOR_LOGIC = ("lpflow", "probe", "macro_sparecell")
@@ -122,8 +126,11 @@ RECIPES = ("restructured", "as written", "by area")
 Restructuring finds sharing in plain sources and destroys it in networks that were optimised on the matrix. Of the
 two mappers for those, ``&nf`` ("as written") looks at delay first, and where XOR cells are slow it makes parities of
 wide NANDs and NORs; ``map -a`` ("by area") takes the smallest cells and leaves the clock to buffers and sizes. All
-are tried for every block, and the smallest netlist that meets the clock is kept.
+are tried for every block (restructuring up to 40,000 gates), and the smallest netlist that meets the clock is kept.
 """
+
+# Restructuring takes more than ten minutes for 80,000 gates, the other recipes one; what it saves there is 1 %.
+_MOST_RESTRUCTURED = 40_000
 
 _SCRIPTS = {"as written": "strash; &get -n; &nf {D}; &put", "by area": "strash; map -a"}
 _SIZED = {
@@ -145,12 +152,12 @@ def _wasteful_parities(library: Library) -> list[str]:
 
 
 def _abc_command(library: Library, recipe: str, *, timed: bool, delay_ps: float | None) -> str:
-    command = "abc -liberty cells.lib"
+    command = "abc -liberty ../cells.lib"
     avoid = sorted(name for name in library.cells if any(word in name for word in _NOT_FOR_LOGIC))
     avoid += _wasteful_parities(library)
     command += "".join(f" -dont_use {name}" for name in avoid)
     if timed:
-        command += " -constr constraints"
+        command += " -constr ../constraints"
         if delay_ps is not None:
             command += f" -D {delay_ps:.0f}"
     if recipe in _SCRIPTS:
@@ -167,15 +174,26 @@ def map_to_cells(
     liberty: Path | None = None,
     clock_mhz: float | None = None,
     timeout_s: float | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> tuple[SynthesisResult, NetlistCount]:
     """Map Verilog to cells; leaves ``netlist.v``, ``netlist.json`` and ``cells.lib`` in `directory`.
+
+    Parameters
+    ----------
+    files, top, directory, liberty, clock_mhz
+        As in `synthesize`.
+    timeout_s : float, optional
+        For each of the steps. A recipe of `RECIPES` that takes longer is left out, as long as one ends in time; `notes`
+        says so.
+    progress : callable, optional
+        Told what is begun.
 
     Raises
     ------
     InputError
         A file is missing, the clock is not positive, or the Liberty file does not serve.
     ToolError
-        Yosys failed.
+        Yosys failed, or no recipe ended in time.
     """
     check_sources(files)
     if clock_mhz is not None and not clock_mhz > 0:
@@ -204,8 +222,11 @@ def map_to_cells(
                 f"the clock must be slower than {1000 / (register_ns or 1):.0f} MHz (flip-flops alone),"
                 f" not {clock_mhz:g} MHz"
             )
+    if progress is not None:
+        progress("reading and flattening the Verilog")
     names = " ".join(f"source{number}.v" for number in range(len(files)))
-    script = f"""
+    run_yosys(
+        f"""
 read_verilog {names}
 hierarchy -check -top {top}
 proc
@@ -213,43 +234,78 @@ flatten
 setattr -unset init w:*
 synth -noabc -run coarse:check -top {top}
 dfflibmap -liberty cells.lib
-design -save before
-"""
-    for number, recipe in enumerate(RECIPES):
-        script += f"""
-design -load before
-log recipe {number}
+write_rtlil before.il
+tee -q -o before.json stat -json
+""",
+        directory,
+        timeout_s=timeout_s,
+    )
+
+    gates = int(json.loads((directory / "before.json").read_text())["design"]["num_cells"])
+    recipes = RECIPES if gates <= _MOST_RESTRUCTURED else RECIPES[1:]
+
+    def mapped(recipe: str) -> tuple[SynthesisResult, NetlistCount]:
+        folder = directory / recipe.replace(" ", "-")
+        folder.mkdir()
+        log = run_yosys(
+            f"""
+read_rtlil ../before.il
 {_abc_command(library, recipe, timed=timed, delay_ps=delay_ps)}
 opt_clean -purge
-write_verilog -noattr netlist{number}.v
-write_json netlist{number}.json
-"""
-    log = run_yosys(script, directory, timeout_s=timeout_s)
-    logs = re.split(r"^recipe \d+$", log, flags=re.MULTILINE)[1:]
-    found = []
-    for number, (recipe, part) in enumerate(zip(RECIPES, logs, strict=True)):
-        count = count_netlist(directory / f"netlist{number}.json", top, library)
-        result = SynthesisResult(
-            target="gates",
-            gate_equivalents=count.area / library.nand2.area,
-            xor2=count.xor2,
-            flip_flops=count.flip_flops,
-            area_um2=count.area if timed else None,
-            tool_versions=tool_versions(),
-            depth=count.depth,
-            cells=count.cells,
-            library=library.name,
-            clock_mhz=clock_mhz,
-            recipe=recipe,
+write_verilog -noattr netlist.v
+write_json netlist.json
+""",
+            folder,
+            timeout_s=timeout_s,
         )
-        path_ps = [float(value) for value in re.findall(r"Delay = *([\d.]+) ps", part)]
+        count = count_netlist(folder / "netlist.json", top, library)
+        result = _result(count, library, recipe, timed=timed, clock_mhz=clock_mhz)
+        path_ps = [float(value) for value in re.findall(r"Delay = *([\d.]+) ps", log)]
         if timed and path_ps:
             result = _timed(result, count, max(path_ps) / 1000, library, register_ns)
-        found.append((_merit(result), number, result, count))
-    _, best, result, count = min(found, key=lambda item: item[:2])
+        return result, count
+
+    found, late = [], []
+    with ThreadPoolExecutor(min(len(recipes), os.cpu_count() or 1)) as pool:
+        waiting = {pool.submit(mapped, recipe): recipe for recipe in recipes}
+        if progress is not None:
+            progress(f"mapping {gates} gates, in {len(recipes)} ways")
+        for number, future in enumerate(waiting):
+            try:
+                result, count = future.result()
+            except ToolError as error:
+                late.append((waiting[future], error))
+                continue
+            found.append((_merit(result), number, result, count))
+    if not found:
+        raise late[0][1]
+    _, _, result, count = min(found, key=lambda item: item[:2])
+    best = directory / str(result.recipe).replace(" ", "-")
     for kind in ("v", "json"):
-        shutil.copyfile(directory / f"netlist{best}.{kind}", directory / f"netlist.{kind}")
-    return result, count
+        shutil.copyfile(best / f"netlist.{kind}", directory / f"netlist.{kind}")
+    notes = tuple(f"mapped without the recipe {recipe!r}: {error}" for recipe, error in late)
+    if recipes != RECIPES:
+        notes += (f"not {RECIPES[0]}: {gates} gates are more than {_MOST_RESTRUCTURED}",)
+    return replace(result, notes=notes), count
+
+
+def _result(
+    count: NetlistCount, library: Library, recipe: str, *, timed: bool, clock_mhz: float | None
+) -> SynthesisResult:
+    """Return the figures that counting makes."""
+    return SynthesisResult(
+        target="gates",
+        gate_equivalents=count.area / library.nand2.area,
+        xor2=count.xor2,
+        flip_flops=count.flip_flops,
+        area_um2=count.area if timed else None,
+        tool_versions=tool_versions(),
+        depth=count.depth,
+        cells=count.cells,
+        library=library.name,
+        clock_mhz=clock_mhz,
+        recipe=recipe,
+    )
 
 
 def _timed(

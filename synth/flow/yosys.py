@@ -10,7 +10,9 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from xorweave.synth.flow.tool_process import ToolError, run_tool
+from xorweave.golden.base.errors import ToolError
+from xorweave.golden.base.extras import install_advice
+from xorweave.synth.flow.tool_process import run_tool
 
 _CHILD = "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1], y.Design())"
 
@@ -38,7 +40,7 @@ def yosys_abc() -> Path:
     """Return the yosys-abc that lies inside the pyosys package."""
     spec = find_spec("pyosys")
     if spec is None or spec.origin is None:
-        raise ToolError("Yosys is missing: install the package pyosys")
+        raise ToolError(f"Yosys is missing: {install_advice('hw')}")
     return Path(spec.origin).with_name("yosys-abc")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from xorweave.synth.proof.reference import DecoderShape, vector
+from xorweave.synth.proof.shape import DecoderShape, vector
 
 _COUNT_BITS = (
     3  # streams are numbered modulo 8; that no more blocks are ever under way is part of the property
 )
+
+
+_PATIENCE_BITS = 3  # cycles are counted as far as a decoder's latency needs
 
 
 def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
@@ -20,8 +23,11 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
 
     - a block leaves only if its symbol, patches and mask have been taken, and never more than 8 are under
       way;
-    - it equals ((window xor patches) xor inversion) and mask, with the right first and last marks;
+    - it equals ((window xor inversion) and mask) xor patches, with the right first and last marks;
     - ``m_axis_tvalid`` and its data stay until taken;
+    - valid does not wait for ready: with a symbol at hand or already taken, and patches and masks at hand, a block is
+      offered within `latency` cycles (one more with skid buffers), whatever the sink's ready does meanwhile; so every
+      block that is due appears, and appears within that many cycles;
     - full rate: once every source has been valid and the sink ready for `latency` cycles (one more with skid
       buffers), a symbol enters and a block leaves in every cycle while that lasts;
     - nothing stays behind: with the sink ready and patches and masks at hand, a taken symbol's block leaves
@@ -44,6 +50,7 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
     older = length - width
     streams = shape.streams()
     patience = shape.latency + int(shape.skid_buffers)
+    most = (1 << _PATIENCE_BITS) - 1
     count = vector(_COUNT_BITS)
     lines = ["module contract (", f"  input clk, input reset_in, input {count} pick, input sink_ready,"]
     lines += [f"  input {prefix}_offer, input {vector(bits)} {prefix}_free," for prefix, bits in streams]
@@ -104,6 +111,14 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
         ]
     lines.append(f"  reg {vector(block)} due; integer p, r;")
     lines += ["  always @* begin", f"    due = s_axis_due[{length - 1}:0];"]
+    if shape.inversion is None or shape.inversion:
+        word = "inversion" if shape.inversion is None else f"{n_w}'d{shape.inversion}"
+        lines.append(f"    due = due ^ {{{code.n_out}{{{word}}}}};")
+    if shape.mask:
+        lines += [
+            f"    for (r = 0; r < {code.n_out}; r = r + 1)",
+            f"      due[r * {n_w} +: {n_w}] = due[r * {n_w} +: {n_w}] & {{{n_w}{{s_axis_mask_due[r]}}}};",
+        ]
     if shape.patches_per_block and shape.dense_corrections:
         lines.append("    due = due ^ s_axis_patch_due;")
     elif shape.patches_per_block:
@@ -115,14 +130,6 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
             f"            && s_axis_patch_due[p * {slot} + {n_w} +: {position}] == r)",
             f"          due[r * {n_w} +: {n_w}] = due[r * {n_w} +: {n_w}]"
             f" ^ s_axis_patch_due[p * {slot} +: {n_w}];",
-        ]
-    if shape.inversion is None or shape.inversion:
-        word = "inversion" if shape.inversion is None else f"{n_w}'d{shape.inversion}"
-        lines.append(f"    due = due ^ {{{code.n_out}{{{word}}}}};")
-    if shape.mask:
-        lines += [
-            f"    for (r = 0; r < {code.n_out}; r = r + 1)",
-            f"      due[r * {n_w} +: {n_w}] = due[r * {n_w} +: {n_w}] & {{{n_w}{{s_axis_mask_due[r]}}}};",
         ]
     lines.append("  end")
 
@@ -151,14 +158,19 @@ def contract_verilog(shape: DecoderShape, decoder: str = "reference") -> str:
         f"  wire willing = sink_ready & {' & '.join(f'{prefix}_tvalid' for prefix, _ in streams)};",
         f"  wire served = {' & '.join(['sink_ready', *(f'{p}_tvalid' for p, _ in streams if p != 's_axis')])}"
         " & s_axis_n != gone;",
-        "  reg [2:0] eager, waited;",
+        # offered whatever ready says: what is taken or on offer must show
+        f"  wire at_hand = {' & '.join(['1', *(f'{p}_tvalid' for p, _ in streams if p != 's_axis')])}"
+        " & (s_axis_tvalid | s_axis_n != gone);",
+        f"  reg {vector(_PATIENCE_BITS)} eager, waited, idle;",
         "  always @(posedge clk) begin",
-        "    eager <= rst | !willing ? 0 : eager + (eager != 7);",
-        "    waited <= rst | !served | leave ? 0 : waited + (waited != 7);",
+        f"    eager <= rst | !willing ? 0 : eager + (eager != {most});",
+        f"    waited <= rst | !served | leave ? 0 : waited + (waited != {most});",
+        f"    idle <= rst | !at_hand | out_valid ? 0 : idle + (idle != {most});",
         "  end",
+        f"  wire asleep = at_hand & !rst & idle >= {patience} & !out_valid;",
         f"  wire slow = willing & !rst & eager >= {patience} & !(s_axis_take & leave);",
         f"  wire left = served & !rst & waited >= {patience} & !leave;",
-        "  assign bad = started & !rst & (early | many | wrong | changed | slow | left);",
+        "  assign bad = started & !rst & (early | many | wrong | changed | slow | left | asleep);",
         "endmodule\n",
     ]
     return "\n".join(lines)

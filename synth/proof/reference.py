@@ -3,138 +3,21 @@
 It serves twice. It is the reference that netlists are proved equal to: it shares no code with the hardware
 description, has one flat exclusive-or per row of G, and can be read in one go. And it is the baseline "as a
 plain generator writes it": the sharing of sub-expressions is left to the synthesiser.
+
+It is written part by part, in the order in which data passes: skid buffers, guard, rate, shift registers, matrix,
+words, mask, patches, output register.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.code.code import Code
 from xorweave.golden.values.transforms import TRANSFORMS
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecoderShape:
-    """What a decoder with AXI4-Stream ports consists of, as seen from outside, cycle by cycle.
-
-    Attributes
-    ----------
-    code : Code
-    n_w : int
-        Planes side by side.
-    patches_per_block : int
-        Slots of the correction stage; 0 means no such stage.
-    dense_corrections : bool
-        The correction stage takes the differences of all words instead of slots.
-    inversion : int or None
-        Fixed inversion word, or None for a port.
-    transform : str
-        Map of words undone after the inversion: ``none``, ``difference`` or ``sign-magnitude``.
-    constant_planes : int
-        Bit q: plane q decodes to 0, and its symbol bits are ignored.
-    mask : bool
-    input_register : bool
-        The newest symbol is held in a register; otherwise it goes straight to the network.
-    output_register : bool
-    skid_buffers : bool
-        A skid buffer on every input stream.
-    """
-
-    code: Code
-    n_w: int = 1
-    patches_per_block: int = 0
-    dense_corrections: bool = False
-    inversion: int | None = 0
-    transform: str = "none"
-    constant_planes: int = 0
-    mask: bool = False
-    input_register: bool = False
-    output_register: bool = False
-    skid_buffers: bool = False
-
-    @property
-    def position_bits(self) -> int:
-        """Bits of a patch's position."""
-        return max(1, (self.code.n_out - 1).bit_length())
-
-    @property
-    def patch_bits(self) -> int:
-        """Bits of one patch slot: difference (lowest), position, valid (highest)."""
-        return self.n_w + self.position_bits + 1
-
-    @property
-    def symbol_width(self) -> int:
-        """Bits of the symbol bus."""
-        return self.code.n_in * self.n_w
-
-    @property
-    def block_width(self) -> int:
-        """Bits of the block bus: plane bits given out for every symbol."""
-        return self.code.n_out * self.n_w
-
-    @property
-    def latency(self) -> int:
-        """Cycles from taking a symbol to showing its block when nothing stalls."""
-        return int(self.input_register) + int(self.output_register)
-
-    def with_identity(self, *, n_in: int | None = None) -> DecoderShape:
-        """Return the one-plane shape whose block is the window of symbols itself: G = identity.
-
-        Its symbols have `n_in` bits, by default as many as the code's, and it has at most one patch slot:
-        what the stages do with words does not depend on how many there are. Words of one bit are what every
-        transform maps to themselves.
-        """
-        code = self.code
-        n_in = code.n_in if n_in is None else n_in
-        length = n_in * (code.n_s + 1)
-        window = Code(n_in=n_in, n_out=length, n_s=code.n_s, generator=np.eye(length, dtype=np.uint8))
-        inversion = self.inversion if self.inversion is None else int(self.inversion != 0)
-        patches = min(self.patches_per_block, 1)
-        return replace(
-            self,
-            code=window,
-            n_w=1,
-            inversion=inversion,
-            patches_per_block=patches,
-            transform="none",
-            constant_planes=0,
-        )
-
-    def streams(self) -> list[tuple[str, int]]:
-        """Return the input streams, (AXI prefix, width of tdata), symbols first."""
-        streams = [("s_axis", self.symbol_width)]
-        if self.patches_per_block:
-            slots = self.patches_per_block * self.patch_bits
-            streams.append(("s_axis_patch", self.block_width if self.dense_corrections else slots))
-        if self.mask:
-            streams.append(("s_axis_mask", self.code.n_out))
-        return streams
-
-    def ports(self) -> list[tuple[str, str, int]]:
-        """Return every port but clk and rst as (direction, name, width)."""
-        ports = []
-        for prefix, width in self.streams():
-            ports += [("input", f"{prefix}_tdata", width), ("input", f"{prefix}_tvalid", 1)]
-            ports += [("output", f"{prefix}_tready", 1)]
-            if prefix == "s_axis":
-                ports += [("input", "s_axis_tuser", 1), ("input", "s_axis_tlast", 1)]
-        if self.inversion is None:
-            ports.append(("input", "inversion", self.n_w))
-        ports += [("output", "m_axis_tdata", self.block_width), ("output", "m_axis_tuser", 1)]
-        ports += [
-            ("output", "m_axis_tlast", 1),
-            ("output", "m_axis_tvalid", 1),
-            ("input", "m_axis_tready", 1),
-        ]
-        return ports
-
-
-def vector(width: int) -> str:
-    """Return the Verilog range of a bus."""
-    return f"[{width - 1}:0]"
+from xorweave.synth.proof.reference_patches import list_of_patches, repaired
+from xorweave.synth.proof.reference_serial import serial_lines
+from xorweave.synth.proof.reference_words import mask_words, masked, words_of_planes
+from xorweave.synth.proof.shape import DecoderShape, vector
 
 
 def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
@@ -161,17 +44,47 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
         raise InputError(f"n_w must be at least 1, not {shape.n_w}")
     if shape.transform not in TRANSFORMS:
         raise InputError(f"the transform must be one of {', '.join(TRANSFORMS)}, not {shape.transform!r}")
-    code, n_w = shape.code, shape.n_w
-    width, length = shape.symbol_width, code.constraint_length
+    if shape.segments > 1:
+        return reference_verilog(shape.one_segment(), f"{name}_segment") + _side_by_side(shape, name)
     lines = [f"module {name} (", "  input clk, input rst,"]
     lines.append(",\n".join(f"  {d} {vector(w)} {n}" for d, n, w in shape.ports()) + "\n);")
+    lines += serial_lines(shape) if shape.plane_serial else _parallel_lines(shape)
+    return "\n".join([*lines, "endmodule\n"])
 
-    # one skid buffer a stream, or wires
-    payloads = {prefix: bits + 2 * (prefix == "s_axis") for prefix, bits in shape.streams()}
-    for prefix, bits in payloads.items():
-        data = f"{prefix}_tdata" if prefix != "s_axis" else "{s_axis_tlast, s_axis_tuser, s_axis_tdata}"
+
+def _parallel_lines(shape: DecoderShape) -> list[str]:
+    lines = _skid_buffers(shape)
+    lines += _guard(shape)
+    lines += _rate(shape)
+    lines += _shift_registers(shape)
+    lines += _matrix(shape)
+    valids = ["block_v"]
+    current = "decoded"
+    words, current = words_of_planes(shape, current)
+    lines += words
+    if shape.mask:
+        lines += mask_words(shape)
+        lines += masked(shape, current)
+        current = "masked"
+        valids.append("s_axis_mask_v")
+    if shape.patches_per_block:
+        lines += list_of_patches(shape)
+        lines += repaired(shape, current)
+        current = "repaired"
+        valids.append("patch_v")
+    return lines + _leave(shape, current, valids)
+
+
+def _skid_buffers(shape: DecoderShape) -> list[str]:
+    """One skid buffer a stream, or wires; streams of records have none."""
+    lines = []
+    for prefix, width in shape.streams():
+        symbols = prefix == "s_axis"
+        records = prefix == "s_axis_patch" and shape.unpacked
+        bits = width + 2 * symbols
+        data = "{s_axis_tlast, s_axis_tuser, s_axis_tdata}" if symbols else f"{prefix}_tdata"
         lines.append(f"  wire {vector(bits)} {prefix}_d; wire {prefix}_v; wire {prefix}_r;")
-        if shape.skid_buffers:
+        if shape.skid_buffers and not records:
             lines += [
                 f"  reg {prefix}_aside; reg {vector(bits)} {prefix}_held;",
                 f"  assign {prefix}_tready = !{prefix}_aside;",
@@ -187,102 +100,180 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
             lines.append(
                 f"  assign {prefix}_tready = {prefix}_r, {prefix}_v = {prefix}_tvalid, {prefix}_d = {data};"
             )
+    return lines
 
-    # shift registers: a symbol that starts a stream finds them cleared
-    older = code.n_s * width
-    lines += [
-        f"  wire {vector(width)} symbol = s_axis_d; wire last = s_axis_d[{width + 1}];",
-        f"  reg running; wire start = s_axis_d[{width}] | !running; wire take = s_axis_v & s_axis_r;",
-        "  always @(posedge clk) if (rst) running <= 0; else if (take) running <= !last;",
-        f"  wire block_r; wire block_v, block_first, block_last; wire {vector(length * n_w)} window;",
+
+def _guard(shape: DecoderShape) -> list[str]:
+    """The stream of symbols as the decoder sees it: every stream as long as `stream_length` says.
+
+    A symbol too many is dropped; a stream that ends early, by its own mark or by the start of the next, is filled up
+    with symbols of zeros.
+    """
+    width = shape.symbol_width
+    lines = [
+        f"  wire {vector(width)} given; wire given_first, given_last, given_v, given_r;",
     ]
-    if shape.input_register:
+    if not shape.length_bits:
+        return [
+            *lines,
+            f"  assign given = s_axis_d[{width - 1}:0], given_first = s_axis_d[{width}];",
+            f"  assign given_last = s_axis_d[{width + 1}], given_v = s_axis_v, s_axis_r = given_r;",
+        ]
+    count = vector(shape.length_bits)
+    return [
+        *lines,
+        "  reg under_way, too_many, too_few, short_seen, long_seen;",
+        f"  reg {count} passed;",
+        f"  wire new = s_axis_d[{width}], end_mark = s_axis_d[{width + 1}];",
+        "  wire filling = too_few | (under_way & s_axis_v & new);",
+        "  wire begins = !filling & (new | !(under_way | too_many));",
+        "  wire dropped = too_many & !new;",
+        f"  wire {count} number = begins ? 0 : passed;",
+        f"  wire {count} behind = number + 1;",
+        "  wire whole = behind == stream_length;",
+        f"  assign given = filling ? 0 : s_axis_d[{width - 1}:0], given_first = begins, given_last = whole;",
+        "  assign given_v = filling | (s_axis_v & !dropped), s_axis_r = !filling & (given_r | dropped);",
+        "  assign stream_too_short = short_seen, stream_too_long = long_seen;",
+        "  always @(posedge clk)",
+        "    if (rst) begin",
+        "      under_way <= 0; too_many <= 0; too_few <= 0; passed <= 0; short_seen <= 0; long_seen <= 0;",
+        "    end else begin",
+        "      if (stream_clear) begin short_seen <= 0; long_seen <= 0; end",
+        "      if (given_v & given_r) begin",
+        "        passed <= behind; under_way <= !whole; too_many <= whole & !filling & !end_mark;",
+        "        too_few <= !whole & (too_few | (!filling & end_mark));",
+        "        if ((!filling & end_mark & !whole) | (filling & !too_few)) short_seen <= 1;",
+        "      end",
+        "      if (s_axis_v & dropped) begin too_many <= !end_mark; long_seen <= 1; end",
+        "    end",
+    ]
+
+
+def _rate(shape: DecoderShape) -> list[str]:
+    """The bits of a symbol that count, by the rate that came with the stream's first symbol."""
+    width = shape.symbol_width
+    lines = [
+        "  reg running; wire start = given_first | !running; wire last = given_last;",
+        "  wire take = given_v & given_r;",
+        "  always @(posedge clk) if (rst) running <= 0; else if (take) running <= !last;",
+    ]
+    if not shape.rates:
+        return [*lines, f"  wire {vector(width)} symbol = given;"]
+    rate = vector(max(1, (len(shape.rates) - 1).bit_length()))
+    lines += [
+        f"  reg {rate} rate_kept; wire {rate} rate = start ? s_axis_rate : rate_kept;",
+        "  always @(posedge clk) if (rst) rate_kept <= 0; else if (take) rate_kept <= rate;",
+        f"  reg {vector(width)} symbol;",
+        "  always @* begin",
+        "    symbol = given;",
+        *(
+            f"    if (rate == {index}) symbol = given & {width}'d{(1 << (n_in * shape.n_w)) - 1};"
+            for index, n_in in enumerate(shape.rates[:-1])
+        ),
+        "  end",
+    ]
+    if shape.inversion is None:
+        kept = "inversion_kept" if shape.input_register else "start ? s_axis_inversion : inversion_kept"
         lines += [
-            f"  reg {vector(length * n_w)} x; reg full, x_first, x_last;",
-            "  assign s_axis_r = !full | block_r, block_v = full, window = x;",
-            "  assign block_first = x_first, block_last = x_last;",
+            f"  reg {vector(shape.n_w)} inversion_kept; wire {vector(shape.n_w)} inversion = {kept};",
+            "  always @(posedge clk) if (take & start) inversion_kept <= s_axis_inversion;",
+        ]
+    return lines
+
+
+def _shift_registers(shape: DecoderShape) -> list[str]:
+    """The window of symbols of every group: a symbol that starts a stream finds the older ones cleared."""
+    lines = ["  wire block_r; wire block_v, block_first, block_last;"]
+    stages = shape.stages if shape.input_register else 0
+    if stages:
+        fulls = ["full", *(f"full{k}" for k in range(1, stages))]
+        firsts = ["x_first", *(f"first{k}" for k in range(1, stages))]
+        lasts = ["x_last", *(f"last{k}" for k in range(1, stages))]
+        later = [
+            f"    if (given_r) begin {marks[k]} <= {marks[k - 1]}; end"
+            for marks in (firsts, lasts)
+            for k in range(1, stages)
+        ]
+        lines += [
+            f"  (* keep *) reg {', '.join(fulls)}; reg {', '.join([*firsts, *lasts])};",
+            f"  assign given_r = !{fulls[-1]} | block_r, block_v = {fulls[-1]};",
+            f"  assign block_first = {firsts[-1]}, block_last = {lasts[-1]};",
             "  always @(posedge clk) begin",
-            "    if (rst) full <= 0; else if (s_axis_r) full <= s_axis_v;",
-            "    if (take) begin",
-            "      x_first <= start; x_last <= last;",
-            f"      x[{width - 1}:0] <= symbol;",
-            *([f"      x[{length * n_w - 1}:{width}] <= start ? 0 : x[{older - 1}:0];"] if older else []),
-            "    end",
+            "    if (rst) full <= 0; else if (given_r) full <= given_v;",
+            *(
+                f"    if (rst) {fulls[k]} <= 0; else if (given_r) {fulls[k]} <= {fulls[k - 1]};"
+                for k in range(1, stages)
+            ),
+            "    if (take) begin x_first <= start; x_last <= last; end",
+            *later,
             "  end",
         ]
     else:
-        seen = f"{{start ? {{{older}{{1'b0}}}} : x, symbol}}" if older else "symbol"
         lines += [
-            f"  reg {vector(max(older, 1))} x;",
-            f"  assign s_axis_r = block_r, block_v = s_axis_v, window = {seen};",
+            "  assign given_r = block_r, block_v = given_v;",
             "  assign block_first = start, block_last = last;",
-            *([f"  always @(posedge clk) if (take) x <= window[{older - 1}:0];"] if older else []),
         ]
-
-    # the matrix: one flat exclusive-or a row and plane
-    lines.append(f"  wire {vector(shape.block_width)} decoded;")
-    for row, taps in enumerate(code.generator):
-        columns = np.flatnonzero(taps)
-        for q in range(n_w):
-            if shape.constant_planes >> q & 1:
-                lines.append(f"  assign decoded[{row * n_w + q}] = 1'b0;")
-                continue
-            terms = " ^ ".join(f"window[{column * n_w + q}]" for column in columns) or "1'b0"
-            lines.append(f"  assign decoded[{row * n_w + q}] = {terms};")
-
-    valids = ["block_v"]
-    current = "decoded"
-    if shape.patches_per_block and shape.dense_corrections:
-        valids.append("s_axis_patch_v")
-        lines.append(f"  wire {vector(shape.block_width)} repaired = decoded ^ s_axis_patch_d;")
-        current = "repaired"
-    elif shape.patches_per_block:
-        valids.append("s_axis_patch_v")
-        lines.append(f"  reg {vector(shape.block_width)} repaired; integer p, r;")
-        slot, position = shape.patch_bits, shape.position_bits
+    low = 0
+    for index, (planes, code) in enumerate(shape.all_groups):
+        of = "" if len(shape.all_groups) == 1 else str(index)
+        width = planes * code.n_in
+        length, older = width * (code.n_s + 1), width * code.n_s
+        here = f"symbol[{low + width - 1}:{low}]"
+        low += width
+        lines.append(f"  wire {vector(length)} window{of};")
+        if stages:
+            lines += [
+                f"  reg {vector(length)} x{of};",
+                "  always @(posedge clk) if (take) begin",
+                f"    x{of}[{width - 1}:0] <= {here};",
+                *([f"    x{of}[{length - 1}:{width}] <= start ? 0 : x{of}[{older - 1}:0];"] if older else []),
+                "  end",
+            ]
+            source = f"x{of}"
+            for k in range(1, stages):
+                # the network's middle may be held anywhere in it: whatever it holds follows from the window then
+                lines.append(f"  (* keep *) reg {vector(length)} delayed{of}_{k};")
+                lines.append(f"  always @(posedge clk) if (given_r) delayed{of}_{k} <= {source};")
+                source = f"delayed{of}_{k}"
+            lines.append(f"  assign window{of} = {source};")
+            continue
+        seen = f"{{start ? {{{older}{{1'b0}}}} : x{of}, {here}}}" if older else here
         lines += [
-            "  always @* begin",
-            "    repaired = decoded;",
-            f"    for (p = 0; p < {shape.patches_per_block}; p = p + 1)",
-            f"      for (r = 0; r < {code.n_out}; r = r + 1)",
-            f"        if (s_axis_patch_d[p * {slot} + {slot - 1}]",
-            f"            && s_axis_patch_d[p * {slot} + {n_w} +: {position}] == r)",
-            f"          repaired[r * {n_w} +: {n_w}] = repaired[r * {n_w} +: {n_w}]"
-            f" ^ s_axis_patch_d[p * {slot} +: {n_w}];",
-            "  end",
+            f"  reg {vector(max(older, 1))} x{of};",
+            f"  assign window{of} = {seen};",
+            *([f"  always @(posedge clk) if (take) x{of} <= window{of}[{older - 1}:0];"] if older else []),
         ]
-        current = "repaired"
-    if shape.inversion is None or shape.inversion:
-        word = "inversion" if shape.inversion is None else f"{n_w}'d{shape.inversion}"
-        lines.append(f"  wire {vector(shape.block_width)} upright = {current} ^ {{{code.n_out}{{{word}}}}};")
-        current = "upright"
-    if shape.transform != "none" and n_w > 1:
-        lines.append(f"  wire {vector(shape.block_width)} weights;")
-        for low in range(0, shape.block_width, n_w):
-            top = low + n_w - 1
-            if shape.transform == "difference":
-                for q in range(low, top + 1):
-                    lines.append(f"  assign weights[{q}] = ^{current}[{top}:{q}];")
-            else:
-                magnitude = f"{current}[{top - 1}:{low}]"
-                lines += [
-                    f"  assign weights[{top}] = {current}[{top}];",
-                    f"  assign weights[{top - 1}:{low}] = {current}[{top}] ? -{magnitude} : {magnitude};",
-                ]
-        current = "weights"
-    if shape.mask:
-        valids.append("s_axis_mask_v")
-        kept = ", ".join(f"{{{n_w}{{s_axis_mask_d[{row}]}}}}" for row in reversed(range(code.n_out)))
-        lines.append(f"  wire {vector(shape.block_width)} masked = {current} & {{{kept}}};")
-        current = "masked"
+    return lines
 
-    # a block leaves when every stream has its part of it
-    lines.append(f"  wire out_r; wire out_v = {' & '.join(valids)};")
+
+def _matrix(shape: DecoderShape) -> list[str]:
+    """One flat exclusive-or a row and plane; the planes of the last group are the lowest of a weight."""
+    total = shape.planes
+    lines = [f"  wire {vector(shape.code.n_out * total)} decoded;"]
+    above = total
+    for index, (planes, code) in enumerate(shape.all_groups):
+        of = "" if len(shape.all_groups) == 1 else str(index)
+        above -= planes
+        for row, taps in enumerate(code.generator):
+            columns = np.flatnonzero(taps)
+            for q in range(planes):
+                if shape.constant_planes >> (above + q) & 1:
+                    lines.append(f"  assign decoded[{row * total + above + q}] = 1'b0;")
+                    continue
+                terms = " ^ ".join(f"window{of}[{column * planes + q}]" for column in columns) or "1'b0"
+                lines.append(f"  assign decoded[{row * total + above + q}] = {terms};")
+    return lines
+
+
+def _leave(shape: DecoderShape, current: str, valids: list[str]) -> list[str]:
+    """A block leaves when every stream has its part of it."""
+    lines = [f"  wire out_r; wire out_v = {' & '.join(valids)};"]
     for valid in valids:
         others = " & ".join(["out_r", *(other for other in valids if other != valid)])
         lines.append(f"  assign {valid[:-1]}r = {others};")
     if shape.output_register:
-        lines += [
+        return [
+            *lines,
             f"  reg held; reg {vector(shape.block_width)} held_data; reg held_first, held_last;",
             "  assign out_r = !held | m_axis_tready, m_axis_tvalid = held, m_axis_tdata = held_data;",
             "  assign m_axis_tuser = held_first, m_axis_tlast = held_last;",
@@ -292,10 +283,24 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
             "      held_first <= block_first; held_last <= block_last; end",
             "  end",
         ]
-    else:
-        lines += [
-            f"  assign out_r = m_axis_tready, m_axis_tvalid = out_v, m_axis_tdata = {current};",
-            "  assign m_axis_tuser = block_first, m_axis_tlast = block_last;",
-        ]
-    lines.append("endmodule\n")
-    return "\n".join(lines)
+    return [
+        *lines,
+        f"  assign out_r = m_axis_tready, m_axis_tvalid = out_v, m_axis_tdata = {current};",
+        "  assign m_axis_tuser = block_first, m_axis_tlast = block_last;",
+    ]
+
+
+def _side_by_side(shape: DecoderShape, name: str) -> str:
+    """Write the module of several decoders on their own parts of every bus; the first one speaks for all."""
+    one = shape.one_segment()
+    lines = [f"module {name} (", "  input clk, input rst,"]
+    lines.append(",\n".join(f"  {d} {vector(w)} {n}" for d, n, w in shape.ports()) + "\n);")
+    for k in range(shape.segments):
+        pins = [".clk(clk)", ".rst(rst)"]
+        for direction, port, width in one.ports():
+            if port.endswith("_tdata"):
+                pins.append(f".{port}({port}[{k * width} +: {width}])")
+            elif direction == "input" or k == 0:
+                pins.append(f".{port}({port})")
+        lines.append(f"  {name}_segment part{k} ({', '.join(pins)});")
+    return "\n".join([*lines, "endmodule\n"])

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import shutil
-from collections.abc import Sequence
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +16,9 @@ import pytest
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
-from xorweave.hw.package.package import config_for, write_package
+from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.package.manifest import read_manifest
+from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.sim.simulate import simulate
 from xorweave.sim.simulators import SIMULATORS, available
@@ -32,7 +39,7 @@ def _make(folder: Path, **options: object) -> Path:
         transform="sign-magnitude",
         seed=2,
     )
-    write_package(folder, config_for(tensor, inversion=None, **options), tensor)
+    write_package(folder, config_for(tensor, inversion_port=True, **options), tensor)
     return folder
 
 
@@ -45,7 +52,13 @@ def lean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A decoder with every optional register, gap-coded corrections and a stream guard."""
-    options = {"output_register": True, "skid_buffers": True, "gap_bits": 3, "length_bits": 7}
+    options = {
+        "output_register": True,
+        "skid_buffers": True,
+        "patches": "gap",
+        "gap_bits": 3,
+        "length_bits": 7,
+    }
     return _make(tmp_path_factory.mktemp("sim") / "registered", **options)
 
 
@@ -65,29 +78,46 @@ def test_every_word_of_every_cycle(request: pytest.FixtureRequest, which: str, s
         assert result.idle_cycles > 0
 
 
-RESTART: list[Sequence[int]] = [
-    # the second stream is given up after 20 blocks and sent again from its start
-    [*range(SEGMENT + 20), *range(SEGMENT, BLOCKS)],
-    # a stream of one block, again and again
-    [0, 0, 0, *range(SEGMENT)],
-]
-
-
-@pytest.mark.parametrize("order", RESTART, ids=["given up", "one block"])
-@pytest.mark.parametrize("stalls", ["none", "random"])
-def test_a_stream_starts_anew_without_a_bubble(lean: Path, order: Sequence[int], stalls: str) -> None:
-    result = simulate(lean, order=order, stalls=stalls, seed=7)
-    assert (result.mismatches, result.blocks, result.stall_cycles) == (0, len(order), 0)
-    if stalls == "none":
-        assert result.cycles == len(order) + 1
-
-
 @pytest.mark.parametrize("which", ["lean", "registered"])
-def test_reset_in_mid_stream(request: pytest.FixtureRequest, which: str) -> None:
+@pytest.mark.parametrize("stalls", ["none", "random", "sink", "source"])
+def test_restarts_resets_errors_and_flags(request: pytest.FixtureRequest, which: str, stalls: str) -> None:
     folder = request.getfixturevalue(which)
-    for stalls in ("none", "random"):
-        result = simulate(folder, reset_after=[30, SEGMENT + 1], stalls=stalls, seed=3)
-        assert (result.mismatches, result.blocks) == (0, BLOCKS)
+    manifest = read_manifest(folder)
+    blocks = BLOCKS + sum(scene.words["m_axis"] for scene in manifest.scenes)
+    result = simulate(folder, restarts=True, stalls=stalls, seed=7)
+    assert (result.mismatches, result.blocks, result.stall_cycles, result.passed) == (0, blocks, 0, True)
+
+
+# a fault, and in which of the two packages it is: every one of them is invisible to one tensor from reset to end
+FAULTS = {
+    "a stream starts only on tuser": ("lean", r"start = i_first \| ~running;", "start = i_first;"),
+    "a stream starts only after tlast": ("lean", r"start = i_first \| ~running;", "start = ~running;"),
+    "running survives a reset": (
+        "lean",
+        r"(if \(rst\) begin\n\s*)running <= 1'b0;",
+        r"\1running <= running;",
+    ),
+    "a block survives a reset": ("lean", r"(if \(rst\) begin\n\s*)full <= 1'b0;", r"\1full <= full;"),
+    "patch_restart is ignored": ("registered", r"\.restart\(patch_restart\)", ".restart(1'b0)"),
+    "an overflow is never told": ("registered", r"overflow <= 1'b1;", "overflow <= 1'b0;"),
+    "too long is never told": ("registered", r"too_long <= 1'b1;", "too_long <= 1'b0;"),
+    "too short is never told": ("registered", r"too_short <= 1'b1;", "too_short <= 1'b0;"),
+    "stream_clear is ignored": ("registered", r"\.clear\(stream_clear\)", ".clear(1'b0)"),
+}
+
+
+@pytest.mark.skipif(not available("icarus"), reason="icarus is not installed")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_of_control_are_seen(request: pytest.FixtureRequest, tmp_path: Path, fault: str) -> None:
+    which, pattern, wrong = FAULTS[fault]
+    folder = tmp_path / "d"
+    shutil.copytree(request.getfixturevalue(which), folder, ignore=shutil.ignore_patterns("sim_build"))
+    (path,) = (folder / "rtl").glob("*.v")
+    text, hits = re.subn(pattern, wrong, path.read_text())
+    assert hits
+    path.write_text(text)
+    result = simulate(folder, simulator="icarus", restarts=True)
+    assert not result.passed and result.messages
 
 
 def test_one_wrong_bit_is_seen(lean: Path, tmp_path: Path) -> None:
@@ -99,7 +129,7 @@ def test_one_wrong_bit_is_seen(lean: Path, tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     result = simulate(spoiled)
     assert result.mismatches == 1
-    assert result.messages[0].startswith("block 77: got ")
+    assert result.messages[0].startswith("golden: block 77: got ")
 
 
 def test_a_broken_decoder_is_seen(lean: Path, tmp_path: Path) -> None:
@@ -112,7 +142,7 @@ def test_a_broken_decoder_is_seen(lean: Path, tmp_path: Path) -> None:
     path.write_text(text.replace("start ? 40'h0 : x0", "x0"))
     result = simulate(broken)
     assert 0 < result.mismatches <= 3 * 2
-    assert result.messages[0].startswith(f"block {SEGMENT}:")
+    assert result.messages[0].startswith(f"golden: block {SEGMENT}:")
 
 
 def test_waves_can_be_opened(lean: Path, tmp_path: Path) -> None:
@@ -123,10 +153,58 @@ def test_waves_can_be_opened(lean: Path, tmp_path: Path) -> None:
     assert "m_axis_tdata" in text
 
 
+NAMES = ['it\'s a "q" $(touch PWN)x;&#%d ünï-☃', "\udcff\n"]
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_any_folder(lean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: str) -> None:
+    """Neither make nor a shell sees the name of the folder, nor of the one for temporary files."""
+    if not available(simulator):
+        pytest.skip(f"{simulator} is not installed")
+    for name in NAMES:
+        folder = tmp_path / name / "package"
+        shutil.copytree(lean, folder)
+        temporary = tmp_path / name / "tmp"
+        temporary.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        before = sorted(folder.rglob("*"))
+        result = simulate(folder, simulator=simulator)
+        assert (result.mismatches, result.blocks) == (0, BLOCKS)
+        assert sorted(folder.rglob("*")) == before and not list(temporary.iterdir())
+    assert not list(tmp_path.rglob("PWN"))
+
+
+def test_a_build_in_any_folder_for_temporary_files(
+    lean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no model is kept there yet
+    temporary = tmp_path / "a b'$(touch PWN);&#%d"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    assert simulate(lean).mismatches == 0
+    assert not list(tmp_path.rglob("PWN")) and not list(temporary.iterdir())
+
+
+def test_where_nothing_can_be_kept(lean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
+    assert simulate(lean).mismatches == 0
+
+
+def test_two_runs_at_once(lean: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "xorweave.cli", "simulate", str(lean), "--json"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}  # both compile
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(2)]
+    for run in runs:
+        out, _ = run.communicate()
+        assert run.returncode == 0 and json.loads(out)["mismatches"] == 0
+
+
 def test_bad_input(tmp_path: Path, lean: Path) -> None:
     with pytest.raises(InputError, match="must be a folder that generate wrote"):
         simulate(tmp_path)
-    with pytest.raises(InputError, match="stalls must be one of none, random, regular, not 'often'"):
+    with pytest.raises(
+        InputError, match="stalls must be one of none, random, regular, sink, source, not 'often'"
+    ):
         simulate(lean, stalls="often")
     with pytest.raises(InputError, match="the simulator must be one of verilator, icarus, not 'vcs'"):
         simulate(lean, simulator="vcs")

@@ -11,12 +11,14 @@ import scipy.sparse
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
-from xorweave.golden.choose.lane_code import LaneTensor, encode_on_lanes, encode_planned, rank_lane_plans
+from xorweave.golden.choose.lane_code import encode_on_lanes, encode_planned, rank_lane_plans
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.trace import trace_spmv
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.engines import spmv_engine
 from xorweave.hw.engines.activation_ring import ActivationRing
+from xorweave.hw.stages.xor_decoder import XorGroup
 from xorweave.sim.spmv_run import SpmvSimulator, cycle_model, engine_config, simulate_spmv
 
 INT8 = number_format("int8")
@@ -47,7 +49,7 @@ def test_two_passes_batch_and_every_mask_in_the_same_cycles(tmp_path: Path) -> N
     for seed in range(3):
         weights, mask, vectors = _random(shape, (0.35, 0.1, 0.0)[seed], 2, seed)
         matrix = encode_planned(weights, INT8, mask, plan)
-        assert matrix.tensor.patches.positions.size == 0
+        assert matrix.patches.positions.size == 0
         free = simulator.run(matrix, vectors)
         assert free.mismatches == 0 and free.stall_cycles == 0
         assert np.array_equal(free.results, _product(weights, mask, vectors))
@@ -73,14 +75,14 @@ def test_two_passes_batch_and_every_mask_in_the_same_cycles(tmp_path: Path) -> N
         return {name: [np.concatenate(pins) for pins in pairs] for name, pairs in both.items()}
 
     for stalls in (0, 30):
-        held = {"inversion": matrix.tensor.inversion}
+        held = {"inversion": matrix.raw.inversion}
         result = simulator.model.run(
             joined(given), joined(wanted), stalls=stalls, seed=1, most_cycles=10_000, held=held
         )
         assert result.mismatches == 0
         if not stalls:
             model = cycle_model(config)
-            assert result.cycles == model.cycles + matrix.layout.blocks + model.load_beats
+            assert result.cycles == model.cycles + matrix.scan.blocks + model.load_beats
 
 
 def test_corrections_single_rows_and_more_lanes_than_columns(tmp_path: Path) -> None:
@@ -89,11 +91,11 @@ def test_corrections_single_rows_and_more_lanes_than_columns(tmp_path: Path) -> 
     layout = LaneLayout.fitting(*shape, 7, interleave=1)
     encoded = encode_on_lanes(weights, INT8, mask, layout, max_k=12)
     # a rate below the density of care bits leaves words to correct
-    n_in = max(1, encoded.tensor.code.n_in - 2)
+    n_in = max(1, encoded.code.n_in - 2)
     code = Code.uniform(n_in=n_in, n_out=7, n_s=2)
     plan = replace(rank_lane_plans(mask, layout, 8, max_k=12)[0], code=code)
     matrix = encode_planned(weights, INT8, mask, plan)
-    assert matrix.tensor.patches.positions.size > 0
+    assert matrix.patches.positions.size > 0
     simulator = SpmvSimulator(engine_config(matrix, output_register=True), tmp_path)
     for stalls in (0, 40):
         run = simulator.run(matrix, vectors, stalls=stalls, seed=1)
@@ -120,14 +122,14 @@ def test_int4_by_the_plain_function() -> None:
 
 
 @pytest.fixture(scope="module")
-def small() -> tuple[LaneTensor, np.ndarray]:
+def small() -> tuple[EncodedTensor, np.ndarray]:
     weights, mask, vectors = _random((8, 8), 0.4, 1, 7)
     layout = LaneLayout.fitting(8, 8, 4, interleave=2)
     return encode_on_lanes(weights, INT8, mask, layout, max_k=8), vectors
 
 
 def test_lanes_that_read_each_others_tap_are_caught(
-    small: tuple[LaneTensor, np.ndarray], monkeypatch: pytest.MonkeyPatch
+    small: tuple[EncodedTensor, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Swapped(ActivationRing):
         def __init__(self, layout: LaneLayout, width: int, words: int) -> None:
@@ -145,20 +147,21 @@ def test_lanes_that_read_each_others_tap_are_caught(
     assert not any("taken" in line for line in run.messages)
 
 
-def test_a_flipped_tap_of_the_code_is_caught(small: tuple[LaneTensor, np.ndarray]) -> None:
+def test_a_flipped_tap_of_the_code_is_caught(small: tuple[EncodedTensor, np.ndarray]) -> None:
     matrix, vectors = small
-    code = matrix.tensor.code
+    code = matrix.code
     generator = code.generator.copy()
     generator[2, 0] ^= 1
     wrong = Code(n_in=code.n_in, n_out=code.n_out, n_s=code.n_s, generator=generator)
     right = engine_config(matrix)
-    simulator = SpmvSimulator(replace(right, decoder=replace(right.decoder, code=wrong, network=None)))
+    group = XorGroup(right.decoder.n_w, wrong)
+    simulator = SpmvSimulator(replace(right, decoder=replace(right.decoder, groups=(group,))))
     simulator.config = replace(right, trace=True)
     run = simulator.run(matrix, vectors)
     assert any("taken" in line for line in run.messages)
 
 
-def test_the_engine_refuses_what_is_not_its_own(small: tuple[LaneTensor, np.ndarray]) -> None:
+def test_the_engine_refuses_what_is_not_its_own(small: tuple[EncodedTensor, np.ndarray]) -> None:
     matrix, vectors = small
     simulator = object.__new__(SpmvSimulator)
     simulator.config = engine_config(matrix)

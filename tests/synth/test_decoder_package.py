@@ -1,16 +1,24 @@
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from xorweave.cli import app
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.tensor_codec import encode_tensor
-from xorweave.hw.package.package import config_for, read_manifest, write_package
+from xorweave.golden.tensor.encode import encode_tensor
+from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.package.manifest import read_manifest
+from xorweave.hw.package.package import write_package
 from xorweave.sim.simulate import simulate
-from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
+from xorweave.synth import decoder_package
+from xorweave.synth.decoder_package import synthesize_decoder
+from xorweave.synth.flow import synthesis
+from xorweave.synth.flow.tool_process import ToolError
 from xorweave.synth.proof.proof import NOT_RUN
 
 
@@ -25,22 +33,52 @@ def generated(folder: Path, transform: str = "none", **options: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("options", "verdict", "beyond"),
+    "options",
     [
-        ({}, "proved", []),
-        ({"transform": "difference"}, "proved", []),
-        ({"length_bits": 5}, NOT_RUN, ["length_bits"]),
+        {"transform": "difference"},
+        {"length_bits": 5},
+        {"max_depth": 1},
+        {"gap_bits": 3, "patches_per_block": 2},
+        {"bounded": True, "patches_per_block": 1},
     ],
 )
-def test_what_the_reference_does_not_model_is_not_called_proved(
-    tmp_path: Path, options: dict[str, Any], verdict: str, beyond: list[str]
-) -> None:
-    folder = generated(tmp_path / "decoder", **options)
-    assert beyond_the_proof(read_manifest(folder)) == beyond
-    result = synthesize_decoder(folder)
-    assert result.equivalence == verdict
+def test_what_generate_writes_is_proved(tmp_path: Path, options: dict[str, Any]) -> None:
+    result = synthesize_decoder(generated(tmp_path / "decoder", **options))
+    assert result.equivalence == "proved" and not result.notes
     assert result.gate_equivalents is not None
     assert result.outputs_per_cycle == 16
+
+
+def test_what_is_late_leaves_the_figures_that_were_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = generated(tmp_path / "decoder")
+
+    def late(*arguments: object, **options: object) -> None:
+        raise ToolError("Yosys did not finish in 1 s")
+
+    monkeypatch.setattr(decoder_package, "judge_equivalence", late)
+    run_yosys = synthesis.run_yosys
+    monkeypatch.setattr(
+        synthesis,
+        "run_yosys",
+        lambda script, *a, **k: late() if "map,-a" in script else run_yosys(script, *a, **k),
+    )
+    told: list[str] = []
+    result = synthesize_decoder(folder, progress=told.append)
+    assert result.gate_equivalents is not None and result.equivalence == NOT_RUN
+    assert ["by area" in note for note in result.notes] == [True, False]
+    assert told[0].startswith("reading") and told[-1] == "proving the netlist"
+
+
+def test_a_refuted_netlist_says_why_and_is_status_1(tmp_path: Path) -> None:
+    folder = generated(tmp_path / "decoder")
+    (source,) = (folder / "rtl").glob("*.v")
+    source.write_text(source.read_text().replace("posedge clk", "negedge clk"))
+    result = synthesize_decoder(folder)
+    assert result.equivalence == "failed" and "clocked by something else than clk" in result.notes[0]
+    done = CliRunner().invoke(app, ["synth", str(folder), "--json"])
+    assert done.exit_code == 1 and json.loads(done.stdout)["equivalence"] == "failed"
 
 
 def test_dense_corrections_are_proved(tmp_path: Path) -> None:

@@ -382,11 +382,11 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
     np.save(folder / "other.npy", np.ones((6, 4), bool))
     np.savez(folder / "none.npz")
     np.savez(folder / "elsewhere.npz", x=np.ones((4, 6)), y=np.ones((4, 6)))
-    np.savez(folder / "scale.npz", **{"w": np.ones((4, 6)), "w.scale": np.ones(3)})
+    (folder / "empty").mkdir(exist_ok=True)
     smtx(folder / "mask.smtx", np.ones((4, 6), bool))
     return {
         "missing file": ([folder / "no.npy"], f"there is no file {folder}/no.npy"),
-        "folder": ([folder], "must be a file, not a folder"),
+        "folder": ([folder / "empty"], "must hold .safetensors or .npy files, as it is a folder, but has none"),
         "text as .npy": ([folder / "text.npy"], "must be a NumPy array file: it does not begin like one"),
         "cut safetensors": ([folder / "cut.safetensors"], "must be a whole safetensors file: "),
         "complex": ([folder / "complex.npy"], "tensors must hold integers, floats or booleans, not complex128"),
@@ -407,11 +407,11 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         ),
         "double without dtype": (
             [folder / "double.npy"],
-            "tensor double holds F64, which has no code of its own; give --dtype (int8, int4, fp16, bf16, fp32)",
+            "tensor double holds F64: F64 has no code of its own; give a dtype (int8, int4, fp16, bf16, fp32)",
         ),
         "integers cast": (
             [folder / "long.npy", "--dtype", "int8"],
-            "tensor long holds I64, which cannot be cast to a smaller format; leave out --dtype",
+            "tensor long holds I64: I64 has no code",
         ),
         "N_in = 0": ([good, "--code", "n_in=0,n_out=8,n_s=1"], "n_in must be between 1 and 1024, not 0"),
         "window too long": (
@@ -425,25 +425,21 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "mask of no tensor": ([good, "--mask", folder / "none.npz"], "must hold at least one mask"),
         "masks of other tensors": (
             [good, "--mask", folder / "elsewhere.npz"],
-            "tensor good: --mask holds no mask of that name, only x, y",
+            "tensor good: there is no mask of that name, only x, y",
         ),
         "mask and sparsity": (
             [good, "--mask", good, "--sparsity", "0.5"],
-            "--sparsity and --mask must not be given together",
+            "a sparsity and masks must not be given together",
         ),
-        "two scales": (
-            [folder / "scale.npz", "--dtype", "int8"],
-            "the scale of tensor w must be named w.scale, but there is a tensor of that name already",
-        ),
-        "sparsity above 1": ([good, "--sparsity", "1.5"], "--sparsity must be between 0 and 1, not 1.5"),
-        "sparsity NaN": ([good, "--sparsity", "nan"], "--sparsity must be between 0 and 1, not nan"),
-        "dtype": ([good, "--dtype", "int3"], "--dtype must be one of int8, int4, fp16, bf16, fp32, not 'int3'"),
-        "pruner": ([good, "--prune", "best"], "--prune must be one of magnitude, random, not 'best'"),
+        "sparsity above 1": ([good, "--sparsity", "1.5"], "the sparsity must be between 0 and 1, not 1.5"),
+        "sparsity NaN": ([good, "--sparsity", "nan"], "the sparsity must be between 0 and 1, not nan"),
+        "dtype": ([good, "--dtype", "int3"], "the dtype must be one of int8, int4, fp16, bf16, fp32, not 'int3'"),
+        "pruner": ([good, "--prune", "best"], "the way to prune must be one of magnitude, random, not 'best'"),
         "values for weights": ([good, "--values", "uniform"], "--values must be given with an .smtx mask only"),
-        "values": ([folder / "mask.smtx", "--values", "ones"], "--values must be uniform or normal, not 'ones'"),
+        "values": ([folder / "mask.smtx", "--values", "ones"], "the values must be uniform or normal, not 'ones'"),
         "dtype of a mask": (
             [folder / "mask.smtx", "--dtype", "int16"],
-            "--dtype must be one of int8, int4, fp16, bf16, fp32, not 'int16'",
+            "the dtype must be one of int8, int4, fp16, bf16, fp32, not 'int16'",
         ),
         "sparsity of a mask": (
             [folder / "mask.smtx", "--sparsity", "0.5"],
@@ -470,7 +466,7 @@ CASES = [
     "missing file", "folder", "text as .npy", "cut safetensors", "complex", "objects", "NaN quantised", "NaN pruned",
     "beyond fp16", "beyond bf16", "rounds beyond bf16", "double without dtype", "integers cast", "N_in = 0",
     "window too long", "mask of another shape", "mask of no tensor", "masks of other tensors", "mask and sparsity",
-    "two scales", "sparsity above 1", "sparsity NaN", "dtype", "pruner", "values for weights", "values",
+    "sparsity above 1", "sparsity NaN", "dtype", "pruner", "values for weights", "values",
     "dtype of a mask", "sparsity of a mask", "code", "paper's n_s", "paper's words", "family", "max-k", "encoder",
     "corrections", "jobs", "jobs no number", "unknown option", "two files",
 ]  # fmt: skip
@@ -531,6 +527,37 @@ def test_files_that_are_no_containers_are_refused(
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(weights.read_bytes()[:100])
     assert_refused(run(command, cut, *out), "must be a whole safetensors file: ")
+
+
+def test_a_scale_takes_a_name_that_is_free(run: Here, tmp_path: Path) -> None:
+    w, own = np.linspace(-1, 1, 24).reshape(4, 6), np.arange(3.0)
+    np.savez(tmp_path / "s.npz", **{"w": w, "w.scale": own})
+    made, back, real = (tmp_path / f"{name}.safetensors" for name in ("made", "back", "real"))
+    assert run("encode", tmp_path / "s.npz", "-o", made, "--dtype", "int8", "--code", FIXED).status == 0
+    assert (
+        run("decode", made, "-o", back).status == run("decode", made, "-o", real, "--dequantize").status == 0
+    )
+    tensors, floats = read_safetensors(back)[0], read_safetensors(real)[0]
+    assert set(tensors) == {"w", "w.scale", "w.scale.1"} and set(floats) == {"w", "w.scale"}
+    assert np.array_equal(tensors["w.scale"].values, own) and np.array_equal(floats["w.scale"].values, own)
+    assert np.abs(floats["w"].values - w).max() <= tensors["w.scale.1"].values[0] / 2 + 1e-7
+
+
+def test_buffers_and_metadata_come_back(run: Here, tmp_path: Path) -> None:
+    tensors = {
+        "w": Tensor.of(np.linspace(-1, 1, 24, dtype=np.float32).reshape(4, 6)),
+        "position_ids": Tensor.of(np.arange(512)[None]),
+        "small": Tensor(np.arange(4, dtype=np.uint8).reshape(2, 2), "F8_E5M2"),
+    }
+    source, made, back = (tmp_path / f"{name}.safetensors" for name in ("source", "made", "back"))
+    write_safetensors(source, tensors, {"format": "pt"})
+    done = run("encode", source, "-o", made, "--code", FIXED)
+    assert done.status == 0 and "(a buffer of I64 beside float weights): position_ids" in done.out
+    assert run("decode", made, "-o", back).status == 0
+    found, metadata = read_safetensors(back)
+    assert metadata == {"format": "pt"} and set(found) == set(tensors)
+    for name, tensor in tensors.items():
+        assert found[name].dtype == tensor.dtype and np.array_equal(found[name].values, tensor.values)
 
 
 def test_a_scale_of_another_length_is_refused(run: Here, tmp_path: Path, weights: Path) -> None:

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xorweave.commands.console import meter, percent, print_json, print_table
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.whole_file import write_whole
-from xorweave.golden.codecs.codec import PrunedTensor
-from xorweave.golden.codecs.comparison import Row, all_codecs, bounds, measure, total_rows
-from xorweave.pages.codec_table import (
-    GateTable,
-    Record,
-    csv_text,
-    lossless_text,
-    page,
-    records,
-    tensor_head,
-)
-from xorweave.studies.sources import read_prepared
+
+if TYPE_CHECKING:
+    from xorweave.golden.codecs.comparison import Row
+    from xorweave.pages.codec_table import Record
 
 
 def _number(value: float | None, digits: int = 3) -> str:
@@ -29,6 +21,8 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 
 def _line(record: Record) -> list[str]:
+    from xorweave.pages.codec_table import lossless_text
+
     return [
         record["title"],
         _number(record["bits_per_weight"]),
@@ -82,6 +76,11 @@ def codecs(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Store the same tensor in every format: bits a weight with and without mask, lossless or not, how it decodes."""
+    from xorweave.golden.codecs.codec import PrunedTensor
+    from xorweave.golden.codecs.comparison import all_codecs, bounds, measure, total_rows
+    from xorweave.pages.codec_table import GateTable, csv_text, page, records, tensor_head
+    from xorweave.studies.sources import read_prepared
+
     chosen = all_codecs()
     if only is not None:
         names = [name.strip() for name in only.split(",")]

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+# rich is loaded when something is drawn with it: --help and --json do without
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
-_errors = Console(stderr=True)
+#: A pipe has no width of its own; so many columns keep a row on one line there.
+_PIPE_WIDTH = 160
+#: Names longer than this lose their middle in tables and progress.
+_LONGEST_CELL = 100
+#: A column of words may be folded down to so many characters.
+_FOLDED = 24
+
+# controls, among them those that turn the direction of text, and halves of characters, which are no text
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Return text with everything that a terminal would act upon, or could not write, as an escape (``\\x1b``)."""
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def _cell(text: str) -> str:
+    text = printable(text)
+    if len(text) <= _LONGEST_CELL:
+        return text
+    half = _LONGEST_CELL // 2 - 2
+    return f"{text[:half]}...{text[-half:]}"
 
 
 def print_json(value: Mapping[str, object]) -> None:
@@ -20,15 +43,53 @@ def print_json(value: Mapping[str, object]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on standard output; the first column to the left, the others to the right."""
-    table = Table(title=title, title_justify="left")
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    # a pipe has no width of its own; 160 columns keep a row on one line there
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    console.print(table)
+    """Print a table on standard output; the first column to the left, the others to the right.
+
+    Where it is wider than the terminal, it is cut into several, each with the first column; no word is broken.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+    cells = [[_cell(text) for text in row] for row in rows]
+    for number, part in enumerate(_parts(columns, cells, console.width)):
+        table = Table(title=Text(printable(title)) if title and not number else None, title_justify="left")
+        for index, width in part.items():
+            justify = "right" if index else "left"
+            table.add_column(Text(columns[index]), justify=justify, width=width, overflow="fold")  # type: ignore[arg-type]
+        for row in cells:
+            table.add_row(*(Text(row[index]) for index in part))
+        console.print(table)
+
+
+def _parts(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[dict[int, int]]:
+    """Return the tables that a table is cut into: for each its columns and their widths."""
+    from rich.cells import cell_len
+
+    natural, least = [], []
+    for index, name in enumerate(columns):
+        widest = max((cell_len(row[index]) for row in rows), default=0)
+        natural.append(max(widest, cell_len(name)))
+        # a header may break between words, and so may long cells
+        least.append(max(min(widest, _FOLDED), *(cell_len(word) for word in name.split()), 1))
+    if not rows:
+        least = natural
+    parts: list[list[int]] = [[0]]
+    for index in range(1, len(columns)):
+        # two spaces and a rule a column, and a rule at the end
+        if sum(least[k] + 3 for k in (*parts[-1], index)) + 1 > width and parts[-1] != [0]:
+            parts.append([0])
+        parts[-1].append(index)
+    result = []
+    for part in parts:
+        spare = width - 1 - sum(least[k] + 3 for k in part)
+        widths = {}
+        for k in part:
+            more = min(max(spare, 0), natural[k] - least[k])
+            widths[k], spare = least[k] + more, spare - more
+        result.append(widths)
+    return result
 
 
 def percent(value: object, digits: int = 2) -> str:
@@ -48,7 +109,8 @@ class Meter:
         if self._progress is None:
             yield Task(None, None)
             return
-        handle = self._progress.add_task(name, total=1.0)
+        # without a total the bar moves by itself, until the first share is known
+        handle = self._progress.add_task(_cell(name), total=None)
         yield Task(self._progress, handle)
         self._progress.remove_task(handle)
 
@@ -61,8 +123,8 @@ class Task:
         self._handle = handle
 
     def __call__(self, share: float) -> None:
-        if self._progress is not None:
-            self._progress.update(self._handle, completed=share)  # type: ignore[arg-type]
+        if self._progress is not None and share > 0:
+            self._progress.update(self._handle, completed=share, total=1.0)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -71,6 +133,10 @@ def meter() -> Iterator[Meter]:
     if not sys.stderr.isatty():
         yield Meter(None)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_errors, transient=True) as progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    name = TextColumn("{task.description}", markup=False)
+    columns = (name, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield Meter(progress)

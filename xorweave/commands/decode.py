@@ -7,38 +7,21 @@ from typing import Annotated
 
 import typer
 
-from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.container import read_container
-from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
-from xorweave.golden.tensor.tensor_codec import decode_tensor
-from xorweave.golden.values.quantize import dequantize
-
 
 def decode(
     src: Annotated[Path, typer.Argument(help="A container written by encode")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The tensors to write (.safetensors)")],
-    dequantize_: Annotated[
+    dequantize: Annotated[
         bool, typer.Option("--dequantize", help="Turn quantised tensors into float32 with their scales")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file of another kind")] = False,
 ) -> None:
     """Decode a container: bit for bit the weights that were encoded, pruned ones zero."""
-    if out.suffix.lower() != ".safetensors":
-        raise InputError(f"the output must be named .safetensors, not {out.name!r}")
-    if not out.parent.is_dir():
-        raise InputError(f"there is no folder {out.parent} to write into")
+    from xorweave.golden.files.container import read_container
+    from xorweave.golden.files.outputs import check_output
+    from xorweave.golden.files.restore import restore_tensors
+    from xorweave.golden.files.safetensors_file import write_safetensors
+
+    check_output(out, inputs=[src], force=force)
     container = read_container(src)
-    tensors = dict(container.plain)
-    for name, encoded in container.encoded.items():
-        values = decode_tensor(encoded)
-        scale = container.plain.get(f"{name}.scale")
-        quantised = encoded.number_format.name in ("int8", "int4")
-        if dequantize_ and scale is not None and quantised:
-            if scale.dtype != "F32" or scale.values.size not in (1, values.shape[0]):
-                raise InputError(
-                    f"{name}.scale must hold one float32, or one for each of {values.shape[0]} rows"
-                )
-            tensors[name] = Tensor(dequantize(values, scale.values), "F32")
-            del tensors[f"{name}.scale"]
-        else:
-            tensors[name] = Tensor(values, encoded.number_format.safetensors)
-    write_safetensors(out, tensors, {})
+    write_safetensors(out, restore_tensors(container, dequantized=dequantize), container.metadata)

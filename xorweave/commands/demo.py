@@ -7,24 +7,16 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from xorweave.commands.console import meter, percent, print_table
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.choose.prepare import Preparation, prepare
-from xorweave.pages.report import DemoReport, outcome_record, write_report
-from xorweave.studies.demo_flow import Outcome, contenders, run_all
-from xorweave.studies.demo_weights import (
-    DemoWeights,
-    NoDownload,
-    cache_folder,
-    digits_network,
-    from_file,
-    minilm,
-)
+
+if TYPE_CHECKING:
+    from xorweave.studies.demo_flow import Outcome
+    from xorweave.studies.demo_weights import DemoWeights
 
 
 def demo(
@@ -38,6 +30,12 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
 ) -> None:
     """Prune, quantise, encode, decode, generate, simulate, count gates and multiply: one table and a page."""
+    import numpy as np
+
+    from xorweave.golden.files.prepare import Preparation, prepare
+    from xorweave.pages.report import DemoReport, outcome_record, write_report
+    from xorweave.studies.demo_flow import contenders, run_all
+
     if not 0.5 <= sparsity <= 0.98:
         raise InputError(f"--sparsity must be between 0.5 and 0.98 for the demo, not {sparsity}")
     if jobs < 0:
@@ -84,6 +82,8 @@ COLUMNS = (
 
 
 def _layer(weights: Path | None, tensor: str | None, seed: int) -> DemoWeights:
+    from xorweave.studies.demo_weights import NoDownload, cache_folder, digits_network, from_file, minilm
+
     if weights is not None:
         return from_file(weights, tensor)
     try:

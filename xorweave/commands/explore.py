@@ -9,8 +9,6 @@ from typing import Annotated
 import typer
 
 from xorweave.golden.base.errors import InputError
-from xorweave.studies.explore import PAGE, TABLE, grid, pareto
-from xorweave.studies.explore import explore as run_sweep
 
 
 def _numbers(name: str, text: str, kind: type) -> list:
@@ -40,6 +38,9 @@ def explore(
     seed: Annotated[int, typer.Option(help="Seed of the generators.")] = 0,
 ) -> None:
     """Measure many codes and decoders; interrupt it when you like, the same command goes on."""
+    from xorweave.studies.explore import PAGE, TABLE, grid, pareto
+    from xorweave.studies.explore import explore as run_sweep
+
     candidates = grid(
         n_in=_numbers("n-in", n_in, int),
         slack=_numbers("slack", slack, float),

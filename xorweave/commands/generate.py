@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from xorweave.commands.console import print_json
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format, plane_words
 from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.code.code import Code
 from xorweave.golden.files.container import read_container
-from xorweave.golden.tensor.stream import EncodedTensor
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.decoder_kinds import DECODERS, design_for
-from xorweave.hw.package.package import config_for, write_package
-from xorweave.hw.package.stream_package import StreamDesign, write_stream_package
+from xorweave.hw.package.package import check_replaceable, write_design
+from xorweave.hw.package.stream_design import StreamDesign
 from xorweave.hw.package.vectors import random_tensor, required_patches
-from xorweave.hw.package.xor_designs import rates_design
+from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import shared_network
 
 
@@ -93,6 +95,10 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object")] = False,
 ) -> None:
     """Generate a decoder: Verilog, golden vectors, Python-free self-checking test bench, FuseSoC core."""
+    import numpy as np
+
+    from xorweave.hw.package.vectors import random_tensor
+
     if (src is None) == (code is None):
         raise InputError("generate must be given either a container or --code")
     if network not in ("shared", "plain"):
@@ -103,6 +109,7 @@ def generate(
         raise InputError(f"--sparsity must be at least 0 and below 1, not {sparsity}")
     if decoder not in DECODERS:
         raise InputError(f"--decoder must be one of {', '.join(DECODERS)}, not {decoder!r}")
+    check_replaceable(out)  # before the work, not after it
     name = None
     used_seed = None
     choice = _choice(src, code, seed)
@@ -131,62 +138,62 @@ def generate(
         "output_register": output_register,
         "skid_buffers": skid_buffers,
         "max_depth": max_depth,
-        "gap_bits": gap_bits,
         "length_bits": length_bits,
+        "inversion_port": inversion_port,
+        "patches_per_block": patches,
+        "network_of": _network(network, effort, depth_limit, seed),
+        **({"patches": "gap", "gap_bits": gap_bits} if gap_bits else {}),
     }
-    if network == "shared":
-        options["network"] = shared_network(encoded.code, effort=effort, depth_limit=depth_limit, seed=seed)
-    if patches is not None:
-        options["patches_per_block"] = patches
-    if inversion_port:
-        options["inversion"] = None
     several = choice is not None and choice.kind == "rates"
-    if several or decoder != "xor":
-        if several and decoder != "xor":
-            raise InputError(f"a code of several rates must come with --decoder xor, not {decoder}")
-        if several:
-            assert choice is not None
-            design = _several_rates(choice, encoded, src, options, network == "shared", blocks, seed)
-        else:
-            design = design_for(decoder, encoded, options, segments=segments, lanes=lanes, max_blocks=blocks)
-        manifest = write_stream_package(out, design)
-        if as_json:
-            print_json(manifest)
-            return
-        print(
-            f"{out}: {manifest['top']}, decoder {manifest['kind']}, {manifest['outputs_per_cycle']} bits a cycle"
+    if several and decoder != "xor":
+        raise InputError(f"a code of several rates must come with --decoder xor, not {decoder}")
+    if several:
+        assert choice is not None
+        design = _several_rates(choice, encoded, src, options, blocks, seed)
+    else:
+        design = design_for(
+            decoder,
+            encoded,
+            options,
+            name=name,
+            seed=used_seed,
+            segments=segments,
+            lanes=lanes,
+            max_blocks=blocks,
         )
-        print(f"  {', '.join(manifest['files'])}")
-        return
-    config = config_for(encoded, **options)
-    manifest = write_package(out, config, encoded, tensor_name=name, seed=used_seed, max_blocks=blocks)
+    manifest = write_design(out, design)
     if as_json:
-        print_json(manifest)
+        print_json(manifest.entries)
         return
-    made = manifest["code"]
-    print(
-        f"{out}: {manifest['top']}, {made['spec']}, check value {made['check_value']}, {manifest['n_w']} planes"
+    made = manifest.decoder.get("code")
+    said = (
+        f", {made['spec']}, check value {made['check_value']}, {manifest.decoder['n_w']} planes"
+        if made
+        else ""
     )
-    print(f"  {', '.join(manifest['files'])}")
-    print(
-        f"  golden vectors: {manifest['vectors']['blocks']} of {manifest['vectors']['tensor_blocks']} blocks"
-    )
+    print(f"{out}: {manifest.top}, decoder {manifest.kind}, {manifest.outputs_per_cycle} bits a cycle{said}")
+    print(f"  {', '.join(manifest.files)}")
+    print(f"  golden vectors: {manifest.output.words} blocks, then {len(manifest.scenes)} scenes of restarts")
 
 
 def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:
     """Choose the tensor to generate a decoder for."""
-    encoded = read_container(src).encoded
+    container = read_container(src)
+    encoded = container.encoded
     if not encoded:
         raise InputError(f"{src} must hold an encoded tensor, but holds none")
     if tensor is None:
         tensor = max(encoded, key=lambda name: encoded[name].n)
     if tensor not in encoded:
         raise InputError(f"--tensor must be one of {', '.join(encoded)}, not {tensor!r}")
-    return tensor, encoded[tensor]
+    return tensor, container.checked(tensor)
 
 
 def _choice(src: Path | None, code: str | None, seed: int) -> CodeChoice | None:
     """Return what --code says, or, of a container, what was said when it was encoded if that was several rates."""
+    from xorweave.golden.choose.code_choice import CodeChoice
+    from xorweave.golden.files.container import read_container
+
     if src is None:
         assert code is not None
         return CodeChoice.parse(code, seed=seed)
@@ -194,20 +201,35 @@ def _choice(src: Path | None, code: str | None, seed: int) -> CodeChoice | None:
     return CodeChoice.parse(said) if "rates=" in said else None
 
 
+def _network(
+    kind: str, effort: int, depth_limit: int | None, seed: int
+) -> Callable[[Code], XorNetwork | None]:
+    """Return what makes the XOR network of a code: sums made once, or (None) a tree for every output."""
+    if kind == "plain":
+        return lambda code: None
+    return lambda code: shared_network(code, effort=effort, depth_limit=depth_limit, seed=seed)
+
+
 def _several_rates(
     choice: CodeChoice,
     encoded: EncodedTensor,
     src: Path | None,
     options: dict[str, Any],
-    shared: bool,
     blocks: int,
     seed: int,
 ) -> StreamDesign:
     """Make the decoder of several rates; its vectors are all tensors of the container, or a random one a rate."""
+    from xorweave.golden.files.container import read_container
+
     mother = choice.code
     assert mother is not None
+    rest = dict(options)
+    patches, network_of = rest.pop("patches_per_block"), rest.pop("network_of")
+    if rest.pop("patches", "list") != "list" or rest.pop("inversion_port"):
+        raise InputError("a code of several rates must come without --gap-bits and --inversion-port")
     if src is not None:
-        tensors = list(read_container(src).encoded.values())
+        container = read_container(src)
+        tensors = [container.checked(name) for name in container.encoded]
     else:
         tensors = [
             random_tensor(
@@ -215,20 +237,20 @@ def _several_rates(
                 encoded.number_format,
                 blocks=min(blocks, 300),
                 segment_blocks=100,
-                patches_per_block=options.get("patches_per_block", 0),
+                patches_per_block=patches or 0,
                 seed=seed + number,
             )
             for number, n_in in enumerate(choice.rates)
         ]
-    fitting = config_for(encoded, **{**options, "network": None})
-    patches = options.get("patches_per_block", max(required_patches(tensor) for tensor in tensors))
-    config = replace(
-        fitting,
+    inversions = {tensor.raw.inversion for tensor in tensors}
+    config = DecoderConfig.raw(
         code=mother,
+        n_w=encoded.number_format.n_w,
+        transform=encoded.raw.transform,
         rates=choice.rates,
-        patches_per_block=patches,
-        constant_planes=0,
-        inversion=tensors[0].inversion if len({t.inversion for t in tensors}) == 1 else None,
-        network=shared_network(mother, seed=seed) if shared else None,
+        patches_per_block=max(map(required_patches, tensors)) if patches is None else patches,
+        inversion=inversions.pop() if len(inversions) == 1 else None,
+        network=network_of(mother),
+        **rest,
     )
-    return rates_design(config, tensors, max_blocks=blocks)
+    return axis_design(config, tensors, max_blocks=blocks)

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from xorweave.commands.encode import report
-from xorweave.golden.files.container import read_container
-
 
 def inspect(
     src: Annotated[Path, typer.Argument(help="A container written by encode")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Print what a container holds."""
-    report(read_container(src).encoded, as_json=as_json, title=src.name)
+    from xorweave.commands.encode import report
+    from xorweave.golden.files.container import read_container
+
+    report(read_container(src), src.stat().st_size, as_json=as_json, title=src.name)

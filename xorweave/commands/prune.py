@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from xorweave.commands.console import meter, print_json, print_table
 from xorweave.commands.sparsity import SPARSITY_COLUMNS, sparsity_rows
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
-from xorweave.golden.network.effective import make_effective
-from xorweave.golden.network.network_files import read_network, read_tensors
-from xorweave.golden.pruning.pruners import prune as prune_network
-from xorweave.golden.pruning.sparsity import measure_sparsity
-from xorweave.golden.pruning.targets import target_sparsity
 
 
 def prune(
     src: Annotated[
         Path,
-        typer.Argument(help="Weights: .npz .safetensors .onnx, a folder of .npy; or a .json description"),
+        typer.Argument(
+            help="Weights: .npz .safetensors .onnx .pt .pth, a folder or index of shards; or a .json description"
+        ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Pruned tensors to write (.safetensors)")],
     method: Annotated[str, typer.Option(help="random, magnitude, lamp, snip or synflow")] = "magnitude",
@@ -37,7 +33,9 @@ def prune(
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option(help="A name, a .json description or .onnx; default: a fully connected network"),
+        typer.Option(
+            help="A name, a .json description or .onnx; default: a fully connected one if it is one"
+        ),
     ] = None,
     gradients: Annotated[
         Path | None, typer.Option(help="Gradients of the loss by tensor name, for snip")
@@ -53,37 +51,46 @@ def prune(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Prune a network in one shot and write the pruned weights."""
+    from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
+    from xorweave.golden.network.effective import make_effective
+    from xorweave.golden.network.network_files import PRUNED, pruned_tensors, read_source, read_tensors
+    from xorweave.golden.pruning.pruners import prune as prune_network
+    from xorweave.golden.pruning.sparsity import measure_sparsity
+    from xorweave.golden.pruning.targets import target_sparsity
+
     for path in (out, masks_out):
         if path is not None and path.suffix.lower() != ".safetensors":
             raise InputError(f"the file to write must be named .safetensors, not {path.name!r}")
         if path is not None and not path.parent.is_dir():
             raise InputError(f"there is no folder {path.parent} to write into")
     target = target_sparsity(sparsity, compression)
-    described, tensors = read_network(src, network)
+    source = read_source(src, network)
+    described, tensors = source.network, source.arrays
     if fold and not tensors:
-        raise InputError("--fold needs the weights and biases, not only a description")
+        raise InputError("to fold, there must be weights and biases, not only a description")
+    if (fold or effective) and described.remark.startswith("every"):
+        raise InputError(f"the network must be known for what is effective: {described.remark}")
+    if described.remark:
+        typer.echo(f"xorweave: {described.remark}", err=True)
     with meter() as show, show.task(method) as advance:
         masks = prune_network(
             described, tensors or None, method=method, sparsity=target, quota=quota, effective=effective, seed=seed,
             gradients=read_tensors(gradients) if gradients else None, progress=lambda done: advance(done / 100),
         )  # fmt: skip
     layers, total = measure_sparsity(described, masks)
-    written: dict[str, np.ndarray] = dict(tensors)
     folded = None
     if fold:
         folded = make_effective(tensors, masks, described)
         masks = {name: folded.masks[name] for name in described.weights}
-        written.update(folded.biases)
-    for name, mask in masks.items():
-        # without weights the mask itself is what there is to write
-        written[name] = np.where(mask, tensors[name], 0).astype(tensors[name].dtype) if tensors else mask
-    info = {
-        "source": src.name, "network": described.name, "method": method, "quota": str(quota), "seed": str(seed),
-        "sparsity": repr(target), "effective": str(effective), "folded": str(fold),
+    written = pruned_tensors(source, masks, folded.biases if folded else {})
+    done = {
+        "source": src.name, "network": described.name, "method": method, "quota": quota, "seed": seed,
+        "sparsity": target, "effective": effective, "folded": fold, "layers": list(described.weights),
     }  # fmt: skip
-    write_safetensors(out, {name: Tensor.of(value) for name, value in written.items()}, info)
+    note = {PRUNED: json.dumps(done)}
+    write_safetensors(out, written, source.file.metadata | note)
     if masks_out is not None:
-        write_safetensors(masks_out, {name: Tensor.of(mask) for name, mask in masks.items()}, info)
+        write_safetensors(masks_out, {name: Tensor.of(mask) for name, mask in masks.items()}, note)
     if as_json:
         print_json(
             {

@@ -6,14 +6,16 @@ import csv
 import io
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xorweave.commands.console import meter, percent, print_json, print_table
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.whole_file import write_whole
-from xorweave.studies.reproduction import Reproduced, real_masks, reproduce_mask, synthetic_masks
+
+if TYPE_CHECKING:
+    from xorweave.studies.reproduction import Reproduced
 
 
 def reproduce(
@@ -29,6 +31,8 @@ def reproduce(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Measure the paper's tables: E by sparsity and N_s with its exact encoder, and memory reduction."""
+    from xorweave.studies.reproduction import real_masks, reproduce_mask, synthetic_masks
+
     if weights < 1000:
         raise InputError(f"--weights must be at least 1000, not {weights}")
     if csv_file is not None and not csv_file.parent.is_dir():

@@ -9,19 +9,26 @@ from typing import Annotated
 import typer
 
 from xorweave.commands.console import print_json
-from xorweave.sim.simulate import simulate as run
 
 
 def simulate(
     directory: Annotated[Path, typer.Argument(help="A folder written by generate")],
     simulator: Annotated[str, typer.Option(help="verilator or icarus")] = "verilator",
-    stalls: Annotated[str, typer.Option(help="none, random or regular, on all ports")] = "none",
+    stalls: Annotated[
+        str,
+        typer.Option(help="none; random or regular, on all ports; sink or source: random, on that side only"),
+    ] = "none",
+    restarts: Annotated[
+        bool, typer.Option("--restarts", help="Then restarts, resets in mid-stream, errors and their flags")
+    ] = False,
     waves: Annotated[Path | None, typer.Option(help="Write the waves to this .vcd file")] = None,
     seed: Annotated[int, typer.Option(help="Of the random stalls")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Simulate a generated decoder and compare every word of every cycle with the golden model."""
-    result = run(directory, simulator=simulator, stalls=stalls, waves=waves, seed=seed)
+    from xorweave.sim.simulate import simulate as run
+
+    result = run(directory, simulator=simulator, stalls=stalls, restarts=restarts, waves=waves, seed=seed)
     if as_json:
         print_json(result.as_json())
     else:
@@ -31,5 +38,5 @@ def simulate(
         )
     for message in result.messages:
         print(message, file=sys.stderr)
-    if result.mismatches:
+    if not result.passed:
         raise typer.Exit(1)

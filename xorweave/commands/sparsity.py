@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xorweave.commands.console import meter, percent, print_json, print_table
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.weight_files import read_masks
-from xorweave.golden.network.effective import Effective, largest_difference, make_effective
-from xorweave.golden.network.layers import Opaque
-from xorweave.golden.network.network import Masks, Network, Tensors
-from xorweave.golden.network.network_files import read_network
-from xorweave.golden.pruning.savings import Saving, measure_saving
-from xorweave.golden.pruning.sparsity import Sparsity, measure_sparsity
+
+if TYPE_CHECKING:
+    from xorweave.golden.network.effective import Effective
+    from xorweave.golden.network.network import Masks, Network, Tensors
+    from xorweave.golden.pruning.savings import Saving
+    from xorweave.golden.pruning.sparsity import Sparsity
+
+_MOST_VALUES = 1 << 27  # values of a run on 16 inputs, all activations together: 1 GB
 
 
 def sparsity(
-    src: Annotated[Path, typer.Argument(help="Weights: .npz .safetensors .onnx, or a folder of .npy files")],
+    src: Annotated[
+        Path, typer.Argument(help="Weights: .npz .safetensors .onnx .pt .pth, a folder or index of shards")
+    ],
     network: Annotated[
         str | None,
         typer.Option(
@@ -38,9 +42,17 @@ def sparsity(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Count the connections that are kept, and those that are alive."""
+    from xorweave.golden.files.weight_files import read_masks
+    from xorweave.golden.network.effective import make_effective
+    from xorweave.golden.network.network_files import read_network
+    from xorweave.golden.pruning.savings import measure_saving
+    from xorweave.golden.pruning.sparsity import measure_sparsity
+
     described, tensors = read_network(src, network)
     if not tensors:
         raise InputError(f"{src} must hold weights, not only a description")
+    if described.remark:
+        typer.echo(f"xorweave: {described.remark}", err=True)
     masks = described.check_masks(read_masks(mask)) if mask else described.zero_masks(tensors)
     layers, total = measure_sparsity(described, masks)
     effective = make_effective(tensors, masks, described)
@@ -58,6 +70,7 @@ def sparsity(
         print_json(
             {
                 "network": described.name,
+                "upper_bound": _is_bound(described),
                 "layers": [layer.to_dict() for layer in layers],
                 "total": total.to_dict(),
                 "biases_folded": sorted(effective.biases),
@@ -76,14 +89,27 @@ def sparsity(
 def _difference(
     network: Network, tensors: Tensors, masks: Masks, effective: Effective, seed: int
 ) -> float | None:
-    """Run both networks; None where the network cannot be run."""
-    runnable = all(name in tensors for name in (*network.weights, *network.parameters)) and not any(
-        isinstance(node.layer, Opaque) for node in network.nodes.values()
-    )
-    return largest_difference(network, tensors, masks, effective, seed=seed) if runnable else None
+    """Run both networks; None where the network cannot be run, or is too large to be."""
+    from xorweave.golden.network.effective import largest_difference
+
+    units = sum(math.prod(node.shape) for node in network.nodes.values())
+    runnable = network.is_known and all(name in tensors for name in (*network.weights, *network.parameters))
+    if not runnable or 16 * units > _MOST_VALUES:
+        return None
+    apart = largest_difference(network, tensors, masks, effective, seed=seed)
+    return apart if math.isfinite(apart) else None
+
+
+def _is_bound(network: Network) -> bool:
+    """Whether what is alive is an upper bound: a layer is not known."""
+    from xorweave.golden.network.layers import Opaque
+
+    return any(isinstance(node.layer, Opaque) for node in network.nodes.values())
 
 
 def _together(savings: dict[str, Saving]) -> Saving | None:
+    from xorweave.golden.pruning.savings import Saving
+
     if not savings:
         return None
     direct, effective = ([getattr(s, mask) for s in savings.values()] for mask in ("direct", "effective"))
@@ -114,8 +140,9 @@ SPARSITY_COLUMNS = (
 
 
 def _print(network: Network, rows: list[Sparsity], effective: Effective, apart: float | None) -> None:
+
     print_table(f"{network.name}: sparsity and compression", SPARSITY_COLUMNS, sparsity_rows(rows))
-    if any(isinstance(node.layer, Opaque) for node in network.nodes.values()):
+    if _is_bound(network):
         typer.echo(
             "layers that are not known count as connecting everything: what is alive is an upper bound"
         )

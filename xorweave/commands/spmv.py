@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xorweave.commands.console import meter, percent, print_json, print_table
 from xorweave.golden.base.errors import InputError
-from xorweave.pages.spmv_page import write_results
-from xorweave.studies.sources import read_prepared
-from xorweave.studies.spmv_figure import Point, normalized_times
-from xorweave.studies.spmv_flow import Layer, measure_layer
+
+if TYPE_CHECKING:
+    from xorweave.studies.spmv_figure import Point
+    from xorweave.studies.spmv_flow import Layer
 
 
 def spmv(
@@ -51,6 +51,11 @@ def spmv(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Multiply each layer by a vector: simulated engines, processor, GPU where there is one."""
+    from xorweave.pages.spmv_page import write_results
+    from xorweave.studies.sources import read_prepared
+    from xorweave.studies.spmv_figure import normalized_times
+    from xorweave.studies.spmv_flow import measure_layer
+
     counts = _threads(threads)
     if out is not None and not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent} to write into")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.hw.package.package import read_manifest
-from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
-from xorweave.synth.flow.synthesis import SynthesisResult
+if TYPE_CHECKING:
+    from xorweave.synth.flow.synthesis import SynthesisResult
 
 
 def synth(
@@ -27,11 +26,16 @@ def synth(
     ] = 5,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Count a decoder's gates (NAND2 = 1), prove the netlist, give area and clock for a real library or an FPGA."""
+    """Count a decoder's gates (NAND2 = 1), prove the netlist, give area and clock for a real library or an FPGA.
 
-    def progress(done: int, total: int) -> None:
+    A netlist that is refuted ends with status 1.
+    """
+    from xorweave.synth.decoder_package import synthesize_decoder
+    from xorweave.synth.proof.proof import FAILED
+
+    def progress(step: str) -> None:
         if sys.stderr.isatty():
-            typer.echo(f"\rplaced and routed {done} of {total}", nl=done == total, err=True)
+            typer.echo(f"xorweave: {step}", err=True)
 
     result = synthesize_decoder(
         directory,
@@ -44,12 +48,15 @@ def synth(
     )
     for note in result.notes:
         typer.echo(f"xorweave: {note}", err=True)
-    unproved = beyond_the_proof(read_manifest(directory))
-    if prove and unproved:
-        typer.echo(f"xorweave: not proved, for the proof does not model: {', '.join(unproved)}", err=True)
     if json_output:
         typer.echo(json.dumps(result.to_json()))
-        return
+    else:
+        _print_table(result)
+    if result.equivalence == FAILED:
+        raise typer.Exit(1)
+
+
+def _print_table(result: SynthesisResult) -> None:
     rows: list[tuple[str, object, str]] = [
         ("library", result.library, ""),
         ("gate equivalents", result.gate_equivalents, "NAND2 = 1; everything behind the ports"),

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import jinja2
-
 from xorweave import __version__
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import Row
@@ -86,8 +84,10 @@ def csv_text(tensors: Sequence[Record]) -> str:
     for index, tensor in enumerate(tensors):
         if index == 0:
             writer.writerow([*_TENSOR_FIELDS, *tensor["codecs"][0]])
+        name = tensor["name"]
         head = [
-            tensor["name"],
+            # a spreadsheet takes these for formulas, and names come from files
+            f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name,
             "x".join(map(str, tensor["shape"])),
             tensor["dtype"],
             f"{tensor['sparsity']:.6f}",
@@ -106,6 +106,8 @@ def lossless_text(record: Record) -> str:
 
 def page(source: str, tensors: Sequence[Record], total: Sequence[Record], gates: GateTable) -> str:
     """Return one self-contained HTML page."""
+    import jinja2
+
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
     environment.filters["number"] = lambda value, digits=3: "-" if value is None else f"{value:.{digits}f}"
     environment.filters["percent"] = lambda value: "-" if value is None else f"{100 * value:.2f} %"

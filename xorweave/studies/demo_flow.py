@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat
 from xorweave.golden.choose.plan import rank_plans
-from xorweave.golden.choose.prepare import Prepared
 from xorweave.golden.code.code import Code
+from xorweave.golden.files.prepare import Prepared
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.figures import tensor_record
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import decode_scan, decode_tensor, encode_tensor
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
-from xorweave.hw.package.package import config_for, write_package
+from xorweave.golden.tensor.decode import decode_scan, decode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.figures import figures_of, tensor_record
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.hw.xor.synthesis import optimize
 from xorweave.sim.simulate import SimulationResult, simulate
@@ -46,7 +48,7 @@ class Contender:
     label : str
         What tables and plots call it.
     encode : dict
-        Arguments of ``encode_tensor``: code, interleaver, encoder, corrections.
+        Arguments of ``encode_tensor``: code, scan, options.
     """
 
     key: str
@@ -94,7 +96,7 @@ class Outcome:
     @property
     def interleaved(self) -> bool:
         """Whether the scan is another than row-major order."""
-        return bool(self.record["interleaver"] != {"stride": 1, "offset": 0})
+        return bool(self.record["scan"] != "row-major")
 
     @property
     def sound(self) -> bool:
@@ -128,7 +130,7 @@ def multiply_stream(encoded: EncodedTensor, vector: NDArray[np.integer]) -> NDAr
     rows, columns = encoded.shape
     weights = encoded.number_format.from_words(decode_scan(encoded)).astype(np.int64)
     kept = np.flatnonzero(encoded.mask)
-    element = encoded.interleaver.positions()[kept]
+    element = encoded.scan.positions()[kept]
     sums = np.zeros(rows, np.int64)
     np.add.at(sums, element // columns, weights[kept] * vector.astype(np.int64)[element % columns])
     return sums
@@ -172,14 +174,17 @@ def elimination_code(item: Prepared, seed: int) -> tuple[Code, Interleaver, int]
                 _FAMILY, n_in=sizes.n_in, n_out=sizes.n_out, n_s=sizes.n_s, taps=_TAPS, run=_RUN, seed=number
             )
             encoded = encode_tensor(
-                item.values, item.number_format, code, mask=item.mask, interleaver=plan.interleaver,
-                encoder="elimination",
-            )  # fmt: skip
+                item.values,
+                item.number_format,
+                code,
+                mask=item.mask,
+                scan=plan.interleaver,
+                options=EncodeOptions(encoder="elimination"),
+            )
             tried += 1
             if encoded.patches.positions.size == 0:
                 return code, plan.interleaver, tried
-            figures = tensor_record("", encoded)
-            bits = int(str(figures["payload_bits"])) + int(str(figures["correction_bits"]))
+            bits = figures_of(encoded).stored_bits
             if best is None or bits < best[0]:
                 best = (bits, code, plan.interleaver)
     if best is None:
@@ -192,12 +197,11 @@ def contenders(item: Prepared, sparsity: float, seed: int) -> tuple[list[Contend
     code, scan, tried = elimination_code(item, seed)
 
     def paper(n_s: int) -> dict[str, Any]:
-        return {"code": paper_code(n_s, sparsity, seed), "encoder": "viterbi", "corrections": "paper"}
+        how = EncodeOptions(encoder="viterbi", corrections="paper")
+        return {"code": paper_code(n_s, sparsity, seed), "options": how}
 
     found = [
-        Contender(
-            key=f"paper-ns{n_s}", label=f"paper, N_s = {n_s}", encode={**paper(n_s), "interleaver": scan}
-        )
+        Contender(key=f"paper-ns{n_s}", label=f"paper, N_s = {n_s}", encode={**paper(n_s), "scan": scan})
         for n_s in (0, 1, 2)
     ]
     # the layer as it lies in memory: what the scan order alone brings
@@ -206,7 +210,7 @@ def contenders(item: Prepared, sparsity: float, seed: int) -> tuple[list[Contend
         Contender(
             key=f"{code.family}-k{code.constraint_length}",
             label=f"{code.family}, K = {code.constraint_length}",
-            encode={"code": code, "interleaver": scan, "encoder": "elimination", "corrections": "auto"},
+            encode={"code": code, "scan": scan, "options": EncodeOptions(encoder="elimination")},
         )
     )
     return found, tried
@@ -214,7 +218,7 @@ def contenders(item: Prepared, sparsity: float, seed: int) -> tuple[list[Contend
 
 def core_config(config: DecoderConfig) -> DecoderConfig:
     """Return the same decoder without corrections, inversion and mask."""
-    return DecoderConfig(code=config.code, n_w=config.n_w, mask=False, network=config.network)
+    return DecoderConfig.raw(code=config.code, n_w=config.n_w, mask=False, network=config.network)
 
 
 def run_code(
@@ -244,7 +248,7 @@ def run_code(
     product_equal = bool(np.array_equal(multiply_stream(encoded, vector), dense))
 
     network = optimize(code.generator, effort=0)
-    config = config_for(encoded, network=network)
+    config = config_for(encoded, network_of=lambda _: network)
     place = folder / contender.key
     write_package(place, config, encoded, tensor_name=contender.label)
     simulation = simulate(place)
@@ -259,7 +263,7 @@ def run_code(
     return Outcome(
         key=contender.key,
         label=contender.label,
-        record=tensor_record(contender.label, encoded),
+        record=tensor_record(contender.label, encoded, figures_of(encoded)),
         decoded_equal=decoded_equal,
         product_equal=product_equal,
         simulation=simulation,
@@ -294,7 +298,7 @@ def run_all(
     place = {code.key: i for i, code in enumerate(codes)}
     # the longest work first, so that no process is left alone with it: a row-major scan needs the largest
     # correction stage, and long windows more encoding and more gates
-    longest_first = sorted(codes, key=lambda code: ("interleaver" in code.encode, -code.encode["code"].n_s))
+    longest_first = sorted(codes, key=lambda code: ("scan" in code.encode, -code.encode["code"].n_s))
     done: list[Outcome] = []
     work = (delayed(run_code)(code, item, vector, folder, seed) for code in longest_first)
     for outcome in Parallel(n_jobs=jobs, return_as="generator_unordered")(work):

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.choose.prepare import is_encodable
+from xorweave.golden.base.extras import install_advice
+from xorweave.golden.files.prepare import is_encodable
 from xorweave.golden.files.safetensors_file import Tensor, read_safetensors
 from xorweave.golden.files.weight_files import read_weights
 
@@ -147,7 +148,7 @@ def digits_network(seed: int = 0) -> DemoWeights:
         from threadpoolctl import threadpool_limits
     except ImportError:
         raise InputError(
-            "the demo's fallback needs scikit-learn: install xorweave[demo], or give --weights FILE"
+            f"the demo's fallback needs scikit-learn ({install_advice('demo')}) or a file of weights"
         ) from None
     images, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(seed).permutation(len(labels))

@@ -12,14 +12,13 @@ from pathlib import Path
 
 from joblib import Parallel, delayed
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.code.code import Code
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.xor.paired import shared_network
 from xorweave.studies.overhead import measure_overhead
 from xorweave.synth.flow.synthesis import SynthesisResult, synthesize
-from xorweave.synth.flow.tool_process import ToolError
 
 POINTS, TABLE, PAGE = "points.jsonl", "points.csv", "explore.html"
 SHARING = ("yosys", "matrix")
@@ -149,7 +148,7 @@ def evaluate(
     overhead = measure_overhead(code, sparsity=sparsity, weights=weights, tries=4)
     patches = 0 if overhead.error_free else 1
     shared = candidate.sharing == "matrix"
-    config = DecoderConfig(
+    config = DecoderConfig.raw(
         code=code,
         n_w=candidate.planes,
         patches_per_block=patches,

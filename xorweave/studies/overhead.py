@@ -12,8 +12,8 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.encoders.stream_start import best_start, error_free_start
 from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.figures import figures_of
-from xorweave.golden.tensor.tensor_codec import encode_tensor
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def measure_overhead(
     weights : int
         Size of the sample.
     encoder, effort, corrections
-        See `xorweave.golden.tensor.tensor_codec.encode_tensor`.
+        See `xorweave.golden.tensor.encode.encode_tensor`.
     tries : int
         Starts to look at in search of an error-free one; with 0, or another encoder, the scan starts at `best_start`.
     seed : int
@@ -99,10 +99,8 @@ def measure_overhead(
         number_format("int8"),
         code,
         mask=mask,
-        interleaver=Interleaver(n=weights, offset=best_start(mask, code) if start is None else start),
-        encoder=encoder,
-        effort=effort,
-        corrections=corrections,
+        scan=Interleaver(n=weights, offset=best_start(mask, code) if start is None else start),
+        options=EncodeOptions(encoder=encoder, effort=effort, corrections=corrections),
     )
     figures = figures_of(encoded)
     return OverheadMeasurement(

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat
 from xorweave.golden.choose.code_choice import CodeChoice
-from xorweave.golden.choose.prepare import synthetic_values
 from xorweave.golden.code.limits import best_efficiency, care_bits_deviation
+from xorweave.golden.files.prepare import synthetic_values
 from xorweave.golden.files.weight_files import read_smtx
 from xorweave.golden.mask.masks import random_mask
+from xorweave.golden.tensor.encode import EncodeOptions
 from xorweave.golden.tensor.figures import figures_of
 
 SPARSITIES = (0.6, 0.7, 0.8, 0.9)
@@ -104,7 +105,9 @@ def reproduce_mask(
 def _encode(
     code: str, values: NDArray, fmt: NumberFormat, mask: NDArray[np.bool_], encoder: str, seed: int
 ) -> tuple[Mapping[str, float], int]:
-    encoded = CodeChoice.parse(code, seed=seed).encode(values, fmt, mask, encoder=encoder)
+    encoded = CodeChoice.parse(code, seed=seed).encode(
+        values, fmt, mask, options=EncodeOptions(encoder=encoder)
+    )
     ratios = figures_of(encoded).ratios()
     return {name: 0.0 if value is None else value for name, value in ratios.items()}, encoded.code.n_out
 

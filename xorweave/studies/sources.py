@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.choose.prepare import Preparation, Prepared, is_encodable, prepare, synthetic_values
+from xorweave.golden.files.prepare import Preparation, Prepared, is_encodable, prepare, synthetic_values
 from xorweave.golden.files.weight_files import read_masks, read_smtx, read_weights
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.lane_code import encode_on_lanes
-from xorweave.golden.choose.prepare import Prepared
+from xorweave.golden.files.prepare import Prepared
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import gpu_absence, gpu_figures
@@ -299,7 +299,7 @@ def run_engines(
     layout = LaneLayout.fitting(matrix.shape[0], matrix.shape[1], lanes, interleave=DEFAULT_INTERLEAVE)
     encoded = encode_on_lanes(matrix, number_format(dtype), mask, layout, error_free=True, seed=seed)
     config = engine_config(encoded, batch=vectors.shape[0])
-    large = encoded.layout.blocks * lanes > _FAST_FROM
+    large = encoded.blocks * lanes > _FAST_FROM
     engine = SpmvSimulator(config, fast=large).run(encoded, vectors)
     progress(0.5)
     same = csr_config(cols=matrix.shape[1], lanes=lanes, dtype=dtype, batch=vectors.shape[0])

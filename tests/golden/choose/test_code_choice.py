@@ -8,7 +8,8 @@ from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.code.code import Code
 from xorweave.golden.mask.masks import random_mask
-from xorweave.golden.tensor.tensor_codec import decode_tensor
+from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions
 
 
 @pytest.mark.parametrize("sparsity, n_out", [(0.6, 20), (0.7, 26), (0.8, 40), (0.9, 80)])
@@ -45,7 +46,7 @@ def test_error_free_codes_leave_nothing_unmatched(sparsity: float) -> None:
     mask = random_mask((60, 100), sparsity)
     values = np.random.default_rng(0).integers(-128, 128, mask.shape).astype(np.int8)
     encoded = CodeChoice.parse("auto", max_k=128).encode_error_free(
-        values, number_format("int8"), mask, encoder="elimination"
+        values, number_format("int8"), mask, options=EncodeOptions(encoder="elimination")
     )
     assert encoded.patches.positions.size == 0 and encoded.correction_format == "none"
     assert np.array_equal(decode_tensor(encoded), np.where(mask, values, 0))
@@ -94,7 +95,7 @@ def test_one_given_code_serves_tensors_of_its_sparsity_without_corrections(clust
     encoded = choice.encode_error_free(values, number_format("int8"), mask)
     assert encoded.correction_format == "none" and encoded.patches.positions.size == 0
     assert np.array_equal(decode_tensor(encoded), np.where(mask, values, 0))
-    assert (encoded.interleaver.stride > 1) == clustered
+    assert (encoded.scan.stride > 1) == clustered
 
 
 @pytest.mark.parametrize("segments", [1, 2, 3, 5, 500])

@@ -12,8 +12,8 @@ from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.lane_code import encode_on_lanes, rank_lane_plans
 from xorweave.golden.files.weight_files import read_smtx
 from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.figures import figures_of
-from xorweave.golden.tensor.tensor_codec import decode_tensor
 
 
 @pytest.mark.parametrize("error_free", [True, False])

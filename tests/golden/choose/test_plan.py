@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,9 +7,10 @@ from hypothesis import strategies as st
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
-from xorweave.golden.choose.plan import candidate_strides, choose_plan, correction_cost
+from xorweave.golden.choose.plan import choose_plan
+from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.figures import figures_of
-from xorweave.golden.tensor.tensor_codec import decode_tensor, encode_tensor
 
 
 def stored_bits(mask: np.ndarray, max_k: int = 128) -> tuple[int, float]:
@@ -24,8 +23,8 @@ def stored_bits(mask: np.ndarray, max_k: int = 128) -> tuple[int, float]:
         number_format("int8"),
         plan.code,
         mask=mask,
-        interleaver=plan.interleaver,
-        encoder="elimination",
+        scan=plan.interleaver,
+        options=EncodeOptions(encoder="elimination"),
     )
     assert np.array_equal(decode_tensor(encoded), np.where(mask, values, 0))
     return figures_of(encoded).stored_bits, plan.expected_bits
@@ -77,20 +76,6 @@ def test_any_mask_gets_a_plan_within_its_budget(
     assert plan.interleaver.n == mask.size
     assert plan.expected_bits <= (mask.size + 31) * 8
     assert choose_plan(mask, 8, max_k=max_k, seed=seed) == plan
-
-
-@given(st.integers(1, 10**7), st.integers(1, 30), st.integers(0, 99))
-def test_strides_are_coprime_different_and_repeatable(n: int, count: int, seed: int) -> None:
-    strides = candidate_strides(n, count, seed)
-    assert strides[0] == 1 and len(strides) <= max(2, count)
-    if n >= 3:
-        assert all(1 <= s < n and math.gcd(s, n) == 1 for s in strides)
-    assert strides == candidate_strides(n, count, seed)
-
-
-def test_corrections_cost_more_the_more_there_are() -> None:
-    costs = [correction_cost(d, 10_000, 8) for d in (-1.0, 0.0, 0.5, 3.0, 100.0)]
-    assert costs[:2] == [0.0, 0.0] and costs == sorted(costs)
 
 
 def test_a_budget_too_small_is_refused() -> None:

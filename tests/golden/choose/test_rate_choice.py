@@ -8,8 +8,9 @@ from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.rate_choice import check_rates, choose_rate
 from xorweave.golden.code.code import Code
+from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.tensor.encode import encode_tensor
 from xorweave.golden.tensor.figures import figures_of
-from xorweave.golden.tensor.tensor_codec import decode_tensor, encode_tensor
 
 CODE = Code.uniform(n_in=24, n_out=60, n_s=3, seed=2)
 RATES = (4, 8, 14, 24)
@@ -28,7 +29,7 @@ def test_no_other_rate_stores_the_tensor_in_fewer_bits(density: float) -> None:
     code, scan = choose_rate(mask, 8, CODE, RATES)
 
     def bits(n_in: int) -> int:
-        encoded = encode_tensor(values, INT8, CODE.punctured(n_in), mask=mask, interleaver=scan)
+        encoded = encode_tensor(values, INT8, CODE.punctured(n_in), mask=mask, scan=scan)
         figures = figures_of(encoded)
         return figures.payload_bits + figures.correction_bits
 

@@ -10,9 +10,9 @@ from scipy.stats import entropy
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS, number_format
+from xorweave.golden.code.limits import binary_entropy
 from xorweave.golden.codecs.codec import Codec, Encoding, PrunedTensor
 from xorweave.golden.codecs.comparison import all_codecs, bounds, compare, measure, missing_extra, total_rows
-from xorweave.golden.codecs.entropy_bounds import binary_entropy
 
 OURS = [codec for codec in all_codecs() if codec.name.startswith("xor-")]
 

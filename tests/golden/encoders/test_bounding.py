@@ -6,7 +6,8 @@ from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.choose.plan import choose_plan
 from xorweave.golden.code.code import Code
 from xorweave.golden.encoders.bounding import encode_bounded
-from xorweave.golden.tensor.tensor_codec import decode_tensor, encode_tensor
+from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 
 
 @pytest.mark.parametrize("limit", [1, 2])
@@ -16,12 +17,21 @@ def test_no_block_needs_more_than_the_bound(limit: int) -> None:
     weights = rng.integers(-128, 128, mask.shape).astype(np.int8)
     plan = choose_plan(mask, 8, max_k=64)
     free = encode_tensor(
-        weights, FORMATS["int8"], plan.code, mask=mask, interleaver=plan.interleaver, encoder="elimination"
+        weights,
+        FORMATS["int8"],
+        plan.code,
+        mask=mask,
+        scan=plan.interleaver,
+        options=EncodeOptions(encoder="elimination"),
     )
     bounded = encode_tensor(
-        weights, FORMATS["int8"], plan.code, mask=mask, interleaver=plan.interleaver, encoder="elimination",
-        corrections=f"bounded:{limit}",
-    )  # fmt: skip
+        weights,
+        FORMATS["int8"],
+        plan.code,
+        mask=mask,
+        scan=plan.interleaver,
+        options=EncodeOptions(encoder="elimination", corrections=f"bounded:{limit}"),
+    )
     n_out = plan.code.n_out
     assert np.bincount(free.patches.positions // n_out).max() > limit  # or the bound would be no bound
     assert np.bincount(bounded.patches.positions // n_out).max() <= limit
@@ -38,7 +48,12 @@ def test_a_bound_that_cannot_be_kept_is_refused() -> None:
         InputError,
         match=r"^at most 1 patches a block cannot be kept at this rate; use a lower rate or a higher bound$",
     ):
-        encode_tensor(weights, FORMATS["int8"], code, encoder="elimination", corrections="bounded:1")
+        encode_tensor(
+            weights,
+            FORMATS["int8"],
+            code,
+            options=EncodeOptions(encoder="elimination", corrections="bounded:1"),
+        )
 
 
 def test_give_ups_go_to_the_nearest_blocks_before_a_burst() -> None:

@@ -9,7 +9,7 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.encoders.stream_start import best_start, dependent_positions, error_free_start
 from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.tensor_codec import encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 
 
 def equations(code: Code, mask: np.ndarray) -> np.ndarray:
@@ -64,9 +64,8 @@ def test_from_the_start_found_any_values_are_encoded(seed: int) -> None:
         number_format("int8"),
         code,
         mask=mask,
-        interleaver=Interleaver(n=mask.size, offset=start),
-        encoder="elimination",
-        corrections="none",  # refuses should one bit not match
+        scan=Interleaver(n=mask.size, offset=start),
+        options=EncodeOptions(encoder="elimination", corrections="none"),
     )
     assert encoded.patches.positions.size == 0
 

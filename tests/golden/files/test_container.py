@@ -15,9 +15,10 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.files.container import Container, read_container, write_container
 from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
 from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.figures import tensor_record
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.golden.tensor.tensor_codec import decode_tensor, encode_tensor
+from xorweave.golden.tensor.stored import EncodedTensor
 
 SHORT = Code.uniform(n_in=4, n_out=10, n_s=1, seed=3)
 CUSTOM = Code(n_in=4, n_out=10, n_s=1, generator=SHORT.generator[::-1])
@@ -28,7 +29,12 @@ def encoded_example(name: str = "int8", code: Code = SHORT, **options: Any) -> E
     rng = np.random.default_rng(1)
     words = rng.integers(0, 1 << fmt.n_w, (6, 11), np.uint64).astype(fmt.word)
     return encode_tensor(
-        fmt.from_words(words), fmt, code, mask=rng.random((6, 11)) < 0.4, encoder="elimination", **options
+        fmt.from_words(words),
+        fmt,
+        code,
+        mask=rng.random((6, 11)) < 0.4,
+        **options,
+        options=EncodeOptions(encoder="elimination"),
     )
 
 

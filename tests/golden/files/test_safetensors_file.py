@@ -110,7 +110,7 @@ ATTACKS = {
     "overlap": raw({"a": entry("U8", [2], 2), "b": entry("U8", [2], 2, 1)}, b"\0" * 3),
     "backwards": raw({"a": {"dtype": "U8", "shape": [1], "data_offsets": [1, 0]}}, b"\0"),
     "unknown dtype": raw({"a": entry("X9", [1], 1)}, b"\0"),
-    "dtype of another kind": raw({"a": entry("F8_E4M3", [1], 1)}, b"\0"),
+    "dtype of another kind": raw({"a": entry("F6_E2M3", [4], 3)}, b"\0\0\0"),
     "metadata no text": raw({"__metadata__": {"a": 1}}),
     "NaN": raw(b'{"a":{"dtype":"U8","shape":[NaN],"data_offsets":[0,1]}}', b"\0"),
 }  # fmt: skip
@@ -121,7 +121,7 @@ def test_attacks_are_refused_in_one_line(tmp_path: Path, attack: str) -> None:
     path = tmp_path / "x.safetensors"
     text = refusal(path, ATTACKS[attack])
     if attack == "dtype of another kind":
-        assert text == f"{path}: tensor a has dtype F8_E4M3, which is not supported"
+        assert text == f"{path}: tensor a has dtype F6_E2M3, which is not supported"
     else:
         assert text.startswith(f"{path} must be a whole safetensors file: ")
 

@@ -28,6 +28,34 @@ def test_among_equals_the_first_stay() -> None:
     assert magnitude_mask(values, 0.5).tolist() == [[True, True, False], [True, False, False]]
 
 
+def sorted_mask(values: np.ndarray, sparsity: float) -> np.ndarray:
+    """Sort all magnitudes, the first of equals first, and keep from the top."""
+    magnitudes = np.abs(values.astype(np.float64)).tolist()
+    order = sorted(range(values.size), key=lambda i: -magnitudes[i])
+    kept = set(order[: values.size - round(values.size * sparsity)])
+    return np.array([i in kept for i in range(values.size)], bool)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", "i1", "u2", "i8", "?"])
+@pytest.mark.parametrize("sparsity", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_selection_keeps_what_sorting_keeps(dtype: str, sparsity: float) -> None:
+    rng = np.random.default_rng(4)
+    values = np.concatenate([rng.standard_normal(300) * 9, rng.integers(-3, 4, 300), [-0.0, 0.0, 1e-7]])
+    assert np.array_equal(
+        magnitude_mask(values.astype(dtype), sparsity), sorted_mask(values.astype(dtype), sparsity)
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_infinities_subnormals_and_neighbours_are_told_apart(dtype: type) -> None:
+    one = dtype(1)
+    values = np.array(
+        [one, np.nextafter(one, dtype(2)), -np.inf, np.finfo(dtype).smallest_subnormal, 0], dtype
+    )
+    for kept, expected in ((1, [2]), (2, [1, 2]), (3, [0, 1, 2]), (4, [0, 1, 2, 3])):
+        assert np.flatnonzero(magnitude_mask(values, 1 - kept / 5)).tolist() == expected
+
+
 def test_integers_are_pruned_by_magnitude_too() -> None:
     values = np.array([-128, 127, 3, -4], np.int8)  # |-128| does not fit in int8
     assert magnitude_mask(values, 0.75).tolist() == [True, False, False, False]

@@ -16,6 +16,7 @@ from tests.golden.network.random_networks import (
 from xorweave.golden.network.catalogue import CATALOGUE, perceptron, transformer_layer
 from xorweave.golden.network.evaluate import evaluate
 from xorweave.golden.network.folding import fold_biases
+from xorweave.golden.network.layers import Activation, Layer, Opaque
 from xorweave.golden.network.network import Network
 from xorweave.golden.network.reachability import effective_masks
 
@@ -128,3 +129,40 @@ def test_function_of_the_named_networks_is_unchanged(name: str) -> None:
     shape = next(iter(network.nodes.values())).shape
     assert outputs_differ(network, tensors, masks, folded, rng.normal(size=(2, *shape))) < 1e-9
     assert sum(int(m.sum()) for m in folded.masks.values()) < sum(int(m.sum()) for m in masks.values())
+
+
+def overflowing() -> tuple[Network, dict, dict]:
+    """Two units that are always 600, times 10 each, into a bias of 60000: more than FP16 holds."""
+    network = perceptron((4, 3, 1))
+    tensors = {
+        "fc1.weight": np.zeros((3, 4), np.float16),
+        "fc1.bias": np.array([600, 600, 0], np.float16),
+        "fc2.weight": np.array([[10, 10, -1]], np.float16),
+        "fc2.bias": np.array([60000], np.float16),
+    }
+    tensors["fc1.weight"][2, 0] = 1
+    return network, tensors, {name: tensors[name] != 0 for name in network.weights}
+
+
+@pytest.mark.parametrize("bias_maps", [False, True])
+def test_a_constant_that_a_bias_cannot_hold_stays_a_connection(bias_maps: bool) -> None:
+    network, tensors, masks = overflowing()
+    folded = fold_biases(network, tensors, masks, bias_maps=bias_maps)
+    assert folded.kept == {"fc2.weight": 2} and folded.changed == ()
+    assert outputs_differ(network, tensors, masks, folded, np.array([[20000.0, 0, 0, 0]])) == 0
+    wide = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+    assert fold_biases(network, wide, masks).tensors["fc2.bias"].tolist() == [72000.0]
+
+
+@pytest.mark.parametrize("layer", [Activation("other"), Opaque("Unheard", (3,))])
+def test_what_an_unknown_layer_makes_of_a_constant_stays_a_connection(layer: Layer) -> None:
+    network = Network("unknown")
+    x = network.dense(network.input((2,)), "a.weight", 3, bias="a.bias")
+    x = network.add(layer, x)
+    network.dense(x, "b.weight", 2, bias="b.bias")
+    tensors = random_tensors(network, np.random.default_rng(0))
+    masks = network.dense_masks()
+    masks["a.weight"][1] = False
+    masks["b.weight"][1] = [False, True, True]
+    folded = fold_biases(network, tensors, masks)
+    assert folded.changed == () and (folded.masks["b.weight"] == masks["b.weight"]).all()

@@ -74,11 +74,11 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
         match_tensors(lenet_300_100(), {})
     with pytest.raises(InputError, match=r"the tensor fc1.bias must have shape \(2,\), not \(3,\)"):
         match_tensors(perceptron((4, 2)), {"fc1.weight": np.ones((2, 4)), "fc1.bias": np.ones(3)})
-    with pytest.raises(InputError, match="do not follow on each other as layers; give --network"):
+    with pytest.raises(InputError, match="do not follow on each other as layers; give the network"):
         infer_perceptron({"a": np.ones((4, 3)), "b": np.ones((5, 2))})
     with pytest.raises(InputError, match="only a fully connected network can be made out"):
         infer_perceptron({"a": np.ones((4, 3, 3))})
     with pytest.raises(InputError, match=r"net.json cannot be read: No such file or directory"):
         read_network(tmp_path / "net.json", None)
-    with pytest.raises(InputError, match=r"must hold .npy files, but has none"):
+    with pytest.raises(InputError, match=r"must hold .safetensors or .npy files"):
         read_network(tmp_path, None)

@@ -26,3 +26,19 @@ def test_magnitude_and_snip() -> None:
     assert snip({"w": w}, {"w": g}, ["w"])["w"].tolist() == [[5, 2], [0, 1.5]]
     with pytest.raises(InputError, match="the tensor v must be given to be scored, but is missing"):
         magnitude({"w": w}, ["v"])
+
+
+def test_integers_do_not_wrap() -> None:
+    w = {"a": np.array([[-128, 127, 1]], np.int8), "b": np.array([[0, 255, 128]], np.uint8)}
+    assert magnitude(w, ["a", "b"])["a"].tolist() == [[128, 127, 1]]
+    assert magnitude(w, ["b"])["b"].tolist() == [[0, 255, 128]]
+    assert snip(w, {"a": np.array([[100, 100, 100]], np.int8)}, ["a"])["a"].tolist() == [[12800, 12700, 100]]
+    assert lamp(w, ["a"])["a"][0, 0] == 1.0
+
+
+@pytest.mark.parametrize(("kind", "scale"), [(np.float16, 200.0), (np.float64, 1e200), (np.float64, 1e-200)])
+def test_scores_hold_at_the_ends_of_the_range(kind: type, scale: float) -> None:
+    w = (np.array([[1.0, 2.0, 4.0]]) * scale).astype(kind)
+    assert lamp({"w": w}, ["w"])["w"] == pytest.approx(np.array([[1 / 21, 4 / 20, 1.0]]), rel=1e-3)
+    if kind is np.float16:
+        assert np.isfinite(snip({"w": w}, {"w": w * kind(50)}, ["w"])["w"]).all()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.cells import CellScan
+from xorweave.golden.scan.spec import parse_scan
 
 SIZES = st.integers(1, 70)
 
@@ -43,7 +44,8 @@ def test_all_ways_to_say_where_a_weight_is_agree(scan, random):
     assert np.array_equal(scan.from_scan(scanned), flat)
     start = random.randint(0, scan.length)
     stop = random.randint(start, scan.length)
-    assert np.array_equal(scan.gather(flat, start, stop), scanned[start:stop])
+    assert np.array_equal(scan.positions(start, stop), positions[start:stop])
+    assert parse_scan(scan.spec, (scan.rows, scan.columns)) == scan
     inside = np.flatnonzero(scanned)
     rows, columns = scan.locate(inside)
     assert np.array_equal(rows * scan.columns + columns + 1, scanned[inside])

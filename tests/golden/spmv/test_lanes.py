@@ -1,5 +1,7 @@
 """Lanes of a stream against the stream itself, decoded by the plain decoder."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,12 @@ from tests.golden.spmv.test_cpu import pruned
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_plain
+from xorweave.golden.files.blob import read_blob, write_blob
 from xorweave.golden.scan.cells import CellScan
+from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.spmv import lanes as lanes_module
 from xorweave.golden.spmv.lanes import choose_code, encode_lanes, lane_matrix
+from xorweave.golden.tensor.decode import decode_tensor
 
 CODE = Code.from_spec("family=uniform,n_in=4,n_out=12,n_s=3")
 
@@ -82,7 +87,22 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="must be one of int4, int8, fp16, bf16, fp32, not 'int16'"):
         encode_lanes(matrix.astype(np.int16), "int16")
     lanes = encode_lanes(matrix, mask=mask, code=CODE)
-    with pytest.raises(InputError, match="a block must have 3 outputs, not 12"):
-        lane_matrix(lanes.encoded, CellScan(40, 20, 4, 3, 1))
-    with pytest.raises(InputError, match="in cells for them, not int8 in cells of 2 columns"):
-        lane_matrix(lanes.encoded, CellScan(40, 20, 2, 3, 4))
+    for scan, message in (
+        (CellScan(40, 20, 4, 3, 1), "a block must have 3 outputs, not 12"),
+        (CellScan(40, 20, 2, 3, 4), "in cells for them, not int8 in cells of 2 columns"),
+        (Interleaver(800), "the scan must be cells for products on a processor, not row-major"),
+    ):
+        with pytest.raises(InputError, match=message):
+            lane_matrix(replace(lanes.encoded, scan=scan))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int4", "fp16"])
+def test_the_stored_tensor_is_an_ordinary_one(dtype):
+    """Any decoder decodes it, and its file gives it back."""
+    matrix, mask = pruned(70, 23, 0.6, dtype)
+    encoded = encode_lanes(matrix, dtype, mask=mask, code=CODE).encoded
+    assert decode_tensor(encoded).tobytes() == matrix.tobytes()
+    again = read_blob(write_blob(encoded))
+    assert again.scan == encoded.scan
+    lanes = lane_matrix(again)
+    assert np.array_equal(lanes.symbols, lane_matrix(encoded).symbols)

@@ -13,11 +13,12 @@ from xorweave.golden.tensor.corrections import (
     NoCorrections,
     PaperCorrections,
     PlaneCorrections,
+    expected_patch_bits,
     format_text,
     no_patches,
     parse_format,
 )
-from xorweave.golden.tensor.stream import Patches
+from xorweave.golden.tensor.stored import Patches
 
 WORDS = {4: np.uint8, 8: np.uint8, 16: np.uint16, 32: np.uint32}
 
@@ -322,3 +323,8 @@ def test_unknown_formats_are_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["none", "paper", "joint:7", "plane:6", "bounded:3:9"])
 def test_formats_are_written_as_they_are_read(text: str) -> None:
     assert format_text(parse_format(text, 80)) == text
+
+
+def test_corrections_cost_more_the_more_there_are() -> None:
+    costs = [expected_patch_bits(d, 10_000, 8) for d in (-1.0, 0.0, 0.5, 3.0, 100.0)]
+    assert costs[:2] == [0.0, 0.0] and costs == sorted(costs)

@@ -6,8 +6,8 @@ import pytest
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_plain
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.figures import Figures, figures_of, tensor_record, total_record
-from xorweave.golden.tensor.tensor_codec import encode_tensor
 
 CODE = Code.uniform(n_in=8, n_out=20, n_s=1, seed=3)
 
@@ -17,7 +17,11 @@ def example(name: str, rows: int, density: float, seed: int):  # type: ignore[no
     rng = np.random.default_rng(seed)
     words = rng.integers(0, 1 << fmt.n_w, (rows, 13), np.uint64).astype(fmt.word)
     return encode_tensor(
-        fmt.from_words(words), fmt, CODE, mask=rng.random((rows, 13)) < density, corrections="paper"
+        fmt.from_words(words),
+        fmt,
+        CODE,
+        mask=rng.random((rows, 13)) < density,
+        options=EncodeOptions(corrections="paper"),
     )
 
 

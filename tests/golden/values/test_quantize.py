@@ -52,11 +52,22 @@ def test_zeros_have_scale_one() -> None:
     assert quantize(np.zeros((2, 3)), "int8")[1].tolist() == [1.0]
 
 
-def test_subnormal_weights_do_not_overflow() -> None:
-    tiny = np.array([[1e-45, -1e-45]], np.float32)
-    integers, scale = quantize(tiny, "int8")
+@pytest.mark.parametrize("steps", [1, 3, 126, 127, 128, 190, 255, 300, 12700, 12800])
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+def test_subnormal_weights_keep_the_precision_there_is(steps: int, dtype: str) -> None:
+    least = np.finfo(np.float32).smallest_subnormal
+    tiny = np.array([[steps * least, -(steps // 2) * least, 0]], np.float32)
+    integers, scale = quantize(tiny, dtype)
     assert np.isfinite(scale).all() and scale[0] > 0
-    assert not integers.any()
+    assert np.abs(integers).max() <= HIGHEST[dtype] and integers[0, 0] > 0
+    apart = np.abs(integers.astype(np.float64) * np.float64(scale[0]) - tiny.astype(np.float64))
+    assert apart.max() <= np.float64(scale[0]) / 2
+
+
+def test_the_largest_floats_are_quantised() -> None:
+    most = np.finfo(np.float32).max
+    integers, scale = quantize(np.array([[most, -most, most / 4]], np.float32), "int8")
+    assert integers.tolist() == [[127, -127, 32]] and np.isfinite(dequantize(integers, scale)).all()
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0,)])

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS, to_bfloat16
-from xorweave.golden.tensor.tensor_codec import decode_tensor, encode_tensor
+from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.tensor.encode import encode_tensor
 from xorweave.golden.values.transforms import TRANSFORMS, forward, inverse
 
 

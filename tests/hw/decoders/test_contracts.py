@@ -77,7 +77,19 @@ class _Doubling(_HalfRate):
         return m
 
 
-@pytest.mark.parametrize("make", [_HalfRate, _Doubling])
-def test_slow_and_doubling_components_are_refuted(never: Never, make: type[_HalfRate]) -> None:
+class _Waiting(_HalfRate):
+    """A register that shows its word only to who is ready."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        full = Signal()
+        m.d.comb += [self.i.ready.eq(~full | self.o.ready), self.o.valid.eq(full & self.o.ready)]
+        with m.If(self.i.ready):
+            m.d.sync += [full.eq(self.i.valid), self.o.payload.eq(self.i.payload)]
+        return m
+
+
+@pytest.mark.parametrize("make", [_HalfRate, _Doubling, _Waiting])
+def test_slow_doubling_and_waiting_components_are_refuted(never: Never, make: type[_HalfRate]) -> None:
     contract = StreamContract(make(), passes_on, capacity=1, latency=1)
     assert not never(amaranth_verilog(contract, "contract"), "contract")

@@ -10,7 +10,7 @@ from amaranth.hdl import Fragment
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.lane_layout import LaneLayout
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.engines.spmv_engine import SpmvConfig, SpmvEngine
 
 
@@ -19,7 +19,7 @@ def _config(**options: object) -> SpmvConfig:
     layout = LaneLayout.fitting(16, 3, 4, interleave=2)
     fields = {
         "layout": layout,
-        "decoder": DecoderConfig(code=code, n_w=8),
+        "decoder": DecoderConfig.raw(code=code, n_w=8),
         "load_words": 2,
         "result_words": 2,
         **options,
@@ -29,9 +29,9 @@ def _config(**options: object) -> SpmvConfig:
 
 def test_sizes_are_checked() -> None:
     with pytest.raises(InputError, match="one weight a lane, 4, not 5"):
-        _config(decoder=DecoderConfig(code=Code.uniform(n_in=2, n_out=5, n_s=0), n_w=8))
+        _config(decoder=DecoderConfig.raw(code=Code.uniform(n_in=2, n_out=5, n_s=0), n_w=8))
     with pytest.raises(InputError, match="INT4 and INT8 weights, not 16 bits"):
-        _config(decoder=replace(_config().decoder, n_w=16))
+        _config(decoder=DecoderConfig.raw(code=_config().decoder.code, n_w=16))
     with pytest.raises(InputError, match="batch must be at least 1, not 0"):
         _config(batch=0)
     with pytest.raises(InputError, match="between 1 and 4, not 5"):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +13,11 @@ import pytest
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.hw.package.package import config_for, read_manifest, write_package
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.manifest import read_manifest
+from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.sim.simulators import available, search_path
 from xorweave.sim.verilator_build import MAKE_VARIABLES
@@ -38,22 +39,22 @@ def test_same_bytes_and_the_files_of_the_manifest(tmp_path: Path, tensor: Encode
     for name in ("a", "b"):
         write_package(tmp_path / name, config_for(tensor), tensor)
     assert _contents(tmp_path / "a") == _contents(tmp_path / "b")
-    assert sorted(_contents(tmp_path / "a")) == read_manifest(tmp_path / "a")["files"]
+    assert sorted(_contents(tmp_path / "a")) == list(read_manifest(tmp_path / "a").files)
 
 
 def test_the_manifest_holds_the_generator(tmp_path: Path, tensor: EncodedTensor) -> None:
     manifest = write_package(tmp_path / "a", config_for(tensor), tensor)
-    rows = [int(row, 16) for row in manifest["code"]["generator"]]
+    rows = [int(row, 16) for row in manifest.decoder["code"]["generator"]]
     matrix = np.array([[row >> c & 1 for c in range(9)] for row in rows], np.uint8)
     assert (matrix == tensor.code.generator).all()
-    assert manifest["code"]["check_value"] == tensor.code.check_value
+    assert manifest.decoder["code"]["check_value"] == tensor.code.check_value
 
 
 def test_only_packages_are_replaced(tmp_path: Path, tensor: EncodedTensor) -> None:
     target = tmp_path / "a"
     write_package(target, config_for(tensor), tensor)
     write_package(target, config_for(tensor, output_register=True), tensor)
-    assert read_manifest(target)["output_register"] is True
+    assert read_manifest(target).decoder["output_register"] is True
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("years of work")
@@ -69,8 +70,8 @@ def test_a_decoder_that_does_not_fit_is_refused_and_nothing_written(
     wrong = {
         "patches_per_block must be at least 2": config_for(tensor, patches_per_block=1),
         "the inversion word must be the tensor's": config_for(tensor, inversion=0),
-        "the decoder must have the tensor's code": replace(
-            config_for(tensor), code=Code.uniform(n_in=3, n_out=10, n_s=2, seed=5)
+        "the decoder must have the tensor's code": DecoderConfig.raw(
+            code=Code.uniform(n_in=3, n_out=10, n_s=2, seed=5), n_w=tensor.number_format.n_w
         ),
     }
     for message, config in wrong.items():
@@ -79,13 +80,57 @@ def test_a_decoder_that_does_not_fit_is_refused_and_nothing_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_manifests_of_others_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has no manifest"):
-        read_manifest(tmp_path)
-    for text in ("not json", "[]", "{}", json.dumps({"format": "xorweave-decoder", "version": 99})):
-        (tmp_path / "manifest.json").write_text(text)
-        with pytest.raises(InputError):
-            read_manifest(tmp_path)
+def test_a_folder_with_anything_else_in_it_stays(tmp_path: Path, tensor: EncodedTensor) -> None:
+    """A manifest of somebody else's, a file beside ours, a link: none of that is replaced."""
+    target = tmp_path / "a"
+    write_package(target, config_for(tensor), tensor)
+    (target / "notes.txt").write_text("years of work")
+    with pytest.raises(InputError, match="no other files"):
+        write_package(target, config_for(tensor), tensor)
+    (target / "notes.txt").unlink()
+    (target / "sim_build").mkdir()
+    (target / "sim_build" / "x.o").write_text("ours")
+    write_package(target, config_for(tensor), tensor)
+    assert not (target / "sim_build").exists()
+    (target / "mine").symlink_to(tmp_path)
+    with pytest.raises(InputError, match="no other files"):
+        write_package(target, config_for(tensor), tensor)
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "manifest.json").write_text('{"name": "my web app"}')
+    with pytest.raises(InputError, match="must be a new or empty folder"):
+        write_package(app, config_for(tensor), tensor)
+    assert _contents(app) == {"manifest.json": b'{"name": "my web app"}'}
+
+
+def test_what_cannot_be_written_leaves_the_earlier_package(
+    tmp_path: Path, tensor: EncodedTensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "a"
+    write_package(target, config_for(tensor), tensor)
+    before = _contents(target)
+
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        write_package(target, config_for(tensor, output_register=True), tensor)
+    assert _contents(target) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_images_are_whole_tensors_in_hexadecimal_and_binary(tmp_path: Path, tensor: EncodedTensor) -> None:
+    target = tmp_path / "a"
+    write_package(target, config_for(tensor), tensor, max_blocks=10)
+    for name, bits in (("symbols", 14), ("masks", 10), ("patches", 18)):
+        lines = (target / f"image/{name}.hex").read_text().split()
+        raw = (target / f"image/{name}.bin").read_bytes()
+        size = -(-bits // 8)
+        words = [int.from_bytes(raw[k : k + size], "little") for k in range(0, len(raw), size)]
+        assert len(lines) == 60 and [int(line, 16) for line in lines] == words
+        golden = (target / f"vectors/{name}.hex").read_text().split()
+        assert len(golden) == 10 and golden[:9] == lines[:9]
 
 
 def _spoil(folder: Path) -> None:
@@ -101,8 +146,8 @@ def test_the_test_bench_needs_no_python_and_sees_one_wrong_bit(
     if not available({"verilator": "verilator", "iverilog": "icarus"}[tool]):
         pytest.skip(f"{tool} is not installed")
     target = tmp_path / "a"
-    manifest = write_package(target, config_for(tensor, inversion=None), tensor)
-    sources = [manifest["testbench"], *manifest["verilog"]]
+    manifest = write_package(target, config_for(tensor, inversion_port=True), tensor)
+    sources = [manifest.testbench, *manifest.verilog]
     environment = {**os.environ, "PATH": search_path(), "MAKEFLAGS": " -- " + " ".join(MAKE_VARIABLES)}
     if tool == "verilator":
         build = [
@@ -112,16 +157,16 @@ def test_the_test_bench_needs_no_python_and_sees_one_wrong_bit(
             "-CFLAGS",
             "-fcoroutines",
             "--top-module",
-            f"{manifest['top']}_tb",
+            f"{manifest.top}_tb",
             *sources,
         ]
-        run = [f"obj_dir/V{manifest['top']}_tb"]
+        run = [f"obj_dir/V{manifest.top}_tb"]
     else:
         build = ["iverilog", "-g2001", "-o", "tb.vvp", *sources]
-        run = [str(shutil.which("vvp")), "tb.vvp"]
+        run = [str(shutil.which("vvp")), "-n", "tb.vvp"]
     subprocess.run(build, cwd=target, env=environment, check=True, capture_output=True)
 
-    def say(stalls: int) -> str:
+    def say(stalls: int) -> tuple[int, str]:
         done = subprocess.run(
             [*run, f"+stalls={stalls}"],
             cwd=target,
@@ -130,12 +175,12 @@ def test_the_test_bench_needs_no_python_and_sees_one_wrong_bit(
             text=True,
             check=False,
         )
-        return done.stdout
+        return done.returncode, done.stdout
 
-    # 60 blocks, one cycle of latency, and one before the bench offers its first symbol
-    assert "PASS blocks=60 cycles=62 stall_cycles=0 mismatches=0" in say(0)
-    for stalls in (1, 2):
-        assert "PASS blocks=60" in say(stalls)
+    words = 60 + sum(scene.words["m_axis"] for scene in manifest.scenes)
+    for stalls in range(5):
+        status, said = say(stalls)
+        assert status == 0 and f"PASS words={words} " in said and " stall_cycles=0 mismatches=0" in said
     _spoil(target)
-    assert "FAIL" in say(0)
-    assert "PASS" not in say(0)
+    status, said = say(0)
+    assert status != 0 and "FAIL" in said and "PASS" not in said

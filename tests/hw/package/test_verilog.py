@@ -12,11 +12,12 @@ from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.hw.decoders.axis_decoder import AxisDecoder, DecoderConfig
+from xorweave.hw.decoders.axis_decoder import AxisDecoder
+from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.plane_serial import PlaneSerialDecoder
 from xorweave.hw.decoders.rate_programmable import RateProgrammableDecoder
 from xorweave.hw.engines.address_generator import AddressGenerator
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.package.verilog import amaranth_verilog, structured_verilog
 from xorweave.hw.rivals.bitmap_expander import BitmapExpander
 from xorweave.hw.rivals.huffman import HuffmanLane
@@ -49,7 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def _config(code: Code, options: dict[str, Any]) -> DecoderConfig:
     patches = min(code.n_out, options.get("patches_per_block", 0))
-    return DecoderConfig(code=code, n_w=3, **{**options, "patches_per_block": patches})
+    return DecoderConfig.raw(code=code, n_w=3, **{**options, "patches_per_block": patches})
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
@@ -70,8 +71,8 @@ def test_one_flipped_tap_is_refuted(equivalent: Callable[[str, str, str], bool])
     flipped = code.generator.copy()
     flipped[3, 5] ^= 1
     other = Code(n_in=code.n_in, n_out=code.n_out, n_s=code.n_s, generator=flipped)
-    ours = decoder_verilog(DecoderConfig(code=other, n_w=2), "dec")
-    reference = amaranth_verilog(AxisDecoder(DecoderConfig(code=code, n_w=2)), "dec")
+    ours = decoder_verilog(DecoderConfig.raw(code=other, n_w=2), "dec")
+    reference = amaranth_verilog(AxisDecoder(DecoderConfig.raw(code=code, n_w=2)), "dec")
     assert not equivalent(reference, ours, "dec")
 
 
@@ -181,11 +182,11 @@ def test_unused_columns_and_empty_rows(lint: Callable[[str, str], str]) -> None:
     generator = np.zeros((3, 4), np.uint8)
     generator[0, 1] = generator[2, 1] = generator[2, 2] = 1
     code = Code(n_in=2, n_out=3, n_s=1, generator=generator)
-    assert lint(decoder_verilog(DecoderConfig(code=code, n_w=2), "dec"), "dec") == ""
+    assert lint(decoder_verilog(DecoderConfig.raw(code=code, n_w=2), "dec"), "dec") == ""
 
 
 def test_same_bytes_every_time_and_plain_verilog_2001() -> None:
-    config = DecoderConfig(code=CODES["n_s=2"], n_w=4, patches_per_block=2, inversion=None)
+    config = DecoderConfig.raw(code=CODES["n_s=2"], n_w=4, patches_per_block=2, inversion=None)
     text = decoder_verilog(config)
     assert text == decoder_verilog(config)
     assert not re.search(r"\\|\(\*|\blogic\b|\balways_|\bsrc\b", text)

@@ -11,15 +11,17 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_plain
-from xorweave.golden.tensor.stream import EncodedTensor
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.baseline_designs import BASELINES, baseline_design
-from xorweave.hw.package.stream_package import StreamDesign, write_stream_package
+from xorweave.hw.package.package import write_design
+from xorweave.hw.package.stream_design import StreamDesign
 from xorweave.hw.package.vectors import random_tensor
-from xorweave.hw.package.xor_designs import bounded_design, plane_serial_design, rates_design, segments_design
+from xorweave.hw.package.xor_designs import plane_serial_design, segments_design
 from xorweave.sim.simulate import simulate
 from xorweave.sim.simulators import available
-from xorweave.synth.decoder_package import beyond_the_proof, synthesize_decoder
+from xorweave.synth.decoder_package import synthesize_decoder
 
 CODE = Code.uniform(n_in=4, n_out=9, n_s=2, seed=5)
 INT4 = number_format("int4")
@@ -40,7 +42,7 @@ def _tensor(code: Code = CODE, *, patches: int = 0, inversion: int = 0, seed: in
 
 
 def _config(**options: object) -> DecoderConfig:
-    return DecoderConfig(**{"code": CODE, "n_w": 4, **options})  # type: ignore[arg-type]
+    return DecoderConfig.raw(**{"code": CODE, "n_w": 4, **options})  # type: ignore[arg-type]
 
 
 def _rates() -> StreamDesign:
@@ -49,16 +51,16 @@ def _rates() -> StreamDesign:
         _tensor(CODE.punctured(n_in), patches=1, inversion=number, seed=n_in)
         for number, n_in in enumerate((3, 1, 4, 3))
     ]
-    return rates_design(config, tensors)
+    return axis_design(config, tensors)
 
 
 def _rates_unregistered() -> StreamDesign:
     config = _config(rates=(2, 4), mask=False, inversion=None, input_register=False)
-    return rates_design(config, [_tensor(CODE.punctured(n), inversion=n, seed=n) for n in (4, 2)])
+    return axis_design(config, [_tensor(CODE.punctured(n), inversion=n, seed=n) for n in (4, 2)])
 
 
 def _bounded() -> StreamDesign:
-    return bounded_design(_config(patches_per_block=2, bounded=True), _tensor(patches=2))
+    return axis_design(_config(patches_per_block=2, bounded=True), [_tensor(patches=2)])
 
 
 def _plane_serial() -> StreamDesign:
@@ -99,13 +101,12 @@ def test_generated_decoder_is_clean_and_right(
     name: str, tmp_path: Path, lint: Callable[[str, str], str]
 ) -> None:
     design = DESIGNS[name]()
-    manifest = write_stream_package(tmp_path / "d", design)
-    assert (
-        sorted(str(p.relative_to(tmp_path / "d")) for p in (tmp_path / "d").rglob("*") if p.is_file())
-        == (manifest["files"])
-    )
-    text = (tmp_path / "d" / manifest["verilog"][0]).read_text()
-    assert lint(text, manifest["top"]) == ""
+    manifest = write_design(tmp_path / "d", design)
+    assert sorted(
+        str(p.relative_to(tmp_path / "d")) for p in (tmp_path / "d").rglob("*") if p.is_file()
+    ) == list(manifest.files)
+    text = (tmp_path / "d" / manifest.verilog[0]).read_text()
+    assert lint(text, manifest.top) == ""
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
@@ -125,7 +126,7 @@ def test_words_come_out_in_order_whatever_stalls(
 @pytest.mark.parametrize("name", ["plane-serial", "segments", "huffman"])
 def test_verilog_of_a_package_in_the_simulator(name: str, tmp_path: Path) -> None:
     design = DESIGNS[name]()
-    write_stream_package(tmp_path / "d", design)
+    write_design(tmp_path / "d", design)
     words = len(design.output.words)
     result = simulate(tmp_path / "d", stalls="random", seed=3)
     assert (result.mismatches, result.blocks, result.stall_cycles) == (0, words, 0)
@@ -137,14 +138,18 @@ def test_rates_vectors_are_what_the_punctured_codes_decode() -> None:
     design = _rates()
     width = 4 * CODE.n_in
     symbols = np.array([[w >> (b * 4) & 15 for b in range(4)] for w in design.inputs[0].words], np.uint8)
-    rates = [word >> (width + 2) & 3 for word in design.inputs[0].words]
+    said = [word >> (width + 2) & 3 for word in design.inputs[0].words]
+    first = [word >> width & 1 for word in design.inputs[0].words]
+    rates: list[int] = []  # what counts is said with a stream's first symbol; the others say something else
+    for rate, begins in zip(said, first, strict=True):
+        assert begins or rate != rates[-1]
+        rates.append(rate if begins else rates[-1])
     inversions = [word >> (width + 4) for word in design.inputs[0].words]
     assert sorted(set(rates)) == [0, 1, 2]
     assert (symbols[np.array(rates) == 0][:, 1:] == 15).all()  # noise where the rate has no bits
     used = symbols.copy()
     for row, rate in zip(used, rates, strict=True):
         row[(1, 3, 4)[rate] :] = 0
-    first = [word >> width & 1 for word in design.inputs[0].words]
     starts = [*np.flatnonzero(first), len(first)]
     masks = design.inputs[2].words
     for begin, end in pairwise(starts):
@@ -152,36 +157,38 @@ def test_rates_vectors_are_what_the_punctured_codes_decode() -> None:
         for t in range(end - begin):
             patch = design.inputs[1].words[begin + t]
             for r in range(9):
-                wanted = int(words[t, r])
+                wanted = int(words[t, r]) ^ inversions[begin]
+                wanted *= masks[begin + t] >> r & 1
                 if patch >> 8 & 1 and patch >> 4 & 15 == r:
                     wanted ^= patch & 15
-                wanted ^= inversions[begin]
-                wanted *= masks[begin + t] >> r & 1
                 assert design.output.words[begin + t] >> (4 * r) & 15 == wanted
 
 
-def test_synth_counts_them_and_says_that_nothing_is_proved(tmp_path: Path) -> None:
-    manifest = write_stream_package(tmp_path / "d", _plane_serial())
+def test_synth_counts_and_proves_them(tmp_path: Path) -> None:
+    write_design(tmp_path / "d", _plane_serial())
     result = synthesize_decoder(tmp_path / "d")
-    assert result.equivalence == "not run" and beyond_the_proof(manifest) == ["the decoder plane-serial"]
+    assert result.equivalence == "proved" and not result.notes
     assert result.outputs_per_cycle == 9 and result.gate_equivalents
 
 
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: rates_design(_config(rates=(2, 4)), [_tensor(CODE.punctured(3))]), "one of the rates"),
-        (lambda: rates_design(_config(rates=(2, 4)), [_tensor(patches=1)]), "at least 1, not 0"),
+        (lambda: axis_design(_config(rates=(2, 4)), [_tensor(CODE.punctured(3))]), "one of the rates"),
+        (
+            lambda: axis_design(_config(rates=(2, 4)), [_tensor(patches=1)]),
+            "at least 1 for this tensor, not 0",
+        ),
         (lambda: plane_serial_design(_config(transform="difference"), _tensor()), "without transform"),
         (
             lambda: plane_serial_design(_config(), _tensor(inversion=3)),
-            "the inversion must be the tensor's, 3",
+            "the inversion word must be the tensor's, 3",
         ),
         (lambda: segments_design(_config(), _tensor(), 0), "at least 1, not 0"),
         (lambda: segments_design(_config(mask=False), _tensor(), 3), "multiple of 3 whole segments"),
         (lambda: segments_design(_config(inversion=None), _tensor(), 2), "inversion port or rates"),
         (
-            lambda: bounded_design(_config(patches_per_block=1, bounded=True), _tensor(patches=2)),
+            lambda: axis_design(_config(patches_per_block=1, bounded=True), [_tensor(patches=2)]),
             "at least 2",
         ),
         (lambda: _config(bounded=True), "must have patches_per_block"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xorweave.golden.tensor.corrections import JointCorrections
-from xorweave.golden.tensor.stream import Patches
+from xorweave.golden.tensor.stored import Patches
 from xorweave.hw.stages.gap_correction import BoundedUnpacker, GapUnpacker
 from xorweave.hw.stages.layouts import pack_patch, patch_bits
 

@@ -10,13 +10,16 @@ from tests.hw.equivalence import proved_equal
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.hw.package.verilog import amaranth_verilog
-from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder
+from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder, shared_sums
 from xorweave.hw.xor.network import balanced_trees
+from xorweave.hw.xor.pairs import greedy_pairs
 
 CODES = [
     ShapedMaskCode(n_in=6, n_out=13, parities=3, window=20, taps=4),
     ShapedMaskCode(n_in=31, n_out=64, parities=3),
     ShapedMaskCode(n_in=8, n_out=8, parities=2, window=8, taps=2),
+    ShapedMaskCode(n_in=12, n_out=29, parities=3, window=24, taps=6, sums=3),
+    ShapedMaskCode(n_in=5, n_out=20, parities=2, window=20, taps=4, sums=2),
 ]
 
 
@@ -88,6 +91,17 @@ def test_the_proof_finds_one_inverted_parity(tmp_path: Path) -> None:
     assert not proved_equal(
         reference(code, swap=True), amaranth_verilog(ShapedMaskDecoder(code), "top"), tmp_path
     )
+
+
+def test_a_sum_is_made_once_and_a_parity_of_two_by_one_gate() -> None:
+    code = ShapedMaskCode.for_zero_codeword(0.1, 2, n_out=128, shared=True)
+    network = shared_sums(code)
+    assert np.array_equal(network.matrix(), code.generator.reshape(code.n_out * code.parities, -1))
+    parities, sums = code.n_out * code.parities, code.sums * (code.n_in + code.reach)
+    assert network.xor2 <= parities + sums * (code.taps // 2 - 1)
+    # against taps of its own for every parity
+    free = ShapedMaskCode.for_zero_codeword(0.1, 2, n_out=128)
+    assert network.xor2 < 0.55 * greedy_pairs(free.generator.reshape(parities, -1)).xor2
 
 
 def test_only_the_bits_of_the_window_are_held() -> None:

@@ -1,4 +1,4 @@
-"""Streams of the wrong length: reported, set right at the next start, never hung."""
+"""Streams of the wrong length: reported, made right, never hung."""
 
 from collections.abc import Callable
 
@@ -12,24 +12,36 @@ LENGTH = 5
 
 
 def _reference(symbols: list[tuple[int, int]]) -> tuple[list[tuple[int, int, int]], bool, bool]:
-    """Follow the rules one symbol at a time: (first, last) in; (index, first, last) out, and the two errors."""
-    out, short, long = [], False, False
+    """Follow the rules one symbol at a time: (first, last) in; (index, first, last) out, and the two errors.
+
+    A symbol that is filled in has index 0.
+    """
+    out: list[tuple[int, int, int]] = []
+    short = long = False
     state, seen = "idle", 0
+
+    def fill() -> None:
+        out.extend((0, 0, int(k == LENGTH)) for k in range(seen + 1, LENGTH + 1))
+
     for index, (first, last) in enumerate(symbols):
         if state == "surplus" and not first:
             long = True
             state = "idle" if last else "surplus"
             continue
-        if first or state == "idle":
-            short |= state == "running"
-            seen, begins = 0, 1
+        if state == "running" and first:
+            short = True
+            fill()
+        begins = int(first or state == "idle")
+        seen = 1 if begins else seen + 1
+        out.append((index, begins, int(seen == LENGTH)))
+        if seen == LENGTH:
+            state = "idle" if last else "surplus"
+        elif last:
+            short = True
+            fill()
+            state = "idle"
         else:
-            begins = 0
-        seen += 1
-        ends = last or seen == LENGTH
-        short |= bool(last and seen < LENGTH)
-        out.append((index, begins, int(ends)))
-        state = "idle" if last else "surplus" if ends else "running"
+            state = "running"
     return out, short, long
 
 
@@ -70,5 +82,5 @@ def test_flags(run_streams: Callable[..., list[int]], sent: int, flag: tuple[int
         flags.append((ctx.get(dut.too_short), ctx.get(dut.too_long)))
 
     feed = [i | f << 8 | l << 9 for i, (f, l) in enumerate(marks)]
-    run_streams(dut, {"i": feed}, min(sent, LENGTH) + LENGTH, before=watch)
+    run_streams(dut, {"i": feed}, 2 * LENGTH, before=watch)
     assert flags[-1] == flag

@@ -76,3 +76,12 @@ def test_a_matrix_of_other_values_is_refused() -> None:
         balanced_trees([[0, 2]])
     with pytest.raises(InputError, match="must have two dimensions and at least one column"):
         balanced_trees([1, 0])
+
+
+def test_a_pair_made_twice_and_added_to_itself_is_nothing() -> None:
+    # signals 3 and 4 are the same sum, so 5 is 0, 6 is input 2 and 7 is 0 again
+    network = XorNetwork(3, ((0, 1), (1, 0), (3, 4), (5, 2), (6, 2)), (5, 6, 7, 4))
+    pruned = network.pruned()
+    assert np.array_equal(pruned.matrix(), network.matrix())
+    assert pruned.gates == ((0, 1),)
+    assert pruned.outputs == (None, 2, None, 3)

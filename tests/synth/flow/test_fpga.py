@@ -6,11 +6,11 @@ import pytest
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.synth.flow.fpga import FAMILIES, count_luts, map_to_fpga
 from xorweave.synth.proof.proof import prove_equivalent
-from xorweave.synth.proof.reference import DecoderShape
+from xorweave.synth.proof.shape import DecoderShape
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -29,7 +29,7 @@ def test_netlist_is_proved_and_one_flipped_lut_bit_is_caught(family, tmp_path):
     code = Code.uniform(n_in=3, n_out=9, n_s=1, seed=3)
     options = {"n_w": 2, "patches_per_block": 1, "mask": True, "input_register": True}
     source = tmp_path / "decoder.v"
-    source.write_text(decoder_verilog(DecoderConfig(code=code, **options), "top"))
+    source.write_text(decoder_verilog(DecoderConfig.raw(code=code, **options), "top"))
     map_to_fpga([source], "top", family, tmp_path)
     shape, netlist = DecoderShape(code=code, **options), tmp_path / "netlist.v"
     models = FAMILIES[family].models

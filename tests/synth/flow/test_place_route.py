@@ -5,16 +5,16 @@ from collections import Counter
 
 import pytest
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
-from xorweave.hw.package.package import config_for, write_package
+from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.flow import place_route
 from xorweave.synth.flow.fpga import map_to_fpga
 from xorweave.synth.flow.place_route import Device, available, harness_verilog, place_and_route, read_fmax
-from xorweave.synth.flow.tool_process import ToolError
 from xorweave.synth.flow.yosys import run_yosys
 
 
@@ -60,7 +60,7 @@ def test_without_the_extra_luts_stay_and_the_note_names_it(decoder, monkeypatch)
     assert result.luts and result.flip_flops
     assert result.fmax_mhz is result.fmax_mhz_by_seed is result.device is None
     (note,) = result.notes
-    assert "xorweave[pnr]" in note and "\n" not in note
+    assert "pip install '.[pnr]'" in note and "\n" not in note
 
 
 def test_other_families_and_numbers_of_seeds_are_refused(decoder, tmp_path):
@@ -73,7 +73,7 @@ def test_other_families_and_numbers_of_seeds_are_refused(decoder, tmp_path):
 @pytest.mark.parametrize("family", ["ice40", "ecp5"])
 def test_what_was_counted_is_placed_as_it_is(decoder, tmp_path, family):
     if not available(family):
-        pytest.skip(f"nextpnr for {family} is not installed: pip install 'xorweave[pnr]'")
+        pytest.skip(f"nextpnr for {family} is not installed: pip install '.[pnr]'")
     (source,) = (decoder / "rtl").glob("*.v")
     counted = map_to_fpga([source], "xorweave_decoder", family, tmp_path)
     seeds = {"ice40": [1, 2], "ecp5": [1]}[family]
@@ -101,7 +101,7 @@ def _ports(folder, top):
 
 def test_too_small_a_device_is_said(decoder, monkeypatch):
     if not available("ice40"):
-        pytest.skip("nextpnr for ice40 is not installed: pip install 'xorweave[pnr]'")
+        pytest.skip("nextpnr for ice40 is not installed: pip install '.[pnr]'")
     monkeypatch.setitem(place_route.DEVICES, "ice40", (Device("tiny", 10, ()),))
     result = synthesize_decoder(decoder, target="ice40", prove=False)
     assert result.luts and result.fmax_mhz is None

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from xorweave.golden.base.errors import ToolError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
-from xorweave.hw.package.package import config_for, write_package
+from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.synth import decoder_package
 from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.flow.sta import read_worst_slack, sta_executable
-from xorweave.synth.flow.tool_process import ToolError
 
 SHARED = Path(os.environ.get("XORWEAVE_DATA", Path(__file__).parents[3] / ".." / "shared" / "data")).parent
 LIBRARY = SHARED / "liberty" / "sg13g2_stdcell_typ_1p20V_25C.lib"

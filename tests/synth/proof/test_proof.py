@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from xorweave.golden.code.code import Code
-from xorweave.hw.decoders.axis_decoder import DecoderConfig
-from xorweave.hw.package.package import decoder_verilog
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.stages.layouts import dense_corrections
 from xorweave.synth.flow.liberty import GATES_LIB
 from xorweave.synth.flow.synthesis import map_to_cells
 from xorweave.synth.proof import proof
 from xorweave.synth.proof.proof import prove_contract, prove_contract_of, prove_equivalent
-from xorweave.synth.proof.reference import DecoderShape, reference_verilog
+from xorweave.synth.proof.reference import reference_verilog
+from xorweave.synth.proof.shape import DecoderShape
 
 CODE = Code.uniform(n_in=4, n_out=12, n_s=2, seed=3)
 EVERYTHING = {"n_w": 2, "patches_per_block": 2, "inversion": None, "mask": True}
@@ -39,7 +40,7 @@ def mapped(text, directory):
 def test_mapped_decoder_equals_its_matrix_and_protocol(options, tmp_path):
     options = {"mask": False, **options}
     n_w = options.pop("n_w", 1)
-    netlist = mapped(decoder_verilog(DecoderConfig(code=CODE, n_w=n_w, **options), "top"), tmp_path)
+    netlist = mapped(decoder_verilog(DecoderConfig.raw(code=CODE, n_w=n_w, **options), "top"), tmp_path)
     shape = DecoderShape(code=CODE, n_w=n_w, **options)
     assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "proved"
 
@@ -49,7 +50,7 @@ def test_one_flipped_tap_is_caught(row, column, tmp_path):
     wrong = CODE.generator.copy()
     wrong[row, column] ^= 1
     other = Code(n_in=4, n_out=12, n_s=2, generator=wrong)
-    netlist = mapped(decoder_verilog(DecoderConfig(code=other, n_w=2), "top"), tmp_path)
+    netlist = mapped(decoder_verilog(DecoderConfig.raw(code=other, n_w=2), "top"), tmp_path)
     shape = DecoderShape(code=CODE, n_w=2, mask=True, input_register=True)
     assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "failed"
     assert prove_equivalent(netlist, "top", replace(shape, code=other), liberty=GATES_LIB) == "proved"
@@ -77,7 +78,7 @@ STAGES = [
 
 def stages(options):
     """Configuration and shape of a decoder with these stages; seven patches of twelve words are a dense list."""
-    config = DecoderConfig(code=CODE, **options)
+    config = DecoderConfig.raw(code=CODE, **options)
     dense = dense_corrections(CODE.n_out, config.n_w, config.patches_per_block)
     assert dense == bool(config.patches_per_block)
     shape = DecoderShape(code=CODE, mask=True, input_register=True, dense_corrections=dense, **options)
@@ -116,7 +117,9 @@ def test_another_transform_is_caught(tmp_path):
 
 @pytest.mark.parametrize("option", ["input_register", "output_register", "skid_buffers"])
 def test_decoder_of_another_shape_is_caught(option, tmp_path):
-    netlist = mapped(decoder_verilog(DecoderConfig(code=CODE, n_w=1, input_register=True), "top"), tmp_path)
+    netlist = mapped(
+        decoder_verilog(DecoderConfig.raw(code=CODE, n_w=1, input_register=True), "top"), tmp_path
+    )
     shape = DecoderShape(code=CODE, n_w=1, mask=True, input_register=True)
     assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "proved"
     changed = replace(shape, **{option: not getattr(shape, option)})
@@ -146,6 +149,7 @@ def test_reference_honours_the_contract(options):
 REGISTERED = DecoderShape(
     code=CODE, input_register=True, output_register=True, mask=True, patches_per_block=1
 ).with_identity(n_in=1)
+PLAIN = DecoderShape(code=CODE, input_register=True).with_identity(n_in=1)
 SKID = DecoderShape(code=CODE, input_register=True, skid_buffers=True).with_identity(n_in=1)
 
 
@@ -157,17 +161,25 @@ DENSE = DecoderShape(code=CODE, patches_per_block=1, dense_corrections=True).wit
     [
         (REGISTERED, "start ? 0 : x", "x"),  # history not cleared
         (REGISTERED, "running <= !last", "running <= 1"),  # a start after tlast forgotten
-        (REGISTERED, "full <= s_axis_v", "full <= s_axis_v | full"),  # a block given out twice
+        (REGISTERED, "full <= given_v", "full <= given_v | full"),  # a block given out twice
         (REGISTERED, "= !full | block_r", "= 1'b1"),  # a symbol overwritten in a stall
-        (REGISTERED, "s_axis_r = !full | block_r", "s_axis_r = !full"),  # half rate
+        (REGISTERED, "given_r = !full | block_r", "given_r = !full"),  # half rate
         (REGISTERED, "out_r = !held | m_axis_tready", "out_r = !held"),  # half rate at the output
         (REGISTERED, "held <= out_v", "held <= out_v & !held"),  # a block lost
-        (REGISTERED, "out_v = block_v & s_axis_patch_v", "out_v = block_v"),  # patches not waited for
+        (
+            REGISTERED,
+            "out_v = block_v & s_axis_mask_v & patch_v",
+            "out_v = block_v & s_axis_mask_v",
+        ),  # patches not waited for
         (REGISTERED, "if (rst) held <= 0; else if", "if"),  # a block survives reset
         (REGISTERED, "decoded & {", "decoded | {"),
         (REGISTERED, "held_last <= block_last", "held_last <= block_first"),
-        (DENSE, "decoded ^ s_axis_patch_d", "decoded"),  # differences left out
-        (DENSE, "out_v = block_v & s_axis_patch_v", "out_v = block_v"),
+        (DENSE, "decoded ^ patch_d", "decoded"),  # differences left out
+        (DENSE, "out_v = block_v & patch_v", "out_v = block_v"),
+        # valid waits for ready, valid shows only to who is ready, every second block waits
+        (PLAIN, "m_axis_tvalid = out_v", "m_axis_tvalid = out_v & m_axis_tready"),
+        (PLAIN, "m_axis_tvalid = out_v", "m_axis_tvalid = out_v & !stalled"),
+        (PLAIN, "out_v = block_v", "out_v = block_v & odd"),
         (REGISTERED, "assign decoded[1] = window[1]", "assign decoded[1] = window[0]"),
         (SKID, "s_axis_aside ? s_axis_held", "1'b0 ? s_axis_held"),  # the word set aside is lost
         (SKID, "s_axis_v = s_axis_tvalid | s_axis_aside", "s_axis_v = s_axis_tvalid"),
@@ -177,7 +189,12 @@ def test_contract_catches_every_broken_decoder(shape, right, wrong):
     text = reference_verilog(shape)
     right = right if right in text else right.replace("decoded", "repaired")
     assert right in text
-    assert prove_contract_of(text.replace(right, wrong), "reference", shape) == "failed"
+    broken = text.replace(right, wrong).replace(
+        "endmodule",
+        "reg stalled, odd; always @(posedge clk) begin\n"
+        "stalled <= out_v & !m_axis_tready; odd <= rst ? 0 : !odd; end\nendmodule",
+    )
+    assert prove_contract_of(broken, "reference", shape) == "failed"
 
 
 @pytest.mark.parametrize("shape", [REGISTERED, SKID, DENSE])
@@ -189,6 +206,50 @@ def test_reference_computes_the_matrix_with_an_empty_row(tmp_path):
     generator = np.zeros((3, 4), np.uint8)
     generator[0, 0] = generator[2, 3] = 1
     code = Code(n_in=2, n_out=3, n_s=1, generator=generator)
-    netlist = mapped(decoder_verilog(DecoderConfig(code=code, n_w=1, mask=False), "top"), tmp_path)
+    netlist = mapped(decoder_verilog(DecoderConfig.raw(code=code, n_w=1, mask=False), "top"), tmp_path)
     shape = DecoderShape(code=code, input_register=True)
     assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "proved"
+
+
+SEEN = DecoderShape(
+    code=CODE, n_w=2, patches_per_block=1, mask=True, input_register=True, output_register=True, inversion=1
+)
+
+
+@pytest.mark.parametrize(
+    "right, wrong, outcome, reason",
+    [
+        ("posedge clk", "negedge clk", "failed", "on the falling edge"),
+        ("always @(posedge clk) if (rst) running", "always @(posedge rst) if (rst) running", "failed", "than clk"),
+        ("posedge clk", "posedge s_axis_tdata[0]", "failed", "than clk"),
+        ("always @(posedge clk) if (rst) running", "always @(posedge clk, posedge rst) if (rst) running", "failed",
+         "asynchronous"),
+        # a register without reset that wakes as 1 and never falls
+        ("m_axis_tvalid = held", "m_axis_tvalid = held & !dead", "failed", "something else"),
+        ("held_data <= repaired", "held_data <= repaired ^ {24{&wheel}}", "failed", "something else"),
+        ("input clk,", "input clk, input test_mode,", "proved", ""),
+        ("m_axis_tvalid = held", "m_axis_tvalid = held & !test_mode", "failed", "something else"),
+        ("masked = upright", "masked = upright & nothing", "failed", "something else"),
+        ("m_axis_tvalid = held", "m_axis_tvalid = 1'b0", "failed", "something else"),
+        ("m_axis_tuser = held_first", "m_axis_tuser = 1'bz", "failed", "z"),
+        ("held_data <= repaired", "held_data <= repaired ^ {24{&age}}", "not run", "age"),
+    ],
+)  # fmt: skip
+def test_what_an_and_inverter_graph_forgets_is_seen(right, wrong, outcome, reason, tmp_path):
+    text = reference_verilog(SEEN, "top")
+    assert right in text
+    text = text.replace(right, wrong)
+    if "test_mode" in wrong and "input test_mode" not in text:
+        text = text.replace("input clk,", "input clk, input test_mode,")
+    more = {
+        "dead": "reg dead; always @(posedge clk) dead <= dead & s_axis_tdata != 8'h2a;",
+        "wheel": "reg [3:0] wheel; always @(posedge clk) wheel <= {wheel[2:0], wheel[3] ^ wheel[2]};",
+        "nothing": "wire [23:0] nothing;",
+        "age": "reg [29:0] age; always @(posedge clk) age <= rst ? 0 : age + !(&age);",
+    }
+    for name, line in more.items():
+        if name in text:
+            text = text.replace("endmodule", f"{line}\nendmodule")
+    (tmp_path / "netlist.v").write_text(text)
+    verdict = proof.judge_equivalence(tmp_path / "netlist.v", "top", SEEN, timeout_s=20)
+    assert verdict.outcome == outcome and reason in verdict.reason

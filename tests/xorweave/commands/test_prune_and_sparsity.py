@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from xorweave.commands.prune import prune
 from xorweave.commands.sparsity import sparsity
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.safetensors_file import read_safetensors
+from xorweave.golden.base.number_format import to_bfloat16
+from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
 from xorweave.golden.network.catalogue import lenet_5, perceptron
 
 app = typer.Typer()
@@ -128,3 +129,56 @@ def test_bad_input_is_one_line_and_writes_nothing(
         run("prune", weights, *arguments)
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_metadata_types_and_buffers_come_through(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.safetensors", tmp_path / "out.safetensors"
+    rng = np.random.default_rng(0)
+    bits = to_bfloat16(rng.normal(size=(8, 4)).astype(np.float32))
+    tensors = {
+        "in.weight": Tensor(bits, "BF16"),
+        "fin.weight": Tensor.of(rng.normal(size=(2, 8)).astype(np.float16)),
+        "position_ids": Tensor.of(np.arange(16)[None]),
+        "small": Tensor(np.arange(4, dtype=np.uint8).reshape(2, 2), "F8_E4M3"),
+    }
+    write_safetensors(source, tensors, {"format": "pt"})
+    found = json.loads(run("prune", source, "-o", out, "--sparsity", 0.5, "--json"))
+    assert found["total"]["weights"] == 48 and found["total"]["kept"] == 24
+    after, metadata = read_safetensors(out)
+    assert metadata["format"] == "pt"
+    assert json.loads(metadata["xorweave.prune"])["layers"] == ["in.weight", "fin.weight"]
+    for name, tensor in tensors.items():
+        assert after[name].dtype == tensor.dtype
+        kept = after[name].values != 0 if name.endswith("weight") else np.ones(tensor.values.shape, bool)
+        assert np.array_equal(after[name].values[kept], tensor.values[kept])
+    assert json.loads(run("sparsity", out, "--json"))["total"] == found["total"]
+
+
+def test_the_order_of_layers_is_stored_and_used(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    order = ["in.weight", "mid.weight", "fin.weight"]
+    np.savez(tmp_path / "n.npz", **{name: rng.normal(size=(6, 6)) for name in order})
+    out = tmp_path / "out.safetensors"
+    first = json.loads(run("prune", tmp_path / "n.npz", "-o", out, "--sparsity", 0.8, "--json"))
+    second = json.loads(run("sparsity", out, "--json"))
+    assert [layer["name"] for layer in second["layers"]] == order and second["layers"] == first["layers"]
+    tensors, _ = read_safetensors(out)
+    write_safetensors(out, tensors, {})  # without the note, three squares have no order
+    bound = json.loads(run("sparsity", out, "--json"))
+    assert bound["upper_bound"] and bound["total"]["alive"] == bound["total"]["kept"]
+
+
+def test_a_checkpoint_that_is_no_known_network(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    weights = {"a": rng.normal(size=(4, 3, 3, 3)), "b": rng.normal(size=(7, 5)), "c": rng.normal(size=5)}
+    np.savez(tmp_path / "n.npz", **weights)
+    out = tmp_path / "out.safetensors"
+    found = json.loads(run("prune", tmp_path / "n.npz", "-o", out, "--sparsity", 0.75, "--json"))
+    magnitudes = np.sort(np.abs(np.concatenate([weights["a"].reshape(-1), weights["b"].reshape(-1)])))
+    limit = magnitudes[-found["total"]["kept"]]
+    after = read_safetensors(out)[0]
+    for name, values in weights.items():
+        wanted = np.where(np.abs(values) >= limit, values, 0) if values.ndim > 1 else values
+        assert np.array_equal(after[name].values, wanted)
+    with pytest.raises(InputError, match="the network must be known for what is effective"):
+        run("prune", tmp_path / "n.npz", "-o", out, "--sparsity", 0.75, "--effective")

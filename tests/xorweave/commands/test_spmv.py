@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from xorweave.cli import app
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
-from xorweave.golden.choose.prepare import Prepared
+from xorweave.golden.files.prepare import Prepared
 from xorweave.golden.mask.masks import random_mask
 from xorweave.studies import spmv_flow
 from xorweave.studies.spmv_figure import normalized_times

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from xorweave.commands import demo as command
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
-from xorweave.golden.choose.prepare import Preparation, Prepared, prepare
 from xorweave.golden.code.code import Code
+from xorweave.golden.files.prepare import Preparation, Prepared, prepare
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.tensor_codec import encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.pages.report import DemoReport, render_report
 from xorweave.studies.demo_flow import (
     Contender,
@@ -52,7 +52,7 @@ def test_product_from_the_stream_is_the_dense_product(rows: int, columns: int, s
     stride = next(s for s in range(max(1, n // 2), n + 1) if np.gcd(s, n) == 1)
     scan = Interleaver(n, stride, int(rng.integers(n))) if n > 1 else Interleaver(n)
     code = Code.uniform(n_in=3, n_out=5, n_s=1, seed=seed)
-    encoded = encode_tensor(values, INT8, code, mask=mask, interleaver=scan)
+    encoded = encode_tensor(values, INT8, code, mask=mask, scan=scan)
     vector = rng.integers(-128, 128, columns)
     wanted = [
         sum(int(values[r, c]) * int(vector[c]) for c in range(columns) if mask[r, c]) for r in range(rows)
@@ -87,7 +87,9 @@ def test_elimination_code_leaves_nothing_unmatched_when_it_can() -> None:
     item = _layer(128, 128, 0.9)
     code, scan, tried = elimination_code(item, seed=0)
     assert code.constraint_length >= 128 and tried >= 1
-    encoded = encode_tensor(item.values, INT8, code, mask=item.mask, interleaver=scan, encoder="elimination")
+    encoded = encode_tensor(
+        item.values, INT8, code, mask=item.mask, scan=scan, options=EncodeOptions(encoder="elimination")
+    )
     # 64 tries: either one was clean, and was taken at once, or all were made
     assert encoded.patches.positions.size == 0 or tried == 64
     # a generator of full rate pays: less than the dense layer by far

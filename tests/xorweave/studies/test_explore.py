@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xorweave.cli import main
+from xorweave.golden.base.errors import ToolError
 from xorweave.studies.explore import PAGE, POINTS, TABLE, Candidate, explore, grid, pareto
 from xorweave.synth.decoder_package import synthesize_decoder
-from xorweave.synth.flow.tool_process import ToolError
 
 POINT = st.fixed_dictionaries({"overhead": st.integers(0, 20), "area": st.integers(0, 20)})
 

@@ -1,0 +1,261 @@
+"""What is stored of a tensor, chosen: scan, mask coder, value coder, codes. The one place where everything meets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import NumberFormat, Words
+from xorweave.golden.choose.book_choice import BookChoice, choose_book
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.choose.lane_code import encode_on_lanes
+from xorweave.golden.choose.mask_choice import encode_shaped, shaped_code
+from xorweave.golden.choose.plan import Plan, choose_plan
+from xorweave.golden.choose.shaped_scan import shaped_scan
+from xorweave.golden.choose.shared_code import SharedCode
+from xorweave.golden.mask.coders import BitmapMask, MaskCoder
+from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.scan.scan import Scan
+from xorweave.golden.scan.spec import SCANS, matrix_shape
+from xorweave.golden.scan.strides import candidate_strides
+from xorweave.golden.tensor.encode import EncodeOptions, encode_stored
+from xorweave.golden.tensor.stored import EncodedTensor
+
+GOALS = ("storage", "hardware", "paper")
+MASK_CODES = ("auto", "bitmap", "shaped")
+VALUES_CODES = ("auto", "raw", "prefix")
+_DENSEST = 0.36  # beyond it a shaped mask costs as much as a bitmap
+_SMALLEST = 256  # weights for which a shaped mask's search has something to choose from
+_LANES = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What decides how a tensor is stored.
+
+    Attributes
+    ----------
+    goal : {"storage", "hardware", "paper"}
+        ``storage``: fewest bits, mask, book and header counted. ``hardware``: raw planes under a bitmap with a code
+        of few gates, one for all tensors, at no more than `overhead`. ``paper``: the paper's format.
+    mask_code : {"auto", "bitmap", "shaped"}
+    values_code : {"auto", "raw", "prefix"}
+    scan : {"auto", "row-major", "affine", "lanes"}
+    code : CodeChoice
+        A code that is given, instead of one chosen, means raw planes.
+    overhead : float
+        (payload + corrections) / care bits - 1 that ``hardware`` may cost.
+    beam : int
+        Paths of a shaped mask's search.
+    error_free : bool
+        Raw planes at a rate at which nothing is unmatched.
+    transform : str
+        For raw planes; see `encode_tensor`.
+    drop_planes : bool
+        For raw planes; see `encode_tensor`.
+    segments : int, optional
+        Cut every tensor into so many segments, for decoders side by side.
+    lanes : int
+        Of the scan ``lanes``.
+
+    Raises
+    ------
+    InputError
+        A value is none of those named.
+    """
+
+    goal: str = "storage"
+    mask_code: str = "auto"
+    values_code: str = "auto"
+    scan: str = "auto"
+    code: CodeChoice = field(default_factory=CodeChoice)
+    overhead: float = 0.05
+    beam: int = 1024
+    error_free: bool = False
+    transform: str = "none"
+    drop_planes: bool = False
+    segments: int | None = None
+    lanes: int = _LANES
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("goal", GOALS), ("mask_code", MASK_CODES), ("values_code", VALUES_CODES), ("scan", ("auto", *SCANS)),
+        ):  # fmt: skip
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if not 0 < self.overhead <= 10:
+            raise InputError(f"overhead must be above 0 and at most 10, not {self.overhead}")
+        if self.segments is not None and not 1 <= self.segments <= 4096:
+            raise InputError(f"segments must be between 1 and 4096, not {self.segments}")
+        if self.segments is not None and self.error_free:
+            raise InputError("segments must be given without error_free, which chooses long segments itself")
+        if self.values_code == "prefix" and self._raw_only:
+            raise InputError(
+                "values_code must not be prefix where a code, a transform or error_free is given"
+            )
+        if self.mask_code == "shaped" and self._raw_only:
+            raise InputError("mask_code must not be shaped where a code, a transform or error_free is given")
+
+    @property
+    def _raw_only(self) -> bool:
+        """Whether something is asked for that only raw planes have."""
+        return (
+            self.goal != "storage" or self.code.kind != "auto" or self.error_free or self.drop_planes
+            or self.transform != "none" or self.scan in ("row-major", "lanes") or self.segments is not None
+        )  # fmt: skip
+
+    def encode(
+        self,
+        values: NDArray,
+        number_format: NumberFormat,
+        mask: NDArray[np.bool_],
+        options: EncodeOptions | None = None,
+        shared: SharedCode | None = None,
+    ) -> EncodedTensor:
+        """Encode one tensor losslessly.
+
+        Parameters
+        ----------
+        values : ndarray, any shape, dtype ``number_format.storage``
+        mask : ndarray of bool, same shape
+            True = kept.
+        options : EncodeOptions, optional
+        shared : SharedCode, optional
+            For ``hardware``: the code of all tensors (`SharedCode.choose`); by default this tensor's own.
+
+        Raises
+        ------
+        InputError
+            Shapes or dtypes do not fit, or what is asked for cannot be had.
+        """
+        options = options or EncodeOptions()
+        if mask.shape != values.shape:
+            raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")
+        raw = {"transform": self.transform, "drop_planes": self.drop_planes}
+        if self.scan == "lanes" and self.code.kind == "auto":
+            return self._on_lanes(values, number_format, mask)
+        if self.error_free:
+            return self.code.encode_error_free(values, number_format, mask, options=options, **raw)
+        if self.goal == "hardware" and self.code.kind == "auto":
+            shared = shared or SharedCode.choose([(mask, number_format.n_w)], overhead=self.overhead)
+            return shared.encode(values, number_format, mask, options, row_major=self.scan == "row-major")
+        if self.goal == "paper" or self.code.kind != "auto" or self._raw_only:
+            code = (
+                replace(self.code, kind="paper")
+                if self.goal == "paper" and self.code.kind == "auto"
+                else self.code
+            )
+            return code.encode(
+                values, number_format, mask, options=options, segments=self.segments, scan=self.scan, **raw
+            )
+        return self._smallest(values, number_format, mask, options)
+
+    def _on_lanes(
+        self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_]
+    ) -> EncodedTensor:
+        rows, cols = matrix_shape(values.shape)
+        layout = LaneLayout.fitting(rows, cols, self.lanes)
+        return replace(
+            encode_on_lanes(
+                values.reshape(rows, cols),
+                number_format,
+                mask.reshape(rows, cols),
+                layout,
+                error_free=self.error_free,
+            ),
+            shape=values.shape,
+        )
+
+    def _smallest(
+        self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], options: EncodeOptions
+    ) -> EncodedTensor:
+        """Store a tensor in the fewest bits. A kept weight whose word is 0 counts as pruned: it reads back as 0."""
+        words = number_format.to_words(np.ascontiguousarray(values)).reshape(-1)
+        kept = (words != 0) & mask.reshape(-1)
+        words = np.where(kept, words, words.dtype.type(0))
+        n_w, max_k, seed = number_format.n_w, self.code.max_k, self.code.seed
+        density = float(kept.mean()) if kept.size else 0.0
+        shaped = self.mask_code == "shaped" or (
+            self.mask_code == "auto"
+            and self.values_code != "raw"
+            and words.size >= _SMALLEST
+            and 0 < density <= _DENSEST
+        )
+        if shaped and not 0 < density <= 0.5:
+            raise InputError(f"a shaped mask must have a density above 0 and at most 0.5, not {density:.4f}")
+        plan = None
+        if not shaped or self.values_code == "raw":
+            plan = choose_plan(kept, n_w, max_k=max_k, seed=seed)
+        if not shaped:
+            assert plan is not None
+            return self._bitmap(words, kept, plan, values.shape, number_format, options)
+        block = _block_of(words, kept, number_format, max_k, seed)
+        code = shaped_code(density, block, seed=seed)
+        scan = shaped_scan(kept, code, n_w, max_k=max_k, seed=seed)
+        mask_coder = encode_shaped(scan.to_scan(kept), code, beam=self.beam)
+        truth = scan.to_scan(words)
+        found = choose_book(truth, mask_coder.decode(), number_format, max_k=max_k, n_out=block)
+        return self._store(words, values.shape, number_format, scan, mask_coder, found, options)
+
+    def _bitmap(
+        self,
+        words: Words,
+        kept: NDArray[np.bool_],
+        plan: Plan,
+        shape: tuple[int, ...],
+        number_format: NumberFormat,
+        options: EncodeOptions,
+    ) -> EncodedTensor:
+        """Store raw planes or a prefix book under a bitmap, whichever is expected to be smaller."""
+        scan = plan.interleaver
+        scanned = scan.to_scan(kept)
+        found = None
+        if self.values_code != "raw" and kept.any():
+            found = choose_book(scan.to_scan(words), scanned, number_format, max_k=self.code.max_k)
+        if found is None or (self.values_code == "auto" and plan.expected_bits <= found.expected_bits):
+            return self.code.encode_plan(words, kept, plan, shape, number_format, options)
+        return self._store(words, shape, number_format, scan, BitmapMask(scanned), found, options)
+
+    def _store(
+        self,
+        words: Words,
+        shape: tuple[int, ...],
+        number_format: NumberFormat,
+        scan: Scan,
+        mask_coder: MaskCoder,
+        found: BookChoice,
+        options: EncodeOptions,
+    ) -> EncodedTensor:
+        period = getattr(mask_coder, "segment_blocks", None)
+        return encode_stored(
+            words,
+            shape=shape,
+            number_format=number_format,
+            scan=scan,
+            mask_coder=mask_coder,
+            values=found.book,
+            codes=found.codes(self.code.max_k, self.code.seed),
+            options=replace(options, encoder="elimination", segment_blocks=period or options.segment_blocks),
+        )
+
+
+def _block_of(
+    words: Words, kept: NDArray[np.bool_], number_format: NumberFormat, max_k: int, seed: int
+) -> int:
+    """Settle the block that mask and values share, before it is known which ones of the mask are false.
+
+    As many false ones as the search leaves are drawn at random for it.
+    """
+    density = float(kept.mean())
+    parities = shaped_code(density, 64, seed=seed).parities
+    share = max(0.0, 2.0**-parities - density)
+    rng = np.random.default_rng(seed)
+    # not row by row, where care bits cluster: the scan that is chosen afterwards spreads them
+    scan = Interleaver(words.size, candidate_strides(words.size, 2, seed)[-1])
+    words, kept = scan.to_scan(words), scan.to_scan(kept)
+    under = kept | (rng.random(words.size, np.float32) < max(0.25 * density, 0.5 * share))
+    return choose_book(words, under, number_format, max_k=max_k).n_out

@@ -1,0 +1,47 @@
+"""The shaped code for a mask, its blocks those of the values, and the mask encoded by it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.mask.coders import ShapedMask
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode
+from xorweave.golden.mask.shaped_mask_encoder import encode_mask
+
+ZERO_BITS = 2.0  # of the zero's codeword, before it is known how many false ones there are
+_SEGMENT = 1 << 24  # scan positions of a segment
+
+
+def shaped_code(density: float, n_out: int, *, zero_bits: float = ZERO_BITS, seed: int = 0) -> ShapedMaskCode:
+    """Return a shaped code for a mask of this density whose blocks are those of the values.
+
+    Parameters
+    ----------
+    density : float
+        Share of ones, above 0 and at most 0.5.
+    n_out : int
+        Mask bits of a block.
+    zero_bits : float
+        What a false one costs: the codeword of the word 0.
+    """
+    return ShapedMaskCode.for_zero_codeword(density, zero_bits, n_out=n_out, seed=seed, shared=True)
+
+
+def encode_shaped(
+    kept: NDArray[np.bool_], code: ShapedMaskCode, *, beam: int, zero_bits: float = ZERO_BITS
+) -> ShapedMask:
+    """Encode a mask, shape (length,), in scan order, segment by segment."""
+    blocks = code.blocks(kept.size)
+    segments = max(1, -(-kept.size // _SEGMENT))
+    period = max(1, -(-blocks // segments))
+    parts = [
+        encode_mask(
+            kept[first * code.n_out : (first + period) * code.n_out],
+            code,
+            cost_of_false_one=1.01 * zero_bits,
+            beam=beam,
+        ).symbols
+        for first in range(0, blocks, period)
+    ]
+    return ShapedMask(code, np.concatenate(parts), kept.size, period)

@@ -1,0 +1,52 @@
+"""The scan for a shaped mask: that on which its ones demand encoded bits most evenly."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.choose.family import window_use
+from xorweave.golden.choose.price import CareBits
+from xorweave.golden.choose.queue_model import forecast
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode
+from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.scan.strides import candidate_strides
+from xorweave.golden.tensor.corrections import expected_patch_bits
+
+_STRIDES = 48
+_GLANCE = 1 << 16  # positions of each scan that are looked at
+_PIECE = 64  # mask bits over which ones are counted
+_BUFFER = 40  # encoded bits that window and beam smooth over
+_WIDTH = 24  # encoded bits a block and plane of the values, about
+
+
+def shaped_scan(
+    kept: NDArray[np.bool_], code: ShapedMaskCode, n_w: int, *, max_k: int, seed: int, family: str = "chain"
+) -> Interleaver:
+    """Choose the scan for a mask, shape (n,), that a shaped code is to encode, and its values with it.
+
+    Every one takes A of a block's encoded bits, and every zero the information of not being a one; the queue
+    forecast says how many of the ones' equations find no room; the values' code, in the same scan, is judged too.
+    """
+    n = kept.size
+    if n < 2 or not kept.any():
+        return Interleaver(n)
+    density = float(kept.mean())
+    # the mask's window spans a hundred mask bits or so, whatever the block: ones are counted over fewer
+    room = max(1, round(_PIECE * (code.rate + (1 - density) * math.log2(1 - 2.0**-code.parities))))
+    n_out = max(_WIDTH, round(_WIDTH / (1.01 * density)))
+    share = window_use(family)[0]
+
+    def demand(stride: int) -> float:
+        care = CareBits.along(kept, Interleaver(n, stride), _GLANCE)
+        start = care.lowest_surplus(_WIDTH, n_out) if care.length == n else 0
+        ones = care.counts(_PIECE, start) * code.parities
+        crowded = forecast(ones, room, max(1, _BUFFER // room)).dependent
+        unmatched = forecast(care.counts(n_out, start), _WIDTH, max_k // _WIDTH - 1, share).dependent
+        return crowded + expected_patch_bits(unmatched, care.length, n_w)
+
+    stride = min(candidate_strides(n, _STRIDES, seed), key=demand)
+    start = CareBits.along(kept, Interleaver(n, stride)).lowest_surplus(_WIDTH, n_out)
+    return Interleaver(n, stride, start * stride % n)

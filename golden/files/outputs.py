@@ -1,0 +1,52 @@
+"""Where an output may be written: never over an input, and over another kind of file only when that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from xorweave.golden.base.errors import InputError
+
+
+def check_output(out: Path, *, inputs: Iterable[Path] = (), force: bool = False) -> None:
+    """Refuse an output before any work is done for it.
+
+    Parameters
+    ----------
+    out : Path
+        A safetensors file to write.
+    inputs : iterable of Path
+        Files that are read: the output must be none of them.
+    force : bool
+        Replace an existing file that is no safetensors file.
+
+    Raises
+    ------
+    InputError
+        The name does not end with .safetensors, there is no such folder, the output is a folder or an input, or a file
+        of another kind lies there.
+    """
+    if out.suffix.lower() != ".safetensors":
+        raise InputError(f"the output must be named .safetensors, not {out.name!r}")
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent} to write into")
+    if out.is_dir():
+        raise InputError(f"the output {out} must be a file, not a folder")
+    if not out.exists():
+        return
+    for source in inputs:
+        if source.exists() and out.samefile(source):
+            raise InputError(f"the output must be another file than the input {source}")
+    if not force and out.stat().st_size and not _is_safetensors(out):
+        raise InputError(f"{out} is a file of another kind, and is replaced only with force")
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether the file begins as a safetensors file does: the size of a header that lies in it, then an object."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(9)
+    return (
+        len(head) == 9 and int.from_bytes(head[:8], "little") <= path.stat().st_size - 8 and head[8:] == b"{"
+    )

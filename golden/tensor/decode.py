@@ -1,0 +1,93 @@
+"""From the stored tensor back to words, any blocks of it: XOR decoders, value coder, mask, patches."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import Words
+from xorweave.golden.code.decoder import decode_words
+from xorweave.golden.tensor.stored import EncodedTensor, PlaneGroup
+from xorweave.golden.values.coder import ValueCoder
+
+
+def join_planes(values: ValueCoder, groups: tuple[PlaneGroup, ...], decoded: list[Words]) -> Words:
+    """Put the decoded bits of each group, arrays of one shape, in their places of the plane words."""
+    if len(groups) == 1 and groups[0].planes == values.planes:
+        return decoded[0]
+    planes = np.zeros(decoded[0].shape if decoded else (0,), np.uint64)
+    for group, words in zip(groups, decoded, strict=True):
+        planes |= words.astype(np.uint64) << np.uint64(values.planes - group.end)
+    return planes
+
+
+def decode_blocks(tensor: EncodedTensor, first: int, last: int) -> Words:
+    """Decode blocks first .. last - 1 and read nothing but their symbols and those of the window before them.
+
+    Returns
+    -------
+    ndarray of unsigned words, shape (positions,)
+        In scan order; the last block of the tensor may be shorter.
+
+    Raises
+    ------
+    InputError
+        There are no such blocks.
+    """
+    if not 0 <= first <= last <= tensor.blocks:
+        raise InputError(f"blocks must lie in 0 .. {tensor.blocks}, not {first} .. {last}")
+    word, n_out = tensor.number_format.word, tensor.n_out
+    begin, end = first * n_out, min(last * n_out, tensor.scan.length)
+    words = np.zeros(end - begin, word)
+    if tensor.groups:
+        period = tensor.segment_blocks
+        parts = []
+        for group in tensor.groups:
+            pieces = []
+            for start in range(first // period * period, last, period):
+                a, b = max(first, start), min(last, start + period)
+                reach = max(start, a - group.code.n_s)
+                pieces.append(decode_words(group.code, group.symbols[reach:b])[a - reach :])
+            whole = np.concatenate(pieces) if pieces else np.zeros((0, n_out), group.symbols.dtype)
+            parts.append(whole.reshape(-1)[: end - begin])
+        words = tensor.values.words_of(join_planes(tensor.values, tensor.groups, parts), word)
+    words = np.where(tensor.mask_coder.part(begin, end), words, word.type(0))
+    at = tensor.patches.positions
+    here = slice(np.searchsorted(at, begin), np.searchsorted(at, end))
+    words[at[here] - begin] ^= tensor.patches.differences[here]
+    return words
+
+
+def decode_scan(tensor: EncodedTensor) -> Words:
+    """Decode to words in scan order, shape (scan.length,), exactly as the hardware pipeline does."""
+    return decode_blocks(tensor, 0, tensor.blocks)
+
+
+def checksum_of(words: Words) -> int:
+    """Return the CRC-32 of words, each in little-endian bytes."""
+    return zlib.crc32(np.ascontiguousarray(words, words.dtype.newbyteorder("<")).view(np.uint8).data)
+
+
+def segment_checksums(tensor_blocks: int, segment_blocks: int, n_out: int, words: Words) -> tuple[int, ...]:
+    """Return the checksum of each segment's words, given in scan order; none where there is one segment."""
+    if segment_blocks >= tensor_blocks:
+        return ()
+    step = segment_blocks * n_out
+    return tuple(checksum_of(words[at : at + step]) for at in range(0, words.size, step))
+
+
+def decode_tensor(tensor: EncodedTensor) -> NDArray:
+    """Decode to the tensor that was encoded, bit for bit; pruned weights are the zero of their type.
+
+    Raises
+    ------
+    InputError
+        The words are not those that were encoded: their checksum is another. What is stored is damaged.
+    """
+    words = tensor.scan.from_scan(decode_scan(tensor))
+    if tensor.checksum is not None and checksum_of(words) != tensor.checksum:
+        raise InputError("the stored tensor is damaged: the checksum of its decoded words is another")
+    return tensor.number_format.from_words(words).reshape(tensor.shape)

@@ -1,0 +1,174 @@
+"""What a decoder costs in gates, told from its parts without synthesis.
+
+The unit is the two-input NAND of the project's generic library. What is counted exactly - exclusive-ors, flip-flops -
+costs what its cells cost there; what a logic optimiser makes of the rest was measured once, and stands here as so much
+a bit. ``tests/hw/decoders/test_gate_estimate.py`` holds the estimate against what `synth` counts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from xorweave.golden.values.prefix_code import PrefixCode
+from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.stages.layouts import dense_corrections, position_bits
+from xorweave.hw.stages.mask_kinds import ShapedWords
+from xorweave.hw.stages.patch_kinds import GapPatches, ListPatches
+from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
+from xorweave.hw.stages.xor_decoder import XorGroup
+from xorweave.hw.xor.pipeline import pipeline_cut
+
+XOR2 = 2.0
+AND2 = 1.5
+REGISTER = 8.5  # flip-flop and the multiplexer that holds it
+HISTORY = 9.2  # and what clears it at the start of a stream
+SKID = 8.6
+_FOLDED = 0.5  # what a mask adds to the exclusive-or that makes a bit
+_CHANGE = 3.0  # a patch's difference, gated, on one bit
+_CONTROL = 40.0
+
+
+@dataclass(frozen=True)
+class DecoderGates:
+    """Gates of a decoder by part.
+
+    Attributes
+    ----------
+    n_out : int
+        Weights a cycle.
+    parts : dict of str to float
+        Gate equivalents of each part.
+    """
+
+    n_out: int
+    parts: dict[str, float]
+
+    @property
+    def gate_equivalents(self) -> float:
+        """All parts."""
+        return sum(self.parts.values())
+
+    @property
+    def per_weight(self) -> float:
+        """Gate equivalents for one weight a cycle."""
+        return self.gate_equivalents / self.n_out
+
+
+def decoder_gates(config: DecoderConfig) -> DecoderGates:
+    """Estimate the gates of a decoder.
+
+    Parameters
+    ----------
+    config : DecoderConfig
+        With the networks it is to be built with: balanced trees are counted where there are none.
+
+    Returns
+    -------
+    DecoderGates
+        With ports ``registers``, ``networks``, ``words``, ``mask``, ``patches``, ``buffers`` (those that it has).
+    """
+    n_out, n_w = config.n_out, config.n_w
+    parts = {
+        "registers": sum(_registers(group, input_register=config.input_register) for group in config.groups),
+        "networks": sum(_network(group, config.max_depth) for group in config.groups),
+        "words": n_out * _word(config.kind_of_words),
+        "mask": _mask(config),
+        "patches": _patches(config),
+        "buffers": _CONTROL,
+    }
+    if config.output_register:
+        parts["buffers"] += REGISTER * (n_out * n_w + 3)
+    symbols = sum(group.symbol_bits for group in config.groups)
+    if config.skid_buffers:
+        words = config.kind_of_mask.width(n_out) if config.kind_of_mask is not None else 0
+        if config.kind_of_patches is not None:
+            pins = config.kind_of_patches.streams(n_out, n_w)
+            if not config.kind_of_patches.lists:
+                words += sum(width for stream in pins.values() for _, width in stream)
+        parts["buffers"] += SKID * (symbols + 2 + words)
+    if config.length_bits:
+        parts["buffers"] += 54 + 16 * config.length_bits
+    if config.rates:
+        parts["buffers"] += AND2 * (symbols - config.groups[0].planes * config.rates[0])
+    return DecoderGates(n_out, {name: gates for name, gates in parts.items() if gates})
+
+
+def _registers(group: XorGroup, *, input_register: bool) -> float:
+    """Shift registers of a group; a bit is held as long as some output reads it."""
+    code = group.code
+    read = code.generator.any(axis=0).reshape(code.n_s + 1, code.n_in)
+    held = sum(max((age for age in range(code.n_s + 1) if read[age, b]), default=0) for b in range(code.n_in))
+    newest = code.n_in * REGISTER if input_register else 0.0
+    return group.planes * (held * HISTORY + newest)
+
+
+def _network(group: XorGroup, max_depth: int | None) -> float:
+    """Exclusive-ors of a group, and the registers between its pipeline stages."""
+    if max_depth is None:
+        return group.planes * group.gates.pruned().xor2 * XOR2
+    cut = pipeline_cut(group.gates, max_depth=max_depth)
+    return group.planes * (cut.network.xor2 * XOR2 + cut.registers * REGISTER)
+
+
+def _word(words: RawWords | PrefixWords) -> float:
+    """What turns the planes of one weight into its word."""
+    if isinstance(words, PrefixWords):
+        return word_table_gates(words.book)
+    low = words.n_w - 1
+    gates = XOR2 * len(words.stored_planes) if words.inversion is None else 0.0
+    if words.transform == "difference":
+        gates += XOR2 * math.ceil(words.n_w / 2 * math.log2(max(2, words.n_w)))
+    elif words.transform == "sign-magnitude":
+        gates += 3.1 * low
+    return gates
+
+
+def word_table_gates(book: PrefixCode) -> float:
+    """Estimate one word table: what turns the magnitude, what finds the class, what lets the tail through.
+
+    Fitted to 21 tables of 8-bit words that Yosys mapped: 0.87 to 1.15 of what it made of each.
+    """
+    low = book.n_w - 1
+    turned = {"plain": 0.3, "inverted": 1.0, "prefix-inverted": 1.0, "negated": 2.0}[book.magnitude]
+    kinds = len(set(zip(book.lengths.tolist(), book.tails.tolist(), strict=True)))
+    fixed = int((low - book.tails[book.tails >= 0]).sum())
+    return turned * low + 3.05 * kinds + 0.4 * fixed + 0.14 * int(book.lengths.sum())
+
+
+def _mask(config: DecoderConfig) -> float:
+    """What makes the mask bits, and what applies them."""
+    kind = config.kind_of_mask
+    if kind is None:
+        return 0.0
+    folded = sum(group.planes for group in config.groups[: config.masked_groups])
+    # what a plane of no payload gives is the mask bit itself, or 0
+    constant = config.constant_planes.bit_count() if config.inversion is not None else 0
+    bits = config.n_w - (constant if config.transform == "none" else 0)
+    if config.mask_in_words:
+        bits = min(
+            [int(n) for n, t in zip(config.book.lengths, config.book.tails, strict=True) if t < 0] or [bits]
+        )
+    gates = config.n_out * (folded * _FOLDED if folded else bits * AND2)
+    if isinstance(kind, ShapedWords):
+        code = kind.code
+        gates += XOR2 * kind.gates.pruned().xor2 + HISTORY * (code.window - 1)
+        gates += 1.2 * (code.parities - 1) * code.n_out
+    return gates
+
+
+def _patches(config: DecoderConfig) -> float:
+    """The correction stage and what stands before it."""
+    kind, n_out, n_w = config.kind_of_patches, config.n_out, config.n_w
+    if kind is None:
+        return 0.0
+    if dense_corrections(n_out, n_w, kind.limit) and not kind.lists and not kind.lanes:
+        return XOR2 * n_out * n_w
+    gates = n_out * (1 if kind.lanes else kind.limit) * (_CHANGE * n_w + 1.5)
+    if isinstance(kind, ListPatches):
+        return gates
+    gap = isinstance(kind, GapPatches)
+    record = n_w + (kind.gap_bits if isinstance(kind, GapPatches) else position_bits(n_out))
+    # a buffer of three beats, with shifters for what is taken and for what comes
+    slot = 10.6 + 5.7 * (math.log2(kind.limit + 1) - 1)
+    return gates + 60 + 3 * kind.limit * record * slot + gap * (120 + 100 * kind.limit)

@@ -1,0 +1,56 @@
+"""Where every weight goes: what a manifest and a Verilog header say of a tensor's order."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.tensor.stored import EncodedTensor
+
+
+def _scan(tensor: EncodedTensor) -> str:
+    scan = tensor.scan
+    if isinstance(scan, LaneLayout):
+        return (
+            f"lanes: weight r of block b = {scan.lead} + (pass * {scan.cols} + step) * {scan.interleave} + turn is row"
+            f" (pass * {scan.interleave} + turn) * {scan.lanes} + r, column ({scan.start_column} + step + tap r) mod"
+            f" {scan.cols}; rows beyond {scan.rows - 1}, and the first {scan.lead} blocks, mean nothing"
+        )
+    assert isinstance(scan, Interleaver)
+    if scan.is_identity:
+        return "row-major: scan position p is element p of the tensor, rows first"
+    n = tensor.n
+    return f"affine: scan position p is element ({scan.offset} + p * {scan.stride}) mod {n} of the tensor, rows first"
+
+
+def layout_entry(tensor: EncodedTensor, name: str | None) -> dict[str, Any]:
+    """Return the manifest's entry: shape, scan, block, padding, and the order of bits."""
+    n_out, n_w = tensor.n_out, tensor.number_format.n_w
+    return {
+        "tensor": name,
+        "shape": list(tensor.shape),
+        "weights": tensor.n,
+        "scan": _scan(tensor),
+        "block": n_out,
+        "padding": tensor.blocks * n_out - tensor.scan.length,
+        "segment_blocks": tensor.segment_blocks,
+        "bits": f"bit q of weight r of a block is bit {n_w} * r + q of m_axis_tdata",
+    }
+
+
+def layout_lines(tensor: EncodedTensor, name: str | None) -> list[str]:
+    """Return the same as lines of a header."""
+    n_out = tensor.n_out
+    shape = " x ".join(map(str, tensor.shape)) or "a single value"
+    title = (
+        "".join(c if c.isprintable() and c.isascii() else "?" for c in name)[:80] if name else "The tensor"
+    )
+    text = (
+        f"{title} ({shape}): weight r of block t is scan position t * {n_out} + r; {_scan(tensor)}."
+        f" {tensor.blocks} blocks, the last one padded with {tensor.blocks * n_out - tensor.scan.length} positions"
+        " that mean nothing;"
+        f" a stream starts anew every {tensor.segment_blocks} blocks."
+    )
+    return ["", *textwrap.wrap(text, 110)]

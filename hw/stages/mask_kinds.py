@@ -1,0 +1,156 @@
+"""The kinds of masks: how the mask word of each block comes to the stage that applies it.
+
+Each kind owns the words of the stream s_axis_mask, what makes n_out mask bits of one, and what the header says of it.
+A decoder without a mask has none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from amaranth.hdl import Module, Value
+from amaranth.lib import wiring
+from numpy.typing import NDArray
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode
+from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder, shared_sums
+from xorweave.hw.xor.network import XorNetwork, balanced_trees
+
+
+class MaskKind(Protocol):
+    """What every kind of mask can do."""
+
+    name: ClassVar[str]
+
+    def width(self, n_out: int) -> int:
+        """Return the bits of a word of s_axis_mask."""
+        ...
+
+    def check(self, n_out: int) -> None:
+        """Raise InputError unless it gives n_out mask bits a block."""
+        ...
+
+    def connect(self, m: Module, words: Any, masks: Any, first: Value) -> None:
+        """Put between two streams, of words and of masks, what belongs there; `first`: the block starts a stream."""
+        ...
+
+    def header(self, n_out: int) -> list[str]:
+        """Say in the Verilog header what a word is."""
+        ...
+
+    def words(
+        self, coder: Any, n_out: int, blocks: int, segment_blocks: int
+    ) -> tuple[list[int], NDArray[np.bool_]]:
+        """Return the words of the first blocks for a stored mask, and the mask that comes out, (blocks * n_out,).
+
+        A stream starts every `segment_blocks` blocks.
+        """
+        ...
+
+
+def _packed(rows: NDArray[np.uint8]) -> list[int]:
+    joined = np.packbits(rows, axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in joined]
+
+
+@dataclass(frozen=True)
+class BitmapWords:
+    """Every word is the mask of its block: bit r belongs to weight r."""
+
+    name: ClassVar[str] = "bitmap"
+
+    def width(self, n_out: int) -> int:
+        """One bit a weight."""
+        return n_out
+
+    def check(self, n_out: int) -> None:
+        """Every n_out will do."""
+
+    def connect(self, m: Module, words: Any, masks: Any, first: Value) -> None:
+        """Straight through."""
+        wiring.connect(m, words, masks)
+
+    def header(self, n_out: int) -> list[str]:
+        """One bit a weight."""
+        return [f"s_axis_mask   {n_out} bits with every block: bit r is 1 if weight r is kept."]
+
+    def words(
+        self, coder: Any, n_out: int, blocks: int, segment_blocks: int
+    ) -> tuple[list[int], NDArray[np.bool_]]:
+        """The mask itself; what lies beyond its end is pruned."""
+        mask = np.zeros(blocks * n_out, bool)
+        stored = coder.decode()[: blocks * n_out]
+        mask[: stored.size] = stored
+        return _packed(mask.reshape(blocks, n_out).astype(np.uint8)), mask
+
+
+@dataclass(frozen=True, eq=False)
+class ShapedWords:
+    """Every word is a symbol of a shaped mask, whose block is the values' block.
+
+    Its history is cleared with the values': the first block of a stream is also the first of a stream of the mask.
+
+    Attributes
+    ----------
+    code : ShapedMaskCode
+    network : XorNetwork or None
+        Gates of the parities (see `ShapedMaskDecoder`).
+    """
+
+    code: ShapedMaskCode
+    network: XorNetwork | None = None
+    name: ClassVar[str] = "shaped"
+
+    @property
+    def gates(self) -> XorNetwork:
+        """The network that `ShapedMaskDecoder` takes."""
+        if self.network is not None:
+            return self.network
+        code = self.code
+        if code.sums:
+            return shared_sums(code)
+        return balanced_trees(code.generator.reshape(code.n_out * code.parities, -1))
+
+    def width(self, n_out: int) -> int:
+        """The encoded bits of a block."""
+        return self.code.n_in
+
+    def check(self, n_out: int) -> None:
+        """One n_out for mask and values: no mask bits are kept between blocks, and nothing waits for them."""
+        if self.code.n_out != n_out:
+            raise InputError(
+                f"n_out of the mask's code must be that of the values, {n_out}, not {self.code.n_out}"
+            )
+
+    def connect(self, m: Module, words: Any, masks: Any, first: Value) -> None:
+        """Through the decoder of the shaped mask."""
+        m.submodules.shaped_mask = decoder = ShapedMaskDecoder(self.code, self.network)
+        wiring.connect(m, decoder.o, masks)
+        m.d.comb += [
+            decoder.i.p.symbol.eq(words.payload),
+            decoder.i.p.first.eq(first),
+            decoder.i.valid.eq(words.valid),
+            words.ready.eq(decoder.i.ready),
+        ]
+
+    def header(self, n_out: int) -> list[str]:
+        """Encoded bits."""
+        code = self.code
+        return [
+            f"s_axis_mask   {code.n_in} bits with every block: a symbol of the shaped mask. Mask bit r is the AND of",
+            f"              {code.parities} parities of the last {code.window} encoded bits (0 before a stream).",
+        ]
+
+    def words(
+        self, coder: Any, n_out: int, blocks: int, segment_blocks: int
+    ) -> tuple[list[int], NDArray[np.bool_]]:
+        """The symbols; beyond the mask's end comes out what the code makes of them."""
+        symbols = np.asarray(coder.symbols[:blocks], np.uint8)
+        parts = [
+            self.code.decode(part, part.shape[0] * n_out)
+            for part in (symbols[t : t + segment_blocks] for t in range(0, blocks, segment_blocks))
+        ]
+        return _packed(symbols), np.concatenate([np.zeros(0, bool), *parts])

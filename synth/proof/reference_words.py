@@ -1,0 +1,103 @@
+"""Words and masks of the plain decoder: what planes mean, and which words are kept."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xorweave.synth.proof.shape import DecoderShape, WordBook, vector
+
+
+def words_of_planes(shape: DecoderShape, current: str) -> tuple[list[str], str]:
+    """Turn planes into words; return the lines, and the name of the block of words."""
+    if shape.book is not None:
+        return _prefix_words(shape, shape.book, current), "words"
+    n_w = shape.n_w
+    lines = []
+    if shape.inversion is None or shape.inversion:
+        word = "inversion" if shape.inversion is None else f"{n_w}'d{shape.inversion}"
+        lines.append(
+            f"  wire {vector(shape.block_width)} upright = {current} ^ {{{shape.code.n_out}{{{word}}}}};"
+        )
+        current = "upright"
+    if shape.transform != "none" and n_w > 1:
+        lines.append(f"  wire {vector(shape.block_width)} weights;")
+        for low in range(0, shape.block_width, n_w):
+            top = low + n_w - 1
+            if shape.transform == "difference":
+                for q in range(low, top + 1):
+                    lines.append(f"  assign weights[{q}] = ^{current}[{top}:{q}];")
+            else:
+                magnitude = f"{current}[{top - 1}:{low}]"
+                lines += [
+                    f"  assign weights[{top}] = {current}[{top}];",
+                    f"  assign weights[{top - 1}:{low}] = {current}[{top}] ? -{magnitude} : {magnitude};",
+                ]
+        current = "weights"
+    return lines, current
+
+
+def _prefix_words(shape: DecoderShape, book: WordBook, current: str) -> list[str]:
+    """A function from a weight's planes to its word, a case for every codeword; 0 where there is none."""
+    n_w, planes, tail = shape.n_w, book.planes, book.tail_planes
+    depth = planes - 1 - tail
+    lines = [
+        f"  function {vector(n_w)} word_of; input {vector(planes)} bits; reg {vector(n_w - 1)} size; begin",
+        "    word_of = 0;",
+    ]
+    for codeword, rest, prefix in zip(book.codewords, book.tails, book.prefixes, strict=True):
+        if rest < 0:
+            continue
+        size = f"{n_w - 1}'d{prefix << rest}"
+        if rest:
+            size += f" | bits[{rest - 1}:0]"
+        turned = {"plain": "size", "inverted": "~size", "negated": "-size"}[book.magnitude]
+        lines += [
+            f"    if (bits[{planes - 1}:{planes - len(codeword)}] == {len(codeword)}'b{codeword}) begin",
+            f"      size = {size};",
+            f"      word_of[{n_w - 2}:0] = bits[{tail}] ? {turned} : size; word_of[{n_w - 1}] = bits[{tail}];",
+            "    end",
+        ]
+    assert depth == max(book.lengths)
+    lines += ["  end endfunction", f"  wire {vector(shape.block_width)} words;"]
+    for r in range(shape.code.n_out):
+        at = r * planes
+        lines.append(
+            f"  assign words[{r * n_w + n_w - 1}:{r * n_w}] = word_of({current}[{at + planes - 1}:{at}]);"
+        )
+    return lines
+
+
+def mask_words(shape: DecoderShape) -> list[str]:
+    """Declare ``keep``: a bit for every word of the block."""
+    n_out = shape.code.n_out
+    if shape.mask_code is None:
+        return [f"  wire {vector(n_out)} keep = s_axis_mask_d;"]
+    n_in, generator = shape.mask_code.n_in, shape.mask_code.generator
+    columns = generator.shape[2]
+    older = columns - n_in
+    seen = f"{{block_first ? {{{older}{{1'b0}}}} : mask_x, s_axis_mask_d}}" if older else "s_axis_mask_d"
+    lines = [
+        f"  reg {vector(max(1, older))} mask_x; wire {vector(columns)} mask_seen = {seen};",
+        *(
+            [
+                "  always @(posedge clk)"
+                f" if (s_axis_mask_v & s_axis_mask_r) mask_x <= mask_seen[{older - 1}:0];"
+            ]
+            if older
+            else []
+        ),
+        f"  wire {vector(n_out)} keep;",
+    ]
+    for r, parities in enumerate(generator):
+        terms = [
+            "(" + (" ^ ".join(f"mask_seen[{c}]" for c in np.flatnonzero(taps)) or "1'b0") + ")"
+            for taps in parities
+        ]
+        lines.append(f"  assign keep[{r}] = {' & '.join(terms)};")
+    return lines
+
+
+def masked(shape: DecoderShape, current: str) -> list[str]:
+    """Declare ``masked``: words that are not kept are 0."""
+    kept = ", ".join(f"{{{shape.n_w}{{keep[{row}]}}}}" for row in reversed(range(shape.code.n_out)))
+    return [f"  wire {vector(shape.block_width)} masked = {current} & {{{kept}}};"]

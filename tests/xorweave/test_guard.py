@@ -1,0 +1,121 @@
+"""A command that is ended, however, ends at once and leaves neither processes nor files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from xorweave import guard
+
+if not sys.platform.startswith("linux"):
+    pytest.skip("commands are guarded on Linux only", allow_module_level=True)
+
+WORK = """
+import ctypes, os, subprocess, sys, tempfile
+from pathlib import Path
+from xorweave.golden.base.leftovers import leftover
+from xorweave.guard import run_guarded
+
+run_guarded()
+Path(tempfile.gettempdir(), "scratch").write_text("x")
+# a tool that starts another one, in a process group of its own
+subprocess.Popen(["sh", "-c", "sleep 300 & sleep 300"], process_group=0)
+with leftover(Path(sys.argv[1]) / "half-written") as path:
+    path.mkdir()
+    (path / "file").write_text("x")
+    print(os.environ["XORWEAVE_RUN"], tempfile.gettempdir(), flush=True)
+    {end}
+"""
+#: A kernel that neither lets go of the interpreter nor looks at signals.
+STUCK = "ctypes.PyDLL(None).sleep(300)"
+
+
+def _start(folder: Path, end: str) -> tuple[subprocess.Popen[str], str, Path]:
+    out = folder / "out"
+    out.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORK.replace("{end}", end), str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    mark, temporary = process.stdout.readline().split()
+    return process, mark, Path(temporary)
+
+
+def _marked(mark: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark.encode() in path.read_bytes():
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def _assert_nothing_left(folder: Path, mark: str, temporary: Path) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until and (_marked(mark) or temporary.exists()):
+        time.sleep(0.02)
+    assert not _marked(mark)
+    assert not temporary.exists() and not list((folder / "out").iterdir())
+
+
+@pytest.mark.parametrize("end", [STUCK, "__import__('time').sleep(300)"], ids=["in a kernel", "in Python"])
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (signal.SIGINT, 130, "xorweave: interrupted\n"),
+        (signal.SIGTERM, 143, "xorweave: terminated\n"),
+        (signal.SIGHUP, 129, "xorweave: hung up\n"),
+        (signal.SIGKILL, -9, ""),
+    ],
+)
+def test_signals(tmp_path: Path, number: signal.Signals, status: int, said: str, end: str) -> None:
+    process, mark, temporary = _start(tmp_path, end)
+    assert len(_marked(mark)) >= 2 and (temporary / "scratch").exists()
+    os.kill(process.pid, number)
+    err = process.communicate(timeout=60)[1]
+    assert (process.returncode, err) == (status, said)
+    _assert_nothing_left(tmp_path, mark, temporary)
+
+
+def test_a_crash(tmp_path: Path) -> None:
+    process, mark, temporary = _start(tmp_path, "os.abort()")
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + signal.SIGABRT
+    assert err == "xorweave: ended by SIGABRT; nothing half-written is left\n"
+    _assert_nothing_left(tmp_path, mark, temporary)
+
+
+def test_the_status_of_a_command_is_passed_on(tmp_path: Path) -> None:
+    process, _, temporary = _start(tmp_path, "sys.exit(7)")
+    assert process.wait(timeout=60) == 7
+    assert not temporary.exists() and not list((tmp_path / "out").iterdir())
+
+
+def test_caches_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_writable", lambda folder: False)
+    monkeypatch.setattr(guard.tempfile, "gettempdir", lambda: str(tmp_path))
+    for name in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    guard.give_caches()
+    assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path / "numba")
+    assert os.environ["MPLCONFIGDIR"] == str(tmp_path / "matplotlib")
+
+
+def test_caches_stay_where_they_are_if_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(guard, "_writable", lambda folder: folder.name == ".cache")
+    guard.give_caches()
+    assert "NUMBA_CACHE_DIR" not in os.environ

@@ -1,0 +1,184 @@
+"""A command runs as a process under two small ones, so that it ends at once, and leaves nothing, however it is ended.
+
+Kernels run for seconds without looking at signals, and compilers start compilers: neither the command nor its
+process group can be relied on to tidy up. So the process that was started only waits for signals; below it a keeper
+waits for the end of both, and below that the command does the work. The keeper kills every process that carries the
+mark of the run in its environment, removes what is half-written and the run's temporary folder, and reaps. It does so
+even after ``kill -9`` of the one or the other: a pipe closes with each.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from xorweave.golden.base import leftovers
+
+MARK = "XORWEAVE_RUN"
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
+_SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
+
+
+def run_guarded() -> None:
+    """Go on in a process of its own that is guarded; returns there only. The started process ends with its status.
+
+    Call it before any thread is started. Where there is no /proc, or no process can be made, nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    folder = _make_folder()
+    mark = f"{os.getpid()}-{os.urandom(8).hex()}"
+    # a signal that the caller wants ignored (a shell's background job) stays ignored
+    ours = {number for number in _SAID if signal.getsignal(number) != signal.SIG_IGN}
+    waits = ours | {signal.SIGCHLD}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, waits)
+    orders, commands = os.pipe()
+    keeper = os.fork()
+    if keeper:
+        os.close(orders)
+        _wait(keeper, commands, ours)
+    words, telling = os.pipe()
+    worker = os.fork()
+    if worker:
+        _keep(worker, orders, words, f"{MARK}={mark}".encode(), folder)
+    for end in (orders, commands, words):
+        os.close(end)
+    # Ctrl-C reaches every process of the terminal; the keeper ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def tell(there: bool, path: Path) -> None:
+        os.write(telling, (b"+" if there else b"-") + os.fsencode(path) + b"\0")
+
+    leftovers.watcher = tell
+    os.environ[MARK] = mark
+    if folder is not None:
+        os.environ["TMPDIR"] = os.environ["JOBLIB_TEMP_FOLDER"] = tempfile.tempdir = str(folder)
+
+
+def _make_folder() -> Path | None:
+    try:
+        return Path(tempfile.mkdtemp(prefix="xorweave-"))
+    except OSError:
+        return None
+
+
+def _wait(keeper: int, commands: int, ours: set[signal.Signals]) -> NoReturn:
+    """Wait for the keeper, and end with its status; pass on the first signal that ends a command."""
+    came: signal.Signals | None = None
+    while True:
+        number = signal.sigwait(ours | {signal.SIGCHLD})
+        if number != signal.SIGCHLD:
+            if came is None:
+                came = signal.Signals(number)
+                with suppress(OSError):
+                    os.write(commands, b"!")
+            continue
+        pid, status = os.waitpid(keeper, os.WNOHANG)
+        if not pid:
+            continue
+        code = os.waitstatus_to_exitcode(status)
+        if came is not None:
+            code = 128 + came
+            _say(_SAID[came])
+        elif code > 128 and code - 128 in set(signal.Signals):
+            _say(f"ended by {signal.Signals(code - 128).name}; nothing half-written is left")
+        os._exit(code if code >= 0 else 128 - code)
+
+
+def _say(what: str) -> None:
+    with suppress(OSError):
+        os.write(2, f"xorweave: {what}\n".encode())
+
+
+def _keep(worker: int, orders: int, words: int, mark: bytes, folder: Path | None) -> NoReturn:
+    """Wait for the end of the worker or of the process that was started, and tidy up."""
+    code = 1
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+        os.setsid()  # a signal to the whole process group spares it
+        for descriptor in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+            if descriptor not in (orders, words):
+                with suppress(OSError):
+                    os.close(descriptor)
+        # what the worker's tools started comes to the keeper when they die
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+        done, paths = _listen(orders, words)
+        if not done:
+            os.kill(worker, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
+        if code < 0:
+            _kill_marked(mark)
+            _reap()
+        for path in (*paths, *([folder] if folder else [])):
+            leftovers.remove(path)
+    finally:
+        os._exit(code if code >= 0 else 128 - code)
+
+
+def _listen(orders: int, words: int) -> tuple[bool, set[Path]]:
+    """Return whether the worker ended by itself, and which paths are half-written."""
+    paths: set[bytes] = set()
+    pending = b""
+    while True:
+        ready = select.select([orders, words], [], [])[0]
+        read = os.read(words, 65536) if words in ready else b""
+        *whole, pending = (pending + read).split(b"\0")
+        for word in whole:
+            (paths.add if word[:1] == b"+" else paths.discard)(word[1:])
+        if not read:  # the worker has ended, or it is to be
+            return words in ready, {Path(os.fsdecode(path)) for path in paths}
+
+
+def _kill_marked(mark: bytes) -> None:
+    """Kill every process that has the mark in its environment, and those they start meanwhile."""
+    for _ in range(20):
+        found = False
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(process.name), signal.SIGKILL)
+                    found = True
+        if not found:
+            return
+        time.sleep(0.02)
+
+
+def _reap() -> None:
+    """Take leave of the killed: whoever looks at the list of processes finds none of them."""
+    patient_until = time.monotonic() + 1
+    with suppress(ChildProcessError):
+        while time.monotonic() < patient_until:
+            if not os.waitpid(-1, os.WNOHANG)[0]:
+                time.sleep(0.01)
+
+
+def give_caches() -> None:
+    """Let compiled kernels and fonts be kept for this run where neither the installation nor HOME can be written."""
+    if _writable(Path(__file__).parent):
+        return
+    with suppress(RuntimeError):  # there is no home
+        if _writable(Path.home() / ".cache"):
+            return
+    with suppress(OSError):
+        folder = Path(tempfile.gettempdir())
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(folder / "numba"))
+        os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
