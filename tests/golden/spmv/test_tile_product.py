@@ -130,7 +130,7 @@ def test_symbols_are_the_ordinary_stream() -> None:
     fours = tiled.symbols.transpose(0, 3, 2, 4, 1).reshape(order.groups, THREADS, layout.registers, 2)
     lanes = np.stack([fours >> (8 * lane) & 255 for lane in range(4)], axis=2).reshape(order.lanes, 2)
     decoded = decode_plain(tiled.code, lanes.astype(np.uint8), tiled.encoded.segment_blocks)
-    words = order.restore(decoded ^ np.uint8(tiled.encoded.inversion)).view(np.int8)
+    words = order.restore(decoded ^ np.uint8(tiled.encoded.raw.inversion)).view(np.int8)
     wrong = np.zeros(mask.shape, bool)
     wrong[tiled.patch_rows, tiled.patch_columns] = True
     assert np.array_equal(words[mask & ~wrong], matrix[mask & ~wrong])
