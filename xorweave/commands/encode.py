@@ -56,7 +56,10 @@ def encode(
         str,
         typer.Option(help="auto, paper[,n_s=2], KEY=VALUE,... (n_in, n_out, n_s, family, seed), or a name"),
     ] = "auto",
-    max_k: Annotated[int, typer.Option(help="Longest window that --code auto may choose")] = 256,
+    max_k: Annotated[
+        int | None,
+        typer.Option(help="Longest window that may be chosen; default: 256 for raw planes, 512 for a book"),
+    ] = None,
     encoder: Annotated[str, typer.Option(help="auto, elimination or viterbi")] = "auto",
     effort: Annotated[
         str,
@@ -141,12 +144,13 @@ def encode(
         typer.echo(f"{sum(inactivated.values())} kept weights lay on no live path and became don't-cares.")
 
 
-def _choice(*, code: str, max_k: int, seed: int, effort: str, **rest: Any) -> Any:
+def _choice(*, code: str, max_k: int | None, seed: int, effort: str, **rest: Any) -> Any:
     from xorweave.golden.choose.choice import Choice
     from xorweave.golden.choose.code_choice import CodeChoice
 
     beam = 1024 if effort == "exact" else min(32768, 1024 * int(effort))
-    return Choice(code=CodeChoice.parse(code, max_k=max_k, seed=seed), beam=beam, **rest)
+    parsed = CodeChoice.parse(code, max_k=256 if max_k is None else max_k, seed=seed)
+    return Choice(code=parsed, beam=beam, prefix_k=max_k, **rest)
 
 
 def _read(
