@@ -158,7 +158,13 @@ XW_INLINE void dot_rows(const u8* weights, long groups, const u8* factors, u8* s
 
 #else
 
-constexpr int AT_ONCE = 1;
+constexpr int AT_ONCE = 4;
+#if defined(XW_AVX512)
+constexpr int FLOATS = 16;
+#else
+constexpr int FLOATS = 8;
+#endif
+typedef float Floats __attribute__((vector_size(4 * FLOATS)));
 
 // Part p of a line's 16 rows of one column as 16 float32 numbers.
 XW_INLINE void widen(const u8* weights, int p, float* wide) {
@@ -197,19 +203,27 @@ XW_INLINE void widen(const u8* weights, int p, float* wide) {
 
 template <int N>
 XW_INLINE void dot_rows(const u8* weights, long groups, const u8* factors, u8* sums) {
-    float total[16];
-    memcpy(total, sums, LINE);
+    constexpr int PARTS = 16 / FLOATS;
+    Floats total[N * PARTS];
+    memcpy(total, sums, sizeof total);
     for (long m = 0; m < groups; m++) {
         XW_UNROLL for (int p = 0; p < COLUMNS; p++) {
-            float wide[16], x;
-            widen(weights, p, wide);
+            float x;
             memcpy(&x, factors + 4 * p, 4);
-            XW_UNROLL for (int row = 0; row < 16; row++) total[row] += wide[row] * x;
+            XW_UNROLL for (int g = 0; g < N; g++) {
+                float wide[16];
+                widen(weights + g * OUT_BYTES, p, wide);
+                XW_UNROLL for (int i = 0; i < PARTS; i++) {
+                    Floats part;
+                    memcpy(&part, wide + FLOATS * i, sizeof part);
+                    total[g * PARTS + i] += part * x;
+                }
+            }
         }
         factors += FACTOR_BYTES;
         weights += XW_TOGETHER * OUT_BYTES;
     }
-    memcpy(sums, total, LINE);
+    memcpy(sums, total, sizeof total);
 }
 
 #endif
