@@ -126,18 +126,27 @@ def encode(
     model, file = _read(src, values, mask, how)
     _mention_negative_zeros(model)
     inactivated = _drop_dead(model, file, network) if effective else {}
-    info = {
+    said = {
         "source": plain_name(src) + src.suffix, "code": code, "encoder": encoder, "seed": str(seed), "prune": prune,
         "sparsity": str(sparsity), "dtype": str(dtype), "values": str(values), "for": goal,
         "effective": str(effective), "effort": effort, "error_free": str(error_free),
     }  # fmt: skip
+    usual = {
+        "code": "auto",
+        "encoder": "auto",
+        "seed": "0",
+        "prune": "magnitude",
+        "effort": "1",
+        "for": "storage",
+    }
+    info = {key: text for key, text in said.items() if text not in ("None", "False", usual.get(key))}
     with _progress(model) as advance:
         container, carried = encode_model(
             model, choice, options, info=info, metadata=file.metadata, progress=advance
         )
-    size = write_container(out, container)
+    write_container(out, container)
     report(
-        container, size, title=f"{src.name} -> {out.name}", as_json=as_json, carried=carried,
+        container, out, title=f"{src.name} -> {out.name}", as_json=as_json, carried=carried,
         seconds=time.perf_counter() - started,
     )  # fmt: skip
     if inactivated and not as_json:
@@ -257,7 +266,7 @@ class _progress:
 
 def report(
     container: Container,
-    size: int,
+    path: Path,
     *,
     title: str,
     as_json: bool,
@@ -268,15 +277,15 @@ def report(
 
     Parameters
     ----------
-    size : int
-        Of the file, in bytes.
+    path : Path
+        The file.
     carried : dict of str to str
         What is not encoded, and why.
     seconds : float, optional
         What encoding took from start to end, choosing included.
     """
     from xorweave.commands.console import percent, print_json, print_table, printable
-    from xorweave.golden.files.blob import stored_bytes
+    from xorweave.golden.files.container import directory_bytes
     from xorweave.golden.tensor.figures import tensor_record, total_record
 
     figures = {name: container.figures(name) for name in container.encoded}
@@ -284,9 +293,7 @@ def report(
         {**tensor_record(name, container.encoded[name], found), "gates_per_weight": _gates(container, name)}
         for name, found in figures.items()
     ]
-    plain = sum(tensor.values.nbytes for tensor in container.plain.values())
-    ours = sum(stored_bytes(found) for found in figures.values())
-    total: dict[str, Any] = total_record(figures.values(), 8 * max(0, size - plain - ours))
+    total: dict[str, Any] = total_record(figures.values(), 8 * directory_bytes(path))
     carried = carried if carried is not None else dict.fromkeys(container.plain, "carried")
     if as_json:
         extra = {"seconds": seconds} if seconds is not None else {}
