@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, TensorSpec, safe_open, serialize_file
+from safetensors import SafetensorError, safe_open
 
 from xorweave.golden.base.errors import InputError
 
@@ -23,11 +23,6 @@ _NUMPY = {
     "I32": "int32", "U32": "uint32", "I16": "int16", "U16": "uint16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
     "C64": "complex64", "F8_E4M3": "uint8", "F8_E5M2": "uint8", "F8_E8M0": "uint8", "F8_E4M3FNUZ": "uint8",
     "F8_E5M2FNUZ": "uint8", "F4": "uint8",
-}  # fmt: skip
-# the library's own names where they are not NumPy's
-_SPEC = _NUMPY | {
-    "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
-    "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz", "F4": "float4_e2m1fn_x2",
 }  # fmt: skip
 _HELD_RAW = ("BF16", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F4")
 _OF_NUMPY = {numpy: name for name, numpy in _NUMPY.items() if name not in _HELD_RAW}
@@ -54,6 +49,12 @@ class Tensor:
             raise InputError(f"tensors must hold integers, floats or booleans, not {values.dtype}")
         return cls(values, name)
 
+    @property
+    def stored_shape(self) -> list[int]:
+        """The shape as the file says it: of F4, two numbers in a byte."""
+        shape = list(self.values.shape)
+        return [*shape[:-1], 2 * shape[-1]] if self.dtype == "F4" else shape
+
 
 def tensor_from_bytes(dtype: str, shape: tuple[int, ...], data: NDArray[np.uint8]) -> Tensor:
     """Read a tensor from the bytes of a safetensors file.
@@ -66,7 +67,7 @@ def tensor_from_bytes(dtype: str, shape: tuple[int, ...], data: NDArray[np.uint8
     if dtype not in _NUMPY:
         raise InputError(f"a tensor has dtype {dtype}, which is not supported")
     try:
-        return Tensor(data.view(np.dtype(_NUMPY[dtype]).newbyteorder("<")).reshape(shape), dtype)
+        return Tensor(_view(data, 0, data.size, dtype, list(shape)), dtype)
     except ValueError:
         raise InputError(f"a tensor must have a shape that an array can have, not {shape!s:.60}") from None
 
@@ -145,6 +146,9 @@ def check_file(path: Path) -> None:
 def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write a safetensors file in one step: it appears whole under its name or not at all.
 
+    The same tensors and metadata give the same bytes. (The library's own writer puts metadata in an order that changes
+    from run to run.)
+
     Raises
     ------
     InputError
@@ -152,24 +156,29 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str
     """
     if "__metadata__" in tensors:
         raise InputError("a tensor may not be named '__metadata__' in a safetensors file")
-    alive = [
-        np.ascontiguousarray(t.values).astype(t.values.dtype.newbyteorder("<")) for t in tensors.values()
-    ]
-    specs = {
-        name: TensorSpec(
-            dtype=_SPEC[tensor.dtype],
-            shape=list(tensor.values.shape),
-            data_ptr=array.ctypes.data,
-            data_len=array.nbytes,
-        )
-        for (name, tensor), array in zip(tensors.items(), alive, strict=True)
-    }
+    # the widest numbers first, so that all of them lie as their type wants them
+    order = sorted(tensors, key=lambda name: (-tensors[name].values.dtype.itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    end = 0
+    for name in order:
+        begin, end = end, end + tensors[name].values.nbytes
+        header[name] = {
+            "dtype": tensors[name].dtype, "shape": tensors[name].stored_shape, "data_offsets": [begin, end]
+        }  # fmt: skip
     # a short name of its own: a name at the file system's limit leaves no room for more
     partial = path.with_name(f".xorweave-{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
-        serialize_file(specs, partial, metadata)
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        text += b" " * (-len(text) % 8)
+        with partial.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for name in order:
+                values = np.ascontiguousarray(tensors[name].values)
+                file.write(
+                    values.astype(values.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8)
+                )
         partial.replace(path)
-    except (OSError, SafetensorError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise InputError(f"{path} cannot be written: {str(error).splitlines()[0]}") from None
     finally:
         with suppress(OSError):
