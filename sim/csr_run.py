@@ -110,7 +110,7 @@ class CsrSimulator:
         mask: NDArray[np.bool_],
         activations: NDArray[np.int8],
         *,
-        stalls: int = 0,
+        stalls: int | tuple[int, int] = 0,
         seed: int = 0,
     ) -> CsrRun:
         """Multiply once and compare everything; parameters as in `simulate_csr`."""

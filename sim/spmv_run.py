@@ -244,7 +244,7 @@ class SpmvSimulator:
         matrix: EncodedTensor,
         activations: NDArray[np.int8],
         *,
-        stalls: int = 0,
+        stalls: int | tuple[int, int] = 0,
         seed: int = 0,
         bytes_per_cycle: float | None = None,
     ) -> SpmvRun:
@@ -255,8 +255,8 @@ class SpmvSimulator:
         matrix : EncodedTensor
             With the layout and the code of the engine.
         activations : ndarray of int8, shape (cols,) or (batch, cols)
-        stalls : int
-            Per cent of the cycles in which each stream hesitates.
+        stalls : int or (int, int)
+            Per cent of the cycles in which each stream hesitates; or of the sources and of the sinks.
         seed : int
             Of the stalls.
         bytes_per_cycle : float, optional

@@ -73,7 +73,8 @@ static unsigned draw() {  // xorshift64*
 int main(int argc, char** argv) {
     // folder, percent of stalls, seed, most cycles, milli-records a cycle of group 1 (0: no limit), cycle it starts
     const std::string folder = argv[1];
-    const unsigned stalls = atoi(argv[2]);
+    // of the sources and, after a colon, of the sinks
+    const unsigned stalls = atoi(argv[2]), sink_stalls = atoi(strchr(argv[2], ':') + 1);
     state = strtoull(argv[3], nullptr, 10) * 2 + 88172645463325252ull;
     const uint64_t most = strtoull(argv[4], nullptr, 10);
     const uint64_t numerator = strtoull(argv[5], nullptr, 10);
@@ -101,7 +102,7 @@ int main(int argc, char** argv) {
             }
             *s.valid = s.offered;
         }
-        for (Stream& s : out) if (s.ready) *s.ready = draw() % 100 >= stalls;
+        for (Stream& s : out) if (s.ready) *s.ready = draw() % 100 >= sink_stalls;
         top.clk = 0;
         top.eval();
         for (Stream& s : out) {
@@ -327,7 +328,7 @@ class StreamModel:
         stimulus: Mapping[str, Sequence[NDArray[np.uint8]]],
         expected: Mapping[str, Sequence[NDArray[np.uint8]]],
         *,
-        stalls: int = 0,
+        stalls: int | tuple[int, int] = 0,
         seed: int = 0,
         most_cycles: int,
         rate: tuple[int, int] = (0, 1),
@@ -340,8 +341,8 @@ class StreamModel:
         ----------
         stimulus, expected : mapping
             Stream name to the bytes of its pins.
-        stalls : int
-            Per cent of the cycles in which a free stream hesitates, on either side.
+        stalls : int or (int, int)
+            Per cent of the cycles in which a free stream hesitates, on either side; or of the sources and of the sinks.
         seed : int
             Of the hesitation.
         most_cycles : int
@@ -361,7 +362,8 @@ class StreamModel:
                 if pin.ndim != 2 or pin.shape[1] != pin_bytes(width):
                     raise InputError(f"{name} needs {pin_bytes(width)} bytes a record, not {pin.shape}")
             (self.folder / f"{port.name}.bin").write_bytes(np.concatenate(list(pins), axis=1).tobytes())
-        command = [self.program, self.folder, stalls, seed, most_cycles, *rate, rate_from]
+        sides = stalls if isinstance(stalls, tuple) else (stalls, stalls)
+        command = [self.program, self.folder, f"{sides[0]}:{sides[1]}", seed, most_cycles, *rate, rate_from]
         command += [(held or {})[pin] for pin in self.run_time]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
         if done.returncode:

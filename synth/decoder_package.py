@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.code.code import Code
 from xorweave.hw.package.manifest import Manifest, read_manifest
 from xorweave.synth.flow.fpga import FAMILIES, map_to_fpga
@@ -18,7 +18,6 @@ from xorweave.synth.flow.liberty import read_liberty
 from xorweave.synth.flow.place_route import DEVICES, place_and_route
 from xorweave.synth.flow.sta import longest_path_ns, sta_executable, sta_version
 from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells, with_rate
-from xorweave.synth.flow.tool_process import ToolError
 from xorweave.synth.proof.proof import NOT_RUN, PROVED, Verdict, judge_equivalence, prove_contract
 from xorweave.synth.proof.shape import DecoderShape, MaskParities, WordBook, code_from_rows
 

@@ -103,8 +103,8 @@ class Container:
                 raise InputError(f"tensor {name}: segment {wrong[0]} is damaged: its checksum is another")
 
 
-def write_container(path: Path, container: Container) -> int:
-    """Write a container file in one step, and return its size in bytes.
+def write_container(path: Path, container: Container) -> None:
+    """Write a container file in one step: the same container gives the same bytes.
 
     Raises
     ------
@@ -121,8 +121,10 @@ def write_container(path: Path, container: Container) -> int:
     head = {
         "version": VERSION,
         "info": container.info,
-        "scales": container.scales,
-        "plain": {name: _crc_of(tensor) for name, tensor in container.plain.items()},
+        # only those with another name than the usual one
+        "scales": {k: v for k, v in container.scales.items() if v != f"{k}.scale"},
+        # one after another, in the order of the names
+        "plain": "".join(_crc_of(container.plain[name]) for name in sorted(container.plain)),
     }
     metadata = {key: value for key, value in container.metadata.items() if key not in (_KEY, _CRC)}
     metadata[_KEY] = json.dumps(head, separators=(",", ":"))
@@ -132,7 +134,6 @@ def write_container(path: Path, container: Container) -> int:
     }
     metadata[_CRC] = _directory_crc(directory, metadata)
     write_safetensors(path, tensors, metadata)
-    return path.stat().st_size
 
 
 def _crc_of(tensor: Tensor) -> str:
@@ -148,6 +149,24 @@ def _own_crc(name: str, data: np.ndarray) -> str:
 def _directory_crc(directory: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
     told = [sorted(directory.items()), sorted((k, v) for k, v in metadata.items() if k != _CRC)]
     return f"{zlib.crc32(json.dumps(told, separators=(',', ':')).encode()):08x}"
+
+
+def directory_bytes(path: Path) -> int:
+    """Return what the directory of a container file takes for its encoded tensors: their entries, our metadata.
+
+    Entries of carried tensors and the metadata of the source would stand in any file.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    metadata = header.pop("__metadata__", {})
+    others: list[Any] = [{k: v} for k, v in metadata.items() if k not in (_KEY, _CRC)]
+    others += [{name: entry} for name, entry in header.items() if not name.startswith(_PREFIX)]
+    return 8 + length - sum(len(_compact(item).encode()) - 1 for item in others)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 class _Blobs(Mapping[str, EncodedTensor]):
@@ -240,15 +259,15 @@ def read_container(path: Path) -> Container:
         raise InputError(f"{path} is damaged: the checksum of its metadata is another")
     blobs = {name.removeprefix(_PREFIX): e for name, e in entries.items() if name.startswith(_PREFIX)}
     plain = {name: e for name, e in entries.items() if not name.startswith(_PREFIX)}
-    checks = head.get("plain")
-    checks = checks if isinstance(checks, dict) else {}
-    order = [name for name in checks if name in plain]
+    listed = str(head.get("plain"))
+    checks = {name: listed[8 * i : 8 * i + 8] for i, name in enumerate(sorted(plain))}
     return OpenContainer(
         encoded=_Blobs(path, blobs),
-        plain=_Plain(path, {name: plain[name] for name in [*order, *(set(plain) - set(order))]}, checks),
+        plain=_Plain(path, plain, checks),
         info=_texts(head.get("info")),
         metadata={k: v for k, v in metadata.items() if k not in (_KEY, _CRC)},
-        scales=_texts(head.get("scales")),
+        scales={name: f"{name}.scale" for name in blobs if f"{name}.scale" in plain}
+        | _texts(head.get("scales")),
         path=path,
         size=path.stat().st_size,
     )

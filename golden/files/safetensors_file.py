@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.whole_file import whole_file
 
 # What NumPy has no type for is held in the bytes as they are: BF16 in uint16, the 8-bit floats in uint8, and F4 in
 # uint8, two numbers in a byte, so that its last side is half as long as the file says.
@@ -143,11 +141,16 @@ def check_file(path: Path) -> None:
         raise InputError(f"{path} must be a file, not a {'folder' if folder else 'pipe or device'}")
 
 
-def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> int:
     """Write a safetensors file in one step: it appears whole under its name or not at all.
 
-    The same tensors and metadata give the same bytes. (The library's own writer puts metadata in an order that changes
-    from run to run.)
+    The same tensors and metadata give the same bytes: the library's own writer puts metadata in another order each
+    time. Tensors lie in their order, those of wide elements before others, so that every one is aligned.
+
+    Returns
+    -------
+    int
+        Bytes of the header, its length among them.
 
     Raises
     ------
@@ -156,30 +159,23 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str
     """
     if "__metadata__" in tensors:
         raise InputError("a tensor may not be named '__metadata__' in a safetensors file")
-    # the widest numbers first, so that all of them lie as their type wants them
-    order = sorted(tensors, key=lambda name: (-tensors[name].values.dtype.itemsize, name))
-    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
-    end = 0
-    for name in order:
-        begin, end = end, end + tensors[name].values.nbytes
-        header[name] = {
-            "dtype": tensors[name].dtype, "shape": tensors[name].stored_shape, "data_offsets": [begin, end]
-        }  # fmt: skip
-    # a short name of its own: a name at the file system's limit leaves no room for more
-    partial = path.with_name(f".xorweave-{os.getpid()}-{secrets.token_hex(4)}.partial")
+    ordered = sorted(tensors.items(), key=lambda item: -item[1].values.dtype.itemsize)
+    header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
+    at = 0
+    for name, tensor in ordered:
+        end = at + tensor.values.nbytes
+        header[name] = {"dtype": tensor.dtype, "shape": tensor.stored_shape, "data_offsets": [at, end]}
+        at = end
     try:
         text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
         text += b" " * (-len(text) % 8)
-        with partial.open("wb") as file:
+        with whole_file(path) as partial, partial.open("wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
-            for name in order:
-                values = np.ascontiguousarray(tensors[name].values)
+            for _, tensor in ordered:
+                values = np.ascontiguousarray(tensor.values)
                 file.write(
                     values.astype(values.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8)
                 )
-        partial.replace(path)
     except (OSError, UnicodeError) as error:
         raise InputError(f"{path} cannot be written: {str(error).splitlines()[0]}") from None
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+    return 8 + len(text)

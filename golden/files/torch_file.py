@@ -129,7 +129,7 @@ def _tensor(noted: tuple[Any, ...], storages: dict[str, memoryview], order: str)
         raise pickle.UnpicklingError(
             f"tensors of {name} are not known" if found is None else "a storage is missing"
         )
-    dtype = np.dtype(found[1]).newbyteorder(order)
+    dtype = np.dtype(f"{order}{found[1]}")
     data = storages[key]
     flat = np.frombuffer(data, dtype, len(data) // dtype.itemsize)
     sides, steps = tuple(size), tuple(stride)

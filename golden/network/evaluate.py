@@ -163,6 +163,7 @@ def constant_values(
     for node in network.nodes.values():
         sources = [values[source] for source in node.inputs]
         layer = node.layer
+        value: Values
         if isinstance(layer, Input):
             value = np.zeros((1, *node.shape))
         elif isinstance(layer, Constant):

@@ -20,6 +20,7 @@ from xorweave.hw.stages.record_buffer import beats
 
 BASELINES = ("bitmap", "relative-index", "huffman")
 _MOST_LANES = 1024
+_SHORT = 500  # blocks of a tensor that is played again and again
 
 
 def _lanes(records: int, blocks: int, wanted: int | None) -> int:
@@ -133,15 +134,25 @@ def _scenes(
     words = {stream.prefix: stream.words for stream in (*inputs, output)}
     if len(output.words) < 2:
         return ()
-    part = {**words, "m_axis": output.words[: len(output.words) // 2]}
-    return (
-        Scene(name="a tensor given up", words=part, cut=True),
-        Scene(
-            name="the tensor again, by restart", words=words, cut=endless, reset=False, pulses=("restart",)
-        ),
-        Scene(name="a tensor cut off by reset", words=part, cut=True),
-        Scene(name="the tensor again, after reset", words=words, cut=endless),
-    )
+    total = len(output.words)
+    # given up at several places, so that every register once holds something that must be forgotten
+    places = {total // 2} | ({total // 3, 2 * total // 3, 1, total - 1} if total <= _SHORT else set())
+    scenes = []
+    for place in sorted(places - {0}):
+        part = {**words, "m_axis": output.words[:place]}
+        scenes += [
+            Scene(name="a tensor given up", words=part, cut=True),
+            Scene(
+                name="the tensor again, by restart",
+                words=words,
+                cut=endless,
+                reset=False,
+                pulses=("restart",),
+            ),
+            Scene(name="a tensor cut off by reset", words=part, cut=True),
+            Scene(name="the tensor again, after reset", words=words, cut=endless),
+        ]
+    return tuple(scenes)
 
 
 def _huffman(wanted: Words, blocks: list[int], n_out: int, n_w: int) -> StreamDesign:
@@ -167,10 +178,10 @@ def _huffman(wanted: Words, blocks: list[int], n_out: int, n_w: int) -> StreamDe
         for r in range(n_out)
     ]
     # where the last bit of a lane is the last one of its beat, nothing but the level says that it is there
-    exact = max(
-        range(1, len(blocks) + 1), key=lambda k: sum(len(bits(r, k)) % width == 0 for r in range(n_out))
-    )
-    ending = {f"s_axis{r}": lane(r, exact) for r in range(n_out)} | {"m_axis": blocks[:exact]}
+    exact: set[int] = set()
+    for r in range(min(n_out, _SHORT // 16)):
+        fits = (k for k in range(1, min(len(blocks), _SHORT) + 1) if len(bits(r, k)) % width == 0)
+        exact |= {next(fits, 1)}
     output = StreamWords("m_axis", "weights", component.pins("m_axis"), blocks)
     return StreamDesign(
         kind="huffman",
@@ -187,7 +198,13 @@ def _huffman(wanted: Words, blocks: list[int], n_out: int, n_w: int) -> StreamDe
         static={"restart": (1, 0)},
         scenes=(
             *_scenes(tuple(inputs), output),
-            Scene(name="lanes that end with a beat", words=ending),
+            *(
+                Scene(
+                    name="a lane that ends with its beat",
+                    words={f"s_axis{r}": lane(r, k) for r in range(n_out)} | {"m_axis": blocks[:k]},
+                )
+                for k in sorted(exact)
+            ),
         ),
         latency=1,
         outputs_per_cycle=n_out * n_w,

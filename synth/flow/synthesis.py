@@ -18,10 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.synth.flow.liberty import GATES_LIB, Library, read_liberty
 from xorweave.synth.flow.netlist import NetlistCount, count_netlist, xor_width
-from xorweave.synth.flow.tool_process import ToolError
 from xorweave.synth.flow.yosys import run_yosys, tool_versions
 
 _NOT_FOR_LOGIC = ("lpflow", "probe", "macro_sparecell")

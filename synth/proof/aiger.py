@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xorweave.synth.flow.tool_process import ToolError
+from xorweave.golden.base.errors import ToolError
 
 # A sum that no other sum can be compared with any more costs memory and helps nothing.
 _MOST_TERMS = 1 << 14

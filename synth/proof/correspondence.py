@@ -187,8 +187,8 @@ def guess(gold: Circuit, gate: Circuit, delayed: Sequence[tuple[str, str]] = ())
             continue
         span = _Span(terms, marks["gold"], marks["gold"][when])
         for register in left:
-            members = span.members(marks["gate"][register])
-            if members is not None:
-                found.sums[register] = Sum(when, members)
+            terms_of = span.members(marks["gate"][register])
+            if terms_of is not None:
+                found.sums[register] = Sum(when, terms_of)
         left = [register for register in left if register not in found.sums]
     return found

@@ -43,7 +43,7 @@ def test_two_passes_batch_and_every_mask_in_the_same_cycles(tmp_path: Path) -> N
     plan = rank_lane_plans(mask, layout, 8, max_k=24)[0]
     assert plan.code.family == "paired" and plan.layout.lead > 0
     first = encode_planned(weights, INT8, mask, plan)
-    config = engine_config(first, batch=2, load_words=3, result_words=2, inversion=None)
+    config = engine_config(first, batch=2, load_words=3, result_words=2, inversion_port=True)
     simulator = SpmvSimulator(config, tmp_path)
     cycles = set()
     for seed in range(3):
@@ -55,7 +55,7 @@ def test_two_passes_batch_and_every_mask_in_the_same_cycles(tmp_path: Path) -> N
         assert np.array_equal(free.results, _product(weights, mask, vectors))
         assert free.cycles == free.model_cycles
         cycles.add(free.cycles)
-        for stalls in (10, 60):
+        for stalls in (10, 60, (0, 60), (60, 0)):
             run = simulator.run(matrix, vectors, stalls=stalls, seed=seed)
             assert run.mismatches == 0 and run.cycles > free.cycles
     assert len(cycles) == 1

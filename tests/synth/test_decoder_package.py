@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from xorweave.cli import app
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.encode import encode_tensor
@@ -18,7 +18,6 @@ from xorweave.sim.simulate import simulate
 from xorweave.synth import decoder_package
 from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.flow import synthesis
-from xorweave.synth.flow.tool_process import ToolError
 from xorweave.synth.proof.proof import NOT_RUN
 
 

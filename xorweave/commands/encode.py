@@ -56,7 +56,10 @@ def encode(
         str,
         typer.Option(help="auto, paper[,n_s=2], KEY=VALUE,... (n_in, n_out, n_s, family, seed), or a name"),
     ] = "auto",
-    max_k: Annotated[int, typer.Option(help="Longest window that --code auto may choose")] = 256,
+    max_k: Annotated[
+        int | None,
+        typer.Option(help="Longest window that may be chosen; default: 256 for raw planes, 512 for a book"),
+    ] = None,
     encoder: Annotated[str, typer.Option(help="auto, elimination or viterbi")] = "auto",
     effort: Annotated[
         str,
@@ -123,30 +126,40 @@ def encode(
     model, file = _read(src, values, mask, how)
     _mention_negative_zeros(model)
     inactivated = _drop_dead(model, file, network) if effective else {}
-    info = {
+    said = {
         "source": plain_name(src) + src.suffix, "code": code, "encoder": encoder, "seed": str(seed), "prune": prune,
         "sparsity": str(sparsity), "dtype": str(dtype), "values": str(values), "for": goal,
         "effective": str(effective), "effort": effort, "error_free": str(error_free),
     }  # fmt: skip
+    usual = {
+        "code": "auto",
+        "encoder": "auto",
+        "seed": "0",
+        "prune": "magnitude",
+        "effort": "1",
+        "for": "storage",
+    }
+    info = {key: text for key, text in said.items() if text not in ("None", "False", usual.get(key))}
     with _progress(model) as advance:
         container, carried = encode_model(
             model, choice, options, info=info, metadata=file.metadata, progress=advance
         )
-    size = write_container(out, container)
+    write_container(out, container)
     report(
-        container, size, title=f"{src.name} -> {out.name}", as_json=as_json, carried=carried,
+        container, out, title=f"{src.name} -> {out.name}", as_json=as_json, carried=carried,
         seconds=time.perf_counter() - started,
     )  # fmt: skip
     if inactivated and not as_json:
         typer.echo(f"{sum(inactivated.values())} kept weights lay on no live path and became don't-cares.")
 
 
-def _choice(*, code: str, max_k: int, seed: int, effort: str, **rest: Any) -> Any:
+def _choice(*, code: str, max_k: int | None, seed: int, effort: str, **rest: Any) -> Any:
     from xorweave.golden.choose.choice import Choice
     from xorweave.golden.choose.code_choice import CodeChoice
 
     beam = 1024 if effort == "exact" else min(32768, 1024 * int(effort))
-    return Choice(code=CodeChoice.parse(code, max_k=max_k, seed=seed), beam=beam, **rest)
+    parsed = CodeChoice.parse(code, max_k=256 if max_k is None else max_k, seed=seed)
+    return Choice(code=parsed, beam=beam, prefix_k=max_k, **rest)
 
 
 def _read(
@@ -253,7 +266,7 @@ class _progress:
 
 def report(
     container: Container,
-    size: int,
+    path: Path,
     *,
     title: str,
     as_json: bool,
@@ -264,15 +277,15 @@ def report(
 
     Parameters
     ----------
-    size : int
-        Of the file, in bytes.
+    path : Path
+        The file.
     carried : dict of str to str
         What is not encoded, and why.
     seconds : float, optional
         What encoding took from start to end, choosing included.
     """
     from xorweave.commands.console import percent, print_json, print_table, printable
-    from xorweave.golden.files.blob import stored_bytes
+    from xorweave.golden.files.container import directory_bytes
     from xorweave.golden.tensor.figures import tensor_record, total_record
 
     figures = {name: container.figures(name) for name in container.encoded}
@@ -280,9 +293,7 @@ def report(
         {**tensor_record(name, container.encoded[name], found), "gates_per_weight": _gates(container, name)}
         for name, found in figures.items()
     ]
-    plain = sum(tensor.values.nbytes for tensor in container.plain.values())
-    ours = sum(stored_bytes(found) for found in figures.values())
-    total: dict[str, Any] = total_record(figures.values(), 8 * max(0, size - plain - ours))
+    total: dict[str, Any] = total_record(figures.values(), 8 * directory_bytes(path))
     carried = carried if carried is not None else dict.fromkeys(container.plain, "carried")
     if as_json:
         extra = {"seconds": seconds} if seconds is not None else {}

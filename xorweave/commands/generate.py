@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xorweave.commands.console import print_json
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import number_format, plane_words
-from xorweave.golden.choose.code_choice import CodeChoice
-from xorweave.golden.code.code import Code
-from xorweave.golden.files.container import read_container
-from xorweave.golden.tensor.stored import EncodedTensor
-from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.package.axis_design import axis_design
-from xorweave.hw.package.decoder_kinds import DECODERS, design_for
-from xorweave.hw.package.package import check_replaceable, write_design
-from xorweave.hw.package.stream_design import StreamDesign
-from xorweave.hw.package.vectors import random_tensor, required_patches
-from xorweave.hw.xor.network import XorNetwork
-from xorweave.hw.xor.paired import shared_network
+
+if TYPE_CHECKING:
+    from xorweave.golden.choose.code_choice import CodeChoice
+    from xorweave.golden.code.code import Code
+    from xorweave.golden.tensor.stored import EncodedTensor
+    from xorweave.hw.package.stream_design import StreamDesign
+    from xorweave.hw.xor.network import XorNetwork
 
 
 def generate(
@@ -97,6 +91,9 @@ def generate(
     """Generate a decoder: Verilog, golden vectors, Python-free self-checking test bench, FuseSoC core."""
     import numpy as np
 
+    from xorweave.golden.base.number_format import number_format, plane_words
+    from xorweave.hw.package.decoder_kinds import DECODERS, design_for
+    from xorweave.hw.package.package import check_replaceable, write_design
     from xorweave.hw.package.vectors import random_tensor
 
     if (src is None) == (code is None):
@@ -178,6 +175,8 @@ def generate(
 
 def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:
     """Choose the tensor to generate a decoder for."""
+    from xorweave.golden.files.container import read_container
+
     container = read_container(src)
     encoded = container.encoded
     if not encoded:
@@ -205,6 +204,8 @@ def _network(
     kind: str, effort: int, depth_limit: int | None, seed: int
 ) -> Callable[[Code], XorNetwork | None]:
     """Return what makes the XOR network of a code: sums made once, or (None) a tree for every output."""
+    from xorweave.hw.xor.paired import shared_network
+
     if kind == "plain":
         return lambda code: None
     return lambda code: shared_network(code, effort=effort, depth_limit=depth_limit, seed=seed)
@@ -220,6 +221,9 @@ def _several_rates(
 ) -> StreamDesign:
     """Make the decoder of several rates; its vectors are all tensors of the container, or a random one a rate."""
     from xorweave.golden.files.container import read_container
+    from xorweave.hw.decoders.decoder_config import DecoderConfig
+    from xorweave.hw.package.axis_design import axis_design
+    from xorweave.hw.package.vectors import random_tensor, required_patches
 
     mother = choice.code
     assert mother is not None

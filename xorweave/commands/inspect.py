@@ -16,4 +16,4 @@ def inspect(
     from xorweave.commands.encode import report
     from xorweave.golden.files.container import read_container
 
-    report(read_container(src), src.stat().st_size, as_json=as_json, title=src.name)
+    report(read_container(src), src, as_json=as_json, title=src.name)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xorweave.synth.flow.tool_process import ToolError
+from xorweave.golden.base.errors import ToolError
 from xorweave.synth.proof.aiger import Circuit, Graph, read_aiger, simulate
 
 
