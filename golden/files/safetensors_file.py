@@ -173,9 +173,8 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str
             file.write(len(text).to_bytes(8, "little") + text)
             for _, tensor in ordered:
                 values = np.ascontiguousarray(tensor.values)
-                file.write(
-                    values.astype(values.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8)
-                )
+                little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+                file.write(little.reshape(-1).view(np.uint8).data)
     except (OSError, UnicodeError) as error:
         raise InputError(f"{path} cannot be written: {str(error).splitlines()[0]}") from None
     return 8 + len(text)

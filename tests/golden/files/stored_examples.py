@@ -86,6 +86,7 @@ def prefix_example(
     truth = scan.to_scan(words)
     mask = shaped_mask(truth != 0, n_out, period) if shaped else BitmapMask(truth != 0)
     found = choose_book(truth, mask.decode(), form, max_k=32, n_out=n_out)
+    assert found is not None
     return encode_stored(
         words,
         shape=(n,),
@@ -93,7 +94,7 @@ def prefix_example(
         scan=scan,
         mask_coder=mask,
         values=found.book,
-        codes=found.codes(32, 0),
+        codes=found.codes(0),
         options=EncodeOptions(encoder="elimination", segment_blocks=period),
     )
 

@@ -38,8 +38,7 @@ def example() -> Container:
 def test_there_and_back(tmp_path: Path, kind: str) -> None:
     encoded = KINDS[kind]()
     path = tmp_path / "x.safetensors"
-    size = write_container(path, Container({"w": encoded}))
-    assert size == path.stat().st_size
+    write_container(path, Container({"w": encoded}))
     back = read_container(path)
     assert_same(back.encoded["w"], encoded)
     back.verify("w")
@@ -232,7 +231,7 @@ def test_other_versions_are_refused(tmp_path: Path, version: object) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda head, tensors, metadata: head.pop("plain"),
+        lambda head, tensors, metadata: head.pop("plain") and None,
         lambda head, tensors, metadata: head.update(scales={"w": "bias"}),
         lambda head, tensors, metadata: metadata.update({"more": "text"}),
         lambda head, tensors, metadata: metadata.pop("xorweave.crc") and None,
