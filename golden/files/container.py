@@ -128,7 +128,10 @@ def write_container(path: Path, container: Container) -> None:
     }
     metadata = {key: value for key, value in container.metadata.items() if key not in (_KEY, _CRC)}
     metadata[_KEY] = json.dumps(head, separators=(",", ":"))
-    directory = {name: [tensor.dtype, list(tensor.values.shape)] for name, tensor in tensors.items()}
+    directory = {
+        name: [tensor.dtype, tensor.stored_shape, _own_crc(name, tensor.values)]
+        for name, tensor in tensors.items()
+    }
     metadata[_CRC] = _directory_crc(directory, metadata)
     write_safetensors(path, tensors, metadata)
 
@@ -136,6 +139,11 @@ def write_container(path: Path, container: Container) -> None:
 def _crc_of(tensor: Tensor) -> str:
     values = np.ascontiguousarray(tensor.values)
     return f"{zlib.crc32(values.astype(values.dtype.newbyteorder('<'), copy=False).tobytes()):08x}"
+
+
+def _own_crc(name: str, data: np.ndarray) -> str:
+    """Return the checksum that ends a stored tensor: it ties the name to the bytes. None of what is carried."""
+    return data[-4:].tobytes().hex() if name.startswith(_PREFIX) else ""
 
 
 def _directory_crc(directory: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
@@ -244,7 +252,9 @@ def read_container(path: Path) -> Container:
     head = _read_head(path, metadata)
     if head["version"] == 1:
         return _read_version_1(path, entries, head)
-    directory = {name: [entry.dtype, list(entry.shape)] for name, entry in entries.items()}
+    directory = {
+        name: [entry.dtype, list(entry.shape), _own_crc(name, entry.data)] for name, entry in entries.items()
+    }
     if metadata.get(_CRC) != _directory_crc(directory, metadata):
         raise InputError(f"{path} is damaged: the checksum of its metadata is another")
     blobs = {name.removeprefix(_PREFIX): e for name, e in entries.items() if name.startswith(_PREFIX)}

@@ -15,13 +15,12 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.lane_code import encode_on_lanes
 from xorweave.golden.files.prepare import Prepared
-from xorweave.golden.scan.cells import CellOrder
 from xorweave.golden.scan.lane_layout import LaneLayout
-from xorweave.golden.spmv.cpu import GROUP_WORDS, EncodedProduct
+from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import gpu_absence, gpu_figures
+from xorweave.golden.spmv.lanes import encode_lanes
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
-from xorweave.golden.spmv.sliced import slice_matrix
 from xorweave.golden.spmv.tile_product import MAX_VECTORS
 from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.hw.engines.spmv_engine import SpmvConfig
@@ -239,15 +238,15 @@ def products(
     matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str, threads: int, seed: int
 ) -> tuple[dict[str, Any], list[str]]:
     """Make every product there is for a matrix; return them by name, and why some are missing."""
-    order = CellOrder(matrix.shape[0], matrix.shape[1], GROUP_WORDS * threads)
-    sliced = slice_matrix(matrix, "int4" if dtype == "int4" else "int8", mask=mask, order=order, seed=seed)
-    made: dict[str, Any] = {
-        ENCODED: EncodedProduct(sliced, threads),
-        "bitmap INT8": BitmapProduct(matrix, mask, threads),
-        "dense INT8": BitmapProduct(matrix, mask, threads, dense=True),
-        "CSR INT8": CsrProduct(matrix, mask, threads),
-    }
+    lanes = encode_lanes(matrix, "int4" if dtype == "int4" else "int8", mask=mask, seed=seed)
+    made: dict[str, Any] = {ENCODED: EncodedProduct(lanes, threads)}
     missing = []
+    try:
+        made["bitmap INT8"] = BitmapProduct(matrix, mask, threads)
+        made["dense INT8"] = BitmapProduct(matrix, mask, threads, dense=True)
+    except InputError as error:
+        missing.append(f"bitmap INT8, dense INT8: {error}")
+    made["CSR INT8"] = CsrProduct(matrix, mask, threads)
     try:
         made["CSR float32, MKL"] = MklCsr(matrix, mask, threads)
     except InputError as error:
