@@ -116,8 +116,12 @@ class LaneLayout:
     def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
         """Return the elements of the flattened matrix at scan positions start .. stop - 1; -1 is padding."""
         stop = self.length if stop is None else stop
-        elements = np.arange(1, self.n + 1, dtype=np.int64)
-        return self.to_scan(elements)[start:stop] - 1
+        step, lane = np.divmod(np.arange(start, stop, dtype=np.int64), self.lanes)
+        ring, row_of_lane = np.divmod(step - self.lead, self.interleave)  # the lead's are negative
+        turn, ring = np.divmod(ring, self.cols)
+        row = (turn * self.interleave + row_of_lane) * self.lanes + lane
+        column = (self.start_column + ring + self.taps[lane]) % self.cols
+        return np.where((step >= self.lead) & (row < self.rows), row * self.cols + column, -1)
 
     @cached_property
     def spread(self) -> int:
