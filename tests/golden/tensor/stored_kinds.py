@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from xorweave.golden.base.number_format import NumberFormat, number_format, to_bfloat16
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.choose.mask_choice import encode_shaped
 from xorweave.golden.code.code import Code
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_stored, encode_tensor
 from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.values.raw_planes import RawPlanes
 
 SHAPE = (48, 50)
 _CODES = {
@@ -64,6 +67,25 @@ def _transformed(transform: str) -> tuple[EncodedTensor, NDArray]:
     return encode_tensor(small, form, _code("chain"), mask=mask, transform=transform, drop_planes=True), small
 
 
+def _own_taps() -> tuple[EncodedTensor, NDArray]:
+    """Raw planes under a shaped mask whose parities share no sums."""
+    form = number_format("int8")
+    values, _ = weights(form)
+    words = form.to_words(values).reshape(-1)
+    code = ShapedMaskCode(n_in=32, n_out=60, parities=3, window=20, taps=6, seed=1)
+    stored = encode_stored(
+        words,
+        shape=SHAPE,
+        number_format=form,
+        scan=Interleaver(words.size),
+        mask_coder=encode_shaped(words != 0, code, beam=64),
+        values=RawPlanes(8),
+        codes=[Code.from_family("chain", n_in=24, n_out=60, n_s=2)],
+        options=EncodeOptions(),
+    )
+    return stored, values
+
+
 def _options(**words: object) -> dict[str, object]:
     return {"options": EncodeOptions(**words)}  # type: ignore[arg-type]
 
@@ -87,6 +109,7 @@ _KINDS: dict[str, Callable[[], tuple[EncodedTensor, NDArray]]] = {
     "for storage": lambda: _chosen(),
     "prefix, bitmap": lambda: _chosen(mask_code="bitmap", values_code="prefix"),
     "shaped, fp16": lambda: _chosen("fp16", mask_code="shaped"),
+    "shaped, own taps": _own_taps,
     "for hardware": lambda: _chosen(goal="hardware"),
     "for the paper": lambda: _chosen(code=CodeChoice.parse("paper,n_s=1")),
     **{
