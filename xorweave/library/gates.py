@@ -43,6 +43,6 @@ def _network(code: Code) -> XorNetwork:
     from xorweave.hw.xor.chains import difference_network, serial_network
     from xorweave.hw.xor.paired import STRUCTURES, paired_network
 
-    if code.family == "chain":
+    if code.family == "chain" and code.constraint_length >= 96:  # short windows have sums to share
         return serial_network(code)
     return paired_network(code) if code.family in STRUCTURES else difference_network(code.generator)

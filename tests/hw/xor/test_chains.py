@@ -131,7 +131,7 @@ def test_a_limit_below_the_tree_is_refused() -> None:
 
 @pytest.mark.parametrize("taps", [1, 2, 4])
 def test_a_serial_network_makes_the_matrix_with_about_as_many_gates(taps: int) -> None:
-    code = Code.from_family("chain", n_in=6, n_out=50, n_s=3, taps=taps)
+    code = Code.from_family("chain", n_in=25, n_out=250, n_s=4, taps=taps)
     network = serial_network(code)
     assert np.array_equal(network.matrix(), code.generator)
     assert network.xor2 <= 1.1 * difference_network(code.generator).xor2
