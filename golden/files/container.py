@@ -47,6 +47,8 @@ class Container:
         The metadata of the source.
     scales : dict of str to str
         Name of the tensor of scales of each quantised tensor.
+    written : dict of str to bytes
+        What `write_blob` gave for tensors that were written already.
     """
 
     encoded: Mapping[str, EncodedTensor]
@@ -54,6 +56,13 @@ class Container:
     info: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     scales: dict[str, str] = field(default_factory=dict)
+    written: dict[str, bytes] = field(default_factory=dict)
+
+    def blob(self, name: str) -> bytes:
+        """Return the bytes of a tensor, written once."""
+        if name not in self.written:
+            self.written[name] = write_blob(self.encoded[name])
+        return self.written[name]
 
     def checked(self, name: str) -> EncodedTensor:
         """Return a tensor whose stored bytes are those that were written; see `OpenContainer.checked`."""
@@ -62,7 +71,7 @@ class Container:
     def side_bits(self, name: str) -> int:
         """Return what the tensor's header, book, checksums and padding take."""
         tensor = self.encoded[name]
-        return side_bits(tensor, write_blob(tensor))
+        return side_bits(tensor, self.blob(name))
 
     def figures(self, name: str) -> Figures:
         """Return the figures of a tensor, everything stored of it counted."""
@@ -116,8 +125,8 @@ def write_container(path: Path, container: Container) -> None:
         if name.startswith(_PREFIX) or name in container.encoded:
             raise InputError(f"a tensor may not be named {name!r} in a container")
         tensors[name] = tensor
-    for name, encoded in container.encoded.items():
-        tensors[_PREFIX + name] = Tensor(np.frombuffer(write_blob(encoded), np.uint8), "U8")
+    for name in container.encoded:
+        tensors[_PREFIX + name] = Tensor(np.frombuffer(container.blob(name), np.uint8), "U8")
     head = {
         "version": VERSION,
         "info": container.info,

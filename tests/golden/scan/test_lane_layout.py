@@ -38,6 +38,8 @@ def test_positions_are_the_matrix_and_its_padding(layout: LaneLayout) -> None:
     half = layout.length // 2
     assert np.array_equal(layout.positions(half), blocks.reshape(-1)[half:])
     assert np.array_equal(blocks.reshape(-1)[layout.places(numbers)], numbers)
+    begin, end = layout.length // 3, layout.length - layout.length // 4
+    assert np.array_equal(layout.positions(begin, end), blocks.reshape(-1)[begin:end])
 
 
 @given(layouts())
