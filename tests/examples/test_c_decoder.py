@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import xorweave as xw
 from tests.golden.tensor.stored_kinds import STORED_KINDS, stored_kind
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
@@ -112,6 +114,38 @@ def test_headers_that_lie_lead_nowhere(decoder: Path, tmp_path: Path, kind: str)
             assert done.returncode == 1 and len(lines) == 1 and lines[0].startswith("decode: ")
         else:
             assert not lines
+
+
+def test_the_file_is_what_the_page_says(decoder: Path, tmp_path: Path) -> None:
+    """Read with json and zlib alone, as somebody who has the page would."""
+    rng = np.random.default_rng(0)
+    layer, bias = rng.standard_normal((30, 40), np.float32), np.arange(4, dtype=np.float32)
+    encoded = xw.encode(
+        {"é": layer, "bias": bias}, dtype="int8", sparsity=0.8, code="n_in=8,n_out=40,n_s=1,seed=0"
+    )
+    encoded.save(tmp_path / "m.safetensors")
+    data = (tmp_path / "m.safetensors").read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    directory = json.loads(data[8:end])
+    metadata = directory.pop("__metadata__")
+    parts = {
+        name: data[end + a : end + b]
+        for name, (a, b) in ((n, e["data_offsets"]) for n, e in directory.items())
+    }
+    assert set(parts) == {"xorweave/é", "bias", "é.scale"}
+    last = {name: part[-4:].hex() if name.startswith("xorweave/") else "" for name, part in parts.items()}
+    entries = sorted(
+        [name, [entry["dtype"], entry["shape"], last[name]]] for name, entry in directory.items()
+    )
+    told = [entries, sorted([key, text] for key, text in metadata.items() if key != "xorweave.crc")]
+    assert metadata["xorweave.crc"] == f"{zlib.crc32(json.dumps(told, separators=(',', ':')).encode()):08x}"
+    head = json.loads(metadata["xorweave"])
+    assert head["version"] == 2 and head["scales"] == {}
+    carried = sorted(name for name in parts if not name.startswith("xorweave/"))
+    assert head["plain"] == "".join(f"{zlib.crc32(parts[name]):08x}" for name in carried)
+    assert parts["bias"] == bias.tobytes()
+    done = _run(decoder, tmp_path, parts["xorweave/é"])
+    assert done.returncode == 0 and done.stdout == encoded["é"].decode().tobytes()
 
 
 def test_the_page_shows_the_example_as_it_is_made() -> None:
