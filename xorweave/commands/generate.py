@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xorweave.commands.console import print_json
+from xorweave.commands.console import print_json, printable
 from xorweave.golden.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ def generate(
     ] = None,
     sparsity: Annotated[float, typer.Option(help="With --code: share of zeros in the random mask")] = 0.9,
     patches: Annotated[
-        int | None, typer.Option(help="Patches a block; default: what the tensor needs (0 with --code)")
+        int | None,
+        typer.Option(
+            help="Patches a block; default: what the tensor needs (with --code 0: no correction stage)"
+        ),
     ] = None,
     blocks: Annotated[int, typer.Option(help="Golden vectors for so many blocks at most")] = 20000,
     mask: Annotated[bool, typer.Option("--mask/--no-mask", help="Mask stage")] = True,
@@ -170,7 +173,22 @@ def generate(
     )
     print(f"{out}: {manifest.top}, decoder {manifest.kind}, {manifest.outputs_per_cycle} bits a cycle{said}")
     print(f"  {', '.join(manifest.files)}")
+    if decoder in ("xor", "bounded"):
+        print(f"  {_about_patches(manifest.decoder['patches_per_block'], name, patches)}")
     print(f"  golden vectors: {manifest.output.words} blocks, then {len(manifest.scenes)} scenes of restarts")
+
+
+def _about_patches(made: int, name: str | None, asked: int | None) -> str:
+    """Say how many patches a block the decoder can apply, and where that number comes from."""
+    if name is not None:
+        why = "as asked for" if asked is not None else f"what the fullest block of {printable(name)} needs"
+        return f"patches a block: {made}, {why}"
+    if made or asked is not None:
+        return f"patches a block: {made}, as asked for; generate CONTAINER says how many a tensor needs"
+    return (
+        "no correction stage: a tensor encoded with this code may need patches (--patches N); "
+        "generate CONTAINER says how many"
+    )
 
 
 def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:
@@ -229,7 +247,7 @@ def _several_rates(
     assert mother is not None
     rest = dict(options)
     patches, network_of = rest.pop("patches_per_block"), rest.pop("network_of")
-    if rest.pop("patches", "list") != "list" or rest.pop("inversion_port"):
+    if rest.pop("patches", "auto") != "auto" or rest.pop("inversion_port"):
         raise InputError("a code of several rates must come without --gap-bits and --inversion-port")
     if src is not None:
         container = read_container(src)

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.scan.cells import CellOrder
 from xorweave.golden.scan.lane_layout import LaneLayout
-from xorweave.golden.spmv.cpu import GROUP_WORDS, EncodedProduct
+from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import gpu_absence, gpu_figures
+from xorweave.golden.spmv.lanes import encode_lanes
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
-from xorweave.golden.spmv.sliced import slice_matrix
 from xorweave.golden.spmv.stored_product import StoredProduct
 from xorweave.golden.spmv.sums import check_sums
 from xorweave.golden.spmv.tile_product import MAX_VECTORS
@@ -226,22 +225,23 @@ def products(
     matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str, threads: int, seed: int
 ) -> tuple[dict[str, Any], list[str]]:
     """Encode a matrix for the processor, and make it and all rivals; return them by name, and why some are missing."""
-    order = CellOrder(matrix.shape[0], matrix.shape[1], GROUP_WORDS * threads)
-    sliced = slice_matrix(matrix, "int4" if dtype == "int4" else "int8", mask=mask, order=order, seed=seed)
+    lanes = encode_lanes(matrix, "int4" if dtype == "int4" else "int8", mask=mask, seed=seed)
     made, missing = rivals(matrix, mask, threads)
-    return {ENCODED: EncodedProduct(sliced, threads), **made}, missing
+    return {ENCODED: EncodedProduct(lanes, threads), **made}, missing
 
 
 def rivals(
     matrix: NDArray[np.int8], mask: NDArray[np.bool_], threads: int
 ) -> tuple[dict[str, Any], list[str]]:
     """Make every product of a matrix that is not encoded; return them by name, and why some are missing."""
-    made: dict[str, Any] = {
-        "bitmap INT8": BitmapProduct(matrix, mask, threads),
-        "dense INT8": BitmapProduct(matrix, mask, threads, dense=True),
-        "CSR INT8": CsrProduct(matrix, mask, threads),
-    }
+    made: dict[str, Any] = {}
     missing = []
+    try:
+        made["bitmap INT8"] = BitmapProduct(matrix, mask, threads)
+        made["dense INT8"] = BitmapProduct(matrix, mask, threads, dense=True)
+    except InputError as error:
+        missing.append(f"bitmap INT8, dense INT8: {error}")
+    made["CSR INT8"] = CsrProduct(matrix, mask, threads)
     try:
         made["CSR float32, MKL"] = MklCsr(matrix, mask, threads)
     except InputError as error:
