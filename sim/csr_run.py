@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.spmv.csr_lanes import LaneItems, items_of
+from xorweave.golden.spmv.sums import check_sums
 from xorweave.golden.spmv.trace import check_activations
 from xorweave.hw.engines.csr_engine import CsrConfig, CsrEngine
 from xorweave.hw.package.verilog import amaranth_verilog
@@ -118,6 +119,7 @@ class CsrSimulator:
         vectors = check_activations(config.cols, activations)
         if vectors.shape[0] != config.batch:
             raise InputError(f"the engine takes {config.batch} vectors at once, not {vectors.shape[0]}")
+        check_sums(np.where(mask, weights, 0), vectors)
         lanes = items_of(weights, mask, config.lanes)
         sums = [lane.sums(vectors) for lane in lanes]
         beats = np.zeros((config.load_beats * config.load_words, config.batch), np.int8)

@@ -305,7 +305,7 @@ class SpmvSimulator:
             mismatches=run.mismatches,
             macs_used=care * config.batch,
             slots=layout.blocks * layout.lanes * config.batch,
-            bytes_read=(coded_bits + tensor.n) / 8 + vectors.size,
+            bytes_read=(coded_bits + tensor.scan.length) / 8 + vectors.size,
             bytes_per_block=float(block_bits / 8),
             model_cycles=model.cycles,
             lanes=layout.lanes,

@@ -84,7 +84,15 @@ def shape_of(manifest: Manifest) -> DecoderShape | None:
 
 # What the manifest and the reference call by one name.
 _ALIKE = (
-    *("patches_per_block", "dense_corrections", "gap_bits", "bounded", "inversion", "transform"),
+    *(
+        "patches_per_block",
+        "dense_corrections",
+        "patch_lanes",
+        "gap_bits",
+        "bounded",
+        "inversion",
+        "transform",
+    ),
     *("constant_planes", "mask", "length_bits", "input_register", "output_register", "skid_buffers"),
 )
 

@@ -15,6 +15,7 @@ from xorweave.golden.values.book_gates import word_gates
 from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 
 _TAPS = 2
+MOST_K, _LEAST_K = 512, 96  # longest and shortest window
 _GATE = 0.0001  # share of the bits that a gate equivalent a weight must save
 _PLANE = 6.0  # gate equivalents of a plane, about: a chain's XORs and its share of the registers
 _CLASS_BITS = (0.002, 0.02)  # bits a word that a class must save: books of many classes and of few
@@ -41,6 +42,8 @@ class BookChoice:
     n_out : int
     widths : tuple of int
         N_in of each group.
+    max_k : int
+        Longest window of any group.
     expected_bits : float
         Payload, patches and the book's table, foretold.
     """
@@ -48,11 +51,17 @@ class BookChoice:
     book: PrefixCode
     n_out: int
     widths: tuple[int, ...]
+    max_k: int
     expected_bits: float
 
-    def codes(self, max_k: int, seed: int) -> list[Code]:
+    def codes(self, seed: int) -> list[Code]:
         """Make the codes of the groups."""
-        return [group_code(n_in, self.n_out, max_k // n_in - 1, seed) for n_in in self.widths]
+        return [group_code(n_in, self.n_out, max(1, self.max_k // n_in - 1), seed) for n_in in self.widths]
+
+
+def window_for(n_out: int) -> int:
+    """Return the longest window that pays for a block: history costs gates for every bit, a block shares them."""
+    return min(MOST_K, max(_LEAST_K, 2 * n_out // 3))
 
 
 def book_gates(book: PrefixCode) -> float:
@@ -70,10 +79,10 @@ def choose_book(
     under: NDArray[np.bool_],
     number_format: NumberFormat,
     *,
-    max_k: int = 256,
+    max_k: int | None = None,
     n_out: int | None = None,
-) -> BookChoice:
-    """Choose book and rates of fewest expected bits.
+) -> BookChoice | None:
+    """Choose book and rates of fewest expected bits; None where no book pays.
 
     Parameters
     ----------
@@ -81,6 +90,8 @@ def choose_book(
         What each position must read as.
     under : ndarray of bool, same shape
         The mask as its decoder gives it, false ones included.
+    max_k : int, optional
+        Longest window of any group; by default as the block warrants (`window_for`).
     n_out : int, optional
         The block, where it is settled already.
     """
@@ -111,10 +122,10 @@ def choose_book(
             continue
         rank = np.full(n, -1, np.int64)
         rank[under] = book.rank_of(stored)
-        cost, outputs, widths = choose_rates(book.care_groups(rank), n, n_w, max_k, n_out=n_out)
+        window = max_k or window_for(n_out or 3 * MOST_K // 2)
+        cost, outputs, widths = choose_rates(book.care_groups(rank), n, n_w, window, n_out=n_out)
         cost += table_bits(book) + patch_bits * int((under & (rank < 0) & (truth != 0)).sum())
         cost *= 1 + _GATE * book_gates(book)
-        if best is None or cost < best.expected_bits:
-            best = BookChoice(book, outputs, tuple(widths), cost)
-    assert best is not None
+        if math.isfinite(cost) and (best is None or cost < best.expected_bits):
+            best = BookChoice(book, outputs, tuple(widths), max_k or window_for(outputs), cost)
     return best

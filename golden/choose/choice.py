@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.book_choice import BookChoice, choose_book
+from xorweave.golden.choose.book_choice import BookChoice, choose_book, window_for
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.lane_code import encode_on_lanes
 from xorweave.golden.choose.mask_choice import encode_shaped, shaped_code
@@ -61,6 +61,8 @@ class Choice:
         Cut every tensor into so many segments, for decoders side by side.
     lanes : int
         Of the scan ``lanes``.
+    prefix_k : int, optional
+        Longest window of a prefix book's groups; by default as the block warrants, 512 at most.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class Choice:
     drop_planes: bool = False
     segments: int | None = None
     lanes: int = _LANES
+    prefix_k: int | None = None
 
     def __post_init__(self) -> None:
         for name, known in (
@@ -187,19 +190,21 @@ class Choice:
         )
         if shaped and not 0 < density <= 0.5:
             raise InputError(f"a shaped mask must have a density above 0 and at most 0.5, not {density:.4f}")
-        plan = None
-        if not shaped or self.values_code == "raw":
-            plan = choose_plan(kept, n_w, max_k=max_k, seed=seed)
-        if not shaped:
-            assert plan is not None
-            return self._bitmap(words, kept, plan, values.shape, number_format, options)
-        block = _block_of(words, kept, number_format, max_k, seed)
-        code = shaped_code(density, block, seed=seed)
-        scan = shaped_scan(kept, code, n_w, max_k=max_k, seed=seed)
-        mask_coder = encode_shaped(scan.to_scan(kept), code, beam=self.beam)
-        truth = scan.to_scan(words)
-        found = choose_book(truth, mask_coder.decode(), number_format, max_k=max_k, n_out=block)
-        return self._store(words, values.shape, number_format, scan, mask_coder, found, options)
+        block = _block_of(words, kept, number_format, self.prefix_k, seed) if shaped else None
+        if block is not None:
+            code = shaped_code(density, block, seed=seed)
+            window = self.prefix_k or window_for(block)
+            scan = shaped_scan(kept, code, n_w, max_k=window, seed=seed)
+            mask_coder = encode_shaped(scan.to_scan(kept), code, beam=self.beam)
+            found = choose_book(
+                scan.to_scan(words), mask_coder.decode(), number_format, max_k=self.prefix_k, n_out=block
+            )
+            if found is not None:
+                return self._store(words, values.shape, number_format, scan, mask_coder, found, options)
+        if self.mask_code == "shaped":
+            raise InputError("mask_code must not be shaped for a tensor whose words no book pays for")
+        plan = choose_plan(kept, n_w, max_k=max_k, seed=seed)
+        return self._bitmap(words, kept, plan, values.shape, number_format, options)
 
     def _bitmap(
         self,
@@ -215,7 +220,7 @@ class Choice:
         scanned = scan.to_scan(kept)
         found = None
         if self.values_code != "raw" and kept.any():
-            found = choose_book(scan.to_scan(words), scanned, number_format, max_k=self.code.max_k)
+            found = choose_book(scan.to_scan(words), scanned, number_format, max_k=self.prefix_k)
         if found is None or (self.values_code == "auto" and plan.expected_bits <= found.expected_bits):
             return self.code.encode_plan(words, kept, plan, shape, number_format, options)
         return self._store(words, shape, number_format, scan, BitmapMask(scanned), found, options)
@@ -238,17 +243,17 @@ class Choice:
             scan=scan,
             mask_coder=mask_coder,
             values=found.book,
-            codes=found.codes(self.code.max_k, self.code.seed),
+            codes=found.codes(self.code.seed),
             options=replace(options, encoder="elimination", segment_blocks=period or options.segment_blocks),
         )
 
 
 def _block_of(
-    words: Words, kept: NDArray[np.bool_], number_format: NumberFormat, max_k: int, seed: int
-) -> int:
+    words: Words, kept: NDArray[np.bool_], number_format: NumberFormat, max_k: int | None, seed: int
+) -> int | None:
     """Settle the block that mask and values share, before it is known which ones of the mask are false.
 
-    As many false ones as the search leaves are drawn at random for it.
+    As many false ones as the search leaves are drawn at random for it. None where no book pays.
     """
     density = float(kept.mean())
     parities = shaped_code(density, 64, seed=seed).parities
@@ -258,4 +263,5 @@ def _block_of(
     scan = Interleaver(words.size, candidate_strides(words.size, 2, seed)[-1])
     words, kept = scan.to_scan(words), scan.to_scan(kept)
     under = kept | (rng.random(words.size, np.float32) < max(0.25 * density, 0.5 * share))
-    return choose_book(words, under, number_format, max_k=max_k).n_out
+    found = choose_book(words, under, number_format, max_k=max_k)
+    return None if found is None else found.n_out

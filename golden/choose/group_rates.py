@@ -14,6 +14,10 @@ from xorweave.golden.choose.price import CareBits, Terms
 _WIDTHS = (12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72, 80, 96)
 _MAX_N_OUT = 4096
 _LEAST_BLOCKS = 12  # of a stream: its first blocks have few encoded bits to choose from, its last is padded
+_ANY_BLOCK, _MANY_BLOCKS = (
+    256,
+    256,
+)  # outputs that any tensor may have, and blocks from which on there may be more
 
 
 def choose_rates(
@@ -47,7 +51,8 @@ def choose_rates(
     """
     packed = [(end - first, CareBits.of(care)) for first, end, care in groups]
     most = max((care.ones for _, care in packed), default=0)
-    longest = max(1, min(_MAX_N_OUT, n // _LEAST_BLOCKS))
+    # a stream of few blocks loses at its ends, and its decoder would be as large as the tensor
+    longest = max(1, min(_MAX_N_OUT, n // _LEAST_BLOCKS, max(_ANY_BLOCK, n // _MANY_BLOCKS)))
     tried = {n_out or max(1, min(longest, round(width * n / max(most, 1) / 1.008))) for width in _WIDTHS}
     best: tuple[float, int, list[int]] = (math.inf, min(tried), [1] * len(packed))
     for outputs in sorted(tried):

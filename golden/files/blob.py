@@ -27,7 +27,7 @@ from xorweave.golden.scan.spec import scan_from_items, scan_items
 from xorweave.golden.tensor.corrections import parse_format
 from xorweave.golden.tensor.decode import checksum_of, decode_scan, segment_checksums
 from xorweave.golden.tensor.encode import correction_format_of, symbol_dtype
-from xorweave.golden.tensor.figures import Figures, payload_bits
+from xorweave.golden.tensor.figures import payload_bits
 from xorweave.golden.tensor.stored import EncodedTensor, PlaneGroup
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.prefix_code import MAGNITUDES, PrefixCode
@@ -36,8 +36,8 @@ from xorweave.golden.values.transforms import TRANSFORMS
 
 VERSION = 2
 FAMILIES = ("custom", "uniform", "sparse", "chain", "paired", "graph", "identity")
-_SCANS = ("row-major", "affine", "lanes")
-_SCAN_NUMBERS = {"row-major": 0, "affine": 2, "lanes": 4}
+_SCANS = ("row-major", "affine", "lanes", "cells")
+_SCAN_NUMBERS = {"row-major": 0, "affine": 2, "lanes": 4, "cells": 3}
 _MASKS = ("none", "bitmap", "shaped")
 _VALUES = ("raw", "prefix")
 _PATCHES = ("none", "paper", "joint", "plane", "bounded")
@@ -100,11 +100,6 @@ def side_bits(tensor: EncodedTensor, blob: bytes | memoryview) -> int:
     form = correction_format_of(tensor)
     corrections = form.bits(tensor.patches, tensor.scan.length, tensor.number_format.n_w)
     return 8 * len(blob) - tensor.mask_coder.bits - payload_bits(tensor) - corrections
-
-
-def stored_bytes(figures: Figures) -> int:
-    """Return the size of the blob that these figures were made of."""
-    return figures.all_bits // 8
 
 
 def _write_mask(head: ByteWriter, coder: MaskCoder) -> None:

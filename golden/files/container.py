@@ -47,6 +47,8 @@ class Container:
         The metadata of the source.
     scales : dict of str to str
         Name of the tensor of scales of each quantised tensor.
+    written : dict of str to bytes
+        What `write_blob` gave for tensors that were written already.
     """
 
     encoded: Mapping[str, EncodedTensor]
@@ -54,6 +56,13 @@ class Container:
     info: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     scales: dict[str, str] = field(default_factory=dict)
+    written: dict[str, bytes] = field(default_factory=dict)
+
+    def blob(self, name: str) -> bytes:
+        """Return the bytes of a tensor, written once."""
+        if name not in self.written:
+            self.written[name] = write_blob(self.encoded[name])
+        return self.written[name]
 
     def checked(self, name: str) -> EncodedTensor:
         """Return a tensor whose stored bytes are those that were written; see `OpenContainer.checked`."""
@@ -62,7 +71,7 @@ class Container:
     def side_bits(self, name: str) -> int:
         """Return what the tensor's header, book, checksums and padding take."""
         tensor = self.encoded[name]
-        return side_bits(tensor, write_blob(tensor))
+        return side_bits(tensor, self.blob(name))
 
     def figures(self, name: str) -> Figures:
         """Return the figures of a tensor, everything stored of it counted."""
@@ -103,8 +112,8 @@ class Container:
                 raise InputError(f"tensor {name}: segment {wrong[0]} is damaged: its checksum is another")
 
 
-def write_container(path: Path, container: Container) -> int:
-    """Write a container file in one step, and return its size in bytes.
+def write_container(path: Path, container: Container) -> None:
+    """Write a container file in one step: the same container gives the same bytes.
 
     Raises
     ------
@@ -116,20 +125,24 @@ def write_container(path: Path, container: Container) -> int:
         if name.startswith(_PREFIX) or name in container.encoded:
             raise InputError(f"a tensor may not be named {name!r} in a container")
         tensors[name] = tensor
-    for name, encoded in container.encoded.items():
-        tensors[_PREFIX + name] = Tensor(np.frombuffer(write_blob(encoded), np.uint8), "U8")
+    for name in container.encoded:
+        tensors[_PREFIX + name] = Tensor(np.frombuffer(container.blob(name), np.uint8), "U8")
     head = {
         "version": VERSION,
         "info": container.info,
-        "scales": container.scales,
-        "plain": {name: _crc_of(tensor) for name, tensor in container.plain.items()},
+        # only those with another name than the usual one
+        "scales": {k: v for k, v in container.scales.items() if v != f"{k}.scale"},
+        # one after another, in the order of the names
+        "plain": "".join(_crc_of(container.plain[name]) for name in sorted(container.plain)),
     }
     metadata = {key: value for key, value in container.metadata.items() if key not in (_KEY, _CRC)}
     metadata[_KEY] = json.dumps(head, separators=(",", ":"))
-    directory = {name: [tensor.dtype, list(tensor.values.shape)] for name, tensor in tensors.items()}
+    directory = {
+        name: [tensor.dtype, tensor.stored_shape, _own_crc(name, tensor.values)]
+        for name, tensor in tensors.items()
+    }
     metadata[_CRC] = _directory_crc(directory, metadata)
     write_safetensors(path, tensors, metadata)
-    return path.stat().st_size
 
 
 def _crc_of(tensor: Tensor) -> str:
@@ -137,9 +150,32 @@ def _crc_of(tensor: Tensor) -> str:
     return f"{zlib.crc32(values.astype(values.dtype.newbyteorder('<'), copy=False).tobytes()):08x}"
 
 
+def _own_crc(name: str, data: np.ndarray) -> str:
+    """Return the checksum that ends a stored tensor: it ties the name to the bytes. None of what is carried."""
+    return data[-4:].tobytes().hex() if name.startswith(_PREFIX) else ""
+
+
 def _directory_crc(directory: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
     told = [sorted(directory.items()), sorted((k, v) for k, v in metadata.items() if k != _CRC)]
     return f"{zlib.crc32(json.dumps(told, separators=(',', ':')).encode()):08x}"
+
+
+def directory_bytes(path: Path) -> int:
+    """Return what the directory of a container file takes for its encoded tensors: their entries, our metadata.
+
+    Entries of carried tensors and the metadata of the source would stand in any file.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    metadata = header.pop("__metadata__", {})
+    others: list[Any] = [{k: v} for k, v in metadata.items() if k not in (_KEY, _CRC)]
+    others += [{name: entry} for name, entry in header.items() if not name.startswith(_PREFIX)]
+    return 8 + length - sum(len(_compact(item).encode()) - 1 for item in others)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 class _Blobs(Mapping[str, EncodedTensor]):
@@ -225,20 +261,22 @@ def read_container(path: Path) -> Container:
     head = _read_head(path, metadata)
     if head["version"] == 1:
         return _read_version_1(path, entries, head)
-    directory = {name: [entry.dtype, list(entry.shape)] for name, entry in entries.items()}
+    directory = {
+        name: [entry.dtype, list(entry.shape), _own_crc(name, entry.data)] for name, entry in entries.items()
+    }
     if metadata.get(_CRC) != _directory_crc(directory, metadata):
         raise InputError(f"{path} is damaged: the checksum of its metadata is another")
     blobs = {name.removeprefix(_PREFIX): e for name, e in entries.items() if name.startswith(_PREFIX)}
     plain = {name: e for name, e in entries.items() if not name.startswith(_PREFIX)}
-    checks = head.get("plain")
-    checks = checks if isinstance(checks, dict) else {}
-    order = [name for name in checks if name in plain]
+    listed = str(head.get("plain"))
+    checks = {name: listed[8 * i : 8 * i + 8] for i, name in enumerate(sorted(plain))}
     return OpenContainer(
         encoded=_Blobs(path, blobs),
-        plain=_Plain(path, {name: plain[name] for name in [*order, *(set(plain) - set(order))]}, checks),
+        plain=_Plain(path, plain, checks),
         info=_texts(head.get("info")),
         metadata={k: v for k, v in metadata.items() if k not in (_KEY, _CRC)},
-        scales=_texts(head.get("scales")),
+        scales={name: f"{name}.scale" for name in blobs if f"{name}.scale" in plain}
+        | _texts(head.get("scales")),
         path=path,
         size=path.stat().st_size,
     )

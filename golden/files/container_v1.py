@@ -30,6 +30,7 @@ from xorweave.golden.values.transforms import TRANSFORMS
 
 PREFIX = "xorweave/"
 _FREE_ELEMENTS = 1 << 22
+_MAX_SIDES = 64
 
 
 def _integer(record: dict[str, Any], key: str, low: int, high: int) -> int:
@@ -100,6 +101,9 @@ def read_tensor(record: dict[str, Any], tensors: dict[str, Tensor], name: str) -
     shape = record.get("shape")
     if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
         raise InputError(f"shape must be a list of sizes, not {shape!r:.60}")
+    # numbers of thousands of digits are no sizes, and cannot even be printed
+    if len(shape) > _MAX_SIDES or any(side >> 63 for side in shape):
+        raise InputError(f"shape must be one that an array can have, not {repr(shape[:9])[:60]}")
     n = math.prod(shape)
     kind = number_format(_text(record, "dtype"))
     mask_bytes = _part(tensors, name, "mask", -(-n // 8))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, TensorSpec, safe_open, serialize_file
+from safetensors import SafetensorError, safe_open
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.whole_file import whole_file
 
 # What NumPy has no type for is held in the bytes as they are: BF16 in uint16, the 8-bit floats in uint8, and F4 in
 # uint8, two numbers in a byte, so that its last side is half as long as the file says.
@@ -23,11 +21,6 @@ _NUMPY = {
     "I32": "int32", "U32": "uint32", "I16": "int16", "U16": "uint16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
     "C64": "complex64", "F8_E4M3": "uint8", "F8_E5M2": "uint8", "F8_E8M0": "uint8", "F8_E4M3FNUZ": "uint8",
     "F8_E5M2FNUZ": "uint8", "F4": "uint8",
-}  # fmt: skip
-# the library's own names where they are not NumPy's
-_SPEC = _NUMPY | {
-    "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
-    "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz", "F4": "float4_e2m1fn_x2",
 }  # fmt: skip
 _HELD_RAW = ("BF16", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F4")
 _OF_NUMPY = {numpy: name for name, numpy in _NUMPY.items() if name not in _HELD_RAW}
@@ -54,6 +47,12 @@ class Tensor:
             raise InputError(f"tensors must hold integers, floats or booleans, not {values.dtype}")
         return cls(values, name)
 
+    @property
+    def stored_shape(self) -> list[int]:
+        """The shape as the file says it: of F4, two numbers in a byte."""
+        shape = list(self.values.shape)
+        return [*shape[:-1], 2 * shape[-1]] if self.dtype == "F4" else shape
+
 
 def tensor_from_bytes(dtype: str, shape: tuple[int, ...], data: NDArray[np.uint8]) -> Tensor:
     """Read a tensor from the bytes of a safetensors file.
@@ -66,7 +65,7 @@ def tensor_from_bytes(dtype: str, shape: tuple[int, ...], data: NDArray[np.uint8
     if dtype not in _NUMPY:
         raise InputError(f"a tensor has dtype {dtype}, which is not supported")
     try:
-        return Tensor(data.view(np.dtype(_NUMPY[dtype]).newbyteorder("<")).reshape(shape), dtype)
+        return Tensor(_view(data, 0, data.size, dtype, list(shape)), dtype)
     except ValueError:
         raise InputError(f"a tensor must have a shape that an array can have, not {shape!s:.60}") from None
 
@@ -142,8 +141,16 @@ def check_file(path: Path) -> None:
         raise InputError(f"{path} must be a file, not a {'folder' if folder else 'pipe or device'}")
 
 
-def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> int:
     """Write a safetensors file in one step: it appears whole under its name or not at all.
+
+    The same tensors and metadata give the same bytes: the library's own writer puts metadata in another order each
+    time. Tensors lie in their order, those of wide elements before others, so that every one is aligned.
+
+    Returns
+    -------
+    int
+        Bytes of the header, its length among them.
 
     Raises
     ------
@@ -152,25 +159,22 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str
     """
     if "__metadata__" in tensors:
         raise InputError("a tensor may not be named '__metadata__' in a safetensors file")
-    alive = [
-        np.ascontiguousarray(t.values).astype(t.values.dtype.newbyteorder("<")) for t in tensors.values()
-    ]
-    specs = {
-        name: TensorSpec(
-            dtype=_SPEC[tensor.dtype],
-            shape=list(tensor.values.shape),
-            data_ptr=array.ctypes.data,
-            data_len=array.nbytes,
-        )
-        for (name, tensor), array in zip(tensors.items(), alive, strict=True)
-    }
-    # a short name of its own: a name at the file system's limit leaves no room for more
-    partial = path.with_name(f".xorweave-{os.getpid()}-{secrets.token_hex(4)}.partial")
+    ordered = sorted(tensors.items(), key=lambda item: -item[1].values.dtype.itemsize)
+    header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
+    at = 0
+    for name, tensor in ordered:
+        end = at + tensor.values.nbytes
+        header[name] = {"dtype": tensor.dtype, "shape": tensor.stored_shape, "data_offsets": [at, end]}
+        at = end
     try:
-        serialize_file(specs, partial, metadata)
-        partial.replace(path)
-    except (OSError, SafetensorError, UnicodeError) as error:
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        text += b" " * (-len(text) % 8)
+        with whole_file(path) as partial, partial.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for _, tensor in ordered:
+                values = np.ascontiguousarray(tensor.values)
+                little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+                file.write(little.reshape(-1).view(np.uint8).data)
+    except (OSError, UnicodeError) as error:
         raise InputError(f"{path} cannot be written: {str(error).splitlines()[0]}") from None
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+    return 8 + len(text)

@@ -9,6 +9,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.decoders.gate_estimate import patch_gates
 from xorweave.hw.stages.mask_kinds import BitmapWords, MaskKind, ShapedWords
 from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, LanePatches, ListPatches, PatchKind
 from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
@@ -17,13 +18,13 @@ from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import shared_network
 from xorweave.hw.xor.pairs import greedy_pairs
 
-PATCHES = ("list", "lanes", "gap", "bounded")
+PATCHES = ("auto", "list", "lanes", "gap", "bounded")
 
 
 def config_for(
     tensor: Any,
     *,
-    patches: str = "list",
+    patches: str = "auto",
     gap_bits: int | None = None,
     patches_per_block: int | None = None,
     mask: bool = True,
@@ -36,8 +37,9 @@ def config_for(
     Parameters
     ----------
     tensor : EncodedTensor
-    patches : {"list", "lanes", "gap", "bounded"}
-        How patches come to the decoder; no stage where the tensor has none.
+    patches : {"auto", "list", "lanes", "gap", "bounded"}
+        How patches come to the decoder; no stage where the tensor has none. ``auto``: with every block, as a list or by
+        lane, whichever takes fewer gates; a list where `patches_per_block` is given.
     gap_bits : int, optional
         For ``gap``; by default that of the tensor's correction format.
     patches_per_block : int, optional
@@ -65,7 +67,7 @@ def config_for(
             made[code.check_value] = network_of(code)
         return made[code.check_value]
 
-    n_out = tensor.groups[0].code.n_out
+    n_out = tensor.n_out
     words = word_kind(tensor.values, inversion_port=inversion_port)
     groups = tuple(XorGroup(g.end - g.first, g.code, network(g.code)) for g in tensor.groups)
     if isinstance(words, RawWords):
@@ -112,6 +114,9 @@ def _patches(tensor: Any, kind: str, gap_bits: int | None, limit: int | None, n_
         if stored.positions.size:
             raise InputError("patches_per_block must be above 0 for a tensor with patches")
         return None
+    if kind == "auto" and limit is None:
+        kinds = [_patches(tensor, name, None, None, n_out) for name in ("list", "lanes")]
+        return min(kinds, key=lambda found: patch_gates(found, n_out, tensor.number_format.n_w))
     if kind == "gap":
         if gap_bits is None:
             name, *numbers = tensor.correction_format.split(":")
@@ -135,5 +140,4 @@ def _patches(tensor: Any, kind: str, gap_bits: int | None, limit: int | None, n_
     if kind == "gap":
         assert gap_bits is not None
         return GapPatches(slots, gap_bits)
-    kinds = {"list": ListPatches, "lanes": LanePatches, "bounded": BoundedPatches}
-    return kinds[kind](slots)
+    return {"lanes": LanePatches, "bounded": BoundedPatches}.get(kind, ListPatches)(slots)

@@ -14,7 +14,7 @@ from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.stages.layouts import dense_corrections, position_bits
 from xorweave.hw.stages.mask_kinds import ShapedWords
-from xorweave.hw.stages.patch_kinds import GapPatches, ListPatches
+from xorweave.hw.stages.patch_kinds import GapPatches, ListPatches, PatchKind
 from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
 from xorweave.hw.stages.xor_decoder import XorGroup
 from xorweave.hw.xor.pipeline import pipeline_cut
@@ -74,7 +74,7 @@ def decoder_gates(config: DecoderConfig) -> DecoderGates:
         "networks": sum(_network(group, config.max_depth) for group in config.groups),
         "words": n_out * _word(config.kind_of_words),
         "mask": _mask(config),
-        "patches": _patches(config),
+        "patches": patch_gates(config.kind_of_patches, n_out, n_w),
         "buffers": _CONTROL,
     }
     if config.output_register:
@@ -157,9 +157,8 @@ def _mask(config: DecoderConfig) -> float:
     return gates
 
 
-def _patches(config: DecoderConfig) -> float:
-    """The correction stage and what stands before it."""
-    kind, n_out, n_w = config.kind_of_patches, config.n_out, config.n_w
+def patch_gates(kind: PatchKind | None, n_out: int, n_w: int) -> float:
+    """Estimate the correction stage of a block of n_out words of n_w bits, and what stands before it."""
     if kind is None:
         return 0.0
     if dense_corrections(n_out, n_w, kind.limit) and not kind.lists and not kind.lanes:

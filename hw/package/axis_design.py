@@ -19,7 +19,7 @@ from xorweave.hw.package.axis_scenes import axis_scenes
 from xorweave.hw.package.axis_words import axis_pins, axis_words
 from xorweave.hw.package.layout import layout_entry, layout_lines
 from xorweave.hw.package.stream_design import StreamDesign, StreamWords
-from xorweave.hw.package.vectors import raw_planes, required_patches, required_records, uncorrected
+from xorweave.hw.package.vectors import raw_planes, required_patches, uncorrected
 from xorweave.hw.package.verilog import structured_verilog
 from xorweave.hw.stages.layouts import dense_corrections
 from xorweave.hw.stages.mask_kinds import ShapedWords
@@ -89,7 +89,7 @@ def decoder_entries(config: DecoderConfig) -> dict[str, Any]:
             "window": shape.window,
             "generator": _rows(shape.generator.reshape(shape.n_out * shape.parities, -1)),
         }
-    lists = bool(config.gap_bits) or config.bounded
+    listed = config.kind_of_patches is not None and config.kind_of_patches.name == "list"
     return {
         **found,
         "n_out": config.n_out,
@@ -98,8 +98,8 @@ def decoder_entries(config: DecoderConfig) -> dict[str, Any]:
         "gap_bits": config.gap_bits,
         "bounded": config.bounded,
         "length_bits": config.length_bits,
-        "dense_corrections": not lists
-        and dense_corrections(config.n_out, config.n_w, config.patches_per_block),
+        "dense_corrections": listed and dense_corrections(config.n_out, config.n_w, config.patches_per_block),
+        "patch_lanes": config.kind_of_patches is not None and config.kind_of_patches.lanes,
         "inversion": config.inversion,
         "inversion_port": config.inversion is None,
         "constant_planes": config.constant_planes,
@@ -145,8 +145,9 @@ def check_fits(config: DecoderConfig, tensor: EncodedTensor) -> None:
         raise InputError(f"the transform must be the tensor's, {raw.transform}, not {config.transform}")
     if config.length_bits and tensor.segment_blocks >= 1 << config.length_bits:
         raise InputError(f"length_bits must hold {tensor.segment_blocks}, the blocks of a stream")
-    needed = required_records(tensor, config.gap_bits) if config.gap_bits else required_patches(tensor)
-    if needed > config.patches_per_block and (needed > 1 or required_patches(tensor)):
+    kind, patched = config.kind_of_patches, required_patches(tensor)
+    needed = patched if kind is None else kind.needed(tensor.patches, tensor.n_out, tensor.blocks)
+    if needed > config.patches_per_block and (needed > 1 or patched):
         raise InputError(
             f"patches_per_block must be at least {needed} for this tensor, not {config.patches_per_block}"
         )

@@ -73,7 +73,8 @@ def design_for(
     if kind == "plane-serial":
         # a network of one plane serves all planes, constant ones too
         whole = replace(tensor, values=replace(tensor.raw, constant_planes=0))
-        return plane_serial_design(config_for(whole, **options), whole, name=name, **said)
+        config = config_for(whole, **{"patches": "list", **options})
+        return plane_serial_design(config, whole, name=name, **said)
     return segments_design(config_for(tensor, **options), tensor, segments, name=name, **said)
 
 

@@ -220,6 +220,7 @@ _DECODER: dict[str, Check] = {
     "bounded": _flag,
     "length_bits": _integer(0, 32),
     "dense_corrections": _flag,
+    "patch_lanes": _flag,
     "network": _NETWORK,
     "groups": _list(_object({"planes": _integer(1, 64), "code": _code, "network": _NETWORK}), 64, 1),
     "book": _object(

@@ -14,7 +14,6 @@ from xorweave.golden.mask.coders import BitmapMask
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
 from xorweave.golden.values.raw_planes import RawPlanes
-from xorweave.hw.stages.patch_kinds import GapPatches
 
 
 def raw_planes(tensor: EncodedTensor) -> RawPlanes:
@@ -33,11 +32,6 @@ def required_patches(tensor: EncodedTensor) -> int:
     if tensor.patches.positions.size == 0:
         return 0
     return int(np.bincount(tensor.patches.positions // tensor.n_out).max())
-
-
-def required_records(tensor: EncodedTensor, gap_bits: int) -> int:
-    """Return the largest number of gap-coded records, bridges included, in any block of a tensor."""
-    return GapPatches(1, gap_bits).needed(tensor.patches, tensor.n_out, tensor.blocks)
 
 
 def remarked(words: Sequence[int], width: int, first: Sequence[bool], last: Sequence[bool]) -> list[int]:

@@ -15,9 +15,11 @@ import inspect
 import os
 import re
 import textwrap
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from amaranth.back import verilog as amaranth_back_end
 from amaranth.hdl import Fragment, Signal, Value
@@ -197,6 +199,11 @@ class _ModuleText:
         self._signals: dict[int, Signal] = {}  # keeps the signals alive, so that their ids stay theirs
         self._driver: dict[str, str] = {}  # wire -> "input", "assign", "always", "register" or "child"
         self._extra: list[str] = []
+        self._shapes: dict[
+            int, tuple[Value, ast.Shape]
+        ] = {}  # with the values, so that their ids stay theirs
+        self._offsets: dict[int, list[int]] = {}
+        self._part_widths: dict[str, int] = {}
 
     # names
 
@@ -212,6 +219,7 @@ class _ModuleText:
     def _bind(self, port: _Port, prefix: str = "") -> str:
         name = self._claim(prefix + port.part.name)
         self._parts.setdefault(id(port.signal), []).append(replace(port.part, name=name))
+        self._part_widths[name] = port.part.width
         self._signals[id(port.signal)] = port.signal
         return name
 
@@ -219,9 +227,46 @@ class _ModuleText:
         if id(signal) not in self._parts:
             if signal.shape().signed:
                 raise NotImplementedError(f"signed signal {signal.name}")
-            self._parts[id(signal)] = [_Part(self._claim(signal.name), 0, len(signal))]
+            part = _Part(self._claim(signal.name), 0, len(signal))
+            self._parts[id(signal)] = [part]
             self._signals[id(signal)] = signal
+            self._part_widths[part.name] = part.width
         return self._parts[id(signal)]
+
+    # widths, each worked out once: Amaranth's own len() walks the whole expression every time
+
+    def _shape(self, value: Value) -> ast.Shape:
+        known = self._shapes.get(id(value))
+        if known is None:
+            known = value, self._shape_of(value)
+            self._shapes[id(value)] = known
+        return known[1]
+
+    def _shape_of(self, value: Value) -> ast.Shape:
+        if isinstance(value, ast.Concat):
+            return ast.Shape(sum(map(self._len, value.parts)))
+        if isinstance(value, ast.Operator) and value.operator in ("&", "|", "^", "~"):
+            shapes = [self._shape(operand) for operand in value.operands]
+            if not any(shape.signed for shape in shapes):
+                return ast.Shape(max(shape.width for shape in shapes))
+        return value.shape()
+
+    def _len(self, value: Value) -> int:
+        return self._shape(value).width
+
+    def _ends(self, value: ast.Concat) -> list[int]:
+        """Return where each part of a concatenation ends."""
+        self._shape(value)
+        if id(value) not in self._offsets:
+            self._offsets[id(value)] = list(accumulate(map(self._len, value.parts)))
+        return self._offsets[id(value)]
+
+    def _wide(self, value: Value, width: int) -> Value:
+        """Return a value with zeros in front, at least `width` bits."""
+        if self._shape(value).signed:
+            raise NotImplementedError("sign extension")
+        own = self._len(value)
+        return value if own >= width else ast.Concat([value, ast.Const(0, width - own)])
 
     # expressions: every text has exactly the width of its value, whatever stands around it
 
@@ -297,42 +342,46 @@ class _ModuleText:
         if isinstance(value, ast.Operator) and value.operator == "u":
             return self._slice(value.operands[0], start, stop)
         if isinstance(value, ast.Concat):
+            ends = self._ends(value)
             texts: list[str] = []
-            offset = 0
-            for piece in value.parts:
-                low, high = max(start - offset, 0), min(stop - offset, len(piece))
+            for index in range(bisect_right(ends, start), len(ends)):
+                piece = value.parts[index]
+                offset = ends[index] - self._len(piece)
+                if offset >= stop:
+                    break
+                low, high = max(start - offset, 0), min(stop, ends[index]) - offset
                 if low < high:
                     texts = self._slice(piece, low, high) + texts
-                offset += len(piece)
             return texts
-        if start == 0 and stop == len(value):
+        if start == 0 and stop == self._len(value):
             return [self._expression(value)]
         if start == 0 and _is_modular(value):
             return [self._fit(value, stop)]
         if isinstance(value, ast.Operator) and value.operator in ("&", "|", "^", "~"):
             cut = ast.Operator(
-                value.operator, [ast.Slice(_wide(o, stop), start, stop) for o in value.operands]
+                value.operator, [ast.Slice(self._wide(o, stop), start, stop) for o in value.operands]
             )
             return [self._expression(cut)]
         if isinstance(value, ast.SwitchValue):
             branches = [
-                (patterns, ast.Slice(_wide(chosen, stop), start, stop)) for patterns, chosen in value.cases
+                (patterns, ast.Slice(self._wide(chosen, stop), start, stop))
+                for patterns, chosen in value.cases
             ]
             return [self._choice(ast.SwitchValue(value.test, branches), stop - start)]
         wire = self._claim("part")
-        self._extra.append(f"wire {_range(len(value))}{wire} = {_bare(self._expression(value))};")
+        self._extra.append(f"wire {_range(self._len(value))}{wire} = {_bare(self._expression(value))};")
         return [f"{wire}[{stop - 1}:{start}]" if stop - start > 1 else f"{wire}[{start}]"]
 
     def _fit(self, value: Value, width: int) -> str:
         """Write a value zero-extended or cut to a width."""
         if isinstance(value, ast.Const):
             return _const(value.value, width)
-        if len(value) == width:
+        if self._len(value) == width:
             return self._expression(value)
-        if len(value) < width:
-            if value.shape().signed:
+        if self._len(value) < width:
+            if self._shape(value).signed:
                 raise NotImplementedError("sign extension")
-            return self._concat([_const(0, width - len(value)), self._expression(value)])
+            return self._concat([_const(0, width - self._len(value)), self._expression(value)])
         if _is_modular(value):
             if isinstance(value, ast.SwitchValue):
                 return self._choice(value, width)
@@ -345,7 +394,7 @@ class _ModuleText:
 
     def _choice(self, value: ast.SwitchValue, width: int) -> str:
         cases = list(value.cases)
-        if len(value.test) == 1 and len(cases) == 2 and cases[0][0] == ("0",) and cases[1][0] is None:
+        if self._len(value.test) == 1 and len(cases) == 2 and cases[0][0] == ("0",) and cases[1][0] is None:
             test = self._expression(value.test)
             return f"({test} ? {self._fit(cases[1][1], width)} : {self._fit(cases[0][1], width)})"
         text = _const(0, width)
@@ -365,11 +414,11 @@ class _ModuleText:
 
     def _expression(self, value: Value) -> str:
         if isinstance(value, ast.Const):
-            return _const(value.value, len(value))
+            return _const(value.value, self._len(value))
         if isinstance(value, (Signal, ast.Slice, ast.Concat)):
-            return self._concat(self._slice(value, 0, len(value)))
+            return self._concat(self._slice(value, 0, self._len(value)))
         if isinstance(value, ast.SwitchValue):
-            return self._choice(value, len(value))
+            return self._choice(value, self._len(value))
         if not isinstance(value, ast.Operator):
             raise NotImplementedError(f"the value {value!r}")
         symbol, operands = value.operator, value.operands
@@ -378,17 +427,17 @@ class _ModuleText:
         if symbol == "~":
             return f"~{self._expression(operands[0])}"
         if symbol in ("b", "r|", "r&", "r^"):
-            if len(operands[0]) == 1:
+            if self._len(operands[0]) == 1:
                 return self._expression(operands[0])
             sign = "|" if symbol == "b" else symbol[-1]
             return f"({sign}{self._expression(operands[0])})"
-        if any(operand.shape().signed for operand in operands):
+        if any(self._shape(operand).signed for operand in operands):
             raise NotImplementedError(f"signed operands of {symbol}")
         if symbol in ("&", "|", "^", "+", "-"):
-            left, right = (self._fit(operand, len(value)) for operand in operands)
+            left, right = (self._fit(operand, self._len(value)) for operand in operands)
             return f"({left} {symbol} {right})"
         if symbol in ("==", "!=", "<", "<=", ">", ">="):
-            width = max(len(operand) for operand in operands)
+            width = max(self._len(operand) for operand in operands)
             left, right = (self._fit(operand, width) for operand in operands)
             return f"({left} {symbol} {right})"
         if symbol == ">>":
@@ -428,11 +477,12 @@ class _ModuleText:
         """Write bits start .. stop-1 of a value as if it had endlessly many leading zeros."""
         if start == 0:
             return self._fit(value, stop)
-        if start >= len(value):
+        width = self._len(value)
+        if start >= width:
             return _const(0, stop - start)
-        texts = self._slice(value, start, min(stop, len(value)))
-        if stop > len(value):
-            texts = [_const(0, stop - len(value)), *texts]
+        texts = self._slice(value, start, min(stop, width))
+        if stop > width:
+            texts = [_const(0, stop - width), *texts]
         return self._concat(texts)
 
     def _driven(self, statement: ast.Statement) -> Iterator[tuple[str, Signal, _Part]]:
@@ -551,8 +601,7 @@ class _ModuleText:
         name, high, low = match.groups()
         if high is not None:
             return name, 1 if low is None else int(high) - int(low) + 1
-        widths = (part.width for parts in self._parts.values() for part in parts if part.name == name)
-        return name, next(widths)
+        return name, self._part_widths[name]
 
     def _sync(self) -> Iterator[list[str]]:
         for group in self._groups("sync"):
@@ -725,13 +774,6 @@ def _const(value: int, width: int) -> str:
     if width == 1:
         return f"1'b{value}"
     return f"{width}'h{value:x}"
-
-
-def _wide(value: Value, width: int) -> Value:
-    """Return a value with zeros in front, at least `width` bits."""
-    if value.shape().signed:
-        raise NotImplementedError("sign extension")
-    return value if len(value) >= width else ast.Concat([value, ast.Const(0, width - len(value))])
 
 
 def _is_modular(value: Value) -> bool:

@@ -94,6 +94,17 @@ def repaired(shape: DecoderShape, current: str) -> list[str]:
     if shape.dense_corrections:
         return [f"  wire {vector(shape.block_width)} repaired = {current} ^ patch_d;"]
     slot, position = shape.patch_bits, shape.position_bits
+    if shape.patch_lanes:
+        lanes = shape.patches_per_block
+        lines = [f"  wire {vector(shape.block_width)} repaired;"]
+        for r in range(n_out):
+            at, low, high = r % lanes * slot, r * n_w, r * n_w + n_w - 1
+            hit = f"patch_d[{at + slot - 1}] & patch_d[{at + n_w} +: {position}] == {r // lanes}"
+            lines.append(
+                f"  assign repaired[{high}:{low}] = {current}[{high}:{low}]"
+                f" ^ ({hit} ? patch_d[{at} +: {n_w}] : {n_w}'d0);"
+            )
+        return lines
     return [
         f"  reg {vector(shape.block_width)} repaired; integer p, r;",
         "  always @* begin",

@@ -84,6 +84,8 @@ class DecoderShape:
         Most patches of a block; 0 means no correction stage.
     dense_corrections : bool
         The correction stage takes the differences of all words instead of slots.
+    patch_lanes : bool
+        Slot p of P repairs only the words p, p + P, p + 2 P ..., and its position counts those.
     gap_bits : int
         Not 0: patches come as gap-coded records, gaps of so many bits.
     bounded : bool
@@ -120,6 +122,7 @@ class DecoderShape:
     book: WordBook | None = None
     patches_per_block: int = 0
     dense_corrections: bool = False
+    patch_lanes: bool = False
     gap_bits: int = 0
     bounded: bool = False
     inversion: int | None = 0
@@ -149,7 +152,8 @@ class DecoderShape:
     @property
     def position_bits(self) -> int:
         """Bits of a patch's position."""
-        return max(1, (self.code.n_out - 1).bit_length())
+        words = -(-self.code.n_out // self.patches_per_block) if self.patch_lanes else self.code.n_out
+        return max(1, (words - 1).bit_length())
 
     @property
     def patch_bits(self) -> int:
@@ -212,6 +216,7 @@ class DecoderShape:
             inversion=self.inversion if self.inversion is None else int(self.inversion != 0),
             patches_per_block=min(self.patches_per_block, 1),
             dense_corrections=self.dense_corrections,
+            patch_lanes=self.patch_lanes,
             mask=self.mask,
             input_register=self.input_register or self.plane_serial,
             stages=self.stages,

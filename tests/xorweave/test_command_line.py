@@ -435,7 +435,7 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "sparsity NaN": ([good, "--sparsity", "nan"], "the sparsity must be between 0 and 1, not nan"),
         "dtype": ([good, "--dtype", "int3"], "the dtype must be one of int8, int4, fp16, bf16, fp32, not 'int3'"),
         "pruner": ([good, "--prune", "best"], "the way to prune must be one of magnitude, random, not 'best'"),
-        "values for weights": ([good, "--values", "uniform"], "--values must be given with an .smtx mask only"),
+        "values for weights": ([good, "--values", "uniform"], "values must be given with an .smtx mask only"),
         "values": ([folder / "mask.smtx", "--values", "ones"], "the values must be uniform or normal, not 'ones'"),
         "dtype of a mask": (
             [folder / "mask.smtx", "--dtype", "int16"],
@@ -443,7 +443,7 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         ),
         "sparsity of a mask": (
             [folder / "mask.smtx", "--sparsity", "0.5"],
-            "an .smtx file is a mask already: --sparsity and --mask must not be given with it",
+            "an .smtx file is a mask already: sparsity and mask must not be given with it",
         ),
         "code": ([good, "--code", "best"], "--code must be auto, paper[,n_s=0|1|2], KEY=VALUE,..."),
         "paper's n_s": ([good, "--code", "paper,n_s=3"], "the paper's code has n_s = 0, 1 or 2, not 3"),

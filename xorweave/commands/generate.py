@@ -247,7 +247,7 @@ def _several_rates(
     assert mother is not None
     rest = dict(options)
     patches, network_of = rest.pop("patches_per_block"), rest.pop("network_of")
-    if rest.pop("patches", "list") != "list" or rest.pop("inversion_port"):
+    if rest.pop("patches", "auto") != "auto" or rest.pop("inversion_port"):
         raise InputError("a code of several rates must come without --gap-bits and --inversion-port")
     if src is not None:
         container = read_container(src)
