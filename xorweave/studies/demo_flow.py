@@ -31,9 +31,9 @@ from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.flow.synthesis import SynthesisResult
 
 # Golden vectors of so many blocks are simulated: the start of the layer.
-_BLOCKS = 300
+_BLOCKS = 100
 # Mapping or a proof that takes longer is given up, and the table says so.
-_STEP_SECONDS = 60.0
+_STEP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
