@@ -326,9 +326,9 @@ static int xw_stored_planes(const xw_tensor *t, const xw_group *group) {
 }
 
 static const char *xw_read_scan(xw_tensor *t, xw_reader *r) {
-    static const int counts[] = {0, 2, 4};
+    static const int counts[] = {0, 2, 4, 3};
     t->scan = xw_byte(r);
-    if (t->scan > 2) return "no such scan";
+    if (t->scan > 3) return "no such scan";
     for (int i = 0; i < counts[t->scan]; i++) t->scan_numbers[i] = xw_varint(r, (uint64_t)1 << 40);
     const uint64_t *k = t->scan_numbers;
     t->length = t->n;
@@ -340,6 +340,12 @@ static const char *xw_read_scan(xw_tensor *t, xw_reader *r) {
             return "the lanes are out of range";
         uint64_t passes = (rows + k[0] * k[1] - 1) / (k[0] * k[1]);
         t->length = (k[3] + passes * cols * k[1]) * k[0];
+    }
+    if (t->scan == 3) {
+        uint64_t rows = t->rank > 1 ? t->sides[0] : 1, cols = rows ? t->n / rows : 0;
+        if (!cols || (k[0] != 1 && k[0] != 2 && k[0] != 4 && k[0] != 8) || !k[1] || k[1] > 16384 || !k[2] || k[2] > 16384)
+            return "the cells are out of range";
+        t->length = 16 * k[0] * ((rows + 16 * k[1] - 1) / (16 * k[1])) * ((cols + k[0] * k[2] - 1) / (k[0] * k[2]) * k[2]) * k[1];
     }
     return NULL;
 }
@@ -823,29 +829,40 @@ static void xw_mask_block(const xw_tensor *t, xw_mask *mask, uint64_t block, uin
 
 typedef struct {
     uint64_t rows, cols, spread;
-} xw_lanes;
+} xw_order;
 
-static xw_lanes xw_lane_order(const xw_tensor *t) {
-    xw_lanes order = {t->rank > 1 ? t->sides[0] : 1, 0, 1};
-    if (t->scan != 2) return order;
-    order.cols = t->n / order.rows;
-    int64_t lanes = (int64_t)t->scan_numbers[0], start = (int64_t)(0.618033988749895 * (double)lanes + 0.5);
-    for (int64_t step = 0; step < lanes; step++) {
+static uint64_t xw_golden(uint64_t m) {
+    int64_t size = (int64_t)m, start = (int64_t)(0.618033988749895 * (double)m + 0.5);
+    for (int64_t step = 0; step < size; step++) {
         int64_t near[] = {start + step, start - step};
         for (int i = 0; i < 2; i++)
-            if (near[i] > 0 && near[i] < lanes && !xw_common((uint64_t)near[i], (uint64_t)lanes)) {
-                order.spread = (uint64_t)near[i];
-                return order;
-            }
+            if (near[i] > 0 && near[i] < size && !xw_common((uint64_t)near[i], m)) return (uint64_t)near[i];
     }
+    return 1;
+}
+
+/* What the scans of matrices take beside the header. */
+static xw_order xw_order_of(const xw_tensor *t) {
+    xw_order order = {t->rank > 1 ? t->sides[0] : 1, 0, 1};
+    if (t->scan < 2) return order;
+    order.cols = t->n / order.rows;
+    order.spread = xw_golden(t->scan == 2 ? t->scan_numbers[0] : order.cols);
     return order;
 }
 
 /* The element at a scan position, or n for padding. */
-static uint64_t xw_element(const xw_tensor *t, const xw_lanes *order, uint64_t s) {
+static uint64_t xw_element(const xw_tensor *t, const xw_order *order, uint64_t s) {
     const uint64_t *k = t->scan_numbers;
     if (t->scan == 0 || t->n < 2) return s;
     if (t->scan == 1) return (k[1] + s * k[0]) % t->n; /* both below 3e9 */
+    if (t->scan == 3) {
+        uint64_t groups = (order->cols + k[0] * k[2] - 1) / (k[0] * k[2]) * k[2];
+        uint64_t passes = (order->rows + 16 * k[1] - 1) / (16 * k[1]), c = k[0] >= 4 ? 4 : 1;
+        uint64_t place = s % (passes * groups * k[1]), at = s / (passes * groups * k[1]), i = at % (16 * c);
+        uint64_t line = (place % k[1] * passes + place / (k[1] * groups)) * 16 + i / c;
+        uint64_t beside = place / k[1] % groups * k[0] + at / (16 * c) * c + i % c;
+        return line < order->rows && beside < order->cols ? line * order->cols + beside * order->spread % order->cols : t->n;
+    }
     uint64_t block = s / k[0], lane = s % k[0];
     if (block < k[3]) return t->n;
     block -= k[3];
@@ -886,7 +903,7 @@ static uint32_t xw_value(const xw_tensor *t, uint64_t p) {
     return (sign << (t->n_w - 1) | m) & xw_ones(t->n_w);
 }
 
-static void xw_flip(const xw_tensor *t, const xw_lanes *order, void *out, uint64_t s, uint32_t difference) {
+static void xw_flip(const xw_tensor *t, const xw_order *order, void *out, uint64_t s, uint32_t difference) {
     uint64_t e = s < t->length ? xw_element(t, order, s) : t->n;
     if (e >= t->n) return;
     if (t->word_bytes == 1) ((uint8_t *)out)[e] ^= (uint8_t)difference;
@@ -894,7 +911,7 @@ static void xw_flip(const xw_tensor *t, const xw_lanes *order, void *out, uint64
     if (t->word_bytes == 4) ((uint32_t *)out)[e] ^= difference;
 }
 
-static const char *xw_apply_patches(const xw_tensor *t, const xw_lanes *order, void *out) {
+static const char *xw_apply_patches(const xw_tensor *t, const xw_order *order, void *out) {
     const uint8_t *bits = t->data + t->patches_at;
     uint64_t at = 0, next = 0;
     if (!t->length) return t->patch_bits ? "patches must have a word to change" : NULL;
@@ -1002,7 +1019,7 @@ static const char *xw_decode(const xw_tensor *t, void *out, void *scratch) {
     xw_area area = {scratch, 0};
     xw_stream streams[XW_MAX_GROUPS];
     xw_mask mask = {0, 0, 0};
-    xw_lanes order = xw_lane_order(t);
+    xw_order order = xw_order_of(t);
     uint8_t *kept;
     uint64_t *planes;
     const char *wrong = xw_plan(t, &area, streams, &mask, &kept, &planes);

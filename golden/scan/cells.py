@@ -174,6 +174,18 @@ class CellScan:
         row, column = self.locate(np.arange(start, self.length if stop is None else stop))
         return np.where((row < self.rows) & (column >= 0), row * self.columns + column, -1)
 
+    def places(self, elements: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the scan positions of elements of the flattened matrix, any shape: the inverse of `positions`."""
+        row, column = np.divmod(elements, self.columns)
+        place = column * pow(self.column_stride, -1, self.columns) % self.columns
+        column_group, inside = np.divmod(place, self.cell_columns)
+        neighbours = self._split[1]
+        part, beside = np.divmod(inside, neighbours)
+        row_group, element = np.divmod(row, CELL_ROWS)
+        group, walk = np.divmod(row_group, self.passes)
+        lane = (part * CELL_ROWS + element) * neighbours + beside
+        return lane * self.lane_length + (walk * self.column_groups + column_group) * self.together + group
+
     def to_scan(self, flat: NDArray) -> NDArray:
         """Put a flattened matrix, shape (n,), into scan order, shape (length,)."""
         return self.arrange(flat.reshape(self.rows, self.columns)).reshape(-1)

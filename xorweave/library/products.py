@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,11 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.spec import matrix_shape
 from xorweave.golden.spmv.by_blocks import multiply_by_blocks
+from xorweave.golden.spmv.cpu import EncodedProduct
+from xorweave.golden.spmv.lanes import lane_matrix
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.library.stored import StoredTensor
 
@@ -18,7 +22,8 @@ from xorweave.library.stored import StoredTensor
 class StoredMatrix(LinearOperator):
     """The matrix of a stored tensor: its first dimension against all others. Never decoded as a whole.
 
-    Products of integers are exact (int64); all others are float64.
+    Products of integers are exact (int64); all others are float64. A matrix of integers in the scan
+    ``cells`` is multiplied with int8 vectors by compiled kernels.
     """
 
     def __init__(self, tensor: EncodedTensor) -> None:
@@ -27,13 +32,24 @@ class StoredMatrix(LinearOperator):
         self._tensor = tensor
 
     def _matvec(self, x: NDArray) -> NDArray:
-        return multiply_by_blocks(self._tensor, np.asarray(x).reshape(-1, 1))[:, 0]
+        return self._matmat(np.asarray(x).reshape(-1, 1))[:, 0]
 
     def _matmat(self, X: NDArray) -> NDArray:
-        return multiply_by_blocks(self._tensor, np.asarray(X))
+        vectors = np.asarray(X)
+        if vectors.dtype == np.int8 and self._kernel is not None:
+            return self._kernel(np.ascontiguousarray(vectors.T)).T.astype(np.int64)
+        return multiply_by_blocks(self._tensor, vectors)
+
+    @cached_property
+    def _kernel(self) -> EncodedProduct | None:
+        """The fast product, of integers stored in the scan that it takes."""
+        tensor = self._tensor
+        if not isinstance(tensor.scan, CellScan) or tensor.number_format.is_float:
+            return None
+        return EncodedProduct(lane_matrix(tensor))
 
     def _rmatvec(self, x: NDArray) -> NDArray:
-        return multiply_by_blocks(self._tensor, np.asarray(x).reshape(-1, 1), transposed=True)[:, 0]
+        return self._rmatmat(np.asarray(x).reshape(-1, 1))[:, 0]
 
     def _rmatmat(self, X: NDArray) -> NDArray:
         return multiply_by_blocks(self._tensor, np.asarray(X), transposed=True)

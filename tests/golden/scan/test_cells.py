@@ -49,6 +49,7 @@ def test_all_ways_to_say_where_a_weight_is_agree(scan, random):
     inside = np.flatnonzero(scanned)
     rows, columns = scan.locate(inside)
     assert np.array_equal(rows * scan.columns + columns + 1, scanned[inside])
+    assert np.array_equal(scan.places(scanned[inside] - 1), inside)
 
 
 @settings(max_examples=30, deadline=None)

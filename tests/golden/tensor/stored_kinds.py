@@ -14,6 +14,7 @@ from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.mask_choice import encode_shaped
 from xorweave.golden.code.code import Code
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
+from xorweave.golden.scan.cells import CELL_COLUMNS, CellScan
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.encode import EncodeOptions, encode_stored, encode_tensor
 from xorweave.golden.tensor.stored import EncodedTensor
@@ -58,6 +59,14 @@ def _chosen(dtype: str = "int8", **words: object) -> tuple[EncodedTensor, NDArra
     form = number_format(dtype)
     values, mask = weights(form)
     return Choice(**words).encode(values, form, mask), values  # type: ignore[arg-type]
+
+
+def _cells(dtype: str, n_out: int) -> tuple[EncodedTensor, NDArray]:
+    form = number_format(dtype)
+    values, mask = weights(form)
+    scan = CellScan(*SHAPE, CELL_COLUMNS[form.n_w], 3, n_out // 3)
+    code = Code.from_family("chain", n_in=8, n_out=n_out // 3 * 3, n_s=2)
+    return encode_tensor(values, form, code, mask=mask, scan=scan), values
 
 
 def _transformed(transform: str) -> tuple[EncodedTensor, NDArray]:
@@ -106,6 +115,10 @@ _KINDS: dict[str, Callable[[], tuple[EncodedTensor, NDArray]]] = {
         for name in ("difference", "sign-magnitude")
     },
     "lanes": lambda: _chosen(scan="lanes", lanes=16),
+    **{
+        f"cells, {name}": (lambda name=name, n_out=n_out: _cells(name, n_out))
+        for name, n_out in (("int4", 40), ("int8", 60), ("bf16", 60), ("fp32", 60))
+    },
     "for storage": lambda: _chosen(),
     "prefix, bitmap": lambda: _chosen(mask_code="bitmap", values_code="prefix"),
     "shaped, fp16": lambda: _chosen("fp16", mask_code="shaped"),

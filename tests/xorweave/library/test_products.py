@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse.linalg import LinearOperator, svds
 
 import xorweave as xw
+from tests.golden.tensor.stored_kinds import stored_kind
 
 
 @pytest.fixture
@@ -23,6 +24,17 @@ def test_it_is_a_linear_operator(layer: xw.StoredTensor) -> None:
     assert np.allclose(matrix.T @ y, dense.T @ y) and np.allclose(layer.matrix() @ x, dense @ x)
     largest = svds(matrix, k=1, return_singular_vectors=False)
     assert np.isclose(largest[0], np.linalg.svd(dense, compute_uv=False)[0])
+
+
+@pytest.mark.parametrize("kind", ["cells, int8", "cells, int4"])
+def test_matrices_in_cells_take_the_kernels(kind: str) -> None:
+    tensor, wanted = stored_kind(kind)
+    matrix = xw.matrix(tensor)
+    assert matrix._kernel is not None
+    x = np.random.default_rng(0).integers(-128, 128, (50, 3)).astype(np.int8)
+    for factor in (x, x[:, 0], x.astype(np.int32)):
+        product = matrix @ factor
+        assert product.dtype == np.int64 and np.array_equal(product, wanted.astype(int) @ factor.astype(int))
 
 
 def test_wrong_factors(layer: xw.StoredTensor) -> None:
