@@ -78,6 +78,7 @@ class Stored:
     segment_blocks: int = SEGMENT
     correction_format: str = "joint:5"
     blocks: int = field(default=BLOCKS)
+    n_out: int = N_OUT
 
 
 def stored(values: Any, mask: str, *, most: int = 2, word: str = "int4", seed: int = 0) -> Stored:
