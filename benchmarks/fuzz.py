@@ -212,9 +212,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    found = (fuzz_containers if arguments.what == "containers" else fuzz_tensors)(
-        arguments.count, arguments.seed
-    )
+    found = FUZZERS[arguments.what](arguments.count, arguments.seed)
     print(dict(found), "peak MiB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
     sys.exit(any(key.isupper() or key.startswith("ESCAPE") for key, number in found.items() if number))
 

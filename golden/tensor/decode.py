@@ -42,7 +42,7 @@ def decode_blocks(tensor: EncodedTensor, first: int, last: int) -> Words:
     if not 0 <= first <= last <= tensor.blocks:
         raise InputError(f"blocks must lie in 0 .. {tensor.blocks}, not {first} .. {last}")
     word, n_out = tensor.number_format.word, tensor.n_out
-    begin, end = first * n_out, min(last * n_out, tensor.scan.length)
+    begin, end = (min(block * n_out, tensor.scan.length) for block in (first, last))
     words = np.zeros(end - begin, word)
     if tensor.groups:
         period = tensor.segment_blocks
