@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -77,8 +76,6 @@ class CsrSimulator:
 
     def __init__(self, config: CsrConfig, folder: Path | None = None, *, fast: bool = False) -> None:
         self.config = config = CsrConfig(**{**asdict(config), "trace": True})
-        self._scratch = None if folder else tempfile.TemporaryDirectory(prefix="xorweave-csr-")
-        place = folder or Path(self._scratch.name)  # type: ignore[union-attr]
         engine = CsrEngine(config)
         self._lane_bits = engine.lane_bits
 
@@ -99,7 +96,7 @@ class CsrSimulator:
             amaranth_verilog(engine, "top"),
             inputs,
             [*self._ports, *traces],
-            place,
+            folder,
             counted=("waiting", "working"),
             run_time=("rows",),
             fast=fast,

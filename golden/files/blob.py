@@ -197,6 +197,8 @@ def read_blob(data: bytes | memoryview | NDArray[np.uint8]) -> EncodedTensor:
     if n > _MAX_WEIGHTS:
         raise InputError(f"the stored tensor must have at most 2^40 weights, not the shape {shape!s:.60}")
     scan = _read_scan(head, shape)
+    if scan.length > (1 << 20) + 1024 * flat.size:
+        raise InputError(f"a tensor of {scan.length} scan positions must not come with {flat.size} bytes")
     n_out = head.varint(MAX_N_OUT)
     if not n_out:
         raise InputError("the weights of a block must be at least 1")

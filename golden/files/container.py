@@ -250,7 +250,8 @@ class OpenContainer(Container):
 def read_container(path: Path) -> Container:
     """Open a container file of version 2, mapped, or read one of version 1.
 
-    Memory is at most three times the file's size, and what is decoded. Nothing in the file can run code.
+    Whatever the file says, opening and decoding take at most 16 times its size, 3 times what is decoded, and 128 MiB.
+    Nothing in the file can run code.
 
     Raises
     ------

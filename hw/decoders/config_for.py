@@ -10,6 +10,7 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.gate_estimate import patch_gates
+from xorweave.hw.stages.layouts import patch_bits
 from xorweave.hw.stages.mask_kinds import BitmapWords, MaskKind, ShapedWords
 from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, LanePatches, ListPatches, PatchKind
 from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
@@ -115,8 +116,7 @@ def _patches(tensor: Any, kind: str, gap_bits: int | None, limit: int | None, n_
             raise InputError("patches_per_block must be above 0 for a tensor with patches")
         return None
     if kind == "auto" and limit is None:
-        kinds = [_patches(tensor, name, None, None, n_out) for name in ("list", "lanes")]
-        return min(kinds, key=lambda found: patch_gates(found, n_out, tensor.number_format.n_w))
+        return _fewest_gates(tensor, n_out)
     if kind == "gap":
         if gap_bits is None:
             name, *numbers = tensor.correction_format.split(":")
@@ -141,3 +141,14 @@ def _patches(tensor: Any, kind: str, gap_bits: int | None, limit: int | None, n_
         assert gap_bits is not None
         return GapPatches(slots, gap_bits)
     return {"lanes": LanePatches, "bounded": BoundedPatches}.get(kind, ListPatches)(slots)
+
+
+def _fewest_gates(tensor: Any, n_out: int) -> PatchKind:
+    """Return lists or lanes; the differences of all words only where lanes would be as wide."""
+    n_w = tensor.number_format.n_w
+    lists, lanes = (
+        kind(1).needed(tensor.patches, n_out, tensor.blocks) for kind in (ListPatches, LanePatches)
+    )
+    narrow = lanes * patch_bits(-(-n_out // lanes), n_w) < n_out * n_w
+    kinds = ListPatches(lists), LanePatches(lanes) if narrow else ListPatches(n_out)
+    return min(kinds, key=lambda kind: patch_gates(kind, n_out, n_w))

@@ -9,7 +9,8 @@ Two lemmas make the proof.
    (``correspondence.py``); from every state that it allows, under every input, the outputs agree and the next states
    correspond again. Each difference is one output of a combinational graph, which must be the constant 0: sums are
    compared as they are (``aiger.Graph``), what is left goes to ABC, a SAT sweep first, then decision diagrams. Where
-   registers do not correspond, ``pdr`` must prove or refute it from all states.
+   registers do not correspond, ``pdr`` must prove or refute it from all states. The reference's matrices are put into
+   its graph as they are (``matrix.py``), not by way of Verilog, which would take Yosys minutes.
 2. *Contract.* The reference honours the streams (``contract_verilog``): every block is answered once, in
    order, with the right window, patches, mask and marks; nothing is lost or doubled under any pattern of valid, ready
    and reset; valid does not wait for ready; and a block leaves in every cycle as soon as all sides are willing. The
@@ -36,6 +37,7 @@ from xorweave.synth.flow.yosys import run_abc, run_yosys
 from xorweave.synth.proof.aiger import Circuit, Graph, read_aiger
 from xorweave.synth.proof.contract import contract_verilog
 from xorweave.synth.proof.correspondence import Correspondence, guess
+from xorweave.synth.proof.matrix import with_matrices
 from xorweave.synth.proof.reference import reference_verilog
 from xorweave.synth.proof.shape import DecoderShape
 
@@ -88,11 +90,11 @@ design -reset
 read_verilog {name}.v
 hierarchy -check -top {top}
 proc
-flatten
-setattr -unset init w:*
+techmap
 opt_expr
 opt_clean
-techmap
+flatten
+setattr -unset init w:*
 opt_expr
 opt_clean
 tee -q -o {name}.registers dump t:$_*FF*_ t:$_DLATCH*_ t:$_SR_*
@@ -368,7 +370,8 @@ def judge_equivalence(
     with tempfile.TemporaryDirectory(prefix="xorweave-proof-") as folder:
         directory = Path(folder)
         (directory / "netlist.v").write_text(netlist.read_text())
-        (directory / "reference.v").write_text(reference_verilog(shape))
+        whole = shape.plane_serial or shape.segments > 1
+        (directory / "reference.v").write_text(reference_verilog(shape, matrices=whole))
         cells = ""
         if liberty is not None:
             (directory / "cells.lib").write_text(liberty.read_text())
@@ -383,6 +386,8 @@ def judge_equivalence(
         if faults:
             return Verdict(FAILED, "; ".join(faults))
         gate, gold = (read_aiger(directory / f"{name}.aig") for name in ("netlist", "reference"))
+        if not whole:
+            gold = with_matrices(gold, shape)
         missing = sorted({*gold.outputs} - {*gate.outputs})
         if missing:
             return Verdict(FAILED, f"the netlist has no output {missing[0]}")

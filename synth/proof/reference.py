@@ -14,13 +14,14 @@ import numpy as np
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.values.transforms import TRANSFORMS
+from xorweave.synth.proof.matrix import open_ports, window_names
 from xorweave.synth.proof.reference_patches import list_of_patches, repaired
 from xorweave.synth.proof.reference_serial import serial_lines
-from xorweave.synth.proof.reference_words import mask_words, masked, words_of_planes
+from xorweave.synth.proof.reference_words import mask_words, masked, word_module, words_of_planes
 from xorweave.synth.proof.shape import DecoderShape, vector
 
 
-def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
+def reference_verilog(shape: DecoderShape, name: str = "reference", *, matrices: bool = True) -> str:
     """Write the plain decoder.
 
     Parameters
@@ -28,6 +29,9 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
     shape : DecoderShape
     name : str
         Module name.
+    matrices : bool
+        False: write everything but the matrices, with the ports of `open_ports` in their place; not for several
+        segments and plane-serial decoders.
 
     Returns
     -------
@@ -47,20 +51,24 @@ def reference_verilog(shape: DecoderShape, name: str = "reference") -> str:
     if shape.segments > 1:
         return reference_verilog(shape.one_segment(), f"{name}_segment") + _side_by_side(shape, name)
     lines = [f"module {name} (", "  input clk, input rst,"]
-    lines.append(",\n".join(f"  {d} {vector(w)} {n}" for d, n, w in shape.ports()) + "\n);")
-    lines += serial_lines(shape) if shape.plane_serial else _parallel_lines(shape)
-    return "\n".join([*lines, "endmodule\n"])
+    ports = shape.ports() if matrices else [*shape.ports(), *open_ports(shape)]
+    lines.append(",\n".join(f"  {d} {vector(w)} {n}" for d, n, w in ports) + "\n);")
+    lines += serial_lines(shape) if shape.plane_serial else _parallel_lines(shape, name, matrices)
+    return "\n".join([*lines, "endmodule\n"]) + word_module(shape, name)
 
 
-def _parallel_lines(shape: DecoderShape) -> list[str]:
+def _parallel_lines(shape: DecoderShape, name: str, matrices: bool) -> list[str]:
     lines = _skid_buffers(shape)
     lines += _guard(shape)
     lines += _rate(shape)
     lines += _shift_registers(shape)
-    lines += _matrix(shape)
+    if matrices:
+        lines += _matrix(shape)
+    else:
+        lines += [f"  assign {window}_seen = {window};" for window in window_names(shape)]
     valids = ["block_v"]
     current = "decoded"
-    words, current = words_of_planes(shape, current)
+    words, current = words_of_planes(shape, current, name)
     lines += words
     if shape.mask:
         lines += mask_words(shape)

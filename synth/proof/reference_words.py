@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from xorweave.synth.proof.shape import DecoderShape, WordBook, vector
+from xorweave.synth.proof.shape import DecoderShape, vector
 
 
-def words_of_planes(shape: DecoderShape, current: str) -> tuple[list[str], str]:
-    """Turn planes into words; return the lines, and the name of the block of words."""
+def words_of_planes(shape: DecoderShape, current: str, name: str) -> tuple[list[str], str]:
+    """Turn planes into words; return the lines, and the name of the block of words.
+
+    Words of a book come from instances of the module `word_module`.
+    """
     if shape.book is not None:
-        return _prefix_words(shape, shape.book, current), "words"
+        n_w, planes = shape.n_w, shape.book.planes
+        lines = [f"  wire {vector(shape.block_width)} words;"]
+        for r in range(shape.code.n_out):
+            pins = f".bits({current}[{r * planes} +: {planes}]), .word(words[{r * n_w} +: {n_w}])"
+            lines.append(f"  {name}_word word{r} ({pins});")
+        return lines, "words"
     n_w = shape.n_w
     lines = []
     if shape.inversion is None or shape.inversion:
@@ -36,13 +44,20 @@ def words_of_planes(shape: DecoderShape, current: str) -> tuple[list[str], str]:
     return lines, current
 
 
-def _prefix_words(shape: DecoderShape, book: WordBook, current: str) -> list[str]:
-    """A function from a weight's planes to its word, a case for every codeword; 0 where there is none."""
+def word_module(shape: DecoderShape, name: str) -> str:
+    """Write the module from a weight's planes to its word, a case for every codeword; 0 where there is none.
+
+    A module of its own is worked out once, whatever the number of words. Without a book there is none.
+    """
+    book = shape.book
+    if book is None:
+        return ""
     n_w, planes, tail = shape.n_w, book.planes, book.tail_planes
-    depth = planes - 1 - tail
     lines = [
-        f"  function {vector(n_w)} word_of; input {vector(planes)} bits; reg {vector(n_w - 1)} size; begin",
-        "    word_of = 0;",
+        f"module {name}_word (input {vector(planes)} bits, output reg {vector(n_w)} word);",
+        f"  reg {vector(n_w - 1)} size;",
+        "  always @* begin",
+        "    word = 0; size = 0;",
     ]
     for codeword, rest, prefix in zip(book.codewords, book.tails, book.prefixes, strict=True):
         if rest < 0:
@@ -54,17 +69,10 @@ def _prefix_words(shape: DecoderShape, book: WordBook, current: str) -> list[str
         lines += [
             f"    if (bits[{planes - 1}:{planes - len(codeword)}] == {len(codeword)}'b{codeword}) begin",
             f"      size = {size};",
-            f"      word_of[{n_w - 2}:0] = bits[{tail}] ? {turned} : size; word_of[{n_w - 1}] = bits[{tail}];",
+            f"      word[{n_w - 2}:0] = bits[{tail}] ? {turned} : size; word[{n_w - 1}] = bits[{tail}];",
             "    end",
         ]
-    assert depth == max(book.lengths)
-    lines += ["  end endfunction", f"  wire {vector(shape.block_width)} words;"]
-    for r in range(shape.code.n_out):
-        at = r * planes
-        lines.append(
-            f"  assign words[{r * n_w + n_w - 1}:{r * n_w}] = word_of({current}[{at + planes - 1}:{at}]);"
-        )
-    return lines
+    return "\n".join([*lines, "  end", "endmodule\n"])
 
 
 def mask_words(shape: DecoderShape) -> list[str]:

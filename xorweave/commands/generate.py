@@ -97,7 +97,7 @@ def generate(
     from xorweave.golden.base.number_format import number_format, plane_words
     from xorweave.hw.package.decoder_kinds import DECODERS, design_for
     from xorweave.hw.package.package import check_replaceable, write_design
-    from xorweave.hw.package.vectors import random_tensor
+    from xorweave.hw.package.vectors import random_tensor, required_patches
 
     if (src is None) == (code is None):
         raise InputError("generate must be given either a container or --code")
@@ -174,15 +174,15 @@ def generate(
     print(f"{out}: {manifest.top}, decoder {manifest.kind}, {manifest.outputs_per_cycle} bits a cycle{said}")
     print(f"  {', '.join(manifest.files)}")
     if decoder in ("xor", "bounded"):
-        print(f"  {_about_patches(manifest.decoder['patches_per_block'], name, patches)}")
+        needed = required_patches(encoded) if name is not None else 0
+        print(f"  {_about_patches(manifest.decoder['patches_per_block'], needed, name, patches)}")
     print(f"  golden vectors: {manifest.output.words} blocks, then {len(manifest.scenes)} scenes of restarts")
 
 
-def _about_patches(made: int, name: str | None, asked: int | None) -> str:
-    """Say how many patches a block the decoder can apply, and where that number comes from."""
+def _about_patches(made: int, needed: int, name: str | None, asked: int | None) -> str:
+    """Say how many patches a block the decoder can apply, and how many the tensor needs."""
     if name is not None:
-        why = "as asked for" if asked is not None else f"what the fullest block of {printable(name)} needs"
-        return f"patches a block: {made}, {why}"
+        return f"patches a block: up to {made}; the fullest block of {printable(name)} needs {needed}"
     if made or asked is not None:
         return f"patches a block: {made}, as asked for; generate CONTAINER says how many a tensor needs"
     return (

@@ -26,14 +26,15 @@ from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.decoders.gate_estimate import decoder_gates
 from xorweave.hw.package.package import write_package
+from xorweave.hw.package.vectors import required_patches
 from xorweave.sim.simulate import SimulationResult, simulate
 from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.flow.synthesis import SynthesisResult
 
 # Golden vectors of so many blocks are simulated: the start of the layer.
-_BLOCKS = 300
+_BLOCKS = 100
 # Mapping or a proof that takes longer is given up, and the table says so.
-_STEP_SECONDS = 60.0
+_STEP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ class Outcome:
     blocks : int
         Of the whole layer.
     patches_per_block : int
-        Slots of the correction stage: the most that any block of the layer needs.
+        The most that any block of the layer needs, and the decoder applies in one cycle.
     kept_per_block, unmatched_per_block : ndarray of int64, shape (blocks,)
         Weights under the mask, and unmatched bits over all planes.
     """
@@ -277,7 +278,7 @@ def run_form(
         reason=reason,
         estimate=decoder_gates(config).parts,
         blocks=encoded.blocks,
-        patches_per_block=config.patches_per_block,
+        patches_per_block=required_patches(encoded),
         kept_per_block=weights_per_block(encoded.mask, encoded.n_out),
         unmatched_per_block=np.bincount(
             encoded.patches.positions // encoded.n_out, weights=wrong, minlength=encoded.blocks

@@ -99,4 +99,4 @@ def test_generate_says_what_a_tensor_needs(
     encoded = read_container(tmp_path / "w.safetensors").encoded["w"]
     needs = int(np.bincount(encoded.patches.positions // 9).max())
     assert needs > 1
-    assert f"patches a block: {needs}, what the fullest block of w needs" in said(tmp_path / "w.safetensors")
+    assert f"; the fullest block of w needs {needs}\n" in said(tmp_path / "w.safetensors")

@@ -191,7 +191,9 @@ def test_a_damaged_file_is_named(folder: Path) -> None:
     data[-40] ^= 1
     (folder / "damaged.safetensors").write_bytes(data)
     done = CliRunner().invoke(app, ["spmv", str(folder / "damaged.safetensors"), "--no-rtl"])
-    assert isinstance(done.exception, InputError) and "tensor b" in str(done.exception)
+    assert isinstance(done.exception, InputError) and "tensor a: the stored tensor is damaged" in str(
+        done.exception
+    )
 
 
 def test_sums_that_would_wrap_are_refused() -> None:
