@@ -75,15 +75,15 @@ def write_blob(tensor: EncodedTensor) -> bytes:
         sections.append(pack_words(np.asarray(group.symbols), _stored_bits(tensor.values, group)).tobytes())
     name, *fields = tensor.correction_format.split(":")
     head.byte(_PATCHES.index(name))
-    for number in fields:
-        head.varint(int(number))
+    for said in fields:
+        head.varint(int(said))
     form = correction_format_of(tensor)
     bits = form.pack(tensor.patches, tensor.scan.length, tensor.number_format.n_w)
     head.varint(bits.size)
     sections.append(np.packbits(bits, bitorder="little").tobytes())
     head.byte(_ENCODERS.index(tensor.encoder))
     words = tensor.scan.from_scan(decode_scan(tensor)) if tensor.checksum is None else None
-    head.word(tensor.checksum if words is None else checksum_of(words))
+    head.word(checksum_of(words) if tensor.checksum is None and words is not None else tensor.checksum or 0)
     checks = tensor.segment_checksums
     if words is not None:
         checks = segment_checksums(
@@ -187,7 +187,7 @@ def read_blob(data: bytes | memoryview | NDArray[np.uint8]) -> EncodedTensor:
     flat = np.frombuffer(data, np.uint8) if not isinstance(data, np.ndarray) else data
     if flat.size < 16:
         raise InputError("the stored tensor ends before its header does")
-    head = ByteReader(memoryview(flat[:-4]))
+    head = ByteReader(flat[:-4].data)
     version = head.byte()
     if version != VERSION:
         raise InputError(f"the stored tensor must have version {VERSION}, not {version}")
@@ -320,7 +320,8 @@ def _read_codes(
 ) -> list[Code | tuple[int, int, int]]:
     """Return the codes; of a custom one, whose matrix is a section, its sizes."""
     codes: list[Code | tuple[int, int, int]] = []
-    family, parameters = "", ()
+    family = ""
+    parameters: tuple[tuple[str, int], ...] = ()
     for _ in values.spans:
         number = head.byte()
         same = number == _SAME and family not in ("", "custom")

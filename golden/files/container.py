@@ -209,7 +209,7 @@ class _Plain(Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         entry = self._entries[name]
-        if f"{zlib.crc32(entry.data):08x}" != self._checks.get(name):
+        if f"{zlib.crc32(entry.data.data):08x}" != self._checks.get(name):
             raise InputError(f"{self._path}: tensor {name} is damaged: the checksum of its bytes is another")
         return tensor_from_bytes(entry.dtype, entry.shape, entry.data)
 
@@ -244,7 +244,7 @@ class OpenContainer(Container):
 
     def side_bits(self, name: str) -> int:
         assert isinstance(self.encoded, _Blobs)
-        return side_bits(self.encoded[name], memoryview(self.encoded.entries[name].data))
+        return side_bits(self.encoded[name], self.encoded.entries[name].data.data)
 
 
 def read_container(path: Path) -> Container:
