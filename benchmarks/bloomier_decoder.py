@@ -23,7 +23,7 @@ from xorweave.hw.rivals.bloomier import BloomierDecoder, BloomierLane, bank_dept
 from xorweave.hw.stages.xor_decoder import XorDecoder
 from xorweave.hw.xor.network import balanced_trees
 from xorweave.hw.xor.pairs import greedy_pairs
-from xorweave.sim.stream_check import check_stream
+from xorweave.sim.stream_model import StreamModel, StreamPort, pack_integers
 from xorweave.synth.flow.synthesis import SynthesisResult, synthesize
 
 
@@ -68,18 +68,20 @@ def main() -> None:
         if arguments.queries:
             asked = random.integers(0, arguments.weights, arguments.queries)
             wanted = [int(a) | int(a < arguments.clusters) << arguments.t for a in table.query(asked)]
-            verilog = amaranth_verilog(BloomierDecoder(table, arguments.clusters, pairs), "bloomier")
-            run = check_stream(
-                verilog,
-                "bloomier",
-                asked.tolist(),
-                wanted,
-                i_bits=key_bits,
-                o_bits=arguments.t + 1,
-                stalls=True,
+            model = StreamModel(
+                amaranth_verilog(BloomierDecoder(table, arguments.clusters, pairs), "top"),
+                [StreamPort("i", (("i__payload", key_bits),), "i__valid", "i__ready")],
+                [StreamPort("o", (("o__payload", arguments.t + 1),), "o__valid", "o__ready")],
+                fast=True,
+            )
+            run = model.run(
+                {"i": [pack_integers(asked.tolist(), key_bits)]},
+                {"o": [pack_integers(wanted, arguments.t + 1)]},
+                stalls=20,
+                most_cycles=20 * arguments.queries + 1000,
             )
             print(
-                f"  simulated: {run.words} queries, {run.mismatches} mismatches, {run.cycles} cycles",
+                f"  simulated: {run.passed['o']} queries, {run.mismatches} mismatches, {run.cycles} cycles",
                 flush=True,
             )
     n_in = max(1, round(arguments.lanes * (1 - arguments.sparsity) * 1.01))

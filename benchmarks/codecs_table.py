@@ -27,7 +27,7 @@ from xorweave.golden.codecs.comparison import Row, all_codecs, bounds, measure
 from xorweave.golden.files.prepare import Preparation, is_encodable, prepare, synthetic_values
 from xorweave.golden.files.weight_files import read_smtx, read_weights
 
-SLOW = ("xor-auto", "xor-shaped", "weightless")
+SLOW = ("xor", "xor-raw", "weightless")
 _FOR_SPEED = 60_000  # weights of a tensor whose seconds are no longer those of setting up
 HEAD = ("tensor", "values", "shape", "dtype", "sparsity")
 

@@ -20,9 +20,10 @@ import numpy as np
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.choice import Choice
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import bounds
-from xorweave.golden.codecs.prefix_planes import PrefixPlanes
+from xorweave.golden.codecs.xor_code import XorCode
 from xorweave.golden.files.prepare import Preparation, is_encodable, prepare
 from xorweave.golden.files.weight_files import read_weights
 
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--beam", type=int, default=1024)
     parser.add_argument("--least", type=int, default=30_000)
     arguments = parser.parse_args()
-    codec = PrefixPlanes(beam=arguments.beam)
+    codec = XorCode(choice=Choice(beam=arguments.beam))
     codec.encode(next(random_tensors(0.9, 2048))[1])  # compiles
     print("| tensor | weights | S | mask | values | all | bound | all / bound | CPU s |")
     print("|---|---|---|---|---|---|---|---|---|")

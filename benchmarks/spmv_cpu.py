@@ -1,98 +1,166 @@
 """Encoded products and decoding on a processor, against a memory copy and against what people would use instead.
 
-python benchmarks/spmv_cpu.py [--rows 16384] [--columns 16384] [--sparsity .5 .7 .9] [--repeats 9] [--threads 1]
+python benchmarks/spmv_cpu.py [--quick] [--size 4096 16384] [--sparsity .5 .7 .9] [--threads 1 2] [--repeats 15]
+                              [--batch 1] [--dtype int8] [--no-csr] [--json FILE]
 
-The matrix should be larger than the last-level cache when it is stored as CSR (8 bytes a kept weight in SciPy).
+Every size, sparsity and number of threads is one table: medians of repeats taken in turn, with their spread, and how
+often the encoded product is as fast as each rival, run by run. --quick takes one small size and few repeats.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.mask.masks import random_mask
-from xorweave.golden.scan.cells import CellOrder
-from xorweave.golden.spmv.cpu import GROUP_WORDS, EncodedProduct
+from xorweave.golden.spmv import native
+from xorweave.golden.spmv.cpu import EncodedProduct
+from xorweave.golden.spmv.lanes import LaneMatrix, encode_lanes
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
-from xorweave.golden.spmv.sliced import slice_matrix
 from xorweave.studies.timing import Timing, measure, ratio
 
+ENCODED, DENSE, SCIPY = "encoded", "dense INT8", "CSR float32, SciPy"
+MOST_FLOATS = 1 << 28  # weights that are also held as float32, dense
 
-def matrix_of(rows: int, columns: int, sparsity: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return uniform INT8 weights at random places, and the mask."""
-    mask = random_mask((rows, columns), sparsity, seed)
-    weights = np.random.default_rng(seed + 1).integers(-128, 128, mask.shape, np.int8)
+
+def matrix_of(size: int, sparsity: float, dtype: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return uniform weights of `dtype` at random places of a square matrix, and the mask."""
+    mask = random_mask((size, size), sparsity, seed)
+    low, high = (-8, 8) if dtype == "int4" else (-128, 128)
+    weights = np.random.default_rng(seed + 1).integers(low, high, mask.shape, np.int8)
     weights[~mask] = 0
-    return weights, mask
+    return weights.astype({"fp16": np.float16, "fp32": np.float32}.get(dtype, np.int8)), mask
 
 
-def one(rows: int, columns: int, sparsity: float, repeats: int, threads: int, max_k: int) -> None:
-    """Measure one sparsity."""
-    weights, mask = matrix_of(rows, columns, sparsity, seed=0)
-    order = CellOrder(rows, columns, GROUP_WORDS * threads)
-    sliced = slice_matrix(weights, mask=mask, order=order, max_k=max_k, jobs=2)
-    ours = EncodedProduct(sliced, threads)
-    vector = np.random.default_rng(7).integers(-128, 128, columns, np.int8)
-    wanted = ours(vector)
-    decoded = ours.decode()
+def rivals_of(
+    weights: np.ndarray, mask: np.ndarray, dtype: str, threads: int, csr: bool
+) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Make what the encoded product is compared with; the weights' values are integers also where they are floats."""
+    whole = weights.astype(np.int8)
+    made: dict[str, Any] = {}
+    if dtype in ("int8", "int4"):
+        for instructions in native.available_sets():
+            # one kernel expands by vpexpandb, the others by shuffles; both where there are both
+            if instructions in (native.instruction_set(), "avx512-vnni", "avx2"):
+                name = f"bitmap INT8, {instructions}"
+                made[name] = BitmapProduct(whole, mask, threads, instructions=instructions)
+        made[DENSE] = BitmapProduct(whole, mask, threads, dense=True)
+    if csr:
+        if dtype in ("int8", "int4"):
+            made["CSR INT8 (Algorithm 1)"] = CsrProduct(whole, mask, threads)
+        if threads == 1:
+            made[SCIPY] = ScipyCsr(whole, mask)
+        try:
+            made["CSR float32, MKL"] = MklCsr(whole, mask, threads)
+        except InputError as missing:
+            print(f"  MKL: not measured: {missing}")
+        if threads == 1 and mask.size <= MOST_FLOATS:
+            made["dense float32, NumPy"] = NumpyDense(whole, mask)
+    return made
+
+
+def one(lanes: LaneMatrix, rivals: dict[str, Any], threads: int, batch: int, repeats: int) -> dict[str, Any]:
+    """Measure one matrix; print its table and return its figures."""
+    rows, columns = lanes.scan.rows, lanes.scan.columns
+    ours = EncodedProduct(lanes, threads)
+    integers = np.random.default_rng(7).integers(-128, 128, (batch, columns), np.int8)
+    floats = lanes.number_format.is_float
+    factors = integers.astype(np.float32) if floats else integers
+    wanted = ours(factors)
+    for name, product in rivals.items():
+        if not np.array_equal(product(integers), wanted):
+            raise SystemExit(f"{name} disagrees with the encoded product")
+    decoded = ours.decode_lines()
     copy = np.zeros_like(decoded)
-    products = {
-        "encoded (ours)": ours,
-        "bitmap (ours)": BitmapProduct(weights, mask, threads),
-        "dense INT8 (ours)": BitmapProduct(weights, mask, threads, dense=True),
-        "CSR INT8 (Algorithm 1, ours)": CsrProduct(weights, mask, threads),
-    }
-    if threads == 1:
-        products["SciPy CSR float32"] = ScipyCsr(weights, mask)
-        products["SciPy CSR int32"] = ScipyCsr(weights, mask, "int32")
-    try:
-        products["MKL CSR float32"] = MklCsr(weights, mask, threads)
-    except InputError as missing:
-        print(f"  MKL: not measured: {missing}")
-    for name, product in products.items():
-        assert np.array_equal(product(vector), wanted), name
-    if rows * columns <= 1 << 28:
-        products["NumPy dense float32"] = NumpyDense(weights, mask)
-    work = {name: (lambda product=product: product(vector)) for name, product in products.items()}
-    work["decode"] = lambda: ours.decode(decoded)
+    work: dict[str, Callable[[], object]] = {ENCODED: lambda: ours(factors)}
+    work |= {name: (lambda product=product: product(integers)) for name, product in rivals.items()}
+    work["decode"] = lambda: ours.decode_lines(decoded)
     work["copy"] = lambda: np.copyto(copy, decoded)
     with one_blas_thread():
         taken = measure(work, repeats)
-    kept = int(np.count_nonzero(mask))
-    overhead = (sliced.encoded.blocks * sliced.code.n_in + 0.0) / kept - 1
+    kept = int(np.count_nonzero(lanes.encoded.mask))
+    payload = lanes.encoded.blocks * lanes.code.n_in
     print(
-        f"{rows} x {columns}, S = {sparsity}, {threads} thread(s), {sliced.code.spec}: payload {100 * overhead:.2f} % "
-        f"over the care bits, {sliced.patch_rows.size} patches"
+        f"\n{rows} x {columns}, {lanes.number_format.name}, {threads} thread(s), batch {batch}, {ours.instructions}, "
+        f"{lanes.code.spec}: payload {100 * (payload / kept - 1):.2f} % over the care bits, "
+        f"{lanes.patch_rows.size} patches"
     )
-    for name, product in products.items():
+    weights = rows * columns * batch
+    read = {ENCODED: ours.bytes_read, **{name: product.bytes_read for name, product in rivals.items()}}
+    for name in read:
         print(
-            f"  {name:30s} {_rate(taken[name], rows * columns):>34s}, reads {product.bytes_read / 2**20:8.1f} MiB; "
-            f"encoded is {ratio(taken[name], taken['encoded (ours)'])} as fast"
+            f"  {name:26s} {rate(taken[name], weights):>32s} G weights/s, reads {read[name] / 2**20:7.1f} MiB; "
+            f"encoded is {ratio(taken[name], taken[ENCODED])} as fast, "
+            f"{min(taken[name].seconds) / min(taken[ENCODED].seconds):.3g} x fastest by fastest"
         )
     for name in ("decode", "copy"):
-        print(f"  {name:30s} {_rate(taken[name], rows * columns):>34s}")
+        print(f"  {name:26s} {rate(taken[name], decoded.size):>32s} GB/s")
     print(f"  decoding runs at {ratio(taken['copy'], taken['decode'])} the speed of copying what it decodes")
+    print(f"  against the best bitmap: {best_bitmap(taken)}")
+    return {
+        "rows": rows, "columns": columns, "dtype": lanes.number_format.name, "threads": threads, "batch": batch,
+        "instructions": ours.instructions, "code": lanes.code.spec, "bytes_read": read,
+        "seconds": {name: list(timing.seconds) for name, timing in taken.items()},
+    }  # fmt: skip
 
 
-def _rate(timing: Timing, weights: int) -> str:
-    rates = [weights / seconds / 1e9 for seconds in timing.seconds]
-    return f"{weights / timing.median / 1e9:.2f} ({min(rates):.2f} .. {max(rates):.2f}) G weights/s"
+def best_bitmap(taken: dict[str, Timing]) -> str:
+    """Say how the encoded product compares with the bitmap kernel of the best median."""
+    bitmaps = [name for name in taken if name.startswith("bitmap")]
+    if not bitmaps:
+        return "not measured"
+    best = min(bitmaps, key=lambda name: taken[name].median)
+    return f"{ratio(taken[best], taken[ENCODED])} ({best})"
+
+
+def rate(timing: Timing, amount: int) -> str:
+    """Say what was done in a second: median, and the slowest and fastest run."""
+    rates = [amount / seconds / 1e9 for seconds in timing.seconds]
+    return f"{amount / timing.median / 1e9:.2f} ({min(rates):.2f} .. {max(rates):.2f})"
+
+
+def processor() -> str:
+    """Return the processor's name, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=16384)
-    parser.add_argument("--columns", type=int, default=16384)
+    parser.add_argument("--quick", action="store_true", help="2048 x 2048, five repeats")
+    parser.add_argument("--size", type=int, nargs="+", default=[4096, 16384])
     parser.add_argument("--sparsity", type=float, nargs="+", default=[0.5, 0.7, 0.9])
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--max-k", type=int, default=64)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--dtype", choices=["int8", "int4", "fp16", "fp32"], default="int8")
+    parser.add_argument("--max-k", type=int, default=128)
+    parser.add_argument("--no-csr", action="store_true", help="leave the CSR products out")
+    parser.add_argument("--json", type=Path, help="every run's seconds, as JSON")
     given = parser.parse_args()
-    for sparsity in given.sparsity:
-        one(given.rows, given.columns, sparsity, given.repeats, given.threads, given.max_k)
+    sizes, repeats = ([2048], 5) if given.quick else (given.size, given.repeats)
+    print(f"{processor()}; {', '.join(native.available_sets())}")
+    figures = []
+    for size in sizes:
+        for sparsity in given.sparsity:
+            weights, mask = matrix_of(size, sparsity, given.dtype)
+            lanes = encode_lanes(weights, given.dtype, mask=mask, max_k=given.max_k, jobs=2)
+            for threads in given.threads:
+                rivals = rivals_of(weights, mask, given.dtype, threads, not given.no_csr)
+                figures.append({"sparsity": sparsity, **one(lanes, rivals, threads, given.batch, repeats)})
+                if given.json:
+                    given.json.write_text(json.dumps({"processor": processor(), "runs": figures}, indent=1))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.spmv.csr_lanes import LaneItems, items_of
+from xorweave.golden.spmv.sums import check_sums
 from xorweave.golden.spmv.trace import check_activations
 from xorweave.hw.engines.csr_engine import CsrConfig, CsrEngine
 from xorweave.hw.package.verilog import amaranth_verilog
@@ -76,8 +76,6 @@ class CsrSimulator:
 
     def __init__(self, config: CsrConfig, folder: Path | None = None, *, fast: bool = False) -> None:
         self.config = config = CsrConfig(**{**asdict(config), "trace": True})
-        self._scratch = None if folder else tempfile.TemporaryDirectory(prefix="xorweave-csr-")
-        place = folder or Path(self._scratch.name)  # type: ignore[union-attr]
         engine = CsrEngine(config)
         self._lane_bits = engine.lane_bits
 
@@ -98,7 +96,7 @@ class CsrSimulator:
             amaranth_verilog(engine, "top"),
             inputs,
             [*self._ports, *traces],
-            place,
+            folder,
             counted=("waiting", "working"),
             run_time=("rows",),
             fast=fast,
@@ -118,6 +116,7 @@ class CsrSimulator:
         vectors = check_activations(config.cols, activations)
         if vectors.shape[0] != config.batch:
             raise InputError(f"the engine takes {config.batch} vectors at once, not {vectors.shape[0]}")
+        check_sums(np.where(mask, weights, 0), vectors)
         lanes = items_of(weights, mask, config.lanes)
         sums = [lane.sums(vectors) for lane in lanes]
         beats = np.zeros((config.load_beats * config.load_words, config.batch), np.int8)

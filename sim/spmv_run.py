@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -161,8 +160,6 @@ class SpmvSimulator:
 
     def __init__(self, config: SpmvConfig, folder: Path | None = None, *, fast: bool = False) -> None:
         self.config = config = replace(config, trace=True)
-        self._scratch = None if folder else tempfile.TemporaryDirectory(prefix="xorweave-spmv-")
-        place = folder or Path(self._scratch.name)  # type: ignore[union-attr]
         layout, decoder = config.layout, config.decoder
         code, n_w, lanes, batch = decoder.code, decoder.n_w, layout.lanes, config.batch
 
@@ -188,7 +185,7 @@ class SpmvSimulator:
         ]
         self._ports = ("inversion",) if decoder.inversion is None else ()
         self.model = StreamModel(
-            amaranth_verilog(engine, "top"), inputs, outputs, place, run_time=self._ports, fast=fast
+            amaranth_verilog(engine, "top"), inputs, outputs, folder, run_time=self._ports, fast=fast
         )
 
     def stimulus(
@@ -305,7 +302,7 @@ class SpmvSimulator:
             mismatches=run.mismatches,
             macs_used=care * config.batch,
             slots=layout.blocks * layout.lanes * config.batch,
-            bytes_read=(coded_bits + tensor.n) / 8 + vectors.size,
+            bytes_read=(coded_bits + tensor.scan.length) / 8 + vectors.size,
             bytes_per_block=float(block_bits / 8),
             model_cycles=model.cycles,
             lanes=layout.lanes,

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError, ToolError
-from xorweave.sim.simulators import require, search_path
-from xorweave.sim.verilator_build import keep_objects, lend_objects
+from xorweave.sim.simulators import require
+from xorweave.sim.verilator_build import MAKE_VARIABLES, build_folder, run_build
 
 _MAIN = r"""
 #include <cstdint>
@@ -33,9 +35,10 @@ _MAIN = r"""
 struct Pin { void* at; size_t bytes; };
 struct Stream {
     const char* name; CData* valid; CData* ready; std::vector<Pin> pins; int group;  // 1: limited, 2: recorded
-    std::vector<unsigned char> data; size_t record = 0, count = 0, done = 0, wrong = 0;
+    std::vector<unsigned char> data; size_t record = 0, count = 0, done = 0, wrong = 0, moves = 0;
     uint64_t first = 0, last = 0;
-    bool offered = false;
+    bool offered = false, waiting = false;
+    std::vector<unsigned char> seen;
     void read(const std::string& folder) {
         for (const Pin& pin : pins) record += pin.bytes;
         std::string path = folder + "/" + name + ".bin";
@@ -47,6 +50,19 @@ struct Stream {
         if (!data.empty() && fread(data.data(), 1, data.size(), file) != data.size()) exit(2);
         fclose(file);
         count = data.size() / record;
+        seen.resize(record);
+    }
+    // an output that was not taken stays as it is
+    bool moved() {
+        bool other = waiting && !*valid;
+        unsigned char* at = seen.data();
+        for (const Pin& pin : pins) {
+            other |= waiting && memcmp(at, pin.at, pin.bytes);
+            memcpy(at, pin.at, pin.bytes);
+            at += pin.bytes;
+        }
+        waiting = *valid && !*ready;
+        return other;
     }
     void drive() {
         const unsigned char* from = &data[done * record];
@@ -106,6 +122,8 @@ int main(int argc, char** argv) {
         top.clk = 0;
         top.eval();
         for (Stream& s : out) {
+            if (s.ready && s.moved() && s.moves++ < 3)
+                printf("CHANGED %s record %zu cycle %llu\n", s.name, s.done, (unsigned long long)cycles);
             if (!*s.valid) continue;
             if (s.ready && !*s.ready) continue;
             if (!s.equal() && s.wrong++ < 3)
@@ -136,7 +154,7 @@ int main(int argc, char** argv) {
     }
     for (Stream& s : in) printf("IN %s %zu %zu\n", s.name, s.done, s.count);
     for (Stream& s : out)
-        printf("OUT %s %zu %zu %zu %llu %llu\n", s.name, s.done, s.count, s.wrong,
+        printf("OUT %s %zu %zu %zu %llu %llu\n", s.name, s.done, s.count, s.wrong + s.moves,
                (unsigned long long)s.first, (unsigned long long)s.last);
     for (size_t k = 0; k < counters.size(); ++k) printf("COUNT %zu %llu\n", k, (unsigned long long)counters[k].second);
     top.final();
@@ -212,6 +230,11 @@ def pack_integers(values: Sequence[int], width: int) -> NDArray[np.uint8]:
     return np.frombuffer(raw, np.uint8).reshape(len(values), size)
 
 
+def _member(pin: str) -> str:
+    # Verilator writes the second of two underscores by its number, as C++ keeps names with both for itself
+    return "&top." + pin.replace("__", "___05F")
+
+
 @dataclass(frozen=True)
 class StreamRun:
     """What a run showed.
@@ -225,7 +248,7 @@ class StreamRun:
     spans : dict of str to (int, int)
         First and last cycle in which each output gave a record.
     mismatches : int
-        Records of outputs that differ, are too many, or never came.
+        Records of outputs that differ, are too many, never came, or changed or went away while they waited.
     counts : tuple of int
         Cycles in which each counted pin was high.
     messages : tuple of str
@@ -248,8 +271,8 @@ class StreamModel:
     verilog : str
         Module ``top`` with ports ``clk``, ``rst`` and those of the streams.
     inputs, outputs : sequence of StreamPort
-    folder : path
-        Where to compile; the folder keeps the compiled model.
+    folder : path, optional
+        Where to compile; the folder keeps the compiled model. By default one that goes with the object.
     counted : sequence of str
         One-bit output pins whose high cycles are counted.
     run_time : sequence of str
@@ -270,52 +293,47 @@ class StreamModel:
         verilog: str,
         inputs: Sequence[StreamPort],
         outputs: Sequence[StreamPort],
-        folder: Path,
+        folder: Path | None = None,
         *,
         counted: Sequence[str] = (),
         run_time: Sequence[str] = (),
         fast: bool = False,
     ) -> None:
         require("verilator")
+        if folder is None:
+            lent = ExitStack()
+            folder = lent.enter_context(build_folder())
+            weakref.finalize(self, lent.close)
         self.inputs, self.outputs, self.folder = list(inputs), list(outputs), folder
         folder.mkdir(parents=True, exist_ok=True)
         main = _MAIN.replace("@inputs@", ",".join(map(self._stream, inputs)))
         main = main.replace("@outputs@", ",".join(map(self._stream, outputs)))
-        main = main.replace("@counters@", ",".join(f"{{&top.{pin}, 0}}" for pin in counted))
-        held = (f"top.{pin} = strtoull(argv[{8 + k}], nullptr, 10);" for k, pin in enumerate(run_time))
+        main = main.replace("@counters@", ",".join(f"{{{_member(pin)}, 0}}" for pin in counted))
+        held = (f"*{_member(pin)} = strtoull(argv[{8 + k}], nullptr, 10);" for k, pin in enumerate(run_time))
         main = main.replace("@static@", " ".join(held))
         self.run_time = list(run_time)
         level = _FAST if fast else _QUICK
         key = hashlib.sha256((verilog + main + level).encode()).hexdigest()
-        self.program = folder / "obj" / "bench"
+        self.program = folder / "bench"
         mark = folder / "built"
         if mark.exists() and mark.read_text() == key:
             return
         (folder / "top.v").write_text(verilog)
         (folder / "main.cpp").write_text(main)
         verilate = ["verilator", "--cc", "--exe", "-Wno-fatal", "-Wno-lint", "--top-module", "top"]
-        verilate += ["--prefix", "Vtop", "-Mdir", "obj", "-o", "bench", "top.v", "../main.cpp"]
+        verilate += ["--prefix", "Vtop", "-Mdir", ".", "-o", "bench", "top.v", "main.cpp"]
         # one C++ file of a small model; several of a large one, whose functions would else be hard on the compiler
         verilate += ["--output-split", "40000" if fast else "0"]
-        flags = ["CFG_CXXFLAGS_PCH_I=-include", f"OPT_FAST={level}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"]
-        make = ["make", "-j", str(os.cpu_count() or 1), "-C", "obj", "-f", "Vtop.mk", *flags]
-        environment = {**os.environ, "PATH": search_path()}
-        for command in (verilate, make):
-            done = subprocess.run(
-                command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                raise ToolError(f"{command[0]} could not compile: {(done.stdout + done.stderr)[-1000:]}")
-            if command is verilate:
-                lend_objects(folder / "obj", vpi=False)
-        keep_objects(folder / "obj", vpi=False)
+        make = ["make", "-j", str(os.cpu_count() or 1), "-f", "Vtop.mk", *MAKE_VARIABLES, f"OPT_FAST={level}"]
+        run_build(folder, [verilate, make], "the design", vpi=False)
         mark.write_text(key)
 
     @staticmethod
     def _stream(port: StreamPort) -> str:
-        pins = ",".join(f"{{&top.{pin}, {pin_bytes(width)}}}" for pin, width in port.pins)
-        ready = f"&top.{port.ready}" if port.ready else "nullptr"
-        return f'{{"{port.name}", &top.{port.valid}, {ready}, {{{pins}}}, {2 if port.recorded else int(port.limited)}}}'
+        pins = ",".join(f"{{{_member(pin)}, {pin_bytes(width)}}}" for pin, width in port.pins)
+        ready = _member(port.ready) if port.ready else "nullptr"
+        group = 2 if port.recorded else int(port.limited)
+        return f'{{"{port.name}", {_member(port.valid)}, {ready}, {{{pins}}}, {group}}}'
 
     def recorded(self, port: StreamPort) -> list[NDArray[np.uint8]]:
         """Return what a recorded output gave in the last run, pin by pin, each of shape (records, bytes)."""

@@ -55,19 +55,32 @@ def compile_model(sources: Sequence[Path], top: str, folder: Path, *, waves: boo
         f"VM_TRACE={int(waves)}",
         *MAKE_VARIABLES,
     ]
+    run_build(folder, [verilate, make], top, waves=waves)
+
+
+def run_build(
+    folder: Path, commands: Sequence[Sequence[str]], what: str, *, waves: bool = False, vpi: bool = True
+) -> None:
+    """Run Verilator and then make in a folder, with the kept objects of its run-time library.
+
+    Raises
+    ------
+    ToolError
+        One of them failed; the message ends with what it said last.
+    """
     environment = {**os.environ, "PATH": search_path()}
     with (folder / "build.log").open("w+", errors="replace") as log:
-        for command in (verilate, make):
+        for command in commands:
             done = subprocess.run(
                 command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=environment, check=False
             )
             if done.returncode:
                 log.seek(0)
                 said = " ".join(line.strip() for line in log.readlines()[-4:])
-                raise ToolError(f"{command[0]} could not compile {top}: {said}")
-            if command is verilate:
-                lend_objects(folder, waves=waves)
-    keep_objects(folder, waves=waves)
+                raise ToolError(f"{command[0]} could not compile {what}: {said}")
+            if command is commands[0]:
+                lend_objects(folder, waves=waves, vpi=vpi)
+    keep_objects(folder, waves=waves, vpi=vpi)
 
 
 @contextmanager

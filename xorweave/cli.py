@@ -46,7 +46,7 @@ class _Command(TyperCommand):
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
         module = importlib.import_module(f"xorweave.commands.{self.name}")
-        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
         app.command(self.name)(getattr(module, str(self.name)))
         return typer.main.get_command(app).make_context(info_name, args, parent=parent, **extra)
 
@@ -66,6 +66,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: drawing it takes longer to load than all the rest
     help="Lossless fixed-to-fixed XOR codes for pruned neural-network weights, from encoder to gates.",
 )
 

@@ -146,7 +146,8 @@ class Choice:
         if self.goal == "hardware" and self.code.kind == "auto":
             shared = shared or SharedCode.choose([(mask, number_format.n_w)], overhead=self.overhead)
             return shared.encode(values, number_format, mask, options, row_major=self.scan == "row-major")
-        if self.goal == "paper" or self.code.kind != "auto" or self._raw_only:
+        bounded = options.corrections.startswith("bounded")  # a promise for one group of planes
+        if self.goal == "paper" or self.code.kind != "auto" or self._raw_only or bounded:
             code = (
                 replace(self.code, kind="paper")
                 if self.goal == "paper" and self.code.kind == "auto"

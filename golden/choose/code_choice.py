@@ -161,6 +161,8 @@ class CodeChoice:
             `transform` and `drop_planes` of `encode_tensor`.
         """
         options = options or EncodeOptions()
+        if self.kind == "auto" and options.corrections.startswith("bounded"):
+            return self._encode_bounded(values, number_format, mask, options, **raw)
         chosen = self.for_mask(mask, number_format.n_w)
         order: Scan = Interleaver(mask.size) if scan == "row-major" else chosen.interleaver
         if segments is not None:
@@ -171,6 +173,29 @@ class CodeChoice:
         return encode_tensor(
             values, number_format, chosen.code, mask=mask, scan=order, options=options, **raw
         )
+
+    def _encode_bounded(
+        self,
+        values: NDArray,
+        number_format: NumberFormat,
+        mask: NDArray[np.bool_],
+        options: EncodeOptions,
+        **raw: Any,
+    ) -> EncodedTensor:
+        """Encode at the smallest rate tried that keeps the bound: the plan's own, then rates with slack, then dense."""
+        n_w = number_format.n_w
+        plans = [choose_plan(mask, n_w, max_k=self.max_k, seed=self.seed)]
+        plans += rank_plans(mask, n_w, max_k=self.max_k, seed=self.seed, error_free=True, count=3)
+        refused: InputError | None = None
+        for plan in [*plans, dense_plan(mask.size, n_w)]:
+            try:
+                return encode_tensor(
+                    values, number_format, plan.code, mask=mask, scan=plan.interleaver, options=options, **raw
+                )
+            except InputError as error:
+                refused = error
+        assert refused is not None
+        raise refused
 
     def encode_plan(
         self,

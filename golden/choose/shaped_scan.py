@@ -16,6 +16,7 @@ from xorweave.golden.scan.strides import candidate_strides
 from xorweave.golden.tensor.corrections import expected_patch_bits
 
 _STRIDES = 48
+_FINALISTS = 3
 _GLANCE = 1 << 16  # positions of each scan that are looked at
 _PIECE = 64  # mask bits over which ones are counted
 _BUFFER = 40  # encoded bits that window and beam smooth over
@@ -39,14 +40,16 @@ def shaped_scan(
     n_out = max(_WIDTH, round(_WIDTH / (1.01 * density)))
     share = window_use(family)[0]
 
-    def demand(stride: int) -> float:
-        care = CareBits.along(kept, Interleaver(n, stride), _GLANCE)
+    def demand(stride: int, length: int) -> float:
+        care = CareBits.along(kept, Interleaver(n, stride), length)
         start = care.lowest_surplus(_WIDTH, n_out) if care.length == n else 0
         ones = care.counts(_PIECE, start) * code.parities
         crowded = forecast(ones, room, max(1, _BUFFER // room)).dependent
         unmatched = forecast(care.counts(n_out, start), _WIDTH, max_k // _WIDTH - 1, share).dependent
         return crowded + expected_patch_bits(unmatched, care.length, n_w)
 
-    stride = min(candidate_strides(n, _STRIDES, seed), key=demand)
+    # a first part says little of a scan that goes row by row: the best by a glance are looked at in full
+    glanced = sorted(candidate_strides(n, _STRIDES, seed), key=lambda stride: demand(stride, _GLANCE))
+    stride = min(glanced[:_FINALISTS], key=lambda stride: demand(stride, n)) if n > _GLANCE else glanced[0]
     start = CareBits.along(kept, Interleaver(n, stride)).lowest_surplus(_WIDTH, n_out)
     return Interleaver(n, stride, start * stride % n)

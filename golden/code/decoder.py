@@ -72,6 +72,14 @@ def _decode_kernel(symbols, first, last, n_s, tap_start, tap_age, tap_bit, from_
                 output[start + i, r] = decoded[r, i]
 
 
+@njit(cache=True, nogil=True)
+def _decode_segments(symbols, period, n_s, tap_start, tap_age, tap_bit, from_previous, output, chunk):  # type: ignore[no-untyped-def]
+    # in here and not in Python: a stream may have as many segments as blocks
+    for first in range(0, symbols.shape[0], period):
+        last = min(first + period, symbols.shape[0])
+        _decode_kernel(symbols, first, last, n_s, tap_start, tap_age, tap_bit, from_previous, output, chunk)
+
+
 def tap_lists(
     code: Code,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
@@ -95,8 +103,6 @@ def decode_words(code: Code, symbols: Words, segment_blocks: int | None = None) 
     period = segment_blocks or max(blocks, 1)
     start, age, bit, from_previous = tap_lists(code)
     output = np.empty((blocks, code.n_out), symbols.dtype)
-    chunk = _CHUNK_BYTES // symbols.dtype.itemsize
-    for first in range(0, blocks, period):
-        last = min(first + period, blocks)
-        _decode_kernel(symbols, first, last, code.n_s, start, age, bit, from_previous, output, chunk)
+    chunk = min(_CHUNK_BYTES // symbols.dtype.itemsize, period)
+    _decode_segments(symbols, period, code.n_s, start, age, bit, from_previous, output, chunk)
     return output

@@ -141,6 +141,8 @@ class Codec(ABC):
     title: str
     lossless: ClassVar[bool] = True
     traits: DecodeTraits
+    #: Above so many weights encoding takes minutes: measured where the format is asked for by name.
+    slow_above: int | None = None
 
     def objection(self, tensor: PrunedTensor) -> str | None:
         """Say why the format cannot hold this tensor, or None where it can."""

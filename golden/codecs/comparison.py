@@ -97,8 +97,20 @@ def missing_extra(codec: Codec) -> str | None:
     return None
 
 
-def measure(codec: Codec, tensor: PrunedTensor) -> Row:
+def too_slow(codec: Codec, tensor: PrunedTensor) -> str | None:
+    """Say why a format is left out for a tensor of this size unless it is asked for by name, or None."""
+    if codec.slow_above is None or tensor.n <= codec.slow_above:
+        return None
+    return f"slow above {codec.slow_above:,} weights; measured where {codec.name} is asked for by name"
+
+
+def measure(codec: Codec, tensor: PrunedTensor, *, slow: bool = True) -> Row:
     """Encode and decode a tensor by one codec.
+
+    Parameters
+    ----------
+    slow : bool
+        Measure a format that takes minutes for a tensor of this size, too.
 
     Raises
     ------
@@ -110,7 +122,7 @@ def measure(codec: Codec, tensor: PrunedTensor) -> Row:
         "codec": codec.name, "title": codec.title, "lossless": codec.lossless, "rate": traits.rate,
         "worst_case_stall": traits.worst_case_stall, "random_access": traits.random_access,
     }  # fmt: skip
-    objection = missing_extra(codec) or codec.objection(tensor)
+    objection = missing_extra(codec) or codec.objection(tensor) or (None if slow else too_slow(codec, tensor))
     if objection is not None:
         return Row(**common, note=f"not measured: {objection}")  # type: ignore[arg-type]
     started = time.perf_counter()

@@ -19,6 +19,8 @@ _CORRECTED = DecodeTraits(
     "fixed", "none; patches are a second, variable stream", "its block and the window before it"
 )
 
+_TRELLIS = 20_000  # weights; the exact trellis goes through 2^24 branches a block and plane
+
 
 @dataclass
 class XorCode(Codec):
@@ -29,12 +31,16 @@ class XorCode(Codec):
     name, title : str
     choice : Choice
         What is stored: by default what ``encode`` stores without further options.
+    traits : DecodeTraits
+    slow_above : int, optional
+        See `Codec`.
     """
 
     name: str = "xor"
     title: str = "XOR code, as encode stores it"
     choice: Choice = field(default_factory=Choice)
     traits: DecodeTraits = field(default=_CORRECTED)
+    slow_above: int | None = None
 
     def objection(self, tensor: PrunedTensor) -> str | None:
         """Say why the format cannot hold this tensor."""
@@ -70,7 +76,9 @@ class XorCode(Codec):
 def our_codecs() -> tuple[Codec, ...]:
     """Return the project's own formats in the order of the table."""
     return (
-        XorCode("xor-paper", "XOR code, the paper's (N_s = 2) + bitmap", Choice(goal="paper")),
+        XorCode(
+            "xor-paper", "XOR code, the paper's (N_s = 2) + bitmap", Choice(goal="paper"), slow_above=_TRELLIS
+        ),
         XorCode("xor-raw", "XOR code, raw planes + bitmap", Choice(mask_code="bitmap", values_code="raw")),
         XorCode("xor-error-free", "XOR code, error-free + bitmap", Choice(error_free=True), _FIXED),
         XorCode("xor-hardware", "XOR code, encode --for hardware", Choice(goal="hardware")),

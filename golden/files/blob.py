@@ -36,8 +36,8 @@ from xorweave.golden.values.transforms import TRANSFORMS
 
 VERSION = 2
 FAMILIES = ("custom", "uniform", "sparse", "chain", "paired", "graph", "identity")
-_SCANS = ("row-major", "affine", "lanes")
-_SCAN_NUMBERS = {"row-major": 0, "affine": 2, "lanes": 4}
+_SCANS = ("row-major", "affine", "lanes", "cells")
+_SCAN_NUMBERS = {"row-major": 0, "affine": 2, "lanes": 4, "cells": 3}
 _MASKS = ("none", "bitmap", "shaped")
 _VALUES = ("raw", "prefix")
 _PATCHES = ("none", "paper", "joint", "plane", "bounded")
@@ -75,15 +75,15 @@ def write_blob(tensor: EncodedTensor) -> bytes:
         sections.append(pack_words(np.asarray(group.symbols), _stored_bits(tensor.values, group)).tobytes())
     name, *fields = tensor.correction_format.split(":")
     head.byte(_PATCHES.index(name))
-    for number in fields:
-        head.varint(int(number))
+    for said in fields:
+        head.varint(int(said))
     form = correction_format_of(tensor)
     bits = form.pack(tensor.patches, tensor.scan.length, tensor.number_format.n_w)
     head.varint(bits.size)
     sections.append(np.packbits(bits, bitorder="little").tobytes())
     head.byte(_ENCODERS.index(tensor.encoder))
     words = tensor.scan.from_scan(decode_scan(tensor)) if tensor.checksum is None else None
-    head.word(tensor.checksum if words is None else checksum_of(words))
+    head.word(checksum_of(words) if tensor.checksum is None and words is not None else tensor.checksum or 0)
     checks = tensor.segment_checksums
     if words is not None:
         checks = segment_checksums(
@@ -187,7 +187,7 @@ def read_blob(data: bytes | memoryview | NDArray[np.uint8]) -> EncodedTensor:
     flat = np.frombuffer(data, np.uint8) if not isinstance(data, np.ndarray) else data
     if flat.size < 16:
         raise InputError("the stored tensor ends before its header does")
-    head = ByteReader(memoryview(flat[:-4]))
+    head = ByteReader(flat[:-4].data)
     version = head.byte()
     if version != VERSION:
         raise InputError(f"the stored tensor must have version {VERSION}, not {version}")
@@ -197,6 +197,8 @@ def read_blob(data: bytes | memoryview | NDArray[np.uint8]) -> EncodedTensor:
     if n > _MAX_WEIGHTS:
         raise InputError(f"the stored tensor must have at most 2^40 weights, not the shape {shape!s:.60}")
     scan = _read_scan(head, shape)
+    if scan.length > (1 << 20) + 1024 * flat.size:
+        raise InputError(f"a tensor of {scan.length} scan positions must not come with {flat.size} bytes")
     n_out = head.varint(MAX_N_OUT)
     if not n_out:
         raise InputError("the weights of a block must be at least 1")
@@ -318,7 +320,8 @@ def _read_codes(
 ) -> list[Code | tuple[int, int, int]]:
     """Return the codes; of a custom one, whose matrix is a section, its sizes."""
     codes: list[Code | tuple[int, int, int]] = []
-    family, parameters = "", ()
+    family = ""
+    parameters: tuple[tuple[str, int], ...] = ()
     for _ in values.spans:
         number = head.byte()
         same = number == _SAME and family not in ("", "custom")

@@ -8,6 +8,7 @@ that says how to read them. Symbols are words over all planes, n_w bits each, bi
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,21 @@ from numpy.typing import NDArray
 from xorweave.golden.base.bitstream import from_bytes
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
-from xorweave.golden.base.packed_rows import unpack_words
+from xorweave.golden.base.packed_rows import PackedRows
 from xorweave.golden.code.code import Code
-from xorweave.golden.code.decoder import decode_words
 from xorweave.golden.code.generators import check_cost
 from xorweave.golden.files.safetensors_file import Tensor
-from xorweave.golden.mask.coders import BitmapMask
+from xorweave.golden.mask.coders import BitmapMask, DenseMask
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.corrections import JointCorrections, format_text, parse_format
+from xorweave.golden.tensor.corrections import JointCorrections, format_text, no_patches, parse_format
+from xorweave.golden.tensor.decode import decode_scan
 from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
 from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.golden.values.transforms import TRANSFORMS
 
 PREFIX = "xorweave/"
 _FREE_ELEMENTS = 1 << 22
+_MAX_SIDES = 64
 
 
 def _integer(record: dict[str, Any], key: str, low: int, high: int) -> int:
@@ -100,6 +102,9 @@ def read_tensor(record: dict[str, Any], tensors: dict[str, Tensor], name: str) -
     shape = record.get("shape")
     if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
         raise InputError(f"shape must be a list of sizes, not {shape!r:.60}")
+    # numbers of thousands of digits are no sizes, and cannot even be printed
+    if len(shape) > _MAX_SIDES or any(side >> 63 for side in shape):
+        raise InputError(f"shape must be one that an array can have, not {repr(shape[:9])[:60]}")
     n = math.prod(shape)
     kind = number_format(_text(record, "dtype"))
     mask_bytes = _part(tensors, name, "mask", -(-n // 8))
@@ -123,14 +128,12 @@ def read_tensor(record: dict[str, Any], tensors: dict[str, Tensor], name: str) -
     if not planes and blocks * code.n_in > _FREE_ELEMENTS:
         raise InputError("planes that are all constant must come with a short code")
     values = RawPlanes(kind.n_w, _integer(record, "inversion", 0, (1 << kind.n_w) - 1), constant, transform)
-    words = unpack_words(symbol_bytes, 0, blocks * code.n_in, planes, kind.word).reshape(blocks, code.n_in)
+    words: Any = PackedRows(symbol_bytes, blocks, code.n_in, planes, kind.word)
     period = _integer(record, "segment_blocks", 1, max(1, blocks))
     mask = from_bytes(mask_bytes, n).view(bool)
     patches = stored.unpack(from_bytes(corrections, bits), n, kind.n_w, kind.word)
-    patches, form = _after_mask(patches, code, words, period, values, mask), _text(record, "corrections")
-    if transform != "none" and form != "none":
-        form = format_text(JointCorrections.cheapest(patches, kind.n_w))
-    return EncodedTensor(
+    form = _text(record, "corrections")
+    tensor = EncodedTensor(
         shape=tuple(shape),
         number_format=kind,
         scan=Interleaver(
@@ -139,22 +142,25 @@ def read_tensor(record: dict[str, Any], tensors: dict[str, Tensor], name: str) -
         mask_coder=BitmapMask(mask),
         values=values,
         groups=(PlaneGroup(0, kind.n_w, code, words),),
-        patches=patches,
-        correction_format=form,
+        patches=no_patches(kind.word),
+        correction_format="none",
         segment_blocks=period,
         checksum=None,
         encoder="viterbi" if _text(record, "encoder") == "viterbi" else "elimination",
     )
+    patches = _after_mask(patches, tensor)
+    if transform != "none" and form != "none":
+        form = format_text(JointCorrections.cheapest(patches, kind.n_w))
+    return replace(tensor, patches=patches, correction_format=form)
 
 
-def _after_mask(
-    patches: Patches, code: Code, symbols: NDArray, period: int, values: RawPlanes, mask: NDArray[np.bool_]
-) -> Patches:
+def _after_mask(patches: Patches, tensor: EncodedTensor) -> Patches:
     """Turn patches of what the XOR decoder gives, as version 1 has them, into patches of words after the mask."""
-    kept = mask[patches.positions]
+    kept = tensor.mask[patches.positions]
     positions, differences = patches.positions[kept], patches.differences[kept]
+    values, word = tensor.raw, tensor.number_format.word
     if values.transform != "none" and positions.size:
-        decoded = decode_words(code, symbols, period).reshape(-1)[positions]
-        word = decoded.dtype
+        bare = replace(tensor, values=RawPlanes(values.n_w), mask_coder=DenseMask(tensor.n))
+        decoded = decode_scan(bare)[positions]
         differences = values.words_of(decoded ^ differences, word) ^ values.words_of(decoded, word)
     return Patches(positions=positions, differences=differences)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.safetensors_file import check_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +40,7 @@ def map_safetensors(path: Path) -> tuple[dict[str, MappedTensor], dict[str, str]
     InputError
         The file is not there, is no file, is damaged or cut short.
     """
-    if path.is_dir():
-        raise InputError(f"{path} must be a file, not a folder")
-    if not path.exists():
-        raise InputError(f"there is no file {path}")
-    if not path.is_file():
-        raise InputError(f"{path} must be a regular file")
+    check_file(path)
     try:
         with safe_open(path, framework="numpy"):
             pass  # the library checks the whole header: sizes, overlaps, holes

@@ -101,7 +101,7 @@ def encode_model(
         )
     inner = options if len(model.work) == 1 else replace(options, jobs=1)
 
-    def one(name: str) -> tuple[EncodedTensor, bool]:
+    def one(name: str) -> tuple[EncodedTensor, bytes]:
         item = model.work[name]
         own = replace(inner, progress=(lambda share: progress(name, share)) if progress else None)
         try:
@@ -110,18 +110,20 @@ def encode_model(
             raise InputError(f"tensor {name}: {error}") from None
         if progress is not None:
             progress(name, 1.0)
-        return encoded, 8 * len(write_blob(encoded)) < item.values.size * item.number_format.n_w
+        return encoded, write_blob(encoded)
 
     encoded: dict[str, EncodedTensor] = {}
+    written: dict[str, bytes] = {}
     plain, reasons = dict(model.plain), dict(model.carried)
     largest_first = sorted(model.work, key=lambda name: -model.work[name].values.size)
     with ThreadPoolExecutor(max_workers=options.jobs) as pool:
         try:
             futures = {name: pool.submit(one, name) for name in largest_first}
             for name, item in model.work.items():
-                stored, smaller = futures[name].result()
+                stored, blob = futures[name].result()
+                smaller = 8 * len(blob) < item.values.size * item.number_format.n_w
                 if smaller or choice.goal != "storage" or choice.code.kind != "auto":
-                    encoded[name] = stored
+                    encoded[name], written[name] = stored, blob
                     continue
                 pruned = np.where(item.mask, item.values, item.values.dtype.type(0))
                 plain[name] = Tensor(pruned, item.number_format.safetensors)
@@ -136,6 +138,7 @@ def encode_model(
             info=dict(info or {}),
             metadata=dict(metadata or {}),
             scales=dict(model.scales),
+            written=written,
         ),
         reasons,
     )

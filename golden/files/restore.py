@@ -29,8 +29,10 @@ def restore_tensors(container: Container, *, dequantized: bool = False) -> dict[
         if not dequantized or scale is None or encoded.number_format.name not in ("int8", "int4"):
             tensors[name] = Tensor(values, encoded.number_format.safetensors)
             continue
-        if scale.dtype != "F32" or scale.values.size not in (1, values.shape[0]):
-            raise InputError(f"{scale_name} must hold one float32, or one for each of {values.shape[0]} rows")
+        if scale.dtype != "F32" or scale.values.size not in (1, *values.shape[:1]):
+            raise InputError(
+                f"{scale_name} must hold one float32, or one for each of {len(values) if values.shape else 1} rows"
+            )
         tensors[name] = Tensor(dequantize(values, scale.values), "F32")
         del tensors[str(scale_name)]
     return tensors

@@ -22,11 +22,6 @@ _NUMPY = {
     "C64": "complex64", "F8_E4M3": "uint8", "F8_E5M2": "uint8", "F8_E8M0": "uint8", "F8_E4M3FNUZ": "uint8",
     "F8_E5M2FNUZ": "uint8", "F4": "uint8",
 }  # fmt: skip
-# the library's own names where they are not NumPy's
-_SPEC = _NUMPY | {
-    "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
-    "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz", "F4": "float4_e2m1fn_x2",
-}  # fmt: skip
 _HELD_RAW = ("BF16", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F4")
 _OF_NUMPY = {numpy: name for name, numpy in _NUMPY.items() if name not in _HELD_RAW}
 
@@ -52,6 +47,12 @@ class Tensor:
             raise InputError(f"tensors must hold integers, floats or booleans, not {values.dtype}")
         return cls(values, name)
 
+    @property
+    def stored_shape(self) -> list[int]:
+        """The shape as the file says it: of F4, two numbers in a byte."""
+        shape = list(self.values.shape)
+        return [*shape[:-1], 2 * shape[-1]] if self.dtype == "F4" else shape
+
 
 def tensor_from_bytes(dtype: str, shape: tuple[int, ...], data: NDArray[np.uint8]) -> Tensor:
     """Read a tensor from the bytes of a safetensors file.
@@ -64,7 +65,7 @@ def tensor_from_bytes(dtype: str, shape: tuple[int, ...], data: NDArray[np.uint8
     if dtype not in _NUMPY:
         raise InputError(f"a tensor has dtype {dtype}, which is not supported")
     try:
-        return Tensor(data.view(np.dtype(_NUMPY[dtype]).newbyteorder("<")).reshape(shape), dtype)
+        return Tensor(_view(data, 0, data.size, dtype, list(shape)), dtype)
     except ValueError:
         raise InputError(f"a tensor must have a shape that an array can have, not {shape!s:.60}") from None
 
@@ -163,7 +164,7 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str
     at = 0
     for name, tensor in ordered:
         end = at + tensor.values.nbytes
-        header[name] = {"dtype": tensor.dtype, "shape": list(tensor.values.shape), "data_offsets": [at, end]}
+        header[name] = {"dtype": tensor.dtype, "shape": tensor.stored_shape, "data_offsets": [at, end]}
         at = end
     try:
         text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
@@ -172,7 +173,8 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str
             file.write(len(text).to_bytes(8, "little") + text)
             for _, tensor in ordered:
                 values = np.ascontiguousarray(tensor.values)
-                file.write(values.astype(values.dtype.newbyteorder("<"), copy=False).data)
+                little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+                file.write(little.reshape(-1).view(np.uint8).data)
     except (OSError, UnicodeError) as error:
         raise InputError(f"{path} cannot be written: {str(error).splitlines()[0]}") from None
     return 8 + len(text)

@@ -231,9 +231,8 @@ class ShapedMaskCode:
             hand = [0, *sorted(older)]
             if hand not in hands:
                 hands.append(hand)
-        deck = source.shuffled(
-            [(lag, older) for lag in range(1, self.reach + 1) for older in range(self.sums)]
-        )
+        every = [(lag, older) for lag in range(1, self.reach + 1) for older in range(self.sums)]
+        deck = [every[index] for index in source.shuffled(list(range(len(every))))]
         pairs = []
         for index in range(-(-self.n_out // self.n_in) * self.parities):
             newest = index % self.sums

@@ -119,7 +119,7 @@ def fold_biases(
             alive[layer.weight] |= dropped & _delivering(layer, stuck, constants)
             one_value = np.where(stuck, 0.0, one_value)
         if maps_it:
-            fixed = along(stuck, node.shape, layer)
+            fixed = along(stuck.astype(np.float64), node.shape, layer) > 0
             new = np.broadcast_to(along(old, node.shape, layer), node.shape) + np.where(fixed, 0.0, delivered)
         elif one_value.any():
             new = old + one_value

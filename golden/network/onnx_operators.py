@@ -377,7 +377,7 @@ def _clip(r: OnnxReader, node: Node, attributes: Attributes) -> bool:
                 return False
             bounds[which] = float(r.constants[name].reshape(-1)[0])
     low, high = bounds
-    kind = {(0.0, 6.0): "relu6", (0.0, None): "relu", (None, None): "identity"}.get((low, high), "other")  # type: ignore[arg-type]
+    kind = {(0.0, 6.0): "relu6", (0.0, None): "relu", (None, None): "identity"}.get((low, high), "other")
     r.add(node, Activation(kind), node.input[0])
     return True
 

@@ -1,14 +1,15 @@
-"""Which weight every bit of a machine word decodes: the order of a matrix whose stream is decoded in bit slices.
+"""The scan for products on a processor: which weight every lane of a register decodes.
 
-The stream of a matrix is cut into equal pieces, one for each bit ("lane") of a row of machine words, so that one
-exclusive-or of words is a decoder step of all lanes. Lanes are grouped so that what comes out needs no further
-sorting: the 32 lanes of a word always work on one *cell*, 8 neighbouring rows times 4 neighbouring columns, and the
-4 columns of a row end up in 4 neighbouring bytes, which is what integer dot-product instructions take.
+The stream is cut into equal pieces, *lanes*, one for each element of a 512-bit register, so that one exclusive-or of
+registers is a decoder step of all lanes and whole words come out. The lanes of a register always work on one *cell*,
+16 neighbouring rows times the few columns that fill the register, which is what dot-product instructions take; one
+word of activations serves the whole register.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,163 +17,179 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.strides import golden_stride
 
-CELL_ROWS = 8
-CELL_COLUMNS = 4
-CELL = CELL_ROWS * CELL_COLUMNS
+CELL_ROWS = 16
+CELL_COLUMNS = {4: 8, 8: 4, 16: 2, 32: 1}  # by the bits of a word; two INT4 weights share a byte
 
 
 @dataclass(frozen=True)
-class CellOrder:
-    """The order in which words go through the cells of a padded matrix.
+class CellScan:
+    """The scan that walks a matrix cell by cell, the same way in every lane.
 
-    A word's lane ``l`` (bit l of 32) holds row ``l % 8`` and column ``l // 8`` of the cell. Columns are dealt to cells
-    in steps of `column_stride`, since neighbouring columns of a real mask are alike and a stream wants them mixed.
+    A *pass* works on `together` groups of 16 rows, spread evenly over the matrix, and visits them in turn for each
+    group of columns, so that a lane meets many rows at once and the sums of a pass stay in registers. Columns are
+    dealt to cells in steps of `column_stride`, since neighbouring columns of a real mask are alike. Lane after lane
+    is the scan; a lane holds pass after pass, column group after column group, row group after row group.
 
     Parameters
     ----------
     rows, columns : int
         Shape of the matrix, each 1 or more.
-    words : int
-        32-bit words that decode side by side; 32 * words lanes.
-    rotating : bool
-        True: a word walks through all row groups, and the groups it meets shift by one turn with each column group,
-        so that every lane sees all rows in time (long lanes, accumulators in memory).
-        False: a word stays at one row group and takes a run of column groups (short lanes, accumulators in
-        registers); `words` must then be a multiple of the number of row groups.
+    cell_columns : int
+        Columns of a cell: 4 for words of a byte, 8 for INT4, 2 for 16 bits, 1 for 32; 16 * cell_columns lanes.
+    together : int
+        Row groups of a pass.
+    column_block : int
+        Column groups of a block of the code, whose n_out is together * column_block: a pass is whole blocks.
 
     Raises
     ------
     InputError
-        A size is not positive, or `words` does not fit the row groups.
+        A size is not positive, or there are no cells of so many columns.
     """
 
     rows: int
     columns: int
-    words: int
-    rotating: bool = True
+    cell_columns: int
+    together: int = 1
+    column_block: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("rows", "columns", "words"):
+        for name in ("rows", "columns", "together", "column_block"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if not self.rotating and self.words % self.row_groups:
-            raise InputError(
-                f"words must be a multiple of the {self.row_groups} row groups, not {self.words}, "
-                "where a word stays at one row group"
-            )
+        if self.cell_columns not in CELL_COLUMNS.values():
+            raise InputError(f"cell_columns must be 1, 2, 4 or 8, not {self.cell_columns}")
+
+    @classmethod
+    def fitting(
+        cls, rows: int, columns: int, n_w: int, column_block: int = 1, most_together: int = 8
+    ) -> CellScan:
+        """Make the scan for words of `n_w` bits with the least padding of at most `most_together` row groups a pass.
+
+        Raises
+        ------
+        InputError
+            There are no cells for such words.
+        """
+        if n_w not in CELL_COLUMNS:
+            raise InputError(f"the bits of a word must be 4, 8, 16 or 32 for this scan, not {n_w}")
+        groups = -(-rows // CELL_ROWS)
+        passes = -(-groups // most_together)
+        return cls(rows, columns, CELL_COLUMNS[n_w], -(-groups // passes), column_block)
 
     @property
-    def row_groups(self) -> int:
-        """Groups of 8 rows, padded to a multiple of `words` where words walk."""
-        groups = -(-self.rows // CELL_ROWS)
-        return -(-groups // self.words) * self.words if self.rotating else groups
-
-    @property
-    def column_groups(self) -> int:
-        """Groups of 4 columns."""
-        return -(-self.columns // CELL_COLUMNS)
+    def n(self) -> int:
+        """Weights of the matrix."""
+        return self.rows * self.columns
 
     @property
     def lanes(self) -> int:
-        """Bits that decode side by side."""
-        return CELL * self.words
+        """Streams that are decoded side by side."""
+        return CELL_ROWS * self.cell_columns
 
     @property
-    def positions(self) -> int:
-        """Cells that each word goes through."""
-        if self.rotating:
-            return self.row_groups // self.words * self.column_groups
-        return -(-self.column_groups // (self.words // self.row_groups))
+    def passes(self) -> int:
+        """Times that the columns are walked through."""
+        return -(-self.rows // (CELL_ROWS * self.together))
+
+    @property
+    def column_groups(self) -> int:
+        """Column groups of a pass, the padding among them."""
+        return -(-self.columns // (self.cell_columns * self.column_block)) * self.column_block
+
+    @property
+    def lane_length(self) -> int:
+        """Scan positions of a lane."""
+        return self.passes * self.column_groups * self.together
+
+    @property
+    def length(self) -> int:
+        """Scan positions, the padding among them."""
+        return self.lanes * self.lane_length
+
+    @property
+    def spec(self) -> str:
+        """``cells,cell_columns=...,together=...,column_block=...``."""
+        return f"cells,cell_columns={self.cell_columns},together={self.together},column_block={self.column_block}"
+
+    @property
+    def _padded(self) -> tuple[int, int]:
+        return self.passes * self.together * CELL_ROWS, self.column_groups * self.cell_columns
 
     @property
     def column_stride(self) -> int:
-        """Step between the columns of neighbouring places, near the golden section of the padded columns."""
-        padded = self.column_groups * CELL_COLUMNS
-        return golden_stride(padded)
+        """Step between the columns of neighbouring places, near the golden section of the columns."""
+        return golden_stride(self.columns)
 
-    @property
-    def rotation(self) -> int:
-        """Row groups by which the walk shifts from one column group to the next."""
-        return golden_stride(self.row_groups) % self.row_groups
-
+    @cached_property
     def placed_columns(self) -> NDArray[np.int64]:
-        """Return the column at each place, shape (4 * column_groups,); those from `columns` on are padding."""
-        padded = self.column_groups * CELL_COLUMNS
-        return np.arange(padded, dtype=np.int64) * self.column_stride % padded
+        """The column at each place, shape (column_groups * cell_columns,); places from `columns` on are padding: -1."""
+        places = np.arange(self._padded[1], dtype=np.int64)
+        return np.where(places < self.columns, places * self.column_stride % self.columns, -1)
 
-    def place(self, vector: NDArray) -> NDArray:
-        """Put a vector, shape (..., columns), in the order of places, shape (..., 4 * column_groups); padding is 0."""
-        padded = np.zeros((*vector.shape[:-1], self.column_groups * CELL_COLUMNS), vector.dtype)
-        padded[..., : self.columns] = vector
-        return np.ascontiguousarray(padded[..., self.placed_columns()])
+    @cached_property
+    def _split(self) -> tuple[int, int]:
+        # columns of a cell as (parts of a register, neighbours): bytes of a row lie side by side for dot products
+        return (self.cell_columns // 4, 4) if self.cell_columns >= 4 else (self.cell_columns, 1)
 
-    def cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the row group and the column group of every (word, position), each of shape (words, positions).
+    def arrange(self, matrix: NDArray) -> NDArray:
+        """Put a matrix, shape (rows, columns), in scan order, shape (lanes, lane_length); padding is 0.
 
-        A column group of `column_groups` or more is padding.
+        Raises
+        ------
+        InputError
+            The matrix has another shape.
         """
-        return self._cell(np.arange(self.words)[:, None], np.arange(self.positions)[None, :])
-
-    def _cell(
-        self, word: NDArray[np.int64], position: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        if self.rotating:
-            tiles = self.row_groups // self.words
-            column_group, tile = np.divmod(position, tiles)
-            row_group = (tile * self.words + word + column_group * self.rotation) % self.row_groups
-        else:
-            row_group = word % self.row_groups
-            column_group = word // self.row_groups * self.positions + position
-        shape = np.broadcast_shapes(word.shape, position.shape)
-        return np.broadcast_to(row_group, shape), np.broadcast_to(column_group, shape)
-
-    def arrange(self, matrix: NDArray, length: int) -> NDArray:
-        """Put a matrix, shape (rows, columns), in the order of the stream.
-
-        Parameters
-        ----------
-        length : int
-            Positions of a lane, at least `positions`; those beyond are padding.
-
-        Returns
-        -------
-        ndarray, shape (lanes, length)
-            Padding is 0.
-        """
-        lanes = np.zeros((self.words, CELL_COLUMNS, CELL_ROWS, length), matrix.dtype)
-        padded = np.zeros((self.row_groups * CELL_ROWS, self.column_groups * CELL_COLUMNS), matrix.dtype)
-        padded[: self.rows, : self.columns] = matrix
-        grid = padded[:, self.placed_columns()].reshape(
-            self.row_groups, CELL_ROWS, self.column_groups, CELL_COLUMNS
-        )
-        row_group, column_group = self.cells()
-        for word in range(self.words):
-            inside = np.flatnonzero(column_group[word] < self.column_groups)
-            picked = grid[
-                row_group[word, inside], :, column_group[word, inside]
-            ]  # (positions, rows, columns)
-            lanes[word][:, :, inside] = picked.transpose(2, 1, 0)
-        return lanes.reshape(self.lanes, length)
+        if matrix.shape != (self.rows, self.columns):
+            raise InputError(f"the matrix must have shape {(self.rows, self.columns)}, not {matrix.shape}")
+        padded = np.zeros(self._padded, matrix.dtype)
+        np.take(matrix, self.placed_columns[: self.columns], axis=1, out=padded[: self.rows, : self.columns])
+        grid = padded.reshape(self.together, self.passes, CELL_ROWS, self.column_groups, *self._split)
+        return grid.transpose(4, 2, 5, 1, 3, 0).reshape(self.lanes, self.lane_length)
 
     def restore(self, arranged: NDArray) -> NDArray:
-        """Put values in the order of the stream, shape (lanes, length), back into a matrix: inverse of `arrange`."""
-        lanes = arranged.reshape(self.words, CELL_COLUMNS, CELL_ROWS, -1)
-        grid = np.zeros((self.row_groups, CELL_ROWS, self.column_groups, CELL_COLUMNS), arranged.dtype)
-        row_group, column_group = self.cells()
-        for word in range(self.words):
-            inside = np.flatnonzero(column_group[word] < self.column_groups)
-            grid[row_group[word, inside], :, column_group[word, inside]] = lanes[word][
-                :, :, inside
-            ].transpose(2, 1, 0)
-        padded = np.zeros((self.row_groups * CELL_ROWS, self.column_groups * CELL_COLUMNS), arranged.dtype)
-        padded[:, self.placed_columns()] = grid.reshape(padded.shape)
-        return padded[: self.rows, : self.columns]
+        """Put values in scan order, shape (lanes, lane_length), back into a matrix: the inverse of `arrange`."""
+        parts, neighbours = self._split
+        grid = arranged.reshape(
+            parts, CELL_ROWS, neighbours, self.passes, self.column_groups, self.together
+        ).transpose(5, 3, 1, 4, 0, 2)
+        padded = grid.reshape(self._padded)
+        matrix = np.empty((self.rows, self.columns), arranged.dtype)
+        matrix[:, self.placed_columns[: self.columns]] = padded[: self.rows, : self.columns]
+        return matrix
 
-    def locate(self, flat: NDArray[np.integer], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return row and column of positions of the arranged array, counted as lane * length + position."""
-        lane, position = np.divmod(flat.astype(np.int64), length)
-        word, bit = np.divmod(lane, CELL)
-        row_group, column_group = self._cell(word, position)
-        place = column_group * CELL_COLUMNS + bit // CELL_ROWS
-        column = place * self.column_stride % (self.column_groups * CELL_COLUMNS)
-        return row_group * CELL_ROWS + bit % CELL_ROWS, column
+    def locate(self, positions: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return row and column of scan positions, any shape; rows of `rows` or more and columns of -1 are padding."""
+        lane, place = np.divmod(np.asarray(positions, np.int64), self.lane_length)
+        rest, group = np.divmod(place, self.together)
+        walk, column_group = np.divmod(rest, self.column_groups)
+        neighbours = self._split[1]
+        part, element = np.divmod(lane, CELL_ROWS * neighbours)
+        row = (group * self.passes + walk) * CELL_ROWS + element // neighbours
+        inside = part * neighbours + element % neighbours
+        return row, self.placed_columns[column_group * self.cell_columns + inside]
+
+    def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+        """Return the elements at scan positions start .. stop-1, int64; -1 is padding."""
+        row, column = self.locate(np.arange(start, self.length if stop is None else stop))
+        return np.where((row < self.rows) & (column >= 0), row * self.columns + column, -1)
+
+    def places(self, elements: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the scan positions of elements of the flattened matrix, any shape: the inverse of `positions`."""
+        row, column = np.divmod(elements, self.columns)
+        place = column * pow(self.column_stride, -1, self.columns) % self.columns
+        column_group, inside = np.divmod(place, self.cell_columns)
+        neighbours = self._split[1]
+        part, beside = np.divmod(inside, neighbours)
+        row_group, element = np.divmod(row, CELL_ROWS)
+        group, walk = np.divmod(row_group, self.passes)
+        lane = (part * CELL_ROWS + element) * neighbours + beside
+        return lane * self.lane_length + (walk * self.column_groups + column_group) * self.together + group
+
+    def to_scan(self, flat: NDArray) -> NDArray:
+        """Put a flattened matrix, shape (n,), into scan order, shape (length,)."""
+        return self.arrange(flat.reshape(self.rows, self.columns)).reshape(-1)
+
+    def from_scan(self, scanned: NDArray) -> NDArray:
+        """Put scan-ordered values, shape (length,), back into matrix order, shape (n,)."""
+        return self.restore(scanned.reshape(self.lanes, self.lane_length)).reshape(-1)

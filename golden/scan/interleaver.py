@@ -107,6 +107,20 @@ class Interleaver:
             raise InputError("a tensor must have fewer than 3e9 elements for its positions to be listed")
         return (first + np.arange(stop - start, dtype=np.int64) * self.stride) % self.n
 
+    def places(self, elements: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the scan positions of elements, any shape: the inverse of `positions`.
+
+        Raises
+        ------
+        InputError
+            The tensor has 3e9 elements or more.
+        """
+        if self.is_identity:
+            return elements
+        if self.n >= 3_000_000_000:
+            raise InputError("a tensor must have fewer than 3e9 elements for its positions to be listed")
+        return (elements - self.offset) % self.n * pow(self.stride, -1, self.n) % self.n
+
     def gather(self, flat: NDArray, start: int, stop: int) -> NDArray:
         """Return the values at scan positions start .. stop-1 of a flattened tensor, shape (n,)."""
         if self.is_identity:

@@ -116,8 +116,20 @@ class LaneLayout:
     def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
         """Return the elements of the flattened matrix at scan positions start .. stop - 1; -1 is padding."""
         stop = self.length if stop is None else stop
-        elements = np.arange(1, self.n + 1, dtype=np.int64)
-        return self.to_scan(elements)[start:stop] - 1
+        block, lane = np.divmod(np.arange(start, stop, dtype=np.int64), self.lanes)
+        ring, turn = np.divmod(block - self.lead, self.interleave)
+        lap, step = np.divmod(ring, self.cols)
+        row = (lap * self.interleave + turn) * self.lanes + lane
+        column = (self.start_column + step + self.taps[lane]) % self.cols
+        return np.where((ring >= 0) & (row < self.rows), row * self.cols + column, -1)
+
+    def places(self, elements: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the scan positions of elements of the flattened matrix, any shape: the inverse of `positions`."""
+        row, column = np.divmod(elements, self.cols)
+        group, lane = np.divmod(row, self.lanes)
+        lap, turn = np.divmod(group, self.interleave)
+        step = (column - self.start_column - self.taps[lane]) % self.cols
+        return (self.lead + (lap * self.cols + step) * self.interleave + turn) * self.lanes + lane
 
     @cached_property
     def spread(self) -> int:

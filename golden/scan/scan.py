@@ -40,3 +40,7 @@ class Scan(Protocol):
     def positions(self, start: int = 0, stop: int | None = None) -> NDArray:
         """Return the elements at scan positions start .. stop - 1 (int64); -1 is padding."""
         ...
+
+    def places(self, elements: NDArray) -> NDArray:
+        """Return the scan positions (int64) of elements of the flattened tensor, any shape: undoes `positions`."""
+        ...

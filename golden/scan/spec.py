@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.scan.scan import Scan
@@ -15,6 +16,7 @@ _ITEMS = {
     "row-major": (),
     "affine": ("stride", "offset"),
     "lanes": ("lanes", "interleave", "start_column", "lead"),
+    "cells": ("cell_columns", "together", "column_block"),
 }
 
 
@@ -39,10 +41,12 @@ def scan_from_items(kind: str, numbers: Sequence[int], shape: Sequence[int]) -> 
         There is no such kind, or the numbers are not those of a scan of this tensor.
     """
     if kind not in _ITEMS or len(numbers) != len(_ITEMS[kind]):
-        raise InputError(f"the scan must be one of {', '.join(SCANS)} with its numbers, not {kind!r:.40}")
+        raise InputError(f"the scan must be one of {', '.join(_ITEMS)} with its numbers, not {kind!r:.40}")
     if kind == "lanes":
         rows, cols = matrix_shape(shape)
         return LaneLayout(rows=rows, cols=cols, **dict(zip(_ITEMS[kind], numbers, strict=True)))
+    if kind == "cells":
+        return CellScan(*matrix_shape(shape), *numbers)
     return Interleaver(math.prod(shape), *numbers)
 
 
@@ -58,5 +62,5 @@ def parse_scan(spec: str, shape: Sequence[int]) -> Scan:
     wanted = _ITEMS.get(kind, ())
     given = dict(item.partition("=")[::2] for item in items)
     if kind not in _ITEMS or tuple(given) != wanted or not all(v.isdecimal() for v in given.values()):
-        raise InputError(f"the scan must be one of {', '.join(SCANS)} with its numbers, not {spec!r:.60}")
+        raise InputError(f"the scan must be one of {', '.join(_ITEMS)} with its numbers, not {spec!r:.60}")
     return scan_from_items(kind, [int(given[key]) for key in wanted], shape)

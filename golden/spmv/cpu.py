@@ -1,201 +1,190 @@
-"""Algorithm 2 on a processor: decoding 512 lanes at a time, and multiplying what comes out at once."""
+"""Algorithm 2 on a processor: whole words of 64 bytes decode at a time, and are multiplied as they come out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import ctypes
+from functools import cached_property
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.spmv.sliced import SlicedMatrix, tap_program
-from xorweave.golden.spmv.vector_ops import LINE, aligned_zeros, make_walk
+from xorweave.golden.spmv import native
+from xorweave.golden.spmv.lane_fallback import FallbackKernel
+from xorweave.golden.spmv.lane_kernel import lane_source
+from xorweave.golden.spmv.lanes import LINE, LaneMatrix
 
-GROUP_WORDS = 2 * LINE  # 32-bit words that one thread decodes together
-_TILE = 8 * LINE  # 64-bit words that one position decodes to: 512 bytes
-_OFFSET = 128  # a decoded byte is its value plus this
-
-_decode8, _decode4 = make_walk(8, False), make_walk(4, False)
-_multiply8, _multiply4 = make_walk(8, True), make_walk(4, True)
-
-
-@njit(cache=True, nogil=True)
-def _run(  # type: ignore[no-untyped-def]
-    symbols, block, n_out, positions, zeros, starts, offsets, goes_on, mask, flip, places, n_w, state, out,
-    factors, vectors, factors_step, sums, sums_step, row_step,
-):  # fmt: skip
-    # Addresses and numbers only. Without vectors, all is decoded to `out`.
-    for first in range(0, positions, n_out):
-        count = min(n_out, positions - first)
-        if vectors:
-            if n_w == 8:
-                _multiply8(
-                    state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
-                    places, factors, vectors, factors_step, sums, sums_step, row_step,
-                )  # fmt: skip
-            else:
-                _multiply4(
-                    state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
-                    places, factors, vectors, factors_step, sums, sums_step, row_step,
-                )  # fmt: skip
-        elif n_w == 8:
-            _decode8(
-                state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
-                places, factors, vectors, factors_step, sums, sums_step, row_step,
-            )  # fmt: skip
-        else:
-            _decode4(
-                state, symbols, zeros, starts, offsets, goes_on, count, mask, flip, out,
-                places, factors, vectors, factors_step, sums, sums_step, row_step,
-            )  # fmt: skip
-        symbols += block
-        mask += 64 * n_out
-        out += 512 * n_out
-        places += 8 * n_out
-
-
-@njit(cache=True, nogil=True)
-def _patch(product, batch, rows, columns, differences):  # type: ignore[no-untyped-def]
-    for i in range(rows.size):
-        for v in range(batch.shape[0]):
-            product[v, rows[i]] += differences[i] * np.int32(batch[v, columns[i]])
+# 128 * 128 * columns must fit a sum of 32 bits
+MOST_COLUMNS = (1 << 17) - 1
+FALLBACK = "numba"
 
 
 class EncodedProduct:
-    """Products of an encoded INT8 or INT4 matrix with INT8 vectors, decoded as they are multiplied.
+    """Products of an encoded matrix with vectors, decoded as they are multiplied.
+
+    INT8 and INT4 matrices take INT8 vectors and give exact INT32 products; matrices of floats take float32 and give
+    float32.
 
     Parameters
     ----------
-    matrix : SlicedMatrix
-        Sliced into groups of 16 words that walk.
+    matrix : LaneMatrix
     threads : int
-        Groups are shared out among so many threads.
+        Runs of blocks are shared out among so many threads.
+    instructions : str, optional
+        One of `native.INSTRUCTION_SETS`, or ``numba``; by default the best of this processor, and Numba where there
+        is no compiler.
 
     Raises
     ------
     InputError
-        The matrix is sliced otherwise.
+        The processor lacks the instructions, or sums could overflow.
     """
 
-    def __init__(self, matrix: SlicedMatrix, threads: int = 1) -> None:
-        fmt, order = matrix.encoded.number_format, matrix.order
-        if (
-            fmt.is_float
-            or fmt.n_w not in (4, 8)
-            or not order.rotating
-            or matrix.symbols.shape[-1] != GROUP_WORDS
-        ):
+    def __init__(self, matrix: LaneMatrix, threads: int = 1, instructions: str | None = None) -> None:
+        fmt, scan = matrix.number_format, matrix.scan
+        if not fmt.is_float and scan.columns > MOST_COLUMNS:
             raise InputError(
-                "the matrix must be INT8 or INT4 in groups of 16 words that walk through the rows"
+                f"the columns must be at most {MOST_COLUMNS} for products in 32 bits, not {scan.columns}"
             )
         self.matrix = matrix
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        self._n_w = fmt.n_w
-        groups, _steps, n_in, n_w, _words = matrix.symbols.shape
-        self._block = n_in * n_w * LINE
-        flat = matrix.symbols.view(np.uint64).reshape(groups, -1)
-        self._symbols = aligned_zeros(flat.shape, np.uint64)
-        self._symbols[:] = flat
-        self._zeros = aligned_zeros((_TILE,), np.uint64)  # stands for a tap that is not there
-        self._mask = aligned_zeros((groups, matrix.length * LINE), np.uint64)
-        self._mask[:] = matrix.mask.view(np.uint64).reshape(groups, -1)
-        starts, offsets, goes_on = tap_program(matrix.code, n_w, 4 * GROUP_WORDS)
-        self._program = (starts, offsets, goes_on.astype(np.int64))
-        self._columns = order.placed_columns()
-        # where the sums of a position's first word lie, in bytes, and its column group
-        row_group, column_group = (cells[::GROUP_WORDS] for cells in order.cells())
-        self._places = np.stack([4 * row_group, column_group], axis=-1).astype(np.int32)
-        inversion = matrix.encoded.raw.inversion
-        self._flip = np.array([-(inversion >> q & 1) & (2**64 - 1) for q in range(8)], np.uint64)
-        # asked of NumPy once: the addresses of a product would take it longer than a small product itself
-        self._addresses = [self._fixed_arguments(group) for group in range(groups)]
+        self._factor = np.dtype(np.float32 if fmt.is_float else np.int8)
+        self._kernel: FallbackKernel | _CompiledKernel
+        if instructions == FALLBACK or (instructions is None and native.compiler() is None):
+            self.instructions = FALLBACK
+            self._kernel = FallbackKernel(matrix)
+        else:
+            self.instructions = native.instruction_set(instructions)
+            self._kernel = _CompiledKernel(matrix, threads, self.instructions)
 
     @property
     def bytes_read(self) -> int:
-        """Bytes that one product reads."""
-        return self.matrix.bytes_read + self._places.nbytes
-
-    def _fixed_arguments(self, group: int) -> tuple[int, ...]:
+        """Bytes that one product reads of the matrix: symbols, mask, 4 a row for its offset, and 12 a patch."""
         matrix = self.matrix
-        return (
-            self._symbols[group].ctypes.data + 8 * matrix.code.n_s * self._block, 8 * self._block,
-            matrix.code.n_out, matrix.order.positions, self._zeros.ctypes.data,
-            *(part.ctypes.data for part in self._program), self._mask[group].ctypes.data, self._flip.ctypes.data,
-            self._places[group].ctypes.data, self._n_w,
-        )  # fmt: skip
+        offsets = 0 if matrix.number_format.is_float else 4 * matrix.scan.rows
+        return matrix.symbols.nbytes + matrix.mask.size // 8 + offsets + 12 * matrix.patch_rows.size
 
-    def _group(self, group: int, out: int, factors: NDArray[np.int64], sums: NDArray[np.int32]) -> None:
-        scratch = aligned_zeros((_TILE,), np.uint64)
-        _run(  # type: ignore[call-arg]
-            *self._addresses[group], scratch.ctypes.data, out,
-            factors.ctypes.data, factors.shape[0], factors.strides[0], sums.ctypes.data, *sums.strides[:2],
-        )  # fmt: skip
+    def decode_lines(self, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Decode all weights, in the order they are decoded in.
 
-    def _each_group(self, work: Callable[[int], None]) -> None:
-        groups = range(self._symbols.shape[0])
-        if self._pool is None:
-            for group in groups:
-                work(group)
-        else:
-            list(self._pool.map(work, groups))
-
-    def decode(self, out: NDArray[np.uint64] | None = None) -> NDArray[np.uint64]:
-        """Decode all weights to bytes, in the order they are decoded in.
+        Parameters
+        ----------
+        out : ndarray of uint8, shape (decoded bytes,), aligned to 64 bytes, optional
 
         Returns
         -------
-        ndarray of uint64, shape (groups, positions * 64)
-            512 bytes a position, each a weight plus 128 (128 where pruned); patches are not applied.
+        ndarray of uint8, shape (decoded bytes,)
+            64 bytes for each output of each block, words of all lanes, 0 where pruned or patched; INT4 takes two times
+            64 bytes, each 16 times its weight.
+
+        Raises
+        ------
+        InputError
+            There is no compiler.
         """
-        groups = self._symbols.shape[0]
-        if out is None:
-            out = aligned_zeros((groups, self.matrix.order.positions * _TILE), np.uint64)
-        first, step = out.ctypes.data, out.strides[0]
-        nothing, sums = np.zeros((0, 1), np.int64), np.zeros((0, 0, 0), np.int32)
-        self._each_group(lambda group: self._group(group, first + group * step, nothing, sums))
-        return out
+        if not isinstance(self._kernel, _CompiledKernel):
+            raise InputError("a C++ compiler (g++) must be on the PATH to decode to lines")
+        return self._kernel.decode_lines(out)
 
-    def dense(self) -> NDArray[np.int8]:
-        """Decode to the matrix itself, shape (rows, columns), patches applied."""
-        order, positions = self.matrix.order, self.matrix.order.positions
-        decoded = self.decode().view(np.uint8).reshape(-1, positions, 8, 2 * LINE, 4)
-        # (group, position, row, word, column) to (group, word, column, row, position): lanes in their order
-        lanes = decoded.transpose(0, 3, 4, 2, 1).reshape(order.lanes, positions)
-        weights = order.restore((lanes.astype(np.int16) - _OFFSET).astype(np.int8))
-        weights[self.matrix.patch_rows, self.matrix.patch_columns] += self.matrix.patch_differences.astype(
-            np.int8
-        )
-        return weights
+    def dense(self) -> NDArray:
+        """Decode to the matrix itself, shape (rows, columns), patches applied; BF16 as float32."""
+        matrix = self.matrix
+        values = matrix.scan.restore(self._kernel.decode())
+        values[matrix.patch_rows, matrix.patch_columns] = matrix.patch_values
+        return values
 
-    def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.int32]:
+    def __call__(self, vectors: NDArray) -> NDArray:
         """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows).
 
         Raises
         ------
         InputError
-            The vectors are not INT8, or have another length.
+            The vectors are of another dtype or length.
         """
-        order, matrix = self.matrix.order, self.matrix
-        if vectors.dtype != np.int8 or vectors.shape[-1:] != (order.columns,) or vectors.ndim > 2:
+        columns = self.matrix.scan.columns
+        if vectors.dtype != self._factor or vectors.shape[-1:] != (columns,) or vectors.ndim > 2:
             raise InputError(
-                f"vectors must be int8 of length {order.columns}, not {vectors.dtype} {vectors.shape}"
+                f"vectors must be {self._factor} of length {columns}, not {vectors.dtype} {vectors.shape}"
             )
-        batch = np.atleast_2d(vectors)
-        padded = np.zeros((batch.shape[0], self._columns.size), np.int8)
-        padded[:, : order.columns] = batch
-        factors = np.ascontiguousarray(padded[:, self._columns]).view("<i4").astype(np.int64)
-        groups = self._symbols.shape[0]
-        stride = order.row_groups + GROUP_WORDS
-        sums = aligned_zeros((groups, batch.shape[0], 8, stride), np.int32)
-        self._each_group(lambda group: self._group(group, 0, factors, sums[group]))
-        total = sums.sum(axis=0, dtype=np.int32)
-        total[..., :GROUP_WORDS] += total[..., order.row_groups :]
-        product = (
-            total[..., : order.row_groups].transpose(0, 2, 1).reshape(batch.shape[0], -1)[:, : order.rows]
+        product = self._kernel.multiply(np.ascontiguousarray(np.atleast_2d(vectors)))
+        return product.reshape(*vectors.shape[:-1], -1)
+
+
+class _CompiledKernel:
+    """The C++ kernels of one matrix: all that they read, where they want it."""
+
+    def __init__(self, matrix: LaneMatrix, threads: int, instructions: str) -> None:
+        fmt, scan = matrix.number_format, matrix.scan
+        self._matrix, self._threads, self._instructions = matrix, threads, instructions
+        self._library = self._build(decoding=False)
+        by_word = fmt.n_w > 8 or instructions.startswith(("avx512", native.EMULATED))
+        self._symbols = native.aligned(matrix.symbols)
+        self._mask = native.aligned(matrix.mask_words() if by_word else matrix.mask_lines())
+        self._columns = scan.placed_columns.astype(np.int32)
+        self._sum = np.float32 if fmt.is_float else np.int32
+        self._offsets = np.zeros(scan.rows, self._sum)
+        self._patches = [matrix.patch_rows, matrix.patch_columns, matrix.patch_values.astype(self._sum)]
+        self._first = self._symbols.ctypes.data + matrix.code.n_s * matrix.code.n_in * LINE
+        self._fixed = self._arguments(0)
+        if not fmt.is_float:
+            # Activations are taken as bytes plus 128, so zeros give just what has to be taken off; of INT4 a sixteenth.
+            zeros = self.multiply(np.zeros((1, scan.columns), np.int8))[0]
+            self._offsets[:] = zeros * (16 if fmt.n_w == 4 else 1)
+        self._fixed = self._arguments(matrix.patch_rows.size)
+
+    def _build(self, decoding: bool) -> ctypes.CDLL:
+        matrix = self._matrix
+        source = lane_source(
+            matrix.code, matrix.scan, matrix.number_format, matrix.encoded.raw.inversion, decoding=decoding
         )
-        # each byte was its weight plus 128: every row has 128 times the sum of all factors too much
-        product = product - _OFFSET * batch.sum(axis=1, dtype=np.int32)[:, None]
-        _patch(product, batch, matrix.patch_rows, matrix.patch_columns, matrix.patch_differences)
-        return product[0] if vectors.ndim == 1 else product
+        return native.build(source, ("-O2", *native.flags_of(self._instructions)))
+
+    @cached_property
+    def _decoder(self) -> ctypes.CDLL:
+        return self._build(decoding=True)  # seldom needed, so not before
+
+    def _arguments(self, patches: int) -> list[ctypes.c_void_p]:
+        # Addresses and sizes are asked of NumPy once: it would take them longer than a small product itself.
+        scan = self._matrix.scan
+        before = (
+            self._first,
+            self._mask.ctypes.data,
+            scan.passes,
+            self._matrix.blocks // scan.passes,
+            self._threads,
+        )
+        after = (self._columns.ctypes.data, self._offsets.ctypes.data, scan.rows, patches)
+        return native.words(*before, *after, *(part.ctypes.data for part in self._patches))
+
+    def multiply(self, batch: NDArray) -> NDArray:
+        """Multiply, shape (batch, columns) to (batch, rows)."""
+        product = np.empty((batch.shape[0], self._matrix.scan.rows), self._sum)
+        given = native.words(batch.ctypes.data, batch.shape[1], batch.shape[0], product.ctypes.data)
+        if self._library.xw_multiply(*self._fixed, *given):
+            raise MemoryError
+        return product
+
+    def decode_lines(self, out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+        """As `EncodedProduct.decode_lines`."""
+        matrix = self._matrix
+        if out is None:
+            out = native.aligned_zeros(
+                (matrix.scan.length * max(8, matrix.number_format.n_w) // 8,), np.uint8
+            )
+        past = out.nbytes > native.last_cache_bytes() * 3 // 4
+        given = (
+            self._first,
+            self._mask.ctypes.data,
+            matrix.blocks,
+            self._threads,
+            int(past),
+            out.ctypes.data,
+        )
+        self._decoder.xw_decode(*native.words(*given))
+        return out
+
+    def decode(self) -> NDArray:
+        """Decode all weights in scan order, shape (lanes, lane_length), 0 where pruned or patched; BF16 as float32."""
+        matrix, fmt = self._matrix, self._matrix.number_format
+        lines = self.decode_lines(None).view(np.uint8 if fmt.n_w == 4 else fmt.word)
+        lanes: NDArray = np.ascontiguousarray(lines.reshape(-1, matrix.scan.lanes).T)
+        return matrix.plain(lanes >> 4 if fmt.n_w == 4 else lanes)

@@ -9,18 +9,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 from numpy.typing import NDArray
 
-from xorweave.golden.spmv.vector_ops import aligned_zeros, byte_dot, sum_lanes
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.spmv import native
 
-_COLUMNS = 64  # of a vector of bytes
-_STEP = 4  # vectors handled together: as many sums are independent of each other
+_LINE = 64  # bytes that are read at once
+_GROUP = 256  # columns that rows are padded to: four lines, as many sums are independent of each other
 
 
 def _parts(total: NDArray[np.int64], threads: int) -> list[tuple[int, int]]:
@@ -82,109 +80,56 @@ class CsrProduct:
         return product.reshape(*vectors.shape[:-1], -1)
 
 
-def _row_step(expanding: bool) -> Callable[..., int]:
-    """Return ``step(sums, values, mask, vector)``: 256 columns of one row into 4 vectors of sums; the bytes it read.
+class BitmapProduct:
+    """A bit a weight and packed INT8 values, expanded in registers; ``dense=True`` keeps all values and no bitmap.
 
-    All but the result are addresses: 4 vectors of int32 sums, the row's next values, its next 4 mask words (not used
-    for a dense row), and 256 unsigned bytes of the vector.
+    Parameters
+    ----------
+    matrix : ndarray of int8, shape (rows, columns)
+    mask : ndarray of bool, same shape
+        True = kept.
+    threads : int
+    dense : bool
+    instructions : str, optional
+        One of `native.INSTRUCTION_SETS`; by default the best of this processor.
+
+    Raises
+    ------
+    InputError
+        There is no compiler, or the processor lacks the instructions.
     """
 
-    @intrinsic
-    def step(typing, sums, values, mask, vector):  # type: ignore[no-untyped-def]
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            i8, i64 = ir.IntType(8), ir.IntType(64)
-            line, bits, ints = (
-                ir.VectorType(kind, n) for kind, n in ((i8, 64), (ir.IntType(1), 64), (ir.IntType(32), 16))
-            )
-            value = builder.inttoptr(arguments[1], i8.as_pointer())
-            words = builder.inttoptr(arguments[2], i64.as_pointer())
-            factors = builder.inttoptr(arguments[3], ints.as_pointer())
-            totals = builder.inttoptr(arguments[0], ints.as_pointer())
-            read = ir.Constant(i64, 0)
-            for k in range(_STEP):
-                at = builder.gep(value, [read])
-                if expanding:
-                    word = builder.load(builder.gep(words, [ir.Constant(i64, k)]), align=8)
-                    load = builder.module.declare_intrinsic(
-                        "llvm.masked.expandload.v64i8",
-                        (),
-                        ir.FunctionType(line, [i8.as_pointer(), bits, line]),
-                    )
-                    weights = builder.call(
-                        load, [at, builder.bitcast(word, bits), ir.Constant(line, [0] * 64)]
-                    )
-                    count = builder.ctpop(word)
-                else:
-                    weights = builder.load(builder.bitcast(at, line.as_pointer()), align=1)
-                    count = ir.Constant(i64, 64)
-                read = builder.add(read, count)
-                place = builder.gep(totals, [ir.Constant(i64, k)])
-                factor = builder.load(builder.gep(factors, [ir.Constant(i64, k)]), align=8)
-                total = byte_dot(
-                    builder, builder.load(place, align=8), factor, builder.bitcast(weights, ints)
-                )
-                builder.store(total, place, align=8)
-            return read
-
-        return types.intp(*[types.intp] * 4), generate
-
-    return step
-
-
-_expand_step = _row_step(True)
-_dense_step = _row_step(False)
-
-
-@njit(cache=True, nogil=True)
-def _rows(  # type: ignore[no-untyped-def]
-    values, mask, steps, starts, sums_of_rows, vectors, vector_step, first, last, expanding, sums, product
-):  # fmt: skip
-    for row in range(first, last):
-        for v in range(product.shape[0]):
-            at = values + starts[row]
-            words = mask + row * steps * 32
-            factors = vectors + v * vector_step
-            sum_lanes(sums, True)
-            for _ in range(steps):
-                if expanding:
-                    at += _expand_step(sums, at, words, factors)
-                else:
-                    at += _dense_step(sums, at, words, factors)
-                words += 32
-                factors += 256
-            # the vector's bytes were its values plus 128
-            product[v, row] = sum_lanes(sums, False) - 128 * sums_of_rows[row]
-
-
-class BitmapProduct:
-    """A bit a weight and packed INT8 values, expanded in registers; ``dense=True`` keeps all values and no bitmap."""
-
     def __init__(
-        self, matrix: NDArray[np.int8], mask: NDArray[np.bool_], threads: int = 1, *, dense: bool = False
+        self,
+        matrix: NDArray[np.int8],
+        mask: NDArray[np.bool_],
+        threads: int = 1,
+        *,
+        dense: bool = False,
+        instructions: str | None = None,
     ) -> None:
+        flags = native.flags_of(native.instruction_set(instructions))
+        self._library = native.build('#include "rows.hpp"\n', ("-O3", *flags))
         rows, columns = matrix.shape
-        self._steps = -(-columns // (_STEP * _COLUMNS))
-        width = self._steps * _STEP * _COLUMNS
+        width = -(-columns // _GROUP) * _GROUP
         padded = np.zeros((rows, width), bool)
         padded[:, :columns] = mask
-        packed = np.packbits(padded, axis=1, bitorder="little")
-        self._mask = aligned_zeros((0,) if dense else packed.shape, np.uint8)
+        self._mask = native.aligned(np.packbits(padded, axis=1, bitorder="little")[: 0 if dense else rows])
         if dense:
-            padded[:] = True
             wide = np.zeros((rows, width), np.int8)
             wide[:, :columns] = np.where(mask, matrix, 0)
-            values = wide.reshape(-1)
+            values, counts = wide.reshape(-1), np.full(rows, width)
         else:
-            self._mask[:] = packed
-            values = matrix[mask]
-        # a vector more than there is, so that the last load stays inside
-        self._values = aligned_zeros((values.size + _COLUMNS,), np.int8)
+            values, counts = matrix[mask], np.count_nonzero(mask, axis=1)
+        # a line more than there is, so that the last load stays inside
+        self._values = native.aligned_zeros((values.size + _LINE,), np.int8)
         self._values[: values.size] = values
-        self._starts = np.concatenate([[0], np.cumsum(padded.sum(axis=1))]).astype(np.int64)
+        self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self._row_sums = np.where(mask, matrix, 0).sum(axis=1, dtype=np.int32)
-        self._dense = dense
-        self._rows = _Rows(self._starts, threads)
-        self._width, self._columns = width, columns
+        held = (self._values, self._mask, self._starts, self._row_sums)
+        sizes = (rows, columns, int(dense), threads)
+        self._fixed = native.words(*(part.ctypes.data for part in held), *sizes)
+        self._columns = columns
 
     @property
     def bytes_read(self) -> int:
@@ -192,18 +137,20 @@ class BitmapProduct:
         return self._values.nbytes + self._mask.nbytes + self._starts.nbytes + self._row_sums.nbytes
 
     def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.int32]:
-        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
-        batch = np.atleast_2d(vectors)
-        shifted = aligned_zeros((batch.shape[0], self._width), np.uint8)
-        shifted[:, : self._columns] = batch.view(np.uint8) ^ np.uint8(128)
+        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows).
+
+        Raises
+        ------
+        InputError
+            The vectors are of another dtype or length.
+        """
+        if vectors.dtype != np.int8 or vectors.shape[-1:] != (self._columns,) or vectors.ndim > 2:
+            raise InputError(
+                f"vectors must be int8 of length {self._columns}, not {vectors.dtype} {vectors.shape}"
+            )
+        batch = np.ascontiguousarray(np.atleast_2d(vectors))
         product = np.empty((batch.shape[0], self._row_sums.size), np.int32)
-
-        def work(first: int, last: int) -> None:
-            sums = aligned_zeros((_STEP * 16,), np.int32)
-            _rows(
-                self._values.ctypes.data, self._mask.ctypes.data, self._steps, self._starts, self._row_sums,
-                shifted.ctypes.data, shifted.strides[0], first, last, not self._dense, sums.ctypes.data, product,
-            )  # fmt: skip
-
-        self._rows.each(work)
+        given = native.words(batch.ctypes.data, batch.shape[0], product.ctypes.data)
+        if self._library.xw_rows(*self._fixed, *given):
+            raise MemoryError
         return product.reshape(*vectors.shape[:-1], -1)

@@ -11,6 +11,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import Words
 from xorweave.golden.code.decoder import decode_words
 from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.spmv.sums import check_sums
 from xorweave.golden.tensor.decode import decode_scan
 from xorweave.golden.tensor.stored import EncodedTensor
 
@@ -26,7 +27,7 @@ class SpmvTrace:
     weights : ndarray of unsigned words, shape (blocks, lanes)
         The same after the mask.
     sums : ndarray of int32, shape (blocks - lead, lanes, batch)
-        Accumulators as each block leaves them, modulo 2^32.
+        Accumulators as each block leaves them.
     results : ndarray of int32, shape (groups, lanes, batch)
         Sums of finished rows in the order they leave; row ``layout.group_rows()[group, lane]``.
     """
@@ -74,6 +75,11 @@ def trace_spmv(matrix: EncodedTensor, activations: NDArray[np.int8]) -> SpmvTrac
     matrix : EncodedTensor
         Integer weights (INT4 or INT8), raw planes, scanned by a `LaneLayout`.
     activations : ndarray of int8, shape (cols,) or (batch, cols)
+
+    Raises
+    ------
+    InputError
+        The matrix is stored otherwise, the activations do not fit it, or a sum might need more than 32 bits.
     """
     layout, values = lanes_of(matrix), matrix.raw
     vectors = check_activations(layout.cols, activations)
@@ -83,12 +89,12 @@ def trace_spmv(matrix: EncodedTensor, activations: NDArray[np.int8]) -> SpmvTrac
     # a patch lies where the mask is 1: there it makes no difference on which side of the mask it is
     words[matrix.patches.positions] ^= matrix.patches.differences
     weights = matrix.number_format.from_words(masked).reshape(layout.blocks, layout.lanes)
+    check_sums(layout.restore(weights), vectors)
 
     batch = vectors.shape[0]
     seen = vectors[:, layout.columns()].transpose(1, 2, 0).astype(np.int64)  # (cols, lanes, batch)
     steps = weights[layout.lead :].reshape(layout.passes, layout.cols, layout.interleave, layout.lanes)
     products = steps[..., None].astype(np.int64) * seen[None, :, None]
-    # 32-bit accumulators wrap; so does the cast
     sums = np.cumsum(products, axis=1).astype(np.int32)
     return SpmvTrace(
         blocks=words.reshape(layout.blocks, layout.lanes),

@@ -128,35 +128,56 @@ class PaperCorrections:
 
     def unpack(self, bits: Bits, n: int, n_w: int, word: np.dtype) -> Patches:
         width = self._address_bits() + 1
-        found: dict[int, int] = {}
-        at = 0
-        for q in range(n_w):
-            for v in range(-(-n // self.vector)):
-                if at >= bits.size:
-                    raise InputError("the correction stream ends too early")
-                more = int(bits[at])
-                at += 1
-                last = -1
-                while more:
-                    if at + width > bits.size:
-                        raise InputError("the correction stream ends too early")
-                    entry = int(unpack_fields(bits[at : at + width], width)[0])
-                    at += width
-                    more = entry >> (width - 1)
-                    position = v * self.vector + (entry & (self.vector - 1))
-                    if position >= n:
-                        raise InputError(f"a correction points at position {position} of {n}")
-                    if position <= last:
-                        raise InputError(f"vector {v} of plane {q} has a correction out of order")
-                    last = position
-                    found[position] = found.get(position, 0) | 1 << q
-        if at != bits.size:
+        positions = np.empty(bits.size // width, np.int64)
+        planes = np.empty(positions.size, np.uint8)
+        count, wrong, where = _read_vectors(bits, n, n_w, self.vector, width, positions, planes)
+        if wrong == _TOO_EARLY:
+            raise InputError("the correction stream ends too early")
+        if wrong == _BEYOND:
+            raise InputError(f"a correction points at position {where} of {n}")
+        if wrong == _OUT_OF_ORDER:
+            vector, plane = where // self.vector, planes[count]
+            raise InputError(f"vector {vector} of plane {plane} has a correction out of order")
+        if wrong == _TOO_LONG:
             raise InputError("the correction stream is longer than its contents")
-        positions = sorted(found)
-        return Patches(
-            positions=np.array(positions, np.int64),
-            differences=np.array([found[p] for p in positions], word),
-        )
+        found, index = np.unique(positions[:count], return_inverse=True)
+        differences = np.zeros(found.size, word)
+        np.bitwise_or.at(differences, index, np.left_shift(word.type(1), planes[:count].astype(word)))
+        return Patches(positions=found, differences=differences)
+
+
+_TOO_EARLY, _BEYOND, _OUT_OF_ORDER, _TOO_LONG = 1, 2, 3, 4
+
+
+@njit(cache=True, nogil=True)
+def _read_vectors(bits, n, n_w, vector, width, positions, planes):  # type: ignore[no-untyped-def]
+    """Read the paper's format: return (entries, what is wrong or 0, the position there)."""
+    at = np.int64(0)
+    count = np.int64(0)
+    for q in range(n_w):
+        for begin in range(0, n, vector):
+            if at >= bits.size:
+                return count, _TOO_EARLY, np.int64(0)
+            more = bits[at] != 0
+            at += 1
+            last = np.int64(-1)
+            while more:
+                if at + width > bits.size:
+                    return count, _TOO_EARLY, np.int64(0)
+                position = np.int64(begin)
+                for b in range(width - 1):
+                    position += np.int64(bits[at + b]) << b
+                more = bits[at + width - 1] != 0
+                at += width
+                planes[count] = q
+                if position >= n:
+                    return count, _BEYOND, position
+                if position <= last:
+                    return count, _OUT_OF_ORDER, position
+                last = position
+                positions[count] = position
+                count += 1
+    return count, (_TOO_LONG if at != bits.size else 0), np.int64(0)
 
 
 @dataclass(frozen=True)

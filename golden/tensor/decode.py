@@ -13,6 +13,8 @@ from xorweave.golden.code.decoder import decode_words
 from xorweave.golden.tensor.stored import EncodedTensor, PlaneGroup
 from xorweave.golden.values.coder import ValueCoder
 
+_PIECE = 1 << 20  # positions or symbols that are decoded together
+
 
 def join_planes(values: ValueCoder, groups: tuple[PlaneGroup, ...], decoded: list[Words]) -> Words:
     """Put the decoded bits of each group, arrays of one shape, in their places of the plane words."""
@@ -40,18 +42,19 @@ def decode_blocks(tensor: EncodedTensor, first: int, last: int) -> Words:
     if not 0 <= first <= last <= tensor.blocks:
         raise InputError(f"blocks must lie in 0 .. {tensor.blocks}, not {first} .. {last}")
     word, n_out = tensor.number_format.word, tensor.n_out
-    begin, end = first * n_out, min(last * n_out, tensor.scan.length)
+    begin, end = (min(block * n_out, tensor.scan.length) for block in (first, last))
     words = np.zeros(end - begin, word)
     if tensor.groups:
         period = tensor.segment_blocks
         parts = []
         for group in tensor.groups:
-            pieces = []
-            for start in range(first // period * period, last, period):
-                a, b = max(first, start), min(last, start + period)
-                reach = max(start, a - group.code.n_s)
-                pieces.append(decode_words(group.code, group.symbols[reach:b])[a - reach :])
-            whole = np.concatenate(pieces) if pieces else np.zeros((0, n_out), group.symbols.dtype)
+            # the segment that is entered with the window before it, then whole segments
+            start = first // period * period
+            reach, entered = max(start, first - group.code.n_s), min(last, start + period)
+            whole = decode_words(group.code, group.symbols[reach:entered])[first - reach :]
+            if entered < last:
+                rest = decode_words(group.code, group.symbols[entered:last], period)
+                whole = np.concatenate([whole, rest])
             parts.append(whole.reshape(-1)[: end - begin])
         words = tensor.values.words_of(join_planes(tensor.values, tensor.groups, parts), word)
     words = np.where(tensor.mask_coder.part(begin, end), words, word.type(0))
@@ -63,7 +66,16 @@ def decode_blocks(tensor: EncodedTensor, first: int, last: int) -> Words:
 
 def decode_scan(tensor: EncodedTensor) -> Words:
     """Decode to words in scan order, shape (scan.length,), exactly as the hardware pipeline does."""
-    return decode_blocks(tensor, 0, tensor.blocks)
+    words = np.empty(tensor.scan.length, tensor.number_format.word)
+    n_out = tensor.n_out
+    # a piece at a time: unpacked symbols may be many times the size of packed ones, and of the words
+    widest = max([n_out, *(group.code.n_in for group in tensor.groups)])
+    window = max((group.code.n_s for group in tensor.groups), default=0)
+    step = max(1, window, _PIECE // widest)
+    for first in range(0, tensor.blocks, step):
+        last = min(first + step, tensor.blocks)
+        words[first * n_out : last * n_out] = decode_blocks(tensor, first, last)
+    return words
 
 
 def checksum_of(words: Words) -> int:

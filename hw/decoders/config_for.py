@@ -140,7 +140,9 @@ def _patches(tensor: Any, kind: str, gap_bits: int | None, limit: int | None, n_
     if kind == "gap":
         assert gap_bits is not None
         return GapPatches(slots, gap_bits)
-    return {"lanes": LanePatches, "bounded": BoundedPatches}.get(kind, ListPatches)(slots)
+    if kind == "lanes":
+        return LanePatches(slots)
+    return BoundedPatches(slots) if kind == "bounded" else ListPatches(slots)
 
 
 def _fewest_gates(tensor: Any, n_out: int) -> PatchKind:

@@ -145,7 +145,7 @@ def _mask(config: DecoderConfig) -> float:
     # what a plane of no payload gives is the mask bit itself, or 0
     constant = config.constant_planes.bit_count() if config.inversion is not None else 0
     bits = config.n_w - (constant if config.transform == "none" else 0)
-    if config.mask_in_words:
+    if config.mask_in_words and config.book is not None:
         bits = min(
             [int(n) for n, t in zip(config.book.lengths, config.book.tails, strict=True) if t < 0] or [bits]
         )

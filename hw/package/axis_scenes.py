@@ -299,7 +299,8 @@ def _beats(stage: _Stage) -> list[Scene]:
         for beat in words["s_axis_patch"]
         for k in range(beat >> (lanes * width) & ((1 << count) - 1))
     ]
-    short, at = [], 0
+    short: list[int] = []
+    at = 0
     while at < len(records):
         size = min(1 + len(short) % lanes, len(records) - at)
         beat = beats(records[at : at + size], width, lanes, ended=False)[0]

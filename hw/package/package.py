@@ -149,7 +149,7 @@ def write_design(directory: Path | str, design: StreamDesign, *, top: str = TOP)
     streams = []
     for stream in (*design.inputs, design.output):
         name = stream.file or stream.prefix
-        entry = {
+        entry: dict[str, Any] = {
             "prefix": stream.prefix,
             "what": stream.what,
             "pins": [list(pin) for pin in stream.pins],

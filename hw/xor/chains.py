@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.decoder import tap_lists
 from xorweave.hw.xor.network import Gate, XorNetwork, as_matrix
 from xorweave.hw.xor.pairs import share_pairs
 
@@ -76,6 +77,25 @@ def difference_network(matrix: ArrayLike, *, seed: int = 0) -> XorNetwork:
             signals[row] = _joined(gates, inputs, signals[int(parents[row])], sums[row])
     outputs = tuple(None if signals[row] < 0 else signals[row] for row in range(len(array)))
     return XorNetwork(inputs, tuple(gates), outputs).pruned()
+
+
+def serial_network(code: Code) -> XorNetwork:
+    """Make every row from the row before it where that is cheaper, else from nothing; no sums are shared.
+
+    For chains within a few gates of `difference_network`, and made at once: enough to estimate from.
+    """
+    starts, ages, bits, goes_on = tap_lists(code)
+    columns = (ages * code.n_in + bits).tolist()
+    inputs = code.constraint_length
+    gates: list[Gate] = []
+    outputs: list[int | None] = []
+    signal = -1
+    for row in range(code.n_out):
+        signal = signal if goes_on[row] else -1
+        for column in columns[starts[row] : starts[row + 1]]:
+            signal = _joined(gates, inputs, signal, column)
+        outputs.append(None if signal < 0 else signal)
+    return XorNetwork(inputs, tuple(gates), tuple(outputs))
 
 
 def _joined(gates: list[Gate], inputs: int, a: int, b: int) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.commands.console import meter, percent, print_json, print_table
+from xorweave.commands.console import meter, print_json, print_table
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.whole_file import write_whole
 
@@ -27,31 +27,35 @@ def _line(record: Record) -> list[str]:
         record["title"],
         _number(record["bits_per_weight"]),
         _number(record["bits_per_weight_with_mask"]),
-        percent(record["memory_reduction_with_mask"]),
         lossless_text(record),
-        record["rate"] or "-",
         _number(record["decoder_ge_per_weight"], 1),
-        _number(record["encode_seconds"]),
-        _number(record["decode_seconds"]),
-        record["note"] or "-",
+        _number(record["encode_seconds"], 2),
     ]
 
 
-_COLUMNS = (
-    "format", "bits/weight", "with mask", "saved", "lossless", "rate", "GE/weight", "encode s", "decode s", "note",
-)  # fmt: skip
-_DECODING = ("format", "worst stall", "one weight needs", "weights/cycle", "decoder in RTL")
+# 80 columns hold them; the time to decode and what is saved are in --json, --csv and --page
+_COLUMNS = ("format", "bits a weight", "with mask", "lossless", "GE a weight", "encode s")
+_DECODING = ("format", "rate", "worst stall", "one weight needs", "weights a cycle", "decoder in RTL")
 
 
 def _decoding(record: Record) -> list[str]:
     cycle = record["decoder_weights_per_cycle"]
     return [
         record["title"],
+        record["rate"],
         record["worst_case_stall"],
         record["random_access"],
         "-" if cycle is None else str(cycle),
         record["decoder_note"] or "-",
     ]
+
+
+def _show(heading: str, records: list[Record]) -> None:
+    """Print the formats of a tensor, and under the table what there is to note."""
+    print_table(heading, _COLUMNS, [_line(record) for record in records])
+    for record in records:
+        if record["note"]:
+            typer.echo(f"  {record['title']}: {record['note']}")
 
 
 def codecs(
@@ -68,7 +72,7 @@ def codecs(
     prune: Annotated[str, typer.Option(help="magnitude or random")] = "magnitude",
     mask: Annotated[Path | None, typer.Option(help="A mask file; every non-zero is a kept weight")] = None,
     only: Annotated[
-        str | None, typer.Option(help="Comma-separated names of formats (see the column codec of --json)")
+        str | None, typer.Option(help="Comma-separated names of formats, slow ones too (see codec in --json)")
     ] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write every row to this file")] = None,
     page_file: Annotated[Path | None, typer.Option("--page", help="Also write one HTML page")] = None,
@@ -77,7 +81,7 @@ def codecs(
 ) -> None:
     """Store the same tensor in every format: bits a weight with and without mask, lossless or not, how it decodes."""
     from xorweave.golden.codecs.codec import PrunedTensor
-    from xorweave.golden.codecs.comparison import all_codecs, bounds, measure, total_rows
+    from xorweave.golden.codecs.comparison import all_codecs, bounds, measure, too_slow, total_rows
     from xorweave.pages.codec_table import GateTable, csv_text, page, records, tensor_head
     from xorweave.studies.sources import read_prepared
 
@@ -106,7 +110,7 @@ def codecs(
             with show.task(name) as advance:
                 rows = []
                 for done, codec in enumerate(chosen, 1):
-                    rows.append(measure(codec, tensor))
+                    rows.append(measure(codec, tensor, slow=only is not None))
                     advance(done / len(chosen))
             tables[name] = rows + bounds(tensor)
     gates = GateTable.stored()
@@ -125,10 +129,14 @@ def codecs(
         return
     for table in shown:
         shape = "x".join(map(str, table["shape"]))
-        heading = f"{table['name']} {shape} {table['dtype']}, S = {table['sparsity']:.3f}"
-        print_table(heading, _COLUMNS, [_line(record) for record in table["codecs"]])
+        _show(f"{table['name']} {shape} {table['dtype']}, S = {table['sparsity']:.3f}", table["codecs"])
     if len(shown) > 1:
-        print_table(f"all {len(shown)} tensors", _COLUMNS, [_line(record) for record in total])
+        _show(f"all {len(shown)} tensors", total)
     formats = [record for record in shown[0]["codecs"] if not record["codec"].startswith("bound")]
     print_table("how each decodes", _DECODING, [_decoding(record) for record in formats])
-    typer.echo(f"GE/weight: {gates.setting}; made by {gates.command}.")
+    left = [codec.name for codec in chosen if any(too_slow(codec, tensor) for tensor in tensors.values())]
+    if left and only is None:
+        typer.echo(
+            f"Left out for large tensors because they are slow: {', '.join(left)}; --only NAME measures them."
+        )
+    typer.echo(f"GE a weight: {gates.setting}; made by {gates.command}.")

@@ -17,11 +17,8 @@ def decode(
     force: Annotated[bool, typer.Option("--force", help="Replace a file of another kind")] = False,
 ) -> None:
     """Decode a container: bit for bit the weights that were encoded, pruned ones zero."""
-    from xorweave.golden.files.container import read_container
+    import xorweave
     from xorweave.golden.files.outputs import check_output
-    from xorweave.golden.files.restore import restore_tensors
-    from xorweave.golden.files.safetensors_file import write_safetensors
 
     check_output(out, inputs=[src], force=force)
-    container = read_container(src)
-    write_safetensors(out, restore_tensors(container, dequantized=dequantize), container.metadata)
+    xorweave.open(src).write_decoded(out, dequantized=dequantize)

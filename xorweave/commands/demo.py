@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.commands.console import meter, percent, print_table
+from xorweave.commands.console import meter, print_table
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from xorweave.studies.demo_flow import Outcome
+    from xorweave.studies.demo_flow import Outcome, Plain
     from xorweave.studies.demo_weights import DemoWeights
 
 
@@ -26,15 +29,15 @@ def demo(
     ] = None,
     tensor: Annotated[str | None, typer.Option(help="Which matrix of the file")] = None,
     sparsity: Annotated[float, typer.Option(help="Share to prune by magnitude")] = 0.9,
-    jobs: Annotated[int, typer.Option(help="Codes worked on at a time; 0: as many as there are cores")] = 0,
+    jobs: Annotated[int, typer.Option(help="Forms worked on at a time; 0: as many as there are cores")] = 0,
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
 ) -> None:
     """Prune, quantise, encode, decode, generate, simulate, count gates and multiply: one table and a page."""
     import numpy as np
 
     from xorweave.golden.files.prepare import Preparation, prepare
-    from xorweave.pages.report import DemoReport, outcome_record, write_report
-    from xorweave.studies.demo_flow import contenders, run_all
+    from xorweave.pages.report import DemoReport, outcome_record, with_expander, write_report
+    from xorweave.studies.demo_flow import advice, contenders, pack_plainly, run_all
 
     if not 0.5 <= sparsity <= 0.98:
         raise InputError(f"--sparsity must be between 0.5 and 0.98 for the demo, not {sparsity}")
@@ -54,30 +57,38 @@ def demo(
     print(line, flush=True)
     vector = np.random.default_rng(seed).integers(-128, 128, size=(columns,))
     out.mkdir(parents=True, exist_ok=True)
-    codes, tried = contenders(item, sparsity, seed)
-    with meter() as show, show.task(f"{len(codes)} codes") as advance:
+    plain = with_expander(pack_plainly(item))
+    forms = contenders(seed)
+    with meter() as show, show.task(f"{len(forms)} forms") as advance:
         outcomes = run_all(
-            codes, item, vector, out, jobs=jobs or min(len(codes), os.cpu_count() or 1), seed=seed,
-            progress=advance,
-        )  # fmt: skip
+            forms, item, vector, out, jobs=jobs or min(len(forms), os.cpu_count() or 1), progress=advance
+        )
     seconds = time.perf_counter() - started
-    print_table("", COLUMNS, [_row(outcome) for outcome in outcomes])
-    print(_verdict(outcomes))
+    print_table("", COLUMNS, [*(_row(outcome) for outcome in outcomes), _plain_row(plain)])
+    for outcome in outcomes:
+        if outcome.reason:
+            print(f"{outcome.label}: {outcome.reason}")
+    print(_verdict(outcomes, plain))
     report = DemoReport(
-        source=line, mask=item.mask, n_w=item.number_format.n_w, outcomes=outcomes, tried=tried, seed=seed,
+        source=line, mask=item.mask, n_w=item.number_format.n_w, outcomes=outcomes, plain=plain, seed=seed,
         seconds=seconds,
     )  # fmt: skip
     write_report(out / "report.html", report)
-    figures = {"input": line, "codes": [outcome_record(outcome) for outcome in outcomes]}
-    (out / "results.json").write_text(json.dumps(figures, indent=1) + "\n")
+    figures = {
+        "input": line,
+        "forms": [outcome_record(outcome) for outcome in outcomes],
+        "bitmap": asdict(plain),
+        "advice": advice(outcomes, plain),
+    }
+    write_whole(out / "results.json", json.dumps(figures, indent=1) + "\n")
     print(f"{out / 'report.html'} shows it in pictures ({seconds:.0f} s in all).")
-    if not all(outcome.sound for outcome in outcomes):
+    print(advice(outcomes, plain))
+    if not plain.decoded_equal or not all(outcome.sound for outcome in outcomes):
         raise typer.Exit(1)
 
 
 COLUMNS = (
-    "code", "N_in -> N_out", "E", "overhead", "memory reduction", "with mask", "cycles", "GE, XOR decoder",
-    "GE, all stages", "bits/cycle/kGE",
+    "stored as", "bits/weight", "of it mask", "x bound", "weights/cycle", "patches/block", "GE/weight", "proved",
 )  # fmt: skip
 
 
@@ -97,33 +108,36 @@ def _row(outcome: Outcome) -> list[str]:
     record = outcome.record
     return [
         outcome.label,
-        f"{record['n_in']} -> {record['n_out']}",
-        percent(record["efficiency"], 3),
-        percent(record["overhead"]),
-        percent(record["memory_reduction"]),
-        percent(record["memory_reduction_with_mask"]),
-        f"{outcome.simulation.cycles}",
-        _whole_number(outcome.core.gate_equivalents),
-        _whole_number(outcome.whole.gate_equivalents),
-        _decimal(outcome.whole.bits_per_cycle_per_kge),
+        f"{outcome.bits_per_weight:.3f}",
+        f"{record['mask_bits'] / math.prod(record['shape']):.3f}",
+        _decimal(record["over_bound"], 2),
+        f"{record['n_out']}",
+        f"{outcome.patches_per_block}",
+        _decimal(outcome.gates_per_weight, 1),
+        {"proved": "yes", "failed": "NO"}.get(outcome.equivalence, outcome.equivalence),
     ]
 
 
-def _whole_number(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.0f}"
+def _plain_row(plain: Plain) -> list[str]:
+    share = plain.mask_bits / (plain.mask_bits + plain.value_bits)
+    return [
+        "bitmap, packed values", f"{plain.bits_per_weight:.3f}", f"{share * plain.bits_per_weight:.3f}",
+        _decimal(plain.over_bound, 2), "varies", "-", _decimal(plain.gates_per_weight, 1), "not run",
+    ]  # fmt: skip
 
 
-def _decimal(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.1f}"
+def _decimal(value: float | None, digits: int) -> str:
+    return "not measured" if value is None else f"{value:.{digits}f}"
 
 
-def _verdict(outcomes: list[Outcome]) -> str:
+def _verdict(outcomes: list[Outcome], plain: Plain) -> str:
     """Say in one or two sentences what was compared, and with what result."""
     blocks = sum(outcome.simulation.blocks for outcome in outcomes)
     mismatches = sum(outcome.simulation.mismatches for outcome in outcomes)
     wrong = [outcome.label for outcome in outcomes if not outcome.decoded_equal]
+    wrong += [] if plain.decoded_equal else ["the bitmap"]
     unlike = [outcome.label for outcome in outcomes if not outcome.product_equal]
-    proofs = [p for outcome in outcomes for p in (outcome.core.equivalence, outcome.whole.equivalence)]
+    proofs = [outcome.equivalence for outcome in outcomes]
     return (
         f"Decoded weights: {'all equal, bit for bit' if not wrong else 'DIFFERENT with ' + '; '.join(wrong)}. "
         f"Product with a vector: "

@@ -76,5 +76,9 @@ def explore(
     typer.echo(f"{len(points)} points in {output / TABLE}, page {output / PAGE}; Pareto front:")
     for point in front:
         typer.echo(
-            f"{point['overhead']:8.2%} {point['gate_equivalents_per_output']:7.2f} GE an output  {point['code']}"
+            f"{point['overhead']:8.2%} {point['gate_equivalents_per_output']:7.2f} GE an output, "
+            f"{point['patches_per_block']} patches a block  {point['code']}"
         )
+    typer.echo(
+        "Patches a block: what the fullest block of the random sample needs; a real tensor may need more."
+    )

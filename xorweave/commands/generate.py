@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xorweave.commands.console import print_json
+from xorweave.commands.console import print_json, printable
 from xorweave.golden.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ def generate(
     ] = None,
     sparsity: Annotated[float, typer.Option(help="With --code: share of zeros in the random mask")] = 0.9,
     patches: Annotated[
-        int | None, typer.Option(help="Patches a block; default: what the tensor needs (0 with --code)")
+        int | None,
+        typer.Option(
+            help="Patches a block; default: what the tensor needs (with --code 0: no correction stage)"
+        ),
     ] = None,
     blocks: Annotated[int, typer.Option(help="Golden vectors for so many blocks at most")] = 20000,
     mask: Annotated[bool, typer.Option("--mask/--no-mask", help="Mask stage")] = True,
@@ -94,7 +97,7 @@ def generate(
     from xorweave.golden.base.number_format import number_format, plane_words
     from xorweave.hw.package.decoder_kinds import DECODERS, design_for
     from xorweave.hw.package.package import check_replaceable, write_design
-    from xorweave.hw.package.vectors import random_tensor
+    from xorweave.hw.package.vectors import random_tensor, required_patches
 
     if (src is None) == (code is None):
         raise InputError("generate must be given either a container or --code")
@@ -170,7 +173,22 @@ def generate(
     )
     print(f"{out}: {manifest.top}, decoder {manifest.kind}, {manifest.outputs_per_cycle} bits a cycle{said}")
     print(f"  {', '.join(manifest.files)}")
+    if decoder in ("xor", "bounded"):
+        needed = required_patches(encoded) if name is not None else 0
+        print(f"  {_about_patches(manifest.decoder['patches_per_block'], needed, name, patches)}")
     print(f"  golden vectors: {manifest.output.words} blocks, then {len(manifest.scenes)} scenes of restarts")
+
+
+def _about_patches(made: int, needed: int, name: str | None, asked: int | None) -> str:
+    """Say how many patches a block the decoder can apply, and how many the tensor needs."""
+    if name is not None:
+        return f"patches a block: up to {made}; the fullest block of {printable(name)} needs {needed}"
+    if made or asked is not None:
+        return f"patches a block: {made}, as asked for; generate CONTAINER says how many a tensor needs"
+    return (
+        "no correction stage: a tensor encoded with this code may need patches (--patches N); "
+        "generate CONTAINER says how many"
+    )
 
 
 def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:

@@ -13,7 +13,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Print what a container holds."""
+    import xorweave
     from xorweave.commands.encode import report
-    from xorweave.golden.files.container import read_container
 
-    report(read_container(src), src, as_json=as_json, title=src.name)
+    report(xorweave.open(src), as_json=as_json, title=src.name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,10 +14,16 @@ from xorweave.golden.base.errors import InputError
 if TYPE_CHECKING:
     from xorweave.studies.spmv_figure import Point
     from xorweave.studies.spmv_flow import Layer
+    from xorweave.studies.spmv_operand import Operand
 
 
 def spmv(
-    src: Annotated[Path, typer.Argument(help="Weights: .npy .npz .safetensors .onnx; or a mask: .smtx")],
+    src: Annotated[
+        Path,
+        typer.Argument(
+            help="What encode wrote, as it is stored; or weights: .npy .npz .safetensors .onnx; or a mask: .smtx"
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for spmv.json, spmv.csv and spmv.html")
     ] = None,
@@ -29,10 +36,12 @@ def spmv(
     sparsity: Annotated[
         float | None, typer.Option(help="Share to prune, 0 to 1; default: zeros are the mask")
     ] = None,
-    prune: Annotated[str, typer.Option(help="magnitude or random")] = "magnitude",
+    prune: Annotated[str | None, typer.Option(help="magnitude or random", show_default="magnitude")] = None,
     mask: Annotated[Path | None, typer.Option(help="A mask file; every non-zero is a kept weight")] = None,
     only: Annotated[str | None, typer.Option(help="Comma-separated names of tensors")] = None,
-    lanes: Annotated[int, typer.Option(help="Multiply lanes of the engines")] = 64,
+    lanes: Annotated[
+        int | None, typer.Option(help="Multiply lanes that weights are encoded for", show_default="64")
+    ] = None,
     batch: Annotated[int, typer.Option(help="Vectors multiplied at once")] = 1,
     threads: Annotated[str, typer.Option(help="Threads of the software products, comma-separated")] = "1,2",
     repeats: Annotated[int, typer.Option(help="Timed runs of each product")] = 7,
@@ -52,9 +61,8 @@ def spmv(
 ) -> None:
     """Multiply each layer by a vector: simulated engines, processor, GPU where there is one."""
     from xorweave.pages.spmv_page import write_results
-    from xorweave.studies.sources import read_prepared
     from xorweave.studies.spmv_figure import normalized_times
-    from xorweave.studies.spmv_flow import measure_layer
+    from xorweave.studies.spmv_flow import GateOptions, measure_layer
 
     counts = _threads(threads)
     if out is not None and not out.parent.is_dir():
@@ -63,23 +71,24 @@ def spmv(
         raise InputError("--clock must be given with --liberty only")
     if liberty is not None and not liberty.is_file():
         raise InputError(f"there is no Liberty file {liberty}")
-    work = read_prepared(
-        src, values=values, dtype=dtype, sparsity=sparsity, prune=prune, mask=mask, seed=seed
-    )
+    weights_only = {
+        "values": values, "dtype": dtype, "sparsity": sparsity, "prune": prune, "mask": mask, "lanes": lanes,
+    }  # fmt: skip
+    work = _operands(src, weights_only, seed)
     if only is not None:
         for name in only.split(","):
             if name not in work:
                 raise InputError(f"--only must name tensors among {', '.join(work)}, not {name!r}")
         work = {name: work[name] for name in only.split(",")}
+    mapping = GateOptions(liberty=liberty, clock_mhz=clock) if gates or liberty is not None else None
     layers: list[Layer] = []
     points: list[Point] = []
     with meter() as show:
-        for name, item in work.items():
+        for name, read in work.items():
             with show.task(name) as advance:
                 layers.append(
                     measure_layer(
-                        name, item, lanes=lanes, batch=batch, repeats=repeats, threads=counts, simulate=rtl,
-                        gates=gates or liberty is not None, liberty=liberty, clock_mhz=clock, seed=seed,
+                        read(), batch=batch, repeats=repeats, threads=counts, simulate=rtl, gates=mapping, seed=seed,
                         progress=advance,
                     )
                 )  # fmt: skip
@@ -98,6 +107,23 @@ def spmv(
             typer.echo(f"written: {out / 'spmv.json'}, spmv.csv and spmv.html")
     if not all(layer.agree for layer in layers):
         raise typer.Exit(1)
+
+
+def _operands(src: Path, weights_only: dict[str, Any], seed: int) -> dict[str, Callable[[], Operand]]:
+    """Return what gives each tensor of the source; `weights_only` options have no meaning for a stored one."""
+    from xorweave.studies.sources import read_prepared
+    from xorweave.studies.spmv_operand import LANES, encoded_operands, holds_stored, stored_operands
+
+    given = {name: value for name, value in weights_only.items() if value is not None}
+    if holds_stored(src):
+        if given:
+            raise InputError(
+                f"--{next(iter(given))} must be given with weights only: {src.name} is multiplied as it is stored"
+            )
+        return stored_operands(src)
+    lanes = given.pop("lanes", LANES)
+    how = {"values": None, "dtype": None, "sparsity": None, "prune": "magnitude", "mask": None, **given}
+    return encoded_operands(read_prepared(src, **how, seed=seed), lanes=lanes, seed=seed)
 
 
 def _threads(text: str) -> tuple[int, ...]:
@@ -130,6 +156,12 @@ def _print(layer: Layer) -> None:
         for row in layer.table()
     ]  # fmt: skip
     print_table(title, columns, rows)
+    stored = layer.stored
+    typer.echo(
+        f"stored: scan {stored['scan']}; mask {stored['mask_code']}; values {stored['values_code']}; corrections "
+        f"{stored['corrections']}; {stored['bytes']:,} bytes read a product, "
+        + ("as they lie in the file" if stored["from_file"] else "encoded once, here")
+    )
     if layer.engine is not None:
         typer.echo(
             f"encoded engine: {layer.engine.blocks} blocks + {layer.engine.constant} cycles, whatever the mask; "

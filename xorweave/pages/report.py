@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from xorweave import __version__
 from xorweave.golden.base.whole_file import write_whole
 from xorweave.golden.code.limits import care_bits_deviation, mask_entropy
+from xorweave.pages.codec_table import GateTable
 from xorweave.pages.report_plots import care_bits_plot, errors_plot, gates_plot, memory_plot
-from xorweave.studies.demo_flow import Outcome
+from xorweave.studies.demo_flow import Outcome, Plain, advice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,7 @@ class DemoReport:
     mask : ndarray of bool, shape (rows, cols)
     n_w : int
     outcomes : list of Outcome
-    tried : int
-        Encodings it took to choose the elimination code.
+    plain : Plain
     seed : int
     seconds : float
         The demo's run time.
@@ -41,60 +41,92 @@ class DemoReport:
     mask: NDArray[np.bool_]
     n_w: int
     outcomes: list[Outcome]
-    tried: int
+    plain: Plain
     seed: int
     seconds: float
 
 
+def with_expander(plain: Plain) -> Plain:
+    """Return the bitmap with the gates of its expander, as the table of decoders has them."""
+    table = GateTable.stored()
+    gates = table.of("bitmap")["decoder_ge_per_weight"]
+    return replace(plain, gates_per_weight=gates, gates_from=f"{table.setting}; {table.command}")
+
+
 def outcome_record(outcome: Outcome) -> dict[str, Any]:
-    """Return the figures of one code as plain JSON values."""
+    """Return the figures of one form as plain JSON values."""
     return {
         **outcome.record,
+        "option": outcome.option,
         "decoded_equal": outcome.decoded_equal,
         "product_equal": outcome.product_equal,
+        "blocks": outcome.blocks,
         "patches_per_block": outcome.patches_per_block,
-        "network_xor2": outcome.network_xor2,
+        "gates_per_weight": outcome.gates_per_weight,
+        "estimated_gates": sum(outcome.estimate.values()),
         "simulation": outcome.simulation.as_json(),
-        "core": outcome.core.to_json(),
-        "whole": outcome.whole.to_json(),
+        "synthesis": outcome.synthesis.to_json() if outcome.synthesis is not None else None,
+        "reason": outcome.reason,
     }
 
 
-def _variation(counts: NDArray[np.int64]) -> float:
-    return float(counts.std() / counts.mean())
+def _variation(counts: NDArray[np.int64]) -> float | None:
+    """Return the coefficient of variation of whole blocks; None where there are too few."""
+    counts = counts[:-1]
+    return float(counts.std() / counts.mean()) if counts.size > 1 and counts.any() else None
+
+
+def _spread(outcome: Outcome) -> dict[str, Any]:
+    """Return how unevenly the weights under the mask fall on a form's blocks, beside a random mask's."""
+    n_out = int(outcome.record["n_out"])
+    density = float(outcome.kept_per_block.sum()) / (outcome.blocks * n_out)
+    return {
+        "label": outcome.label,
+        "n_out": n_out,
+        "variation": _variation(outcome.kept_per_block),
+        "binomial": care_bits_deviation(1.0 - density, n_out),
+    }
+
+
+def compared_scans(outcomes: list[Outcome]) -> list[Outcome]:
+    """Return a form in row-major order and one in another, under a bitmap if there is such a one."""
+    fixed = [outcome for outcome in outcomes if outcome.row_major][-1:]
+    moved = [outcome for outcome in outcomes if not outcome.row_major]
+    return fixed + sorted(moved, key=lambda outcome: outcome.record["mask_code"] != "bitmap")[:1]
 
 
 def render_report(report: DemoReport) -> str:
     """Return the page."""
     outcomes = report.outcomes
-    ours = outcomes[-1]
-    row_major = next((o for o in outcomes if not o.interleaved), ours)
-    n_out = int(row_major.record["n_out"])
-    interleaved = next((o for o in outcomes if o.interleaved and o.record["n_out"] == n_out), ours)
     sparsity = 1.0 - float(report.mask.mean())
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
-    environment.filters["percent"] = lambda value, digits=2: f"{100 * value:.{digits}f} %"
+    environment.filters["number"] = lambda value, digits=3: (
+        "not measured" if value is None else f"{value:.{digits}f}"
+    )
+    environment.filters["percent"] = lambda value, digits=2: (
+        "-" if value is None else f"{100 * value:.{digits}f} %"
+    )
     environment.filters["count"] = lambda value: f"{value:,.0f}".replace(",", "\u2009")
     template = environment.from_string(
         resources.files("xorweave.pages").joinpath("report.html.j2").read_text(encoding="utf-8")
     )
+    scans = compared_scans(outcomes)
+    made = next((o.synthesis for o in outcomes if o.synthesis is not None), None)
     return template.render(
         version=__version__,
         report=report,
         outcomes=outcomes,
-        sparsity=sparsity,
-        ours=ours,
-        before=_variation(row_major.kept_per_block[:-1]),
-        after=_variation(interleaved.kept_per_block[:-1]),
-        binomial=care_bits_deviation(sparsity, n_out),
-        n_out=n_out,
+        plain=report.plain,
+        weights=report.mask.size,
+        advice=advice(outcomes, report.plain),
+        spreads=[_spread(outcome) for outcome in scans],
         mask_entropy=mask_entropy(sparsity),
-        tools=ours.whole.tool_versions,
-        simulator=ours.simulation.simulator,
-        library=ours.whole.library,
+        tools=made.tool_versions if made is not None else {},
+        library=made.library if made is not None else "none",
+        simulator=outcomes[-1].simulation.simulator,
         errors=Markup(errors_plot(outcomes)),  # our own SVG, made a moment ago
-        care_bits=Markup(care_bits_plot(row_major, interleaved, sparsity)),
-        memory=Markup(memory_plot(outcomes, report.n_w, sparsity)),
+        care_bits=Markup(care_bits_plot(scans)),
+        memory=Markup(memory_plot(outcomes, report.plain, report.n_w, sparsity, report.mask.size)),
         gates=Markup(gates_plot(outcomes)),
     )
 

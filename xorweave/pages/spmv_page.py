@@ -110,7 +110,9 @@ def normalized_plot(points: Sequence[Point]) -> str:
             panel.grid(color=GRID, linewidth=0.6)
         panels[0].set_ylabel("time / dense float32")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
-        return svg_text(figure, "normalized")
+        return svg_text(
+            figure, "normalized", "Time of each product over that of dense float32, by sparsity and batch"
+        )
 
 
 def render_page(record: dict[str, Any], layers: Sequence[Layer], points: Sequence[Point]) -> str:

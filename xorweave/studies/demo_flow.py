@@ -1,4 +1,4 @@
-"""One pruned layer through the whole flow, code by code: encode, decode, generate, simulate, count gates, multiply."""
+"""One pruned layer through the whole flow, form by form: encode, decode, generate, simulate, count gates, multiply."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.number_format import NumberFormat
-from xorweave.golden.choose.plan import rank_plans
-from xorweave.golden.code.code import Code
+from xorweave.golden.choose.choice import Choice
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.code.limits import bound_bits
+from xorweave.golden.codecs.codec import PrunedTensor
+from xorweave.golden.codecs.plain import Bitmap
+from xorweave.golden.files.blob import side_bits, write_blob
 from xorweave.golden.files.prepare import Prepared
-from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.decode import decode_scan, decode_tensor
-from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.figures import figures_of, tensor_record
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.config_for import config_for
-from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.decoders.gate_estimate import decoder_gates
 from xorweave.hw.package.package import write_package
-from xorweave.hw.package.vectors import random_tensor
-from xorweave.hw.xor.synthesis import optimize
+from xorweave.hw.package.vectors import required_patches
 from xorweave.sim.simulate import SimulationResult, simulate
 from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.flow.synthesis import SynthesisResult
 
-# The elimination code of the demo: outputs in runs of ten, each the one before it plus four fresh taps.
-_FAMILY, _TAPS, _RUN, _WIDTH, _WINDOW = "chain", 4, 10, 32, 128
-_PLANS, _SEEDS = 8, 8
-# A proof that takes longer is given up, and the table says so.
-_PROOF_SECONDS = 30.0
+# Golden vectors of so many blocks are simulated: the start of the layer.
+_BLOCKS = 100
+# Mapping or a proof that takes longer is given up, and the table says so.
+_STEP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """A code as it is to be tried on the layer.
+    """A way to store the layer.
 
     Attributes
     ----------
@@ -47,18 +47,21 @@ class Contender:
         Name of its folder.
     label : str
         What tables and plots call it.
-    encode : dict
-        Arguments of ``encode_tensor``: code, scan, options.
+    option : str
+        What makes ``encode`` store this.
+    choice : Choice
+        What is stored.
     """
 
     key: str
     label: str
-    encode: dict[str, Any]
+    option: str
+    choice: Choice
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """All that was measured of one code on one layer.
+    """All that was measured of one form of one layer.
 
     Attributes
     ----------
@@ -67,45 +70,90 @@ class Outcome:
     decoded_equal, product_equal : bool
         Whether every weight came back bit for bit, and whether the product from the stream equals the dense one.
     simulation : SimulationResult
+        Of the layer's first blocks.
+    synthesis : SynthesisResult or None
+        Of the whole decoder, from symbols and patches to weights; None where no step of mapping ended in time.
+    reason : str
+        Why something of the synthesis is not there; empty where all is.
+    estimate : dict of str to float
+        Gate equivalents by part, told without synthesis (`decoder_gates`).
+    blocks : int
         Of the whole layer.
-    core : SynthesisResult
-        XOR network, shift registers and handshake: what the paper calls the decoder.
-    whole : SynthesisResult
-        Everything that was simulated: corrections, inversion and mask stages too.
-    network_xor2 : int
-        Two-input XORs of one plane's network, before synthesis.
     patches_per_block : int
-        Slots of the correction stage: the most that any block of the layer needs.
+        The most that any block of the layer needs, and the decoder applies in one cycle.
     kept_per_block, unmatched_per_block : ndarray of int64, shape (blocks,)
-        Care bits of a plane, and unmatched bits over all planes.
+        Weights under the mask, and unmatched bits over all planes.
     """
 
     key: str
     label: str
+    option: str
     record: dict[str, Any]
     decoded_equal: bool
     product_equal: bool
     simulation: SimulationResult
-    core: SynthesisResult
-    whole: SynthesisResult
-    network_xor2: int
+    synthesis: SynthesisResult | None
+    reason: str
+    estimate: dict[str, float]
+    blocks: int
     patches_per_block: int
     kept_per_block: NDArray[np.int64]
     unmatched_per_block: NDArray[np.int64]
 
     @property
-    def interleaved(self) -> bool:
-        """Whether the scan is another than row-major order."""
-        return bool(self.record["scan"] != "row-major")
+    def row_major(self) -> bool:
+        """Whether the scan is row-major order."""
+        return bool(self.record["scan"] == "row-major")
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Everything stored, over the weights of the layer."""
+        return float(self.record["bits_per_weight_with_mask"])
+
+    @property
+    def gates_per_weight(self) -> float | None:
+        """Gate equivalents of the whole decoder for one weight a cycle; None where they were not counted."""
+        gates = self.synthesis.gate_equivalents if self.synthesis is not None else None
+        return None if gates is None else gates / int(self.record["n_out"])
+
+    @property
+    def equivalence(self) -> str:
+        """``proved``, ``failed`` or ``not run``."""
+        return "not run" if self.synthesis is None else self.synthesis.equivalence
 
     @property
     def sound(self) -> bool:
         """Whether nothing at all differed from what it must be."""
-        proofs = "failed" not in (self.core.equivalence, self.whole.equivalence)
-        return self.decoded_equal and self.product_equal and self.simulation.mismatches == 0 and proofs
+        right = self.decoded_equal and self.product_equal and self.equivalence != "failed"
+        return right and self.simulation.mismatches == 0
 
 
-def care_bits_per_block(mask: NDArray[np.bool_], n_out: int) -> NDArray[np.int64]:
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    """The same layer as a bitmap with packed values: what every form has to beat.
+
+    Attributes
+    ----------
+    bits_per_weight, over_bound : float
+        Mask and values, and the same over mask entropy + entropy of the values.
+    mask_bits, value_bits : int
+    decoded_equal : bool
+    gates_per_weight : float or None
+        Of its expander, as the table of decoders has it (another tensor of S = .9, INT8); None where it has none.
+    gates_from : str
+        How that figure was made.
+    """
+
+    bits_per_weight: float
+    over_bound: float | None
+    mask_bits: int
+    value_bits: int
+    decoded_equal: bool
+    gates_per_weight: float | None = None
+    gates_from: str = ""
+
+
+def weights_per_block(mask: NDArray[np.bool_], n_out: int) -> NDArray[np.int64]:
     """Count the kept weights of each block of n_out positions; mask is in scan order, shape (n,)."""
     padded = np.zeros(-(-mask.size // n_out) * n_out, np.int64)
     padded[: mask.size] = mask
@@ -136,95 +184,53 @@ def multiply_stream(encoded: EncodedTensor, vector: NDArray[np.integer]) -> NDAr
     return sums
 
 
-def paper_code(n_s: int, sparsity: float, seed: int) -> Code:
-    """Return the paper's code for a nominal sparsity: N_in = 8, N_out = floor(8 / (1 - S)), uniform random."""
-    # 8 / (1 - 0.9) is a little under 80 in binary floating point
-    return Code.uniform(n_in=8, n_out=int(8 / (1.0 - sparsity) + 1e-6), n_s=n_s, seed=seed)
-
-
-def elimination_code(item: Prepared, seed: int) -> tuple[Code, Interleaver, int]:
-    """Choose a code of K = 128 and a scan for a layer: the smallest stream that leaves no bit unmatched.
-
-    Sizes and scan come from the plan for the mask; then seeds of the generator are tried, and each is believed
-    only when the decoded stream shows no unmatched bit. If none does, the one with the fewest stored bits is taken.
-
-    Returns
-    -------
-    (Code, Interleaver, int)
-        And how many encodings were tried.
-    """
-    n_w = item.number_format.n_w
-    plans = rank_plans(
-        item.mask,
-        n_w,
-        max_k=_WINDOW,
-        seed=seed,
-        error_free=True,
-        widths=range(_WIDTH, _WIDTH + 1),
-        count=_PLANS,
-    )
-    best: tuple[int, Code, Interleaver] | None = None
-    tried = 0
-    for plan in plans:
-        sizes = plan.code
-        if sizes.family == "identity":
-            continue
-        for number in range(seed, seed + _SEEDS):
-            code = Code.from_family(
-                _FAMILY, n_in=sizes.n_in, n_out=sizes.n_out, n_s=sizes.n_s, taps=_TAPS, run=_RUN, seed=number
-            )
-            encoded = encode_tensor(
-                item.values,
-                item.number_format,
-                code,
-                mask=item.mask,
-                scan=plan.interleaver,
-                options=EncodeOptions(encoder="elimination"),
-            )
-            tried += 1
-            if encoded.patches.positions.size == 0:
-                return code, plan.interleaver, tried
-            bits = figures_of(encoded).stored_bits
-            if best is None or bits < best[0]:
-                best = (bits, code, plan.interleaver)
-    if best is None:
-        raise InputError("the layer must be pruned further for the demo: no code of rate below 1 pays on it")
-    return best[1], best[2], tried
-
-
-def contenders(item: Prepared, sparsity: float, seed: int) -> tuple[list[Contender], int]:
-    """Return the codes that the demo compares, and how many encodings the choice of the last one took."""
-    code, scan, tried = elimination_code(item, seed)
-
-    def paper(n_s: int) -> dict[str, Any]:
-        how = EncodeOptions(encoder="viterbi", corrections="paper")
-        return {"code": paper_code(n_s, sparsity, seed), "options": how}
-
+def contenders(seed: int = 0) -> list[Contender]:
+    """Return what the demo compares: the paper's codes as the paper stores them, and the two goals of ``encode``."""
     found = [
-        Contender(key=f"paper-ns{n_s}", label=f"paper, N_s = {n_s}", encode={**paper(n_s), "scan": scan})
+        Contender(
+            key=f"paper-ns{n_s}",
+            label=f"paper, N_s = {n_s}",
+            option=f"--code paper,n_s={n_s}",
+            choice=Choice(goal="paper", code=CodeChoice(kind="paper", n_s=n_s, seed=seed)),
+        )
         for n_s in (0, 1, 2)
     ]
-    # the layer as it lies in memory: what the scan order alone brings
-    found.append(Contender(key="paper-ns2-row-major", label="paper, N_s = 2, row-major", encode=paper(2)))
-    found.append(
+    found += [
         Contender(
-            key=f"{code.family}-k{code.constraint_length}",
-            label=f"{code.family}, K = {code.constraint_length}",
-            encode={"code": code, "scan": scan, "options": EncodeOptions(encoder="elimination")},
+            key=goal,
+            label=f"--for {goal}",
+            option=f"--for {goal}",
+            choice=Choice(goal=goal, code=CodeChoice(seed=seed)),
         )
+        for goal in ("hardware", "storage")
+    ]
+    return found
+
+
+def pack_plainly(item: Prepared) -> Plain:
+    """Store a layer as a bitmap with packed values, count every bit and read it back."""
+    tensor = PrunedTensor.from_values(item.values, item.number_format, item.mask)
+    codec = Bitmap()
+    encoding = codec.encode(tensor)
+    words = codec.decode(encoding, tensor.shape, tensor.number_format)
+    bound = bound_bits(tensor.words)
+    return Plain(
+        bits_per_weight=encoding.bits / tensor.n,
+        over_bound=encoding.bits / bound if bound else None,
+        mask_bits=encoding.parts["mask"],
+        value_bits=encoding.parts["values"],
+        decoded_equal=bool(np.array_equal(words, tensor.words)),
     )
-    return found, tried
 
 
-def core_config(config: DecoderConfig) -> DecoderConfig:
-    """Return the same decoder without corrections, inversion and mask."""
-    return DecoderConfig.raw(code=config.code, n_w=config.n_w, mask=False, network=config.network)
-
-
-def run_code(
-    contender: Contender, item: Prepared, vector: NDArray[np.integer], folder: Path, seed: int = 0
+def run_form(
+    contender: Contender,
+    item: Prepared,
+    vector: NDArray[np.integer],
+    folder: Path,
+    seconds: float = _STEP_SECONDS,
 ) -> Outcome:
-    """Take one code through the whole flow.
+    """Take one form through the whole flow.
 
     Parameters
     ----------
@@ -235,74 +241,99 @@ def run_code(
         What the layer is multiplied by.
     folder : Path
         Receives the generated decoder in a folder of its own.
-    seed : int
-        Of the vectors of the bare decoder, which are nobody's weights.
+    seconds : float
+        For each step of mapping, and for the proof.
     """
-    options = dict(contender.encode)
-    code: Code = options.pop("code")
     form: NumberFormat = item.number_format
-    encoded = encode_tensor(item.values, form, code, mask=item.mask, **options)
+    encoded = contender.choice.encode(item.values, form, item.mask)
+    if not encoded.groups:
+        raise InputError("the layer must be one that pays to encode: it is stored as it is")
     pruned = np.where(item.mask, item.values, item.values.dtype.type(0))
     decoded_equal = bool(np.array_equal(form.to_words(decode_tensor(encoded)), form.to_words(pruned)))
     dense = pruned.astype(np.int64) @ vector.astype(np.int64)
     product_equal = bool(np.array_equal(multiply_stream(encoded, vector), dense))
 
-    network = optimize(code.generator, effort=0)
-    config = config_for(encoded, network_of=lambda _: network)
+    config = config_for(encoded)
     place = folder / contender.key
-    write_package(place, config, encoded, tensor_name=contender.label)
+    write_package(place, config, encoded, tensor_name=contender.label, max_blocks=_BLOCKS)
     simulation = simulate(place)
-    whole = synthesize_decoder(place, timeout_s=_PROOF_SECONDS)
-    bare = place / "sim_build" / "core"
-    made_up = random_tensor(code, form, blocks=2, seed=seed)
-    write_package(bare, core_config(config), made_up, seed=seed)
-    core = synthesize_decoder(bare, timeout_s=_PROOF_SECONDS)
+    synthesis, reason = None, ""
+    try:
+        synthesis = synthesize_decoder(place, timeout_s=seconds)
+        reason = "; ".join(synthesis.notes)
+    except ToolError as error:
+        reason = str(error)
 
-    blocks = encoded.blocks
     wrong = np.bitwise_count(encoded.patches.differences).astype(np.int64)
+    figures = figures_of(encoded, side_bits(encoded, write_blob(encoded)))
     return Outcome(
         key=contender.key,
         label=contender.label,
-        record=tensor_record(contender.label, encoded, figures_of(encoded)),
+        option=contender.option,
+        record=tensor_record(contender.label, encoded, figures),
         decoded_equal=decoded_equal,
         product_equal=product_equal,
         simulation=simulation,
-        core=core,
-        whole=whole,
-        network_xor2=network.xor2,
-        patches_per_block=config.patches_per_block,
-        kept_per_block=care_bits_per_block(encoded.mask, code.n_out),
+        synthesis=synthesis,
+        reason=reason,
+        estimate=decoder_gates(config).parts,
+        blocks=encoded.blocks,
+        patches_per_block=required_patches(encoded),
+        kept_per_block=weights_per_block(encoded.mask, encoded.n_out),
         unmatched_per_block=np.bincount(
-            encoded.patches.positions // code.n_out, weights=wrong, minlength=blocks
+            encoded.patches.positions // encoded.n_out, weights=wrong, minlength=encoded.blocks
         ).astype(np.int64),
     )
 
 
 def run_all(
-    codes: Sequence[Contender],
+    forms: Sequence[Contender],
     item: Prepared,
     vector: NDArray[np.integer],
     folder: Path,
     *,
     jobs: int = 1,
-    seed: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> list[Outcome]:
-    """Take every code through the flow, `jobs` of them at a time in processes of their own.
+    """Take every form through the flow, `jobs` of them at a time in processes of their own.
 
     Returns
     -------
     list of Outcome
-        In the order of `codes`.
+        In the order of `forms`.
     """
-    place = {code.key: i for i, code in enumerate(codes)}
-    # the longest work first, so that no process is left alone with it: a row-major scan needs the largest
-    # correction stage, and long windows more encoding and more gates
-    longest_first = sorted(codes, key=lambda code: ("scan" in code.encode, -code.encode["code"].n_s))
+    place = {form.key: i for i, form in enumerate(forms)}
+    # the longest work first, so that no process is left alone with it: books and masks have the most gates
+    longest_first = sorted(forms, key=lambda form: -place[form.key])
     done: list[Outcome] = []
-    work = (delayed(run_code)(code, item, vector, folder, seed) for code in longest_first)
+    work = (delayed(run_form)(form, item, vector, folder) for form in longest_first)
     for outcome in Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
         done.append(outcome)
         if progress is not None:
-            progress(len(done) / len(codes))
+            progress(len(done) / len(forms))
     return sorted(done, key=lambda outcome: place[outcome.key])
+
+
+def advice(outcomes: Sequence[Outcome], plain: Plain) -> str:
+    """Say in one sentence which form to take for what, from what was measured."""
+    smallest = min(outcomes, key=lambda outcome: outcome.bits_per_weight)
+    bits = f"{smallest.bits_per_weight:.3f} bits a weight"
+    beside = f"a bitmap with packed values takes {plain.bits_per_weight:.3f}"
+    if plain.gates_per_weight is not None:
+        beside += f" and {plain.gates_per_weight:.0f} GE, and stalls on dense blocks"
+    counted = [outcome for outcome in outcomes if outcome.gates_per_weight is not None]
+    if not counted:
+        return f"Take {smallest.label} for the fewest bits ({bits}; {beside}); gates were not measured."
+    leanest = min(counted, key=lambda outcome: outcome.gates_per_weight or 0.0)
+    gates = f"{leanest.gates_per_weight:.0f} GE for a weight a cycle"
+    if leanest is smallest:
+        return f"Take {smallest.label} for the fewest bits and the fewest gates ({bits}, {gates}); {beside}."
+    more = (
+        "its gates not measured"
+        if smallest.gates_per_weight is None
+        else f"{smallest.gates_per_weight:.0f} GE for a weight a cycle"
+    )
+    return (
+        f"Take {smallest.label} for the fewest bits ({bits}, {more}) and {leanest.label} for the smallest decoder "
+        f"({gates}, {leanest.bits_per_weight:.3f} bits); {beside}."
+    )

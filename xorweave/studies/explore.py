@@ -143,10 +143,14 @@ def evaluate(
     liberty: Path | None = None,
     clock_mhz: float | None = None,
 ) -> dict[str, object]:
-    """Measure one candidate: overhead with the encoder, gates with Yosys. Mask stage counted; netlist not proved."""
+    """Measure one candidate: overhead and patches a block with the encoder, gates with Yosys.
+
+    The mask stage is counted, and a correction stage for as many patches as the fullest block of the sample needs;
+    the netlist is not proved.
+    """
     code = Code.from_spec(candidate.code)
     overhead = measure_overhead(code, sparsity=sparsity, weights=weights, tries=4)
-    patches = 0 if overhead.error_free else 1
+    patches = overhead.patches_per_block
     shared = candidate.sharing == "matrix"
     config = DecoderConfig.raw(
         code=code,

@@ -27,6 +27,9 @@ class OverheadMeasurement:
     unmatched_bits, care_bits : int
         Over all planes.
     correction_bits : int
+    patches_per_block : int
+        Weights to be corrected in the fullest block of the sample: what a decoder of its tensors must be able to do
+        in one cycle. A larger tensor, or one that is less even, may need more.
     encoder : str
     tries : int
         Starts of the scan that were looked at.
@@ -36,6 +39,7 @@ class OverheadMeasurement:
     unmatched_bits: int
     care_bits: int
     correction_bits: int
+    patches_per_block: int
     encoder: str
     tries: int
 
@@ -108,6 +112,7 @@ def measure_overhead(
         unmatched_bits=figures.unmatched_bits,
         care_bits=figures.care_bits,
         correction_bits=figures.correction_bits,
+        patches_per_block=int(np.bincount(encoded.patches.positions // code.n_out, minlength=1).max()),
         encoder=encoded.encoder,
         tries=looked_at,
     )

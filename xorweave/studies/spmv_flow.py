@@ -12,21 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import number_format
-from xorweave.golden.choose.lane_code import encode_on_lanes
-from xorweave.golden.files.prepare import Prepared
-from xorweave.golden.scan.cells import CellOrder
 from xorweave.golden.scan.lane_layout import LaneLayout
-from xorweave.golden.spmv.cpu import GROUP_WORDS, EncodedProduct
+from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import gpu_absence, gpu_figures
+from xorweave.golden.spmv.lanes import encode_lanes
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
-from xorweave.golden.spmv.sliced import slice_matrix
+from xorweave.golden.spmv.stored_product import StoredProduct
+from xorweave.golden.spmv.sums import check_sums
 from xorweave.golden.spmv.tile_product import MAX_VECTORS
 from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.hw.engines.spmv_engine import SpmvConfig
 from xorweave.sim.csr_run import CsrRun, CsrSimulator, csr_config
-from xorweave.sim.spmv_run import DEFAULT_INTERLEAVE, SpmvRun, SpmvSimulator, engine_config
+from xorweave.sim.spmv_run import SpmvRun, SpmvSimulator, engine_config
+from xorweave.studies.spmv_operand import Operand
 from xorweave.studies.timing import Timing, cycles_per_second, measure
 from xorweave.synth.engine import EngineSynthesis, synthesize_engine
 
@@ -111,6 +110,8 @@ class Layer:
     name : str
     rows, cols, kept, batch : int
     dtype : str
+    stored : dict
+        What ``Operand.record`` returns: how the matrix is stored, and whether a file had it so.
     agree : bool
         Every product, in hardware and in software, equals the integer product bit for bit.
     differing : tuple of str
@@ -134,6 +135,7 @@ class Layer:
     kept: int
     batch: int
     dtype: str
+    stored: dict[str, Any]
     agree: bool
     differing: tuple[str, ...]
     engine: SpmvRun | None
@@ -201,7 +203,8 @@ class Layer:
         """Return everything as plain JSON values; what was not measured is null."""
         return {
             "name": self.name, "rows": self.rows, "cols": self.cols, "sparsity": self.sparsity, "kept": self.kept,
-            "batch": self.batch, "dtype": self.dtype, "agree": self.agree, "differing": list(self.differing),
+            "batch": self.batch, "dtype": self.dtype, "stored": self.stored, "agree": self.agree,
+            "differing": list(self.differing),
             "rtl": {name: None if run is None else run.as_json() for name, run in self._runs.items()},
             "gates": {name: result.to_json() for name, result in self.gates.items()} or None,
             "cpu": [asdict(item) for item in self.software], "gpu": self.gpu, "not_measured": list(self.missing),
@@ -218,36 +221,27 @@ def _on_processor(name: str, threads: int) -> str:
     return f"CPU, {name}, {threads} thread{'s' if threads > 1 else ''}"
 
 
-def as_matrix(name: str, item: Prepared) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-    """Return a prepared tensor as a matrix, (rows, the rest), and its mask.
-
-    Raises
-    ------
-    InputError
-        Its weights are not INT8 or INT4.
-    """
-    if item.number_format.name not in ("int8", "int4"):
-        raise InputError(
-            f"the engines multiply int8 and int4 weights: tensor {name} is {item.number_format.name}; add --dtype int8"
-        )
-    rows = item.values.shape[0]
-    mask = item.mask.reshape(rows, -1)
-    return np.where(mask, item.values.reshape(rows, -1), 0).astype(np.int8), mask
-
-
 def products(
     matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str, threads: int, seed: int
 ) -> tuple[dict[str, Any], list[str]]:
-    """Make every product there is for a matrix; return them by name, and why some are missing."""
-    order = CellOrder(matrix.shape[0], matrix.shape[1], GROUP_WORDS * threads)
-    sliced = slice_matrix(matrix, "int4" if dtype == "int4" else "int8", mask=mask, order=order, seed=seed)
-    made: dict[str, Any] = {
-        ENCODED: EncodedProduct(sliced, threads),
-        "bitmap INT8": BitmapProduct(matrix, mask, threads),
-        "dense INT8": BitmapProduct(matrix, mask, threads, dense=True),
-        "CSR INT8": CsrProduct(matrix, mask, threads),
-    }
+    """Encode a matrix for the processor, and make it and all rivals; return them by name, and why some are missing."""
+    lanes = encode_lanes(matrix, "int4" if dtype == "int4" else "int8", mask=mask, seed=seed)
+    made, missing = rivals(matrix, mask, threads)
+    return {ENCODED: EncodedProduct(lanes, threads), **made}, missing
+
+
+def rivals(
+    matrix: NDArray[np.int8], mask: NDArray[np.bool_], threads: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Make every product of a matrix that is not encoded; return them by name, and why some are missing."""
+    made: dict[str, Any] = {}
     missing = []
+    try:
+        made["bitmap INT8"] = BitmapProduct(matrix, mask, threads)
+        made["dense INT8"] = BitmapProduct(matrix, mask, threads, dense=True)
+    except InputError as error:
+        missing.append(f"bitmap INT8, dense INT8: {error}")
+    made["CSR INT8"] = CsrProduct(matrix, mask, threads)
     try:
         made["CSR float32, MKL"] = MklCsr(matrix, mask, threads)
     except InputError as error:
@@ -279,152 +273,200 @@ def _software(
 
 @dataclass(frozen=True, kw_only=True)
 class Engines:
-    """The simulated engines of one layer, and how they were generated."""
+    """The simulated engines of one layer, and how they were generated; by the names of the runs."""
 
-    engine: SpmvRun
-    csr: CsrRun
-    csr_equal_bytes: CsrRun
+    runs: dict[str, SpmvRun | CsrRun]
     configs: dict[str, SpmvConfig | CsrConfig]
 
 
-def run_engines(
-    matrix: NDArray[np.int8],
-    mask: NDArray[np.bool_],
-    vectors: NDArray[np.int8],
-    dtype: str,
-    lanes: int,
-    seed: int,
-    progress: Callable[[float], None],
-) -> Engines:
+def engine_absence(operand: Operand) -> str:
+    """Return why the encoded engine does not take a matrix as it is stored; empty if it does."""
+    tensor = operand.tensor
+    if not isinstance(tensor.scan, LaneLayout):
+        return "the engine takes tensors stored with --scan lanes"
+    if tensor.values.kind != "raw" or len(tensor.groups) != 1 or tensor.scan.lanes != tensor.n_out:
+        return f"the engine takes raw planes, and blocks of {tensor.scan.lanes} weights for so many lanes"
+    return ""
+
+
+def run_engines(operand: Operand, vectors: NDArray[np.int8], progress: Callable[[float], None]) -> Engines:
     """Simulate the encoded engine, the CSR engine of as many lanes, and the one that reads as many bytes a cycle."""
-    layout = LaneLayout.fitting(matrix.shape[0], matrix.shape[1], lanes, interleave=DEFAULT_INTERLEAVE)
-    encoded = encode_on_lanes(matrix, number_format(dtype), mask, layout, error_free=True, seed=seed)
+    encoded, matrix, mask = operand.tensor, operand.matrix, operand.mask
+    lanes = encoded.n_out
     config = engine_config(encoded, batch=vectors.shape[0])
     large = encoded.blocks * lanes > _FAST_FROM
     engine = SpmvSimulator(config, fast=large).run(encoded, vectors)
     progress(0.5)
-    same = csr_config(cols=matrix.shape[1], lanes=lanes, dtype=dtype, batch=vectors.shape[0])
+    same = csr_config(cols=matrix.shape[1], lanes=lanes, dtype=operand.dtype, batch=vectors.shape[0])
     csr = CsrSimulator(same).run(matrix, mask, vectors)
     progress(0.8)
     # so many lanes read no more bytes a cycle than the encoded engine does
     fewer = max(1, int(engine.bytes_per_block * 8 // same.item_bits))
-    few = csr_config(cols=matrix.shape[1], lanes=fewer, dtype=dtype, batch=vectors.shape[0])
+    few = csr_config(cols=matrix.shape[1], lanes=fewer, dtype=operand.dtype, batch=vectors.shape[0])
     equal = CsrSimulator(few).run(matrix, mask, vectors)
     progress(1.0)
-    configs: dict[str, SpmvConfig | CsrConfig] = {
-        "engine": config,
-        "csr_engine": same,
-        "csr_engine_equal_bytes": few,
-    }
-    return Engines(engine=engine, csr=csr, csr_equal_bytes=equal, configs=configs)
+    return Engines(
+        runs={"engine": engine, "csr_engine": csr, "csr_engine_equal_bytes": equal},
+        configs={"engine": config, "csr_engine": same, "csr_engine_equal_bytes": few},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateOptions:
+    """How the engines are mapped to gates: a Liberty file, and the clock asked of it; without it, generic cells."""
+
+    liberty: Path | None = None
+    clock_mhz: float | None = None
+
+
+def map_engines(
+    engines: Engines, options: GateOptions, progress: Callable[[float], None]
+) -> tuple[dict[str, EngineSynthesis], list[str]]:
+    """Map the engines to gates; return the results by the names of the runs, and why some are missing."""
+    found, missing = {}, []
+    for number, (label, config) in enumerate(engines.configs.items(), 1):
+        if isinstance(config, CsrConfig) and config.lanes > _MOST_CSR_LANES:
+            missing.append(
+                f"gates of the CSR engine with {config.lanes} lanes: its arbiters take Yosys more than ten minutes"
+            )
+            continue
+        found[label] = synthesize_engine(config, liberty=options.liberty, clock_mhz=options.clock_mhz)
+        progress(number / len(engines.configs))
+    return found, missing
+
+
+@dataclass(kw_only=True)
+class _Findings:
+    """What was found out so far about one layer, in the words of `Layer`."""
+
+    wrong: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    software: list[Software] = field(default_factory=list)
 
 
 def measure_layer(
-    name: str,
-    item: Prepared,
+    operand: Operand,
     *,
-    lanes: int = 64,
     batch: int = 1,
     repeats: int = 7,
     threads: tuple[int, ...] = (1, 2),
     simulate: bool = True,
-    gates: bool = False,
-    liberty: Path | None = None,
-    clock_mhz: float | None = None,
+    gates: GateOptions | None = None,
     seed: int = 0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Layer:
     """Multiply one layer with a batch of random INT8 vectors in every way, and compare the results bit for bit.
 
+    Parameters
+    ----------
+    operand : Operand
+        Engine, golden trace and processor multiply with its tensor as it is stored.
+    gates : GateOptions, optional
+        Also map the engines to gates.
+
     Raises
     ------
     InputError
-        The weights are not INT8 or INT4, or a number is out of range.
+        A number is out of range, or a sum might need more than 32 bits.
     """
     if batch < 1 or repeats < 1:
         raise InputError(f"batch and repeats must be at least 1, not {batch} and {repeats}")
-    matrix, mask = as_matrix(name, item)
+    matrix = operand.matrix
     rows, cols = matrix.shape
-    kept = int(np.count_nonzero(mask))
-    dtype = item.number_format.name
     vectors = np.random.default_rng(seed).integers(-128, 128, (batch, cols)).astype(np.int8)
-    given = vectors[0] if batch == 1 else vectors
-    wanted = vectors.astype(np.int32) @ matrix.T.astype(np.int32)
-    wrong, missing = [], []
-
-    engines = None
-    if simulate:
-        engines = run_engines(matrix, mask, vectors, dtype, lanes, seed, lambda share: progress(0.5 * share))
-        for run in (engines.engine, engines.csr, engines.csr_equal_bytes):
-            if run.mismatches or not np.array_equal(run.results, wanted):
-                wrong.append(f"RTL, {type(run).__name__} of {run.lanes} lanes")
+    try:
+        check_sums(matrix, vectors)
+    except InputError as error:
+        raise InputError(f"tensor {operand.name}: {error}") from None
+    wanted = vectors.astype(np.int64) @ matrix.T.astype(np.int64)
+    found = _Findings()
+    absent = engine_absence(operand) if simulate else "left out"
+    runs: dict[str, SpmvRun | CsrRun] = {}
+    synthesized: dict[str, EngineSynthesis] = {}
+    if absent:
+        found.missing.append(f"RTL: {absent}")
     else:
-        missing.append("RTL: left out")
-    synthesized = {}
-    if gates and engines is not None:
-        for number, (label, config) in enumerate(engines.configs.items(), 1):
-            if isinstance(config, CsrConfig) and config.lanes > _MOST_CSR_LANES:
-                missing.append(
-                    f"gates of the CSR engine with {config.lanes} lanes: its arbiters take Yosys more than ten minutes"
-                )
-                continue
-            synthesized[label] = synthesize_engine(config, liberty=liberty, clock_mhz=clock_mhz)
-            progress(0.5 + 0.1 * number / len(engines.configs))
+        engines = run_engines(operand, vectors, lambda share: progress(0.5 * share))
+        runs = engines.runs
+        for run in runs.values():
+            if run.mismatches or not np.array_equal(run.results, wanted):
+                found.wrong.append(f"RTL, {type(run).__name__} of {run.lanes} lanes")
+        if gates is not None:
+            synthesized, why = map_engines(engines, gates, lambda share: progress(0.5 + 0.1 * share))
+            found.missing += why
     progress(0.6)
+    _measure_software(operand, vectors, wanted, threads, repeats, found, progress)
+    on_gpu, reason = _on_gpu(operand, batch, seed)
+    if reason:
+        found.missing.append(reason)
+    elif on_gpu is not None:
+        made = on_gpu["products"]
+        found.wrong += [f"GPU, {record['name']}" for record in made if not record.get("agrees", True)]
+        found.missing += [f"GPU, {r['name']}: {r['failed']}" for r in made if "failed" in r]
+    return Layer(
+        name=operand.name,
+        rows=rows,
+        cols=cols,
+        kept=int(np.count_nonzero(operand.mask)),
+        batch=batch,
+        dtype=operand.dtype,
+        stored=operand.record(),
+        agree=not found.wrong,
+        differing=tuple(found.wrong),
+        engine=runs.get("engine"),  # type: ignore[arg-type]
+        csr=runs.get("csr_engine"),  # type: ignore[arg-type]
+        csr_equal_bytes=runs.get("csr_engine_equal_bytes"),  # type: ignore[arg-type]
+        software=tuple(found.software),
+        gates=synthesized,
+        gpu=on_gpu,
+        missing=tuple(found.missing),
+    )
 
+
+def _measure_software(
+    operand: Operand,
+    vectors: NDArray[np.int8],
+    wanted: NDArray[np.int64],
+    threads: tuple[int, ...],
+    repeats: int,
+    found: _Findings,
+    progress: Callable[[float], None],
+) -> None:
+    """Check and time the products on the processor; the encoded one reads the tensor as it is stored."""
+    given = vectors[0] if vectors.shape[0] == 1 else vectors
     rate = cycles_per_second()
-    software: list[Software] = []
+    every = np.count_nonzero(operand.mask) / operand.mask.size
     dense = 0.0
     for count in sorted(threads):
-        made, absent = products(matrix, mask, dtype, count, seed)
-        missing += [f"{line} ({count} threads)" for line in absent]
+        made, absent = rivals(operand.matrix, operand.mask, count)
+        made = {ENCODED: StoredProduct(operand.tensor, count), **made}
+        found.missing += [f"{line} ({count} threads)" for line in absent]
         for label, product in made.items():
             if not np.array_equal(np.atleast_2d(product(given)), wanted):
-                wrong.append(_on_processor(label, count))
+                found.wrong.append(_on_processor(label, count))
         with one_blas_thread():
             taken = measure(calls(made, given), repeats)
         if DENSE in taken:
             dense = taken[DENSE].median
-        every = kept / (rows * cols)
         for label, product in made.items():
-            used = every if label in (ENCODED, "dense INT8", "bitmap INT8", DENSE) else 1.0
-            software.append(_software(label, count, taken[label], product, used, dense, rate))
-        progress(0.6 + 0.4 * len(software) / (len(made) * len(threads)))
-    on_gpu, why = _on_gpu(matrix, mask, dtype, batch, seed)
-    if why:
-        missing.append(why)
-    elif on_gpu is not None:
-        wrong += [f"GPU, {record['name']}" for record in on_gpu["products"] if not record.get("agrees", True)]
-        missing += [f"GPU, {r['name']}: {r['failed']}" for r in on_gpu["products"] if "failed" in r]
-    return Layer(
-        name=name,
-        rows=rows,
-        cols=cols,
-        kept=kept,
-        batch=batch,
-        dtype=dtype,
-        agree=not wrong,
-        differing=tuple(wrong),
-        engine=engines.engine if engines else None,
-        csr=engines.csr if engines else None,
-        csr_equal_bytes=engines.csr_equal_bytes if engines else None,
-        software=tuple(software),
-        gates=synthesized,
-        gpu=on_gpu,
-        missing=tuple(missing),
-    )
+            used = every if label in ("dense INT8", "bitmap INT8", DENSE) else 1.0
+            found.software.append(_software(label, count, taken[label], product, used, dense, rate))
+        progress(0.6 + 0.4 * len(found.software) / (len(made) * len(threads)))
 
 
-def _on_gpu(
-    matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str, batch: int, seed: int
-) -> tuple[dict[str, Any] | None, str]:
+def _on_gpu(operand: Operand, batch: int, seed: int) -> tuple[dict[str, Any] | None, str]:
     """Return the figures of a GPU, or why there are none."""
-    if dtype != "int8" or batch > MAX_VECTORS:
+    if operand.from_file:
+        return (
+            None,
+            "GPU: its product takes tiles, and this matrix is stored otherwise; give the weights instead",
+        )
+    if operand.dtype != "int8" or batch > MAX_VECTORS:
         return None, f"GPU: INT8 weights and up to {MAX_VECTORS} vectors only"
     absent = gpu_absence()
     if absent:
         return None, f"GPU: {absent}; then this command measures it"
-    return gpu_figures(matrix, mask, (batch,), seed=seed), ""
+    return gpu_figures(operand.matrix, operand.mask, (batch,), seed=seed), ""
 
 
 def calls(made: Mapping[str, Any], given: NDArray[np.int8]) -> dict[str, Callable[[], object]]:

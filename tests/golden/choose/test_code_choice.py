@@ -56,7 +56,9 @@ def test_error_free_codes_leave_nothing_unmatched(sparsity: float) -> None:
 def test_a_given_code_that_leaves_a_bit_unmatched_is_refused() -> None:
     mask = random_mask((60, 100), 0.5)
     values = np.random.default_rng(0).integers(-128, 128, mask.shape).astype(np.int8)
-    with pytest.raises(InputError, match=r"leaves \d+ weights unmatched; --error-free needs a higher rate"):
+    with pytest.raises(
+        InputError, match=r"leaves \d+ weights unmatched; an error-free encoding needs a higher rate"
+    ):
         CodeChoice.parse("n_in=8,n_out=16,n_s=1").encode_error_free(values, number_format("int8"), mask)
 
 
@@ -78,11 +80,11 @@ def test_words_that_are_no_choice_are_refused(text: str, message: str) -> None:
 
 
 def test_names_that_are_unknown_and_windows_too_short_are_refused() -> None:
-    with pytest.raises(InputError, match=r"^--code must be auto, paper.*, not 'best'$"):
+    with pytest.raises(InputError, match=r"^the code must be auto, paper.*, not 'best'$"):
         CodeChoice.parse("best")
     with pytest.raises(InputError) as caught:
         CodeChoice.parse("auto", max_k=3)
-    assert str(caught.value) == "--max-k must be at least 4, not 3"
+    assert str(caught.value) == "max_k must be at least 4, not 3"
 
 
 @pytest.mark.parametrize("clustered", [False, True])

@@ -25,12 +25,12 @@ def test_lossless(shape: tuple[int, int], sparsity: float, error_free: bool) -> 
     mask = rng.random(shape) >= sparsity
     layout = LaneLayout.fitting(*shape, 16)
     encoded = encode_on_lanes(values, number_format("int8"), mask, layout, max_k=64, error_free=error_free)
-    back = encoded.layout.restore(decode_tensor(encoded.tensor))
+    back = decode_tensor(encoded)
     assert np.array_equal(back, np.where(mask, values, 0))
-    assert encoded.tensor.code.n_out == 16
-    assert encoded.tensor.code.constraint_length <= 64
+    assert encoded.code.n_out == 16
+    assert encoded.code.constraint_length <= 64
     if error_free:
-        assert encoded.tensor.patches.positions.size == 0
+        assert encoded.patches.positions.size == 0
 
 
 def test_lead_takes_away_the_loss_at_the_start() -> None:
@@ -39,9 +39,9 @@ def test_lead_takes_away_the_loss_at_the_start() -> None:
     values = rng.integers(-128, 128, mask.shape).astype(np.int8)
     layout = LaneLayout.fitting(256, 256, 64)
     encoded = encode_on_lanes(values, number_format("int8"), mask, layout)
-    assert encoded.layout.lead == encoded.tensor.code.n_s > 0
+    assert encoded.scan.lead == encoded.code.n_s > 0  # type: ignore[attr-defined]
     # nothing is unmatched at the first whole N_in above the mean of a block
-    assert encoded.tensor.code.n_in == int(np.ceil(mask.sum() / (256 * 256 / 64)))
+    assert encoded.code.n_in == int(np.ceil(mask.sum() / (256 * 256 / 64)))
 
 
 def test_real_mask_is_free_of_corrections(data_dir: Path) -> None:
@@ -49,12 +49,12 @@ def test_real_mask_is_free_of_corrections(data_dir: Path) -> None:
     mask = read_smtx(data_dir / "dlmc" / "transformer" / "variational_dropout" / "0.9" / name)
     values = np.random.default_rng(0).integers(-128, 128, mask.shape).astype(np.int8)
     encoded = encode_on_lanes(values, number_format("int8"), mask, LaneLayout.fitting(*mask.shape, 64))
-    overhead = figures_of(encoded.tensor).ratios()["overhead"]
+    overhead = figures_of(encoded).ratios()["overhead"]
     assert overhead is not None
     # 13.02 care bits a block: 14 is the least N_in, 7.5 % over
-    assert encoded.tensor.code.n_in == 14
+    assert encoded.code.n_in == 14
     assert overhead < 0.09
-    assert encoded.tensor.patches.positions.size == 0
+    assert encoded.patches.positions.size == 0
 
 
 def test_the_last_plan_never_fails() -> None:

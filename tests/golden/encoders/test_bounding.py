@@ -3,9 +3,9 @@ import pytest
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS
-from xorweave.golden.choose.plan import choose_plan
 from xorweave.golden.code.code import Code
 from xorweave.golden.encoders.bounding import encode_bounded
+from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 
@@ -15,24 +15,25 @@ def test_no_block_needs_more_than_the_bound(limit: int) -> None:
     rng = np.random.default_rng(5)
     mask = rng.random((600, 700)) < 0.25
     weights = rng.integers(-128, 128, mask.shape).astype(np.int8)
-    plan = choose_plan(mask, 8, max_k=64)
+    # a few percent over the rate of fewest bits, at which bursts are too many for any bound
+    code, scan = Code.uniform(n_in=16, n_out=61, n_s=3), Interleaver(mask.size, 161803)
     free = encode_tensor(
         weights,
         FORMATS["int8"],
-        plan.code,
+        code,
         mask=mask,
-        scan=plan.interleaver,
+        scan=scan,
         options=EncodeOptions(encoder="elimination"),
     )
     bounded = encode_tensor(
         weights,
         FORMATS["int8"],
-        plan.code,
+        code,
         mask=mask,
-        scan=plan.interleaver,
+        scan=scan,
         options=EncodeOptions(encoder="elimination", corrections=f"bounded:{limit}"),
     )
-    n_out = plan.code.n_out
+    n_out = code.n_out
     assert np.bincount(free.patches.positions // n_out).max() > limit  # or the bound would be no bound
     assert np.bincount(bounded.patches.positions // n_out).max() <= limit
     assert bounded.correction_format.startswith(f"bounded:{limit}:")

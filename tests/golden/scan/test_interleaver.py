@@ -28,7 +28,9 @@ def test_positions_of_large_tensors_do_not_overflow(n: int, stride: int, offset:
     assume(math.gcd(stride, n) == 1)
     stop = min(n, start + 5)
     expected = [(offset + i * stride) % n for i in range(start, stop)]
-    assert Interleaver(n, stride, offset).positions(start, stop).tolist() == expected
+    scan = Interleaver(n, stride, offset)
+    assert scan.positions(start, stop).tolist() == expected
+    assert scan.places(np.array(expected)).tolist() == list(range(start, stop))
 
 
 def test_the_last_steps_of_the_largest_scan_do_not_overflow() -> None:

@@ -34,6 +34,12 @@ def test_positions_are_the_matrix_and_its_padding(layout: LaneLayout) -> None:
     assert (blocks == -1).sum() == padding
     assert (blocks[: layout.lead] == -1).all()
     assert np.array_equal(layout.restore(blocks), numbers)
+    assert np.array_equal(layout.positions(), blocks.reshape(-1))
+    half = layout.length // 2
+    assert np.array_equal(layout.positions(half), blocks.reshape(-1)[half:])
+    assert np.array_equal(blocks.reshape(-1)[layout.places(numbers)], numbers)
+    begin, end = layout.length // 3, layout.length - layout.length // 4
+    assert np.array_equal(layout.positions(begin, end), blocks.reshape(-1)[begin:end])
 
 
 @given(layouts())

@@ -5,19 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.golden.spmv.test_cpu import pruned, vectors
+from tests.golden.spmv.test_cpu import SETS, pruned, vectors
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.spmv import libraries
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
-
-
-def rivals(matrix, mask, threads):
-    return [
-        CsrProduct(matrix, mask, threads),
-        BitmapProduct(matrix, mask, threads),
-        BitmapProduct(matrix, mask, threads, dense=True),
-    ]
 
 
 @settings(max_examples=30, deadline=None)
@@ -26,14 +18,34 @@ def test_rivals_are_exact(rows, columns, sparsity, threads):
     matrix, mask = pruned(rows, columns, sparsity)
     batch = vectors(columns, 3)
     wanted = batch.astype(np.int32) @ matrix.T.astype(np.int32)
-    for rival in [
-        *rivals(matrix, mask, threads),
-        NumpyDense(matrix, mask),
-        ScipyCsr(matrix, mask),
-        ScipyCsr(matrix, mask, "int32"),
-    ]:
+    made = [CsrProduct(matrix, mask, threads), NumpyDense(matrix, mask), ScipyCsr(matrix, mask)]
+    for rival in [*made, ScipyCsr(matrix, mask, "int32")]:
         assert np.array_equal(rival(batch), wanted)
         assert np.array_equal(rival(batch[0]), wanted[0])
+
+
+@pytest.mark.parametrize("instructions", [one for one in SETS if one != "numba"])
+def test_bitmap_and_dense_are_exact(instructions):
+    """Every instruction set; rows without a weight, and a matrix without one; more threads than rows."""
+    for rows, columns, sparsity in (
+        (1, 1, 0.0),
+        (37, 300, 0.5),
+        (60, 1030, 0.9),
+        (20, 256, 1.0),
+        (2, 3000, 0.0),
+    ):
+        matrix, mask = pruned(rows, columns, sparsity)
+        batch = vectors(columns, 3)
+        batch[1] = -128
+        matrix[0] = np.where(mask[0], -128, 0)
+        wanted = batch.astype(np.int32) @ matrix.T.astype(np.int32)
+        for threads in (1, 3):
+            for dense in (False, True):
+                product = BitmapProduct(matrix, mask, threads, dense=dense, instructions=instructions)
+                assert np.array_equal(product(batch), wanted)
+                assert np.array_equal(product(batch[1]), wanted[1])
+    with pytest.raises(InputError, match="vectors must be int8 of length 3000, not int8 \\(2999,\\)"):
+        product(vectors(2999, 1)[0])
 
 
 def test_bytes_are_those_of_the_formats():
@@ -53,7 +65,7 @@ def test_a_kept_zero_is_stored():
 
 def test_mkl_agrees_or_is_missed_by_name(monkeypatch):
     monkeypatch.setenv("MKL_RT", "/nowhere/libmkl_rt.so")
-    with pytest.raises(InputError, match="xorweave\\[mkl\\]"):
+    with pytest.raises(InputError, match=r"\[mkl\]"):
         libraries.load_mkl()
     monkeypatch.delenv("MKL_RT")
     try:

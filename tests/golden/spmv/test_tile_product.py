@@ -18,7 +18,7 @@ from xorweave.golden.scan.tiles import THREADS
 from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.host_build import HostDevice
 from xorweave.golden.spmv.kernels import SOURCES, bitmap_source, product_source
-from xorweave.golden.spmv.sliced import slice_matrix
+from xorweave.golden.spmv.lanes import encode_lanes
 from xorweave.golden.spmv.tile_product import BitmapTileProduct, TileProduct
 from xorweave.golden.spmv.tiled import TiledMatrix, choose_tile_code, tile_matrix
 
@@ -89,8 +89,8 @@ def test_kernels_agree(host: HostDevice, case: tuple[np.ndarray, np.ndarray, Til
             assert np.array_equal(product(vectors), wanted)
             assert np.array_equal(product(vectors[0]) if batch == 1 else wanted[0], wanted[0])
         if batch == 16:
-            sliced = EncodedProduct(slice_matrix(matrix, "int8", mask=mask))
-            assert np.array_equal(product(vectors), sliced(vectors))
+            on_processor = EncodedProduct(encode_lanes(matrix, "int8", mask=mask))
+            assert np.array_equal(product(vectors), on_processor(vectors))
 
 
 def test_cases_have_patches_and_none() -> None:
@@ -130,7 +130,7 @@ def test_symbols_are_the_ordinary_stream() -> None:
     fours = tiled.symbols.transpose(0, 3, 2, 4, 1).reshape(order.groups, THREADS, layout.registers, 2)
     lanes = np.stack([fours >> (8 * lane) & 255 for lane in range(4)], axis=2).reshape(order.lanes, 2)
     decoded = decode_plain(tiled.code, lanes.astype(np.uint8), tiled.encoded.segment_blocks)
-    words = order.restore(decoded ^ np.uint8(tiled.encoded.inversion)).view(np.int8)
+    words = order.restore(decoded ^ np.uint8(tiled.encoded.raw.inversion)).view(np.int8)
     wrong = np.zeros(mask.shape, bool)
     wrong[tiled.patch_rows, tiled.patch_columns] = True
     assert np.array_equal(words[mask & ~wrong], matrix[mask & ~wrong])

@@ -12,7 +12,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.lane_code import encode_on_lanes
 from xorweave.golden.scan.lane_layout import LaneLayout
-from xorweave.golden.spmv.trace import gather_results, trace_spmv
+from xorweave.golden.spmv.trace import gather_results, lanes_of, trace_spmv
 
 
 @given(
@@ -32,7 +32,7 @@ def test_results_are_the_sparse_product(
     trace = trace_spmv(encoded, vectors)
     sparse = scipy.sparse.csr_array(np.where(mask, values, 0).astype(np.int32))
     assert np.array_equal(
-        gather_results(encoded.layout, trace.results), (sparse @ vectors.T.astype(np.int32)).T
+        gather_results(lanes_of(encoded), trace.results), (sparse @ vectors.T.astype(np.int32)).T
     )
 
 
@@ -43,7 +43,7 @@ def test_sums_block_by_block() -> None:
     vector = rng.integers(-128, 128, 6).astype(np.int8)
     layout = LaneLayout.fitting(11, 6, 3, interleave=2)
     encoded = encode_on_lanes(values, number_format("int8"), mask, layout, max_k=12)
-    layout, trace = encoded.layout, trace_spmv(encoded, vector)
+    layout, trace = lanes_of(encoded), trace_spmv(encoded, vector)
     assert np.array_equal(layout.restore(trace.weights).view(np.int8), np.where(mask, values, 0))
     kept = layout.arrange(mask, False)
     assert (trace.blocks[kept] == trace.weights[kept]).all() and (trace.weights[~kept] == 0).all()
@@ -67,3 +67,13 @@ def test_bad_input() -> None:
         trace_spmv(encoded, np.ones(4))
     with pytest.raises(InputError, match=r"shape \(4,\) or \(batch, 4\), not \(5,\)"):
         trace_spmv(encoded, np.ones(5, np.int8))
+
+
+def test_a_sum_that_would_wrap_is_refused() -> None:
+    cols = 1 << 17
+    values = np.full((1, cols), -128, np.int8)
+    layout = LaneLayout.fitting(1, cols, 8)
+    encoded = encode_on_lanes(values, number_format("int8"), np.ones(values.shape, bool), layout)
+    with pytest.raises(InputError, match=r"row 0 add up to 16777216 and activations reach 128: 2147483648"):
+        trace_spmv(encoded, values[0])
+    assert trace_spmv(encoded, np.full(cols, 127, np.int8)).results[0, 0, 0] == -128 * 127 * cols

@@ -24,16 +24,24 @@ SHORT = Code.uniform(n_in=4, n_out=10, n_s=1, seed=3)
 LONG = Code.uniform(n_in=16, n_out=30, n_s=7, seed=3)
 
 
+def affine_scan(spec: str, n: int) -> list[int]:
+    """Elements in scan order, from the words of the scan."""
+    kind, *items = spec.split(",")
+    numbers = {key: int(value) for key, _, value in (item.partition("=") for item in items)}
+    assert kind in ("row-major", "affine")
+    return [(numbers.get("offset", 0) + i * numbers.get("stride", 1)) % n for i in range(n)]
+
+
 def decode_by_definition(encoded: EncodedTensor) -> np.ndarray:
     """Words in tensor order, element by element, as the description of the stream has it."""
     n_w, n = encoded.number_format.n_w, encoded.n
     blocks = decode_plain(encoded.code, encoded.symbols, encoded.segment_blocks).reshape(-1)
     patches = dict(zip(encoded.patches.positions.tolist(), encoded.patches.differences.tolist(), strict=True))
     words = np.zeros(n, encoded.number_format.word)
+    elements = affine_scan(encoded.scan.spec, n)
     for i in range(n):
-        word = (int(blocks[i]) ^ patches.get(i, 0) ^ encoded.inversion) & (1 << n_w) - 1
-        element = (encoded.scan.offset + i * encoded.scan.stride) % n
-        words[element] = word if encoded.mask[i] else 0
+        word = (int(blocks[i]) ^ encoded.raw.inversion) & (1 << n_w) - 1
+        words[elements[i]] = (word if encoded.mask[i] else 0) ^ patches.get(i, 0)
     return words
 
 
@@ -127,19 +135,19 @@ def test_a_plane_of_mostly_ones_is_inverted() -> None:
     values = np.full((4, 10), -1, np.int8)
     values[0, :5] = 0b0101
     encoded = encode_tensor(values, number_format("int8"), SHORT)
-    assert encoded.inversion == 0xFF
+    assert encoded.raw.inversion == 0xFF
     # the code then has zeros to carry, which the zero stream carries without an error
     values[:] = -1
     encoded = encode_tensor(values, number_format("int8"), SHORT)
     assert encoded.patches.positions.size == 0 and not encoded.symbols.any()
     # half of the care bits is not most of them
     half = np.array([[1, 2, 1, 2]], np.int8)
-    assert encode_tensor(half, number_format("int8"), SHORT).inversion == 0
+    assert encode_tensor(half, number_format("int8"), SHORT).raw.inversion == 0
     # pruned weights do not vote
     mask = np.zeros((4, 10), bool)
     mask[0, :5] = True
     values[0, :5] = 0b0101
-    assert encode_tensor(values, number_format("int8"), SHORT, mask=mask).inversion == 0b0101
+    assert encode_tensor(values, number_format("int8"), SHORT, mask=mask).raw.inversion == 0b0101
 
 
 def sparse_int8(rows: int, cols: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -174,11 +182,11 @@ def test_segments_are_independent_streams() -> None:
         values, number_format("int8"), LONG, mask=mask, options=EncodeOptions(segment_blocks=2)
     )
     flat, care = values.reshape(-1), mask.reshape(-1)
-    inversion = np.int8(np.uint8(whole.inversion).view(np.int8))
+    inversion = np.int8(np.uint8(whole.raw.inversion).view(np.int8))
     for first in range(0, whole.blocks, 2):
         part = slice(first * 30, (first + 2) * 30)
         alone = encode_tensor(flat[part] ^ inversion, number_format("int8"), LONG, mask=care[part])
-        if alone.inversion == 0:
+        if alone.raw.inversion == 0:
             assert np.array_equal(alone.symbols, whole.symbols[first : first + 2])
 
 
@@ -310,7 +318,7 @@ def test_transforms_constant_planes_and_effort_stay_lossless(
     wanted[~(wanted != 0 if mask is None else mask)] = 0
     assert np.array_equal(fmt.to_words(decode_tensor(encoded)), wanted)
     for q in range(fmt.n_w):
-        if encoded.constant_planes >> q & 1:
+        if encoded.raw.constant_planes >> q & 1:
             assert not (encoded.symbols >> encoded.symbols.dtype.type(q) & 1).any()
 
 
@@ -321,7 +329,7 @@ def test_planes_that_never_change_are_left_out() -> None:
         values, number_format("int8"), LONG, mask=mask, transform="difference", drop_planes=True
     )
     # the Gray code of two's complement -4 .. 3 differs from its sign plane in the two lowest planes only
-    assert encoded.stored_planes == [0, 1, 2, 7] or encoded.stored_planes == [0, 1, 7]
+    assert encoded.raw.stored_planes == [0, 1, 2, 7] or encoded.raw.stored_planes == [0, 1, 7]
     assert np.array_equal(decode_tensor(encoded), np.where(mask, values, 0))
 
 
@@ -336,9 +344,7 @@ def test_which_encoder_is_taken() -> None:
     assert resolve_encoder("auto", Code.uniform(n_in=5, n_out=80, n_s=4)) == "elimination"
     assert resolve_encoder("auto", Code.from_family("identity", n_in=8, n_out=8, n_s=0)) == "elimination"
     assert resolve_encoder("elimination", SHORT) == "elimination"
-    with pytest.raises(
-        InputError, match=r"the encoder must be one of auto, elimination, viterbi.*, not 'best'"
-    ):
+    with pytest.raises(InputError, match=r"^encoder must be one of auto, elimination, viterbi, not 'best'"):
         resolve_encoder("best", SHORT)
 
 
@@ -349,7 +355,7 @@ VALUES = np.ones((2, 3), np.int8)
     "arguments, message",
     [
         ({"mask": np.ones((3, 2), bool)}, "the mask must have the weights' shape (2, 3), not (3, 2)"),
-        ({"interleaver": Interleaver(5)}, "the interleaver must be made for 6 weights, not 5"),
+        ({"scan": Interleaver(5)}, "the scan must be made for 6 weights, not 5"),
         (
             {"corrections": "all"},
             "corrections must be one of auto, paper, joint, plane, bounded, none or bounded:LIMIT, not 'all'",
@@ -362,11 +368,11 @@ VALUES = np.ones((2, 3), np.int8)
         ({"corrections": "bounded:"}, "the bound of the corrections must be between 1 and 1000, not ''"),
         (
             {"encoder": "elimination", "effort": 0},
-            "--effort must be between 1 and 1048576 or 'exact', not 0",
+            "effort must be between 1 and 1048576 or exact, not 0",
         ),
         (
             {"code": LONG, "effort": None},
-            "the exact optimum can be found for n_in * (n_s + 1) up to 24, not 128; give --effort a number",
+            "the exact optimum can be found for n_in * (n_s + 1) up to 24, not 128; effort must be a number",
         ),
         (
             {"transform": "delta"},
@@ -376,15 +382,17 @@ VALUES = np.ones((2, 3), np.int8)
         ({"segment_blocks": -3}, "segment_blocks must be at least 1, not -3"),
         (
             {"code": LONG, "encoder": "viterbi"},
-            "the viterbi encoder takes n_in * (n_s + 1) up to 24, not 128; use --encoder elimination",
+            "the viterbi encoder takes n_in * (n_s + 1) up to 24, not 128; use the encoder elimination",
         ),
         ({"values": np.ones((2, 3))}, "int8 weights must be held in int8, not float64"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments: dict[str, object], message: str) -> None:
     given = {"values": VALUES, "number_format": number_format("int8"), "code": SHORT, **arguments}
+    names = [name for name in EncodeOptions.__dataclass_fields__ if name in given]
     with pytest.raises(InputError) as caught:
-        encode_tensor(**given)  # type: ignore[arg-type]
+        options = EncodeOptions(**{name: given.pop(name) for name in names})  # type: ignore[arg-type]
+        encode_tensor(**given, options=options)  # type: ignore[arg-type]
     assert str(caught.value) == message
 
 
@@ -415,5 +423,5 @@ def test_planes_are_inverted_only_where_that_saves_something(
         drop_planes=drop_planes,
         options=EncodeOptions(encoder=encoder),
     )
-    assert bool(encoded.inversion) == inverts
+    assert bool(encoded.raw.inversion) == inverts
     assert np.array_equal(decode_tensor(encoded), values)

@@ -39,7 +39,7 @@ def test_figures_are_counted_again_by_hand(name: str, n_w: int) -> None:
     assert wrong > 0
     care = int(encoded.mask.sum()) * n_w
     payload, corrections = blocks * 8 * n_w, 10 * wrong + n_w  # one vector of 512 holds the 403 positions
-    record = tensor_record("w", encoded)
+    record = tensor_record("w", encoded, figures_of(encoded))
     assert (record["care_bits"], record["payload_bits"], record["correction_bits"]) == (
         care,
         payload,
@@ -59,8 +59,8 @@ def test_figures_are_counted_again_by_hand(name: str, n_w: int) -> None:
 
 def test_totals_are_ratios_of_sums() -> None:
     parts = [example("int8", 31, 0.5, 2), example("fp16", 5, 0.1, 3)]
-    total = total_record(parts)
     figures = [figures_of(part) for part in parts]
+    total = total_record(figures)
     care = sum(f.care_bits for f in figures)
     stored = sum(f.payload_bits + f.correction_bits for f in figures)
     dense = 31 * 13 * 8 + 5 * 13 * 16
@@ -76,10 +76,12 @@ def test_ratios_without_a_denominator_are_none() -> None:
         total_record([])[key] is None
         for key in ("overhead", "efficiency", "memory_reduction", "bits_per_weight")
     )
-    zeros = tensor_record("w", example("int8", 3, 0.0, 1))
+    nothing_kept = example("int8", 3, 0.0, 1)
+    zeros = tensor_record("w", nothing_kept, figures_of(nothing_kept))
     assert zeros["efficiency"] is None and zeros["overhead"] is None and zeros["sparsity"] == 1.0
     assert zeros["memory_reduction"] is not None
-    empty = tensor_record("w", encode_tensor(np.zeros((0, 3), np.int8), number_format("int8"), CODE))
+    no_weight = encode_tensor(np.zeros((0, 3), np.int8), number_format("int8"), CODE)
+    empty = tensor_record("w", no_weight, figures_of(no_weight))
     assert empty["sparsity"] is None and empty["bits_per_weight"] is None
 
 

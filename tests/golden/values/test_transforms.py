@@ -58,7 +58,9 @@ def test_constant_planes_are_not_stored_and_come_back(name: str) -> None:
     encoded = encode_tensor(bits, fmt, code, mask=mask, transform=name, drop_planes=True)
     assert np.array_equal(decode_tensor(encoded), np.where(mask, bits, 0))
     # |w| lies between .08 and .25: the exponents 123 and 124 share their upper bits
-    assert len(encoded.stored_planes) < (16 if name == "sign-magnitude" else 13) or name == "sign-magnitude"
-    dropped = [q for q in range(16) if q not in encoded.stored_planes]
+    assert (
+        len(encoded.raw.stored_planes) < (16 if name == "sign-magnitude" else 13) or name == "sign-magnitude"
+    )
+    dropped = [q for q in range(16) if q not in encoded.raw.stored_planes]
     for q in dropped:
         assert not (encoded.symbols >> np.uint16(q) & np.uint16(1)).any()

@@ -78,6 +78,7 @@ class Stored:
     segment_blocks: int = SEGMENT
     correction_format: str = "joint:5"
     blocks: int = field(default=BLOCKS)
+    n_out: int = N_OUT
 
 
 def stored(values: Any, mask: str, *, most: int = 2, word: str = "int4", seed: int = 0) -> Stored:
@@ -300,7 +301,7 @@ def test_what_does_not_go_together_is_refused() -> None:
     with pytest.raises(InputError, match="patches_per_block must be at least 2 for this tensor, not 1"):
         config_for(stored(BOOK, "none"), patches_per_block=1)
     with pytest.raises(
-        InputError, match="the kind of patches must be one of list, lanes, gap, bounded, not 'all'"
+        InputError, match="the kind of patches must be one of auto, list, lanes, gap, bounded, not 'all'"
     ):
         config_for(tensor, patches="all")
     with pytest.raises(InputError, match="must have one group of planes for this, not 4"):

@@ -13,7 +13,14 @@ from hypothesis.extra.numpy import arrays
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
-from xorweave.hw.xor.chains import chain_network, chain_runs, difference_network, nearest_rows, prefix_plan
+from xorweave.hw.xor.chains import (
+    chain_network,
+    chain_runs,
+    difference_network,
+    nearest_rows,
+    prefix_plan,
+    serial_network,
+)
 
 shapes = st.tuples(st.integers(0, 12), st.integers(1, 10))
 matrices = arrays(np.uint8, shapes, elements=st.integers(0, 1))
@@ -120,3 +127,11 @@ def test_a_prefix_network_trades_gates_for_depth() -> None:
 def test_a_limit_below_the_tree_is_refused() -> None:
     with pytest.raises(InputError, match=r"^the depth limit must be at least 3 for this matrix, not 2$"):
         chain_network(np.ones((1, 5), np.uint8), depth_limit=2)
+
+
+@pytest.mark.parametrize("taps", [1, 2, 4])
+def test_a_serial_network_makes_the_matrix_with_about_as_many_gates(taps: int) -> None:
+    code = Code.from_family("chain", n_in=25, n_out=250, n_s=4, taps=taps)
+    network = serial_network(code)
+    assert np.array_equal(network.matrix(), code.generator)
+    assert network.xor2 <= 1.1 * difference_network(code.generator).xor2

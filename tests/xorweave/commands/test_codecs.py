@@ -12,8 +12,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from xorweave.commands import console
 from xorweave.commands.codecs import codecs
+from xorweave.commands.encode import encode
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.codecs import comparison
+from xorweave.golden.codecs.plain import Bitmap
 
 FEW = "dense,bitmap,csr,weightless"
 
@@ -109,7 +113,6 @@ def test_the_terminal_shows_how_each_decodes(run, source: Path) -> None:  # type
     result = run(source, "--only", "bitmap,csr")
     assert result.exit_code == 0, result.output
     for text in (
-        "GE/weight",
         "how each decodes",
         "worst stall",
         "one weight needs",
@@ -121,4 +124,57 @@ def test_the_terminal_shows_how_each_decodes(run, source: Path) -> None:  # type
 def test_an_unknown_format_is_named(run, source: Path) -> None:  # type: ignore[no-untyped-def]
     result = run(source, "--only", "dense,gzip")
     assert isinstance(result.exception, InputError)
-    assert str(result.exception).endswith("xor-prefix, not 'gzip'")
+    assert str(result.exception).endswith("xor-hardware, xor, not 'gzip'")
+
+
+def test_a_row_fits_80_columns(run, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(console, "_PIPE_WIDTH", 80)
+    result = run(source, "--only", FEW)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert max(len(line) for line in lines if line.startswith(("│", "┃"))) <= 80
+    # in one piece: the head of a table is not repeated for columns that did not fit
+    assert sum("lossless" in line for line in lines) == sum("encode" in line for line in lines) == 3
+
+
+def test_slow_formats_are_named_and_left_out_of_large_tensors(run, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    random = np.random.default_rng(0)
+    for name, shape in (("small", (10, 20)), ("large", (20, 20))):
+        np.save(tmp_path / f"{name}.npy", (random.random(shape) < 0.3).astype(np.int8))
+    paper = next(codec for codec in comparison.all_codecs() if codec.name == "xor-paper")
+    assert paper.slow_above == 20_000
+    small = type(paper)("xor-paper", "the paper's", paper.choice, slow_above=300)
+    monkeypatch.setattr(comparison, "all_codecs", lambda: (small, Bitmap()))
+
+    def notes(*arguments: object) -> dict[str, str]:
+        found = json.loads(run(*arguments, "--json").stdout)["tensors"][0]["codecs"]
+        return {record["codec"]: record["note"] for record in found if record["bits"] is None}
+
+    assert notes(tmp_path / "small.npy") == {}
+    assert notes(tmp_path / "large.npy") == {
+        "xor-paper": "not measured: slow above 300 weights; measured where xor-paper is asked for by name"
+    }
+    assert notes(tmp_path / "large.npy", "--only", "xor-paper,bitmap") == {}
+    said = run(tmp_path / "large.npy").stdout
+    assert "because they are slow: xor-paper; --only NAME measures them" in said
+    assert "because they are slow" not in run(tmp_path / "small.npy").stdout
+
+
+def test_ours_takes_what_encode_stores(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    random = np.random.default_rng(5)
+    values = np.clip(np.round(random.standard_normal((48, 64)) * 20), -127, 127)
+    np.save(tmp_path / "w.npy", (values * (random.random((48, 64)) < 0.15)).astype(np.int8))
+    app = typer.Typer()
+    app.command()(encode)
+    stored = CliRunner().invoke(
+        app, [str(tmp_path / "w.npy"), "-o", str(tmp_path / "w.safetensors"), "--json"]
+    )
+    assert stored.exit_code == 0, stored.output
+    tensor = json.loads(stored.stdout)["tensors"][0]
+    bits = sum(tensor[f"{part}_bits"] for part in ("payload", "correction", "mask", "side"))
+    rows = json.loads(run(tmp_path / "w.npy", "--only", "xor,bitmap", "--json").stdout)["tensors"][0][
+        "codecs"
+    ]
+    by_name = {row["codec"]: row["bits"] for row in rows}
+    assert by_name["xor"] == bits
+    assert by_name["xor"] <= by_name["bitmap"]

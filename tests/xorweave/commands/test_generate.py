@@ -6,9 +6,11 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from xorweave.cli import main
+from xorweave.golden.files.container import read_container
 from xorweave.sim.simulators import available
 
 CODE = "n_in=3,n_out=9,n_s=1"
@@ -74,3 +76,27 @@ def test_simulate_needs_a_generated_folder(
 ) -> None:
     assert _run(monkeypatch, "simulate", tmp_path) == 2
     assert "must be a folder that generate wrote" in capsys.readouterr().err
+
+
+def test_generate_says_what_a_tensor_needs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def said(*arguments: object) -> str:
+        assert _run(monkeypatch, "generate", *arguments, "-o", tmp_path / "d", "--blocks", 20) == 0
+        return capsys.readouterr().out
+
+    assert "no correction stage: a tensor encoded with this code may need patches (--patches N)" in said(
+        "--code", CODE, "--dtype", "int4"
+    )
+    assert "patches a block: 2, as asked for" in said("--code", CODE, "--dtype", "int4", "--patches", 2)
+    values = (np.arange(180) % 100 - 50).astype(np.int8).reshape(12, 15)
+    np.save(tmp_path / "w.npy", values)
+    assert (
+        _run(monkeypatch, "encode", tmp_path / "w.npy", "-o", tmp_path / "w.safetensors", "--code", CODE) == 0
+    )
+    capsys.readouterr()
+    # dense values in a code of rate 1/3: all nine of some block are wrong, or nearly all
+    encoded = read_container(tmp_path / "w.safetensors").encoded["w"]
+    needs = int(np.bincount(encoded.patches.positions // 9).max())
+    assert needs > 1
+    assert f"; the fullest block of w needs {needs}\n" in said(tmp_path / "w.safetensors")

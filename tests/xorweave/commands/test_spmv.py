@@ -15,11 +15,15 @@ from typer.testing import CliRunner
 from xorweave.cli import app
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose import choice
+from xorweave.golden.files.container import read_container
 from xorweave.golden.files.prepare import Prepared
 from xorweave.golden.mask.masks import random_mask
+from xorweave.golden.tensor import encode
 from xorweave.studies import spmv_flow
 from xorweave.studies.spmv_figure import normalized_times
 from xorweave.studies.spmv_flow import DENSE, ENCODED, measure_layer
+from xorweave.studies.spmv_operand import encode_operand
 from xorweave.studies.timing import cycles_per_second
 
 
@@ -81,6 +85,124 @@ def test_json_csv_and_page_say_the_same(written: tuple[dict[str, Any], Path]) ->
     )
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tensors as ``encode`` writes them, by default and for lanes."""
+    folder = tmp_path_factory.mktemp("stored")
+    rng = np.random.default_rng(1)
+    np.savez(
+        folder / "two.npz",
+        a=rng.standard_normal((24, 40)).astype(np.float32),
+        b=rng.standard_normal((16, 5, 3, 3)),
+    )
+    for name, options in (("default", []), ("lanes", ["--scan", "lanes"])):
+        arguments = ["encode", str(folder / "two.npz"), "-o", str(folder / f"{name}.safetensors"), *options]
+        done = CliRunner().invoke(app, [*arguments, "--dtype", "int8", "--sparsity", "0.8"])
+        assert done.exit_code == 0, done.output
+    return folder
+
+
+def _no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("nothing may be encoded")
+
+    for module in (encode, choice):
+        monkeypatch.setattr(module, "encode_stored", refuse)
+    # what every way of encoding goes through, whoever calls it
+    monkeypatch.setattr(encode, "_run", refuse)
+
+
+def test_a_stored_tensor_goes_as_it_is_through_engine_and_software(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _no_encoder(monkeypatch)
+    path = folder / "lanes.safetensors"
+    done = CliRunner().invoke(
+        app,
+        [
+            "spmv",
+            str(path),
+            "--threads",
+            "1,2",
+            "--repeats",
+            "1",
+            "--only",
+            "a",
+            "--json",
+            "-o",
+            str(folder / "out"),
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    (layer,) = json.loads(done.stdout)["layers"]
+    assert (
+        layer["agree"] and layer["rtl"]["engine"]["mismatches"] == layer["rtl"]["engine"]["stall_cycles"] == 0
+    )
+    assert layer["stored"]["from_file"] and layer["stored"]["scan"].startswith("lanes,lanes=64,")
+    container = read_container(path)
+    figures = container.figures("a")
+    stored = -(-(figures.stored_bits + figures.mask_bits) // 8)
+    assert layer["stored"]["bytes"] == stored
+    # engine and processor read what the file holds of the tensor, the engine its 40 activations too
+    assert layer["rtl"]["engine"]["bytes_read"] == pytest.approx(stored + 40, abs=1)
+    assert [c["bytes_read"] for c in layer["cpu"] if c["name"] == ENCODED] == [stored, stored]
+    assert layer["kept"] == 192
+    assert "as they lie in the file" in (folder / "out" / "spmv.html").read_text()
+
+
+def test_other_forms_are_decoded_in_software_and_the_engine_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _no_encoder(monkeypatch)
+    path = str(folder / "default.safetensors")
+    done = CliRunner().invoke(app, ["spmv", path, "--threads", "1", "--repeats", "1", "--batch", "3"])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("all products agree bit for bit") == 2
+    assert done.output.count("not measured: RTL: the engine takes tensors stored with --scan lanes\n") == 2
+    with pytest.raises(AssertionError, match="nothing may be encoded"):  # the test would see it
+        encode_operand(
+            "w",
+            Prepared(
+                values=np.ones((4, 4), np.int8), number_format=number_format("int8"), mask=np.eye(4) > 0
+            ),
+        )
+
+
+def test_options_of_weights_are_refused_for_what_is_stored(folder: Path) -> None:
+    path = str(folder / "default.safetensors")
+    for arguments in (["--dtype", "int8"], ["--lanes", "8"], ["--prune", "random"]):
+        done = CliRunner().invoke(app, ["spmv", path, *arguments])
+        assert isinstance(done.exception, InputError)
+        assert f"{arguments[0]} must be given with weights only" in str(done.exception)
+    half = folder / "half.safetensors"
+    np.save(folder / "half.npy", np.eye(20, dtype=np.float16))
+    assert (
+        CliRunner()
+        .invoke(app, ["encode", str(folder / "half.npy"), "-o", str(half), "--for", "paper"])
+        .exit_code
+        == 0
+    )
+    done = CliRunner().invoke(app, ["spmv", str(half)])
+    assert "tensor half is fp16; encode it with --dtype int8" in str(done.exception)
+
+
+def test_a_damaged_file_is_named(folder: Path) -> None:
+    data = bytearray((folder / "lanes.safetensors").read_bytes())
+    data[-40] ^= 1
+    (folder / "damaged.safetensors").write_bytes(data)
+    done = CliRunner().invoke(app, ["spmv", str(folder / "damaged.safetensors"), "--no-rtl"])
+    assert isinstance(done.exception, InputError) and "tensor a: the stored tensor is damaged" in str(
+        done.exception
+    )
+
+
+def test_sums_that_would_wrap_are_refused() -> None:
+    values = np.full((1, 1 << 17), -128, np.int8)
+    item = Prepared(values=values, number_format=number_format("int8"), mask=np.ones(values.shape, bool))
+    with pytest.raises(InputError, match=r"tensor wide: sums must be below 2\^31"):
+        measure_layer(encode_operand("wide", item), threads=(1,), simulate=False)
+
+
 def test_a_wrong_product_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     class Wrong(spmv_flow.CsrProduct):
         def __call__(self, vectors: Any) -> Any:
@@ -93,7 +215,7 @@ def test_a_wrong_product_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     item = Prepared(
         values=np.where(mask, 3, 0).astype(np.int8), number_format=number_format("int8"), mask=mask
     )
-    layer = measure_layer("layer", item, threads=(1,), repeats=1, simulate=False)
+    layer = measure_layer(encode_operand("layer", item), threads=(1,), repeats=1, simulate=False)
     assert not layer.agree
     assert layer.differing == ("CPU, CSR INT8, 1 thread",)
     assert "RTL: left out" in layer.missing
@@ -158,7 +280,7 @@ def test_a_gpu_takes_part_where_there_is_one(monkeypatch: pytest.MonkeyPatch) ->
     mask = random_mask((20, 30), 0.5, 0)
     values = np.where(mask, 3, 0).astype(np.int8)
     item = Prepared(values=values, number_format=number_format("int8"), mask=mask)
-    layer = measure_layer("layer", item, threads=(1,), repeats=1, simulate=False)
+    layer = measure_layer(encode_operand("layer", item), threads=(1,), repeats=1, simulate=False)
     rows = {row.product: row for row in layer.table() if row.product.startswith("GPU")}
     assert set(rows) == {"GPU, encoded INT8", "GPU, bitmap INT8"}
     ours = rows["GPU, encoded INT8"]

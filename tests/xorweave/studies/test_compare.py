@@ -57,7 +57,7 @@ def test_every_contender_is_counted_with_what_it_needs() -> None:
 
 
 def test_planes_stand_side_by_side() -> None:
-    shape = shape_of(GRAPH, OverheadMeasurement(0.0, 0, 1, 0, "", 1), planes=2)
+    shape = shape_of(GRAPH, OverheadMeasurement(0.0, 0, 1, 0, 0, "", 1), planes=2)
     result = synthesize_contender(GRAPH, shape, GENERIC, prove=False)
     assert result.outputs_per_cycle == 160 and result.flip_flops == 2 * 12 + 1
     assert result.equivalence == "not run"
@@ -73,7 +73,7 @@ def test_a_netlist_with_one_wrong_gate_gets_no_proof(
         return text.replace(" ^ ", " | ", 1)
 
     monkeypatch.setattr("xorweave.studies.compare.decoder_text", with_a_fault)
-    shape = shape_of(contender, OverheadMeasurement(0.0, 0, 1, 0, "", 1), planes=1)
+    shape = shape_of(contender, OverheadMeasurement(0.0, 0, 1, 0, 0, "", 1), planes=1)
     assert synthesize_contender(contender, shape, GENERIC).equivalence == "failed"
 
 

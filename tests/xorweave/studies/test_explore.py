@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from xorweave.cli import main
 from xorweave.golden.base.errors import ToolError
+from xorweave.golden.code.code import Code
 from xorweave.studies.explore import PAGE, POINTS, TABLE, Candidate, explore, grid, pareto
+from xorweave.studies.overhead import measure_overhead
 from xorweave.synth.decoder_package import synthesize_decoder
 
 POINT = st.fixed_dictionaries({"overhead": st.integers(0, 20), "area": st.integers(0, 20)})
@@ -61,6 +63,17 @@ def sweep(tmp_path_factory):
     points = explore(CANDIDATES, folder, weights=3000)
     assert (folder / POINTS).read_text().startswith(first)
     return folder, points
+
+
+def test_the_correction_stage_is_what_the_sample_needs(sweep):
+    _, points = sweep
+    for point in points:
+        code = Code.from_spec(point["code"])
+        kept = measure_overhead(code, weights=3000, tries=4)
+        assert point["patches_per_block"] == kept.patches_per_block
+        assert (point["patches_per_block"] == 0) == (point["unmatched_bits"] == 0)
+    # windows of 8 bits for 3 care bits a block: some block needs more than one
+    assert max(point["patches_per_block"] for point in points) > 1
 
 
 def embedded(page):

@@ -23,3 +23,12 @@ def test_no_prefix_runs_short_when_there_are_columns_enough(care):
     start = best_start(mask, code) // 4
     balance = np.cumsum([2 - number for number in care[start:] + care[:start]])
     assert balance.min() >= min(0, balance[-1])
+
+
+def test_patches_of_the_fullest_block_are_counted():
+    # one encoded bit for four outputs of which about two are cared for: blocks need up to four patches
+    code = Code.uniform(n_in=1, n_out=4, n_s=0)
+    crowded = measure_overhead(code, sparsity=0.5, weights=2000, tries=0)
+    assert 2 <= crowded.patches_per_block <= 4
+    assert crowded.patches_per_block * 500 >= crowded.unmatched_bits / 8
+    assert measure_overhead(Code.uniform(n_in=32, n_out=200, n_s=3), weights=20_000).patches_per_block == 0

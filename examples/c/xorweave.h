@@ -1,0 +1,1045 @@
+/* A decoder for stored tensors of xorweave, container version 2: docs/format.md in C99.
+ *
+ * Nothing is allocated. The caller gives the bytes of a stored tensor, an array for the words and a scratch area:
+ *
+ *     xw_tensor t;
+ *     if (xw_read(&t, bytes, size)) ...
+ *     void *words = malloc(t.n * t.word_bytes), *scratch = malloc(xw_scratch_bytes(&t));
+ *     if (xw_decode(&t, words, scratch)) ...
+ *
+ * Functions return NULL, or a text that says what is wrong. Words are unsigned, t.word_bytes (1, 2 or 4) each, in the
+ * order of the tensor and of this machine's bytes. Bytes that lie are refused or decoded to something; no read or write
+ * leaves the buffers.
+ */
+#ifndef XORWEAVE_H
+#define XORWEAVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define XW_MAX_SIDES 64
+#define XW_MAX_GROUPS 64
+#define XW_MAX_CLASSES 512
+#define XW_MAX_PARAMETERS 6
+
+enum { XW_CUSTOM, XW_UNIFORM, XW_SPARSE, XW_CHAIN, XW_PAIRED, XW_GRAPH, XW_IDENTITY };
+
+typedef struct {
+    int first, end;   /* planes of the group */
+    int family, n_in, n_s;
+    uint64_t parameters[XW_MAX_PARAMETERS]; /* in the order of the page; `of` is the last */
+    size_t matrix, symbols; /* where the sections begin */
+} xw_group;
+
+typedef struct {
+    const uint8_t *data;
+    size_t size;
+    int n_w, word_bytes, rank;
+    uint64_t sides[XW_MAX_SIDES], n, length, blocks, segments;
+    int scan;
+    uint64_t scan_numbers[4];
+    uint32_t n_out;
+    uint64_t segment_blocks;
+    int mask;
+    uint32_t mask_numbers[6]; /* n_in, parities, window, taps, sums, seed */
+    int prefix_coded, transform;
+    uint32_t inversion, constant;
+    int magnitude, classes, depth, tail_planes, planes;
+    uint8_t lengths[XW_MAX_CLASSES];
+    int8_t tails[XW_MAX_CLASSES];
+    uint32_t prefixes[XW_MAX_CLASSES];
+    int groups;
+    xw_group group[XW_MAX_GROUPS];
+    int patches;
+    uint32_t limit, gap;
+    uint64_t patch_bits;
+    uint32_t checksum;
+    size_t mask_at, patches_at;
+} xw_tensor;
+
+/* ---- small things ------------------------------------------------------------------------------------------- */
+
+static uint32_t xw_crc(uint32_t crc, const uint8_t *data, size_t size) {
+    crc = ~crc;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= data[i];
+        for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (0xEDB88320u & (0u - (crc & 1u)));
+    }
+    return ~crc;
+}
+
+static int xw_bit(const uint8_t *data, uint64_t at) { return data[at >> 3] >> (at & 7) & 1; }
+
+static uint32_t xw_bits(const uint8_t *data, uint64_t at, int count) {
+    uint32_t value = 0;
+    for (int i = 0; i < count; i++) value |= (uint32_t)xw_bit(data, at + (uint64_t)i) << i;
+    return value;
+}
+
+static uint32_t xw_ones(int count) { return count >= 32 ? 0xFFFFFFFFu : (1u << count) - 1u; }
+
+/* ---- random bits: SHAKE-256 of a key and a counter ----------------------------------------------------------- */
+
+typedef struct {
+    uint64_t state[25];
+    int at; /* of 136 bytes that one permutation gives */
+} xw_shake;
+
+static uint64_t xw_rotate(uint64_t x, int n) { return n ? x << n | x >> (64 - n) : x; }
+
+static void xw_permute(uint64_t a[25]) {
+    uint8_t shift = 1; /* a linear feedback register makes the round constants */
+    for (int round = 0; round < 24; round++) {
+        uint64_t c[5], moved;
+        for (int x = 0; x < 5; x++) c[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
+        for (int x = 0; x < 5; x++) {
+            uint64_t d = c[(x + 4) % 5] ^ xw_rotate(c[(x + 1) % 5], 1);
+            for (int y = 0; y < 25; y += 5) a[y + x] ^= d;
+        }
+        int x = 1, y = 0;
+        moved = a[1];
+        for (int t = 0; t < 24; t++) {
+            int next = (2 * x + 3 * y) % 5;
+            x = y;
+            y = next;
+            uint64_t kept = a[5 * y + x];
+            a[5 * y + x] = xw_rotate(moved, (t + 1) * (t + 2) / 2 % 64);
+            moved = kept;
+        }
+        for (y = 0; y < 25; y += 5) {
+            for (x = 0; x < 5; x++) c[x] = a[y + x];
+            for (x = 0; x < 5; x++) a[y + x] = c[x] ^ (~c[(x + 1) % 5] & c[(x + 2) % 5]);
+        }
+        for (int j = 0; j < 7; j++) {
+            if (shift & 1) a[0] ^= (uint64_t)1 << ((1 << j) - 1);
+            shift = (uint8_t)(shift << 1 ^ (shift & 0x80 ? 0x71 : 0));
+        }
+    }
+}
+
+static void xw_shake_start(xw_shake *s, const char *text) {
+    size_t size = strlen(text), at = 0;
+    memset(s, 0, sizeof *s);
+    for (size_t i = 0; i < size; i++) {
+        s->state[at >> 3] ^= (uint64_t)(uint8_t)text[i] << 8 * (at & 7);
+        if (++at == 136) {
+            xw_permute(s->state);
+            at = 0;
+        }
+    }
+    s->state[at >> 3] ^= (uint64_t)0x1F << 8 * (at & 7);
+    s->state[16] ^= (uint64_t)0x80 << 56;
+    xw_permute(s->state);
+}
+
+static uint8_t xw_shake_byte(xw_shake *s) {
+    if (s->at == 136) {
+        xw_permute(s->state);
+        s->at = 0;
+    }
+    uint8_t byte = (uint8_t)(s->state[s->at >> 3] >> 8 * (s->at & 7));
+    s->at++;
+    return byte;
+}
+
+typedef struct {
+    char key[320];
+    unsigned counter;
+    int left; /* bytes of the call that `xw_below` takes words from */
+    xw_shake shake;
+} xw_source;
+
+static void xw_key(xw_source *s, const char *family, const uint64_t *numbers, int count) {
+    int at = snprintf(s->key, sizeof s->key, "%s", family);
+    for (int i = 0; i < count; i++)
+        at += snprintf(s->key + at, sizeof s->key - (size_t)at, ";%llu", (unsigned long long)numbers[i]);
+    s->counter = 0;
+    s->left = 0;
+}
+
+static void xw_call(xw_source *s, xw_shake *shake) {
+    char text[352];
+    snprintf(text, sizeof text, "xorweave;%s;%u", s->key, ++s->counter);
+    xw_shake_start(shake, text);
+}
+
+static uint32_t xw_below(xw_source *s, uint32_t bound) {
+    uint64_t limit = ((uint64_t)1 << 32) / bound * bound;
+    for (;;) {
+        if (!s->left) {
+            xw_call(s, &s->shake);
+            s->left = 4096;
+        }
+        uint32_t word = 0;
+        for (int i = 0; i < 4; i++) word |= (uint32_t)xw_shake_byte(&s->shake) << 8 * i;
+        s->left -= 4;
+        if (word < limit) return word % bound;
+    }
+}
+
+static void xw_shuffle(xw_source *s, int32_t *items, uint32_t count) {
+    for (uint32_t i = count; i-- > 1;) {
+        uint32_t j = xw_below(s, i + 1);
+        int32_t kept = items[i];
+        items[i] = items[j];
+        items[j] = kept;
+    }
+}
+
+/* ---- reading the header ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const uint8_t *data;
+    size_t size, at;
+    int bad;
+} xw_reader;
+
+static uint8_t xw_byte(xw_reader *r) {
+    if (r->at >= r->size) {
+        r->bad = 1;
+        return 0;
+    }
+    return r->data[r->at++];
+}
+
+static uint64_t xw_varint(xw_reader *r, uint64_t most) {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 63; shift += 7) {
+        uint8_t byte = xw_byte(r);
+        value |= (uint64_t)(byte & 127) << shift;
+        if (!(byte & 128)) {
+            if (value > most) r->bad = 1;
+            return r->bad ? 0 : value;
+        }
+    }
+    r->bad = 1;
+    return 0;
+}
+
+static uint32_t xw_word32(xw_reader *r) {
+    uint32_t word = 0;
+    for (int i = 0; i < 4; i++) word |= (uint32_t)xw_byte(r) << 8 * i;
+    return word;
+}
+
+static int xw_common(uint64_t a, uint64_t b) {
+    while (b) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a != 1;
+}
+
+static void xw_span(xw_tensor *t, int first, int end) {
+    if (t->groups < XW_MAX_GROUPS) {
+        t->group[t->groups].first = first;
+        t->group[t->groups].end = end;
+    }
+    t->groups++;
+}
+
+static const char *xw_read_values(xw_tensor *t, xw_reader *r) {
+    t->prefix_coded = xw_byte(r);
+    t->groups = 0;
+    if (t->prefix_coded == 0) {
+        t->transform = xw_byte(r);
+        t->inversion = (uint32_t)xw_varint(r, xw_ones(t->n_w));
+        t->constant = (uint32_t)xw_varint(r, xw_ones(t->n_w));
+        t->planes = t->n_w;
+        xw_span(t, 0, t->n_w);
+        return t->transform > 2 ? "no such transform" : NULL;
+    }
+    if (t->prefix_coded != 1) return "no such value coder";
+    t->magnitude = xw_byte(r);
+    if (t->magnitude > 3) return "no such magnitude";
+    t->classes = (int)xw_varint(r, XW_MAX_CLASSES);
+    int tail = -1;
+    for (int k = 0; k < t->classes; k++) {
+        t->lengths[k] = xw_byte(r);
+        t->tails[k] = (int8_t)(xw_byte(r) - 1);
+        t->prefixes[k] = (uint32_t)xw_varint(r, 0xFFFFFFFFu);
+        if (!t->lengths[k] || t->lengths[k] > 15 || t->tails[k] < -1 || t->tails[k] >= t->n_w) return "a class is wrong";
+        if (k && t->lengths[k] < t->lengths[k - 1]) return "lengths must not fall";
+        if (t->tails[k] > tail) tail = t->tails[k];
+    }
+    if (!t->classes) return NULL;
+    t->depth = t->lengths[t->classes - 1];
+    t->tail_planes = tail > 0 ? tail : 0;
+    t->planes = t->depth + 1 + t->tail_planes;
+    int first = 0;
+    for (int k = 0; k < t->classes; k++) {
+        if (t->lengths[k] == first) continue;
+        xw_span(t, first, t->lengths[k]);
+        first = t->lengths[k];
+    }
+    if (tail < 0) return NULL;
+    xw_span(t, t->depth, t->depth + 1);
+    for (int high = t->tail_planes; high > 0;) {
+        int low = 0;
+        for (int k = 0; k < t->classes; k++)
+            if (t->tails[k] < high && t->tails[k] > low) low = t->tails[k];
+        xw_span(t, t->planes - high, t->planes - low);
+        high = low;
+    }
+    return t->groups > XW_MAX_GROUPS ? "too many groups" : NULL;
+}
+
+static const char *xw_read_codes(xw_tensor *t, xw_reader *r) {
+    static const int counts[] = {0, 2, 3, 4, 4, 6, 1};
+    for (int g = 0; g < t->groups; g++) {
+        xw_group *group = &t->group[g];
+        int family = xw_byte(r), same = family == 255;
+        if (same && g) {
+            group->family = group[-1].family;
+            memcpy(group->parameters, group[-1].parameters, sizeof group->parameters);
+        } else {
+            group->family = family;
+        }
+        if (group->family > XW_IDENTITY) return "no such generator family";
+        group->n_in = (int)xw_varint(r, 1024);
+        group->n_s = (int)xw_varint(r, 4096);
+        if (!group->n_in || group->n_in * (group->n_s + 1) > 4096) return "the sizes of a code are out of range";
+        for (int i = 0; i < counts[group->family] && !same; i++) group->parameters[i] = xw_varint(r, INT64_MAX);
+    }
+    return NULL;
+}
+
+/* Take a section of so many bits. */
+static size_t xw_section(xw_reader *r, uint64_t bits) {
+    size_t at = r->at;
+    if (bits / 8 > r->size - r->at || (bits + 7) / 8 > r->size - r->at) {
+        r->bad = 1;
+        return 0;
+    }
+    r->at += (size_t)((bits + 7) / 8);
+    return at;
+}
+
+static int xw_stored_planes(const xw_tensor *t, const xw_group *group) {
+    int count = group->end - group->first;
+    if (!t->prefix_coded)
+        for (int q = 0; q < t->n_w; q++) count -= (int)(t->constant >> q & 1);
+    return count;
+}
+
+static const char *xw_read_scan(xw_tensor *t, xw_reader *r) {
+    static const int counts[] = {0, 2, 4, 3};
+    t->scan = xw_byte(r);
+    if (t->scan > 3) return "no such scan";
+    for (int i = 0; i < counts[t->scan]; i++) t->scan_numbers[i] = xw_varint(r, (uint64_t)1 << 40);
+    const uint64_t *k = t->scan_numbers;
+    t->length = t->n;
+    if (t->scan == 1 && t->n > 1 && (xw_common(k[0], t->n) || k[0] >= t->n || k[1] >= t->n || t->n >= 3000000000u))
+        return "the stride or the offset is out of range";
+    if (t->scan == 2) {
+        uint64_t rows = t->rank > 1 ? t->sides[0] : 1, cols = rows ? t->n / rows : 0;
+        if (!cols || !k[0] || k[0] > 16384 || !k[1] || k[1] > 1u << 20 || k[2] >= cols || k[3] > 4096)
+            return "the lanes are out of range";
+        uint64_t passes = (rows + k[0] * k[1] - 1) / (k[0] * k[1]);
+        t->length = (k[3] + passes * cols * k[1]) * k[0];
+    }
+    if (t->scan == 3) {
+        uint64_t rows = t->rank > 1 ? t->sides[0] : 1, cols = rows ? t->n / rows : 0;
+        if (!cols || (k[0] != 1 && k[0] != 2 && k[0] != 4 && k[0] != 8) || !k[1] || k[1] > 16384 || !k[2] || k[2] > 16384)
+            return "the cells are out of range";
+        t->length = 16 * k[0] * ((rows + 16 * k[1] - 1) / (16 * k[1])) * ((cols + k[0] * k[2] - 1) / (k[0] * k[2]) * k[2]) * k[1];
+    }
+    return NULL;
+}
+
+static const char *xw_read(xw_tensor *t, const uint8_t *data, size_t size) {
+    static const struct { const char *name; int n_w, bytes; } formats[] = {
+        {"int4", 4, 1}, {"int8", 8, 1}, {"uint8", 8, 1}, {"int16", 16, 2},
+        {"int32", 32, 4}, {"fp16", 16, 2}, {"bf16", 16, 2}, {"fp32", 32, 4},
+    };
+    const char *wrong;
+    memset(t, 0, sizeof *t);
+    if (size < 16) return "the stored tensor is too short";
+    xw_reader r = {data, size - 4, 0, 0}, end = {data, size, size - 4, 0};
+    if (xw_word32(&end) != xw_crc(0, data, size - 4)) return "the stored tensor is damaged";
+    t->data = data;
+    t->size = size;
+    if (xw_byte(&r) != 2) return "the version must be 2";
+    char name[8] = {0};
+    int letters = (int)xw_varint(&r, 7);
+    for (int i = 0; i < letters; i++) name[i] = (char)xw_byte(&r);
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (!strcmp(name, formats[i].name)) {
+            t->n_w = formats[i].n_w;
+            t->word_bytes = formats[i].bytes;
+        }
+    if (!t->n_w) return "no such number format";
+    t->rank = (int)xw_varint(&r, XW_MAX_SIDES);
+    t->n = 1;
+    for (int i = 0; i < t->rank; i++) {
+        t->sides[i] = xw_varint(&r, (uint64_t)1 << 40);
+        if (t->sides[i] && t->n > ((uint64_t)1 << 40) / t->sides[i]) return "there are too many weights";
+        t->n *= t->sides[i];
+    }
+    if ((wrong = xw_read_scan(t, &r))) return wrong;
+    t->n_out = (uint32_t)xw_varint(&r, 16384);
+    t->segment_blocks = xw_varint(&r, (uint64_t)1 << 40);
+    if (!t->n_out || !t->segment_blocks) return "a block or a segment must not be empty";
+    t->blocks = (t->length + t->n_out - 1) / t->n_out;
+    t->segments = (t->blocks + t->segment_blocks - 1) / t->segment_blocks;
+    t->mask = xw_byte(&r);
+    if (t->mask > 2) return "no such mask code";
+    for (int i = 0; i < 6 && t->mask == 2; i++) t->mask_numbers[i] = (uint32_t)xw_varint(&r, 0xFFFFFFFFu);
+    if ((wrong = xw_read_values(t, &r)) || (wrong = xw_read_codes(t, &r))) return wrong;
+    t->patches = xw_byte(&r);
+    if (t->patches > 4) return "no such patches";
+    if (t->patches == 4) t->limit = (uint32_t)xw_varint(&r, 99999);
+    if (t->patches >= 2) {
+        t->gap = (uint32_t)xw_varint(&r, 32);
+        if (!t->gap) return "a gap must have 1 to 32 bits";
+    }
+    t->patch_bits = xw_varint(&r, 8 * (uint64_t)size);
+    xw_byte(&r);
+    t->checksum = xw_word32(&r);
+    for (uint64_t i = 0; i < t->segments && t->segments > 1 && !r.bad; i++) xw_word32(&r);
+    if (r.bad) return "the header is damaged";
+    if (t->mask == 1) t->mask_at = xw_section(&r, t->length);
+    if (t->mask == 2) {
+        const uint32_t *k = t->mask_numbers;
+        if (!k[0] || k[0] > 1024 || !k[1] || k[1] > 8 || k[2] < 2 || k[2] > 64 || k[3] < 2 || k[3] > k[2] || k[4] > 8)
+            return "the sizes of the mask code are out of range";
+        t->mask_at = xw_section(&r, t->blocks * k[0]);
+    }
+    for (int g = 0; g < t->groups; g++)
+        if (t->group[g].family == XW_CUSTOM)
+            t->group[g].matrix = xw_section(&r, (uint64_t)t->n_out * (unsigned)(t->group[g].n_in * (t->group[g].n_s + 1)));
+    for (int g = 0; g < t->groups; g++) {
+        uint64_t row = (uint64_t)t->group[g].n_in * (unsigned)xw_stored_planes(t, &t->group[g]);
+        t->group[g].symbols = xw_section(&r, t->blocks * row);
+    }
+    t->patches_at = xw_section(&r, t->patch_bits);
+    if (r.bad || r.at != r.size) return "the sections do not fit the header";
+    return NULL;
+}
+
+/* ---- generators -------------------------------------------------------------------------------------------------- */
+
+/* A scratch area that is handed out from its start; without one, only counted. */
+typedef struct {
+    uint8_t *base;
+    size_t at;
+} xw_area;
+
+static void *xw_take(xw_area *area, size_t bytes) {
+    void *found = area->base ? area->base + area->at : NULL;
+    area->at += (bytes + 7) / 8 * 8;
+    return found;
+}
+
+static uint32_t xw_rows(const xw_tensor *t, const xw_group *group) {
+    static const int last[] = {-1, 1, 2, 3, 3, 5, 0};
+    int of = last[group->family];
+    return of >= 0 && group->parameters[of] ? (uint32_t)group->parameters[of] : t->n_out;
+}
+
+/* Deal `taps` cards of 0 .. columns - 1 to each row: hands, taps to a row. `deck` has room for columns + taps cards. */
+static void xw_deal(xw_source *s, uint32_t rows, int columns, int taps, int32_t *hands, int32_t *deck) {
+    int left = 0;
+    int32_t aside[4096];
+    for (uint32_t row = 0; row < rows; row++) {
+        int held = 0, passed = 0;
+        int32_t *hand = hands + (size_t)row * (unsigned)taps;
+        while (held < taps) {
+            if (!left) {
+                for (; left < columns; left++) deck[left] = left;
+                xw_shuffle(s, deck, (uint32_t)columns);
+            }
+            int32_t card = deck[--left];
+            int again = 0;
+            for (int i = 0; i < held; i++) again |= hand[i] == card;
+            if (again && passed < 4096) aside[passed++] = card;
+            else if (!again) hand[held++] = card;
+        }
+        for (int i = 0; i < passed; i++) deck[left++] = aside[i];
+    }
+}
+
+/* One deck of the family graph: cards first .. first + count - 1. */
+typedef struct {
+    int32_t *cards;
+    int first, count, left;
+} xw_deck;
+
+static int32_t xw_draw(xw_source *s, xw_deck *deck, const int32_t *held, int holds) {
+    int32_t aside[4096];
+    int passed = 0;
+    for (;;) {
+        if (!deck->left) {
+            for (int i = 0; i < deck->count; i++) deck->cards[i] = deck->first + i;
+            deck->left = deck->count;
+            xw_shuffle(s, deck->cards, (uint32_t)deck->count);
+        }
+        int32_t card = deck->cards[--deck->left];
+        int barred = 0;
+        for (int i = 0; i < holds; i++) barred |= held[i] == card;
+        if (!barred || passed == 4096) {
+            while (passed) deck->cards[deck->left++] = aside[--passed];
+            return card;
+        }
+        aside[passed++] = card;
+    }
+}
+
+/* A graph between running sums; `room` neighbours fit a vertex. */
+typedef struct {
+    int vertices, room, run;
+    int32_t *neighbours, *degrees, *queue;
+} xw_edges;
+
+static void xw_distances(const xw_edges *e, int from, int along, int far, int32_t *distance) {
+    int head = 0, tail = 1;
+    for (int v = 0; v < e->vertices; v++) distance[v] = far;
+    distance[from] = 0;
+    e->queue[0] = from;
+    while (head < tail) {
+        int v = e->queue[head++], step = distance[v] + 1;
+        if (step >= far) return;
+        for (int k = 0; k < e->degrees[v] + 2 * along; k++) {
+            int w = k < e->degrees[v] ? e->neighbours[v * e->room + k] : k == e->degrees[v] ? v - 1 : v + 1;
+            if (k >= e->degrees[v] && (w < 0 || w >= e->vertices || w / e->run != v / e->run)) continue;
+            if (w != from && distance[w] == far) {
+                distance[w] = step;
+                e->queue[tail++] = w;
+            }
+        }
+    }
+}
+
+static int xw_join(xw_edges *e, int a, int b) {
+    for (int i = 0; i < 2; i++) {
+        int end = i ? b : a, other = i ? a : b, k = 0;
+        while (k < e->degrees[end] && e->neighbours[end * e->room + k] != other) k++;
+        if (k == e->room) return 0;
+        e->neighbours[end * e->room + k] = other;
+        if (k == e->degrees[end]) e->degrees[end]++;
+    }
+    return 1;
+}
+
+static int xw_least(const xw_edges *e, const int32_t *listed, int count) {
+    int least = INT32_MAX;
+    for (int i = 0; i < count; i++)
+        if (e->degrees[listed[i]] < least) least = e->degrees[listed[i]];
+    return least;
+}
+
+static int xw_of_degree(const xw_edges *e, int32_t *listed, int count, int degree) {
+    int kept = 0;
+    for (int i = 0; i < count; i++)
+        if (e->degrees[listed[i]] == degree) listed[kept++] = listed[i];
+    return kept;
+}
+
+static int xw_all(const xw_edges *e, int32_t *listed) {
+    for (int v = 0; v < e->vertices; v++) listed[v] = v;
+    return e->vertices;
+}
+
+/* Draw one edge of the family paired. */
+static int xw_edge_paired(xw_source *s, xw_edges *e, int32_t *distance, int32_t *listed, int *a, int *b) {
+    int count = xw_all(e, listed);
+    count = xw_of_degree(e, listed, count, xw_least(e, listed, count));
+    xw_shuffle(s, listed, (uint32_t)count);
+    *a = listed[0];
+    xw_distances(e, *a, 1, 6, distance);
+    for (int d = 5; d >= 0; d--) {
+        count = 0;
+        for (int v = 0; v < e->vertices; v++)
+            if (distance[v] > d) listed[count++] = v;
+        if (!count) continue;
+        count = xw_of_degree(e, listed, count, xw_least(e, listed, count));
+        xw_shuffle(s, listed, (uint32_t)count);
+        *b = listed[0];
+        return xw_join(e, *a, *b);
+    }
+    return 0;
+}
+
+/* Draw one edge of the family graph. */
+static int xw_edge_graph(xw_source *s, xw_edges *e, int32_t *near, int32_t *far, int32_t *listed, int *a, int *b) {
+    int count = xw_all(e, listed), least = xw_least(e, listed, count), poor = 0, most = 0, kept = 0;
+    count = xw_of_degree(e, listed, count, least);
+    *a = listed[xw_below(s, (uint32_t)count)];
+    xw_distances(e, *a, 1, 4, near);
+    xw_distances(e, *a, 0, 2 * e->vertices, far);
+    count = 0;
+    for (int v = 0; v < e->vertices; v++)
+        if (near[v] == 4) listed[count++] = v;
+    int distant = count;
+    for (int v = 0; v < e->vertices && !distant; v++)
+        if (far[v] > 1) listed[count++] = v;
+    for (int i = 0; i < count; i++) poor += e->degrees[listed[i]] <= least + 1;
+    kept = 0;
+    for (int i = 0; i < count; i++)
+        if (!poor || e->degrees[listed[i]] <= least + 1) listed[kept++] = listed[i];
+    count = kept;
+    for (int i = 0; i < count; i++)
+        if (far[listed[i]] > most) most = far[listed[i]];
+    kept = 0;
+    for (int i = 0; i < count; i++)
+        if (far[listed[i]] == most) listed[kept++] = listed[i];
+    if (!kept) return 0;
+    count = xw_of_degree(e, listed, kept, xw_least(e, listed, kept));
+    *b = listed[xw_below(s, (uint32_t)count)];
+    return xw_join(e, *a, *b);
+}
+
+static int xw_pool(const xw_group *group, uint32_t rows) {
+    int columns = group->n_in * (group->n_s + 1);
+    uint64_t pool = group->parameters[1];
+    if (!pool && group->family == XW_GRAPH) pool = rows / 2 < 8 ? 8 : rows / 2;
+    if (!pool) {
+        double exact = 0.65 * rows;
+        uint64_t low = (uint64_t)exact;
+        double over = exact - (double)low;
+        pool = over > 0.5 || (over == 0.5 && low % 2) ? low + 1 : low;
+        if (pool < (uint64_t)columns) pool = (uint64_t)columns;
+    }
+    return pool > 65536 ? 65536 : (int)pool;
+}
+
+/* paired and graph: rows are sums of two running sums. */
+static const char *xw_graph_rows(const xw_group *group, uint32_t rows, uint8_t *matrix, xw_area *area) {
+    int columns = group->n_in * (group->n_s + 1), pool = xw_pool(group, rows), graph = group->family == XW_GRAPH;
+    int run = (int)group->parameters[2], start = graph ? (int)group->parameters[3] : 3;
+    int used = columns;
+    if (graph && group->parameters[4]) used = group->n_in + (int)group->parameters[4];
+    if (run < 1 || run > 1 << 20 || pool < 4 || used > columns || (graph && (pool < 8 || start < 2 || start + run - 1 > used)))
+        return "the parameters of a graph are out of range";
+    xw_edges e = {pool, (int)(8 * (uint64_t)rows / (unsigned)pool) + 16, run, 0, 0, 0};
+    uint8_t *sums = xw_take(area, (size_t)pool * (unsigned)columns);
+    e.neighbours = xw_take(area, sizeof(int32_t) * (size_t)pool * (unsigned)e.room);
+    e.degrees = xw_take(area, sizeof(int32_t) * (size_t)pool);
+    e.queue = xw_take(area, sizeof(int32_t) * (size_t)pool);
+    int32_t *near = xw_take(area, sizeof(int32_t) * (size_t)pool), *far = xw_take(area, sizeof(int32_t) * (size_t)pool);
+    int32_t *listed = xw_take(area, sizeof(int32_t) * (size_t)pool);
+    int32_t *deck = xw_take(area, sizeof(int32_t) * 3 * ((size_t)columns + 4)), *added = xw_take(area, sizeof(int32_t) * (size_t)pool);
+    int32_t *starts = xw_take(area, sizeof(int32_t) * 3 * ((size_t)pool / (unsigned)run + 1));
+    if (!area->base) return NULL;
+    xw_source source;
+    uint64_t numbers[] = {(uint64_t)group->n_in, rows, (uint64_t)group->n_s, group->parameters[0], (uint64_t)pool,
+                          (uint64_t)run, (uint64_t)start, graph ? group->parameters[4] : 0};
+    xw_key(&source, graph ? "graph" : "paired", numbers, graph ? 8 : 6);
+    memset(sums, 0, (size_t)pool * (unsigned)columns);
+    memset(e.degrees, 0, sizeof(int32_t) * (size_t)pool);
+    xw_deck newest = {deck, 0, group->n_in, 0}, every = {deck + columns + 4, 0, used, 0};
+    xw_deck oldest = {deck + 2 * (columns + 4), group->n_in, used - group->n_in, 0};
+    int width = columns < 3 ? columns : 3, holds = 0;
+    int32_t held[4096];
+    if (!graph) {
+        xw_deal(&source, (uint32_t)pool, columns, 1, added, deck);
+        xw_deal(&source, (uint32_t)((pool + run - 1) / run), columns, width, starts, deck);
+    }
+    for (int j = 0; j < pool; j++) {
+        uint8_t *sum = sums + (size_t)j * (unsigned)columns;
+        int begins = j % run == 0, before;
+        if (begins) holds = 0;
+        else memcpy(sum, sum - columns, (size_t)columns);
+        before = holds;
+        if (!graph) {
+            for (int i = 0; i < (begins ? width : 1); i++) sum[begins ? starts[j / run * width + i] : added[j]] ^= 1;
+            continue;
+        }
+        for (int i = 0; i < (begins ? start : 1); i++) {
+            xw_deck *from = begins && i == 0 ? &newest : begins && i == 1 ? (oldest.count ? &oldest : &newest) : &every;
+            held[holds] = xw_draw(&source, from, held, holds);
+            holds++;
+        }
+        for (; before < holds; before++) sum[held[before]] ^= 1;
+    }
+    for (uint32_t row = 0; row < rows; row++) {
+        int a, b, drawn;
+        drawn = graph ? xw_edge_graph(&source, &e, near, far, listed, &a, &b) : xw_edge_paired(&source, &e, near, listed, &a, &b);
+        if (!drawn) return "the pool must hold more sums";
+        for (int c = 0; c < columns; c++)
+            matrix[(size_t)row * (unsigned)columns + (unsigned)c] =
+                sums[(size_t)a * (unsigned)columns + (unsigned)c] ^ sums[(size_t)b * (unsigned)columns + (unsigned)c];
+    }
+    return NULL;
+}
+
+/* sparse and chain: rows of cards that were dealt. */
+static const char *xw_dealt_rows(const xw_group *group, uint32_t rows, uint8_t *matrix, xw_area *area) {
+    int columns = group->n_in * (group->n_s + 1), chain = group->family == XW_CHAIN;
+    uint64_t taps = group->parameters[1], run = chain ? group->parameters[2] : 1;
+    if (!taps || taps > (unsigned)columns || !run || run > 1 << 20) return "taps and run are out of range";
+    int least = taps > 5 ? (int)taps : 5, width = columns < least ? columns : least;
+    if (width % 2 == 0) width += width < columns ? 1 : -1;
+    uint32_t runs = (uint32_t)((rows + run - 1) / run);
+    int32_t *deck = xw_take(area, sizeof(int32_t) * ((size_t)columns * 2 + 8));
+    int32_t *fresh = xw_take(area, sizeof(int32_t) * rows * (size_t)taps), *starts = NULL;
+    if (chain) starts = xw_take(area, sizeof(int32_t) * runs * (size_t)width);
+    if (!area->base) return NULL;
+    xw_source source;
+    uint64_t numbers[] = {(uint64_t)group->n_in, rows, (uint64_t)group->n_s, group->parameters[0], taps, run};
+    xw_key(&source, chain ? "chain" : "sparse", numbers, chain ? 6 : 5);
+    xw_deal(&source, rows, columns, (int)taps, fresh, deck);
+    if (chain) xw_deal(&source, runs, columns, width, starts, deck);
+    memset(matrix, 0, (size_t)rows * (unsigned)columns);
+    for (uint32_t row = 0; row < rows; row++) {
+        uint8_t *line = matrix + (size_t)row * (unsigned)columns;
+        int begins = chain && row % run == 0;
+        if (chain && !begins) memcpy(line, line - columns, (size_t)columns);
+        if (begins)
+            for (int i = 0; i < width; i++) line[starts[row / run * (unsigned)width + (unsigned)i]] ^= 1;
+        else
+            for (uint64_t i = 0; i < taps; i++) line[fresh[row * taps + i]] ^= 1;
+    }
+    return NULL;
+}
+
+/* Make the matrix of a code, a byte an element; `matrix` has xw_rows rows. */
+static const char *xw_matrix(const xw_tensor *t, const xw_group *group, uint8_t *matrix, xw_area *area) {
+    uint32_t rows = xw_rows(t, group);
+    int columns = group->n_in * (group->n_s + 1);
+    size_t size = (size_t)rows * (unsigned)columns;
+    if (rows < t->n_out || rows > 16384) return "a code must have at least n_out rows";
+    if (group->family == XW_SPARSE || group->family == XW_CHAIN) return xw_dealt_rows(group, rows, matrix, area);
+    if (group->family == XW_PAIRED || group->family == XW_GRAPH) return xw_graph_rows(group, rows, matrix, area);
+    if (!area->base) return NULL;
+    memset(matrix, 0, size);
+    if (group->family == XW_IDENTITY) {
+        for (uint32_t row = 0; row < rows && row < (uint32_t)columns; row++) matrix[(size_t)row * (unsigned)columns + row] = 1;
+    } else if (group->family == XW_CUSTOM) {
+        for (size_t i = 0; i < size; i++) matrix[i] = (uint8_t)xw_bit(t->data + group->matrix, i);
+    } else {
+        xw_source source;
+        xw_shake shake;
+        uint64_t numbers[] = {(uint64_t)group->n_in, rows, (uint64_t)group->n_s, group->parameters[0]};
+        xw_key(&source, "uniform", numbers, 4);
+        xw_call(&source, &shake);
+        uint8_t byte = 0;
+        for (size_t i = 0; i < size; i++) {
+            if (i % 8 == 0) byte = xw_shake_byte(&shake);
+            matrix[i] = byte >> i % 8 & 1;
+        }
+    }
+    return NULL;
+}
+
+/* ---- the shaped mask --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint16_t *bit_of_output; /* n_out */
+    uint64_t *parities;      /* n_out * parities: lags as bits */
+    uint64_t recent;
+} xw_mask;
+
+/* Draw `count` lags of 1 .. most - 1, and lag 0. */
+static uint64_t xw_hand(xw_source *s, int most, int count) {
+    int32_t lags[64];
+    uint64_t hand = 1;
+    for (int i = 0; i < most - 1; i++) lags[i] = i + 1;
+    xw_shuffle(s, lags, (uint32_t)(most - 1));
+    for (int i = 0; i < count && i < most - 1; i++) hand |= (uint64_t)1 << lags[i];
+    return hand;
+}
+
+/* Draw different hands; a bound on the tries keeps a header that lies from holding on for ever. */
+static int xw_hands(xw_source *s, int most, int count, uint64_t *hands, int wanted) {
+    int found = 0;
+    for (int tries = 0; found < wanted; tries++) {
+        if (tries > 1 << 16) return 0;
+        uint64_t hand = xw_hand(s, most, count);
+        int again = 0;
+        for (int i = 0; i < found; i++) again |= hands[i] == hand;
+        if (!again) hands[found++] = hand;
+    }
+    return 1;
+}
+
+static const char *xw_mask_code(const xw_tensor *t, xw_mask *mask) {
+    const uint32_t *k = t->mask_numbers;
+    uint32_t n_in = k[0], parities = k[1], window = k[2], taps = k[3], sums = k[4], bit = 0;
+    xw_source source;
+    for (uint32_t r = 0; r < t->n_out; r++) {
+        while (bit < n_in && (uint64_t)(bit + 1) * t->n_out / n_in <= r) bit++;
+        mask->bit_of_output[r] = (uint16_t)bit;
+    }
+    if (!sums) {
+        uint64_t numbers[] = {n_in, t->n_out, parities, window, taps, k[5]};
+        xw_key(&source, "shaped", numbers, 6);
+        for (uint32_t r = 0; r < t->n_out; r++)
+            if (!xw_hands(&source, (int)window, (int)taps - 1, mask->parities + (size_t)r * parities, (int)parities))
+                return "the window must have as many parities";
+        return NULL;
+    }
+    uint64_t numbers[] = {parities, window, taps, sums, k[5]}, hands[8];
+    uint32_t reach = window / 4 ? window / 4 : 1, cards = reach * sums, most = (t->n_out + n_in - 1) / n_in * parities;
+    int32_t deck[128];
+    xw_key(&source, "shaped sums", numbers, 5);
+    if (most > cards || cards > 128 || !xw_hands(&source, (int)(window - reach), (int)taps / 2 - 1, hands, (int)sums))
+        return "the mask code must have as many sums";
+    for (uint32_t i = 0; i < cards; i++) deck[i] = (int32_t)i; /* lag - 1 times sums, and the sum */
+    xw_shuffle(&source, deck, cards);
+    uint64_t drawn[128];
+    for (uint32_t index = 0; index < most; index++) {
+        uint32_t pick = 0;
+        uint64_t newest = hands[index % sums];
+        for (uint32_t i = 0; i < cards; i++)
+            if (!(hands[(uint32_t)deck[i] % sums] << ((uint32_t)deck[i] / sums + 1) & newest)) {
+                pick = i;
+                break;
+            }
+        drawn[index] = newest ^ hands[(uint32_t)deck[pick] % sums] << ((uint32_t)deck[pick] / sums + 1);
+        cards--;
+        for (uint32_t i = pick; i < cards; i++) deck[i] = deck[i + 1];
+    }
+    for (uint32_t r = 0, first = 0; r < t->n_out; r++) {
+        if (r && mask->bit_of_output[r] != mask->bit_of_output[r - 1]) first = r;
+        for (uint32_t a = 0; a < parities; a++)
+            mask->parities[(size_t)r * parities + a] = drawn[((r - first) * parities + a) % most];
+    }
+    return NULL;
+}
+
+static int xw_odd(uint64_t x) {
+    for (int s = 32; s; s >>= 1) x ^= x >> s;
+    return (int)(x & 1);
+}
+
+/* The mask bits of block t; blocks of a segment must come one after another. */
+static void xw_mask_block(const xw_tensor *t, xw_mask *mask, uint64_t block, uint8_t *kept) {
+    uint64_t begin = block * t->n_out;
+    if (t->mask != 2) {
+        for (uint32_t r = 0; r < t->n_out; r++)
+            kept[r] = begin + r < t->length && (t->mask == 0 || xw_bit(t->data + t->mask_at, begin + r));
+        return;
+    }
+    uint32_t n_in = t->mask_numbers[0], parities = t->mask_numbers[1], r = 0;
+    if (block % t->segment_blocks == 0) mask->recent = 0;
+    for (uint32_t b = 0; b < n_in; b++) {
+        mask->recent = mask->recent << 1 | (uint64_t)xw_bit(t->data + t->mask_at, block * n_in + b);
+        for (; r < t->n_out && mask->bit_of_output[r] == b; r++) {
+            kept[r] = 1;
+            for (uint32_t a = 0; a < parities; a++) kept[r] &= (uint8_t)xw_odd(mask->recent & mask->parities[(size_t)r * parities + a]);
+        }
+    }
+}
+
+/* ---- scan, values, patches ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t rows, cols, spread;
+} xw_order;
+
+static uint64_t xw_golden(uint64_t m) {
+    int64_t size = (int64_t)m, start = (int64_t)(0.618033988749895 * (double)m + 0.5);
+    for (int64_t step = 0; step < size; step++) {
+        int64_t near[] = {start + step, start - step};
+        for (int i = 0; i < 2; i++)
+            if (near[i] > 0 && near[i] < size && !xw_common((uint64_t)near[i], m)) return (uint64_t)near[i];
+    }
+    return 1;
+}
+
+/* What the scans of matrices take beside the header. */
+static xw_order xw_order_of(const xw_tensor *t) {
+    xw_order order = {t->rank > 1 ? t->sides[0] : 1, 0, 1};
+    if (t->scan < 2) return order;
+    order.cols = t->n / order.rows;
+    order.spread = xw_golden(t->scan == 2 ? t->scan_numbers[0] : order.cols);
+    return order;
+}
+
+/* The element at a scan position, or n for padding. */
+static uint64_t xw_element(const xw_tensor *t, const xw_order *order, uint64_t s) {
+    const uint64_t *k = t->scan_numbers;
+    if (t->scan == 0 || t->n < 2) return s;
+    if (t->scan == 1) return (k[1] + s * k[0]) % t->n; /* both below 3e9 */
+    if (t->scan == 3) {
+        uint64_t groups = (order->cols + k[0] * k[2] - 1) / (k[0] * k[2]) * k[2];
+        uint64_t passes = (order->rows + 16 * k[1] - 1) / (16 * k[1]), c = k[0] >= 4 ? 4 : 1;
+        uint64_t place = s % (passes * groups * k[1]), at = s / (passes * groups * k[1]), i = at % (16 * c);
+        uint64_t line = (place % k[1] * passes + place / (k[1] * groups)) * 16 + i / c;
+        uint64_t beside = place / k[1] % groups * k[0] + at / (16 * c) * c + i % c;
+        return line < order->rows && beside < order->cols ? line * order->cols + beside * order->spread % order->cols : t->n;
+    }
+    uint64_t block = s / k[0], lane = s % k[0];
+    if (block < k[3]) return t->n;
+    block -= k[3];
+    uint64_t row = (block / (k[1] * order->cols) * k[1] + block % k[1]) * k[0] + lane;
+    uint64_t tap = lane * order->spread % k[0] * order->cols / k[0];
+    uint64_t column = (k[2] + block / k[1] % order->cols + tap) % order->cols;
+    return row < order->rows ? row * order->cols + column : t->n;
+}
+
+static uint32_t xw_negated(const xw_tensor *t, uint32_t v) {
+    uint32_t low = xw_ones(t->n_w - 1), top = v & ~low & xw_ones(t->n_w);
+    return top ? top | ((~v + 1u) & low) : v;
+}
+
+/* The word that the planes of one weight stand for. */
+static uint32_t xw_value(const xw_tensor *t, uint64_t p) {
+    if (!t->prefix_coded) {
+        uint32_t v = (uint32_t)p ^ t->inversion;
+        if (t->transform == 1)
+            for (int s = 1; s < t->n_w; s *= 2) v ^= v >> s;
+        return t->transform == 2 ? xw_negated(t, v) : v;
+    }
+    if (!t->classes) return 0;
+    uint64_t code = p >> (t->tail_planes + 1), first = 0, next = 0;
+    int at = -1;
+    for (int k = 0; k < t->classes; k++) {
+        if (next > code) break;
+        at = k;
+        first = next;
+        next += (uint64_t)1 << (t->depth - t->lengths[k]);
+    }
+    if (t->tails[at] < 0 || (at == t->classes - 1 && code >= first + ((uint64_t)1 << (t->depth - t->lengths[at])))) return 0;
+    uint32_t sign = (uint32_t)(p >> t->tail_planes & 1), ones = xw_ones(t->tails[at]), tail = (uint32_t)p & ones;
+    if (t->magnitude == 3 && sign) tail ^= ones;
+    uint32_t low = xw_ones(t->n_w - 1), m = (uint32_t)((uint64_t)t->prefixes[at] << t->tails[at]) | tail;
+    if (sign && (t->magnitude & 1)) m ^= low;
+    if (sign && t->magnitude == 2) m = (0u - m) & low;
+    return (sign << (t->n_w - 1) | m) & xw_ones(t->n_w);
+}
+
+static void xw_flip(const xw_tensor *t, const xw_order *order, void *out, uint64_t s, uint32_t difference) {
+    uint64_t e = s < t->length ? xw_element(t, order, s) : t->n;
+    if (e >= t->n) return;
+    if (t->word_bytes == 1) ((uint8_t *)out)[e] ^= (uint8_t)difference;
+    if (t->word_bytes == 2) ((uint16_t *)out)[e] ^= (uint16_t)difference;
+    if (t->word_bytes == 4) ((uint32_t *)out)[e] ^= difference;
+}
+
+static const char *xw_apply_patches(const xw_tensor *t, const xw_order *order, void *out) {
+    const uint8_t *bits = t->data + t->patches_at;
+    uint64_t at = 0, next = 0;
+    if (!t->length) return t->patch_bits ? "patches must have a word to change" : NULL;
+    if (t->patches == 2 || t->patches == 4) {
+        for (; at + t->gap + (unsigned)t->n_w <= t->patch_bits; at += t->gap + (unsigned)t->n_w) {
+            uint64_t s = next + xw_bits(bits, at, (int)t->gap);
+            xw_flip(t, order, out, s, xw_bits(bits, at + t->gap, t->n_w));
+            next = s + 1;
+        }
+    } else if (t->patches == 3) {
+        for (; at + t->gap <= t->patch_bits; at += t->gap) {
+            uint32_t field = xw_bits(bits, at, (int)t->gap);
+            next += field;
+            if (field == xw_ones((int)t->gap)) continue;
+            if (next / t->length >= (unsigned)t->n_w) return "a patch lies beyond the last plane";
+            xw_flip(t, order, out, next % t->length, 1u << next / t->length);
+            next++;
+        }
+    } else if (t->patches == 1) {
+        for (int q = 0; q < t->n_w; q++)
+            for (uint64_t begin = 0; begin < t->length; begin += 512)
+                for (int more = at < t->patch_bits && xw_bit(bits, at++); more;) {
+                    if (at + 10 > t->patch_bits) return "the patches end too early";
+                    uint32_t entry = xw_bits(bits, at, 10);
+                    at += 10;
+                    xw_flip(t, order, out, begin + (entry & 511), 1u << q);
+                    more = (int)(entry >> 9);
+                }
+    }
+    return at == t->patch_bits ? NULL : "the patches are longer than what they say";
+}
+
+/* ---- decoding -------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint16_t *taps; /* n_out rows: their number, then the columns */
+    uint64_t *window; /* (n_s + 1) * n_in words of planes, a ring of symbols */
+    int stored, place[32]; /* stored planes, and the bit of the word that each is */
+} xw_stream;
+
+/* Lay the scratch area out, and make the matrices if there is one. */
+static const char *xw_plan(const xw_tensor *t, xw_area *area, xw_stream *streams, xw_mask *mask, uint8_t **kept, uint64_t **planes) {
+    size_t most = 0;
+    *kept = xw_take(area, t->n_out);
+    *planes = xw_take(area, sizeof(uint64_t) * t->n_out);
+    mask->bit_of_output = xw_take(area, sizeof(uint16_t) * t->n_out);
+    mask->parities = xw_take(area, sizeof(uint64_t) * t->n_out * (t->mask == 2 ? t->mask_numbers[1] : 0));
+    for (int g = 0; g < t->groups; g++) {
+        size_t columns = (size_t)(t->group[g].n_in * (t->group[g].n_s + 1));
+        streams[g].taps = xw_take(area, sizeof(uint16_t) * t->n_out * (columns + 1));
+        streams[g].window = xw_take(area, sizeof(uint64_t) * columns);
+    }
+    for (int g = 0; g < t->groups; g++) { /* what making a matrix takes is given back after each */
+        const xw_group *group = &t->group[g];
+        size_t columns = (size_t)(group->n_in * (group->n_s + 1));
+        xw_area rest = *area;
+        uint8_t *matrix = xw_take(&rest, xw_rows(t, group) * columns);
+        const char *wrong = xw_matrix(t, group, matrix, &rest);
+        if (wrong) return wrong;
+        if (rest.at > most) most = rest.at;
+        for (uint32_t r = 0; r < t->n_out && area->base; r++) {
+            uint16_t *row = streams[g].taps + r * (columns + 1);
+            row[0] = 0;
+            for (size_t c = 0; c < columns; c++)
+                if (matrix[r * columns + c]) row[++row[0]] = (uint16_t)c;
+        }
+        streams[g].stored = 0;
+        for (int q = 0; q < group->end - group->first; q++)
+            if (t->prefix_coded || !(t->constant >> q & 1)) streams[g].place[streams[g].stored++] = q;
+    }
+    if (most > area->at) area->at = most;
+    return NULL;
+}
+
+static size_t xw_scratch_bytes(const xw_tensor *t) {
+    xw_area area = {NULL, 0};
+    xw_stream streams[XW_MAX_GROUPS];
+    xw_mask mask;
+    uint8_t *kept;
+    uint64_t *planes;
+    xw_plan(t, &area, streams, &mask, &kept, &planes);
+    return area.at + 8;
+}
+
+/* Decode one block of a group into its places of the plane words. */
+static void xw_group_block(const xw_tensor *t, const xw_group *group, xw_stream *stream, uint64_t block, uint64_t *planes) {
+    int n_in = group->n_in, symbols = group->n_s + 1, columns = n_in * symbols;
+    uint64_t at = block * (uint64_t)n_in * (unsigned)stream->stored;
+    if (block % t->segment_blocks == 0) memset(stream->window, 0, sizeof(uint64_t) * (size_t)columns);
+    memmove(stream->window + n_in, stream->window, sizeof(uint64_t) * (size_t)(columns - n_in));
+    for (int b = 0; b < n_in; b++) {
+        stream->window[b] = 0;
+        for (int j = 0; j < stream->stored; j++)
+            stream->window[b] |= (uint64_t)xw_bit(t->data + group->symbols, at++) << stream->place[j];
+    }
+    for (uint32_t r = 0; r < t->n_out; r++) {
+        const uint16_t *row = stream->taps + (size_t)r * (unsigned)(columns + 1);
+        uint64_t word = 0;
+        for (int i = 1; i <= row[0]; i++) word ^= stream->window[row[i]];
+        planes[r] |= word << (t->planes - group->end);
+    }
+}
+
+static const char *xw_decode(const xw_tensor *t, void *out, void *scratch) {
+    xw_area area = {scratch, 0};
+    xw_stream streams[XW_MAX_GROUPS];
+    xw_mask mask = {0, 0, 0};
+    xw_order order = xw_order_of(t);
+    uint8_t *kept;
+    uint64_t *planes;
+    const char *wrong = xw_plan(t, &area, streams, &mask, &kept, &planes);
+    if (wrong || (t->mask == 2 && (wrong = xw_mask_code(t, &mask)))) return wrong;
+    memset(out, 0, (size_t)t->n * (unsigned)t->word_bytes);
+    for (uint64_t block = 0; block < t->blocks; block++) {
+        memset(planes, 0, sizeof(uint64_t) * t->n_out);
+        for (int g = 0; g < t->groups; g++) xw_group_block(t, &t->group[g], &streams[g], block, planes);
+        xw_mask_block(t, &mask, block, kept);
+        for (uint32_t r = 0; r < t->n_out; r++)
+            if (kept[r] && t->groups) xw_flip(t, &order, out, block * t->n_out + r, xw_value(t, planes[r]));
+    }
+    if ((wrong = xw_apply_patches(t, &order, out))) return wrong;
+    uint32_t crc = 0;
+    for (uint64_t e = 0; e < t->n; e++) {
+        uint32_t word = t->word_bytes == 1 ? ((uint8_t *)out)[e] : t->word_bytes == 2 ? ((uint16_t *)out)[e] : ((uint32_t *)out)[e];
+        uint8_t bytes[4] = {(uint8_t)word, (uint8_t)(word >> 8), (uint8_t)(word >> 16), (uint8_t)(word >> 24)};
+        crc = xw_crc(crc, bytes, (size_t)t->word_bytes);
+    }
+    return crc == t->checksum ? NULL : "the checksum of the decoded words is another";
+}
+
+#endif

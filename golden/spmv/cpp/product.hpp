@@ -1,0 +1,210 @@
+// Products and decoding for one code: decode_block() was written before this is included.
+#pragma once
+
+#include <stdlib.h>
+
+#include "dots.hpp"
+#include "mask.hpp"
+#include "parts.hpp"
+
+constexpr int SYMBOL_BYTES = XW_N_IN * LINE;          // of a block, all lanes
+constexpr int BLOCK_GROUPS = XW_N_OUT / XW_TOGETHER;  // column groups of a block
+constexpr int BUFFERED = XW_N_OUT > 96 ? 1 : 192 / XW_N_OUT;  // blocks decoded before they are multiplied
+constexpr int BLOCK_BYTES = XW_N_OUT * OUT_BYTES;     // decoded
+
+// Gives every output of a block, masked, to `put(line, place of the line in the block)`.
+template <class Sink>
+struct Masked {
+    Keeper keeper;
+    Sink sink;
+    XW_INLINE void output(const Line& line, int r) {
+#if XW_NIBBLES == 2
+        Line low, high;
+        const Line top = every<u8>(0xF0);
+        XW_UNROLL for (int i = 0; i < REGISTERS; i++) {
+#if defined(XW_AVX512)
+            low.part[i] = _mm512_and_si512(_mm512_slli_epi16(line.part[i], 4), top.part[i]);
+            high.part[i] = _mm512_and_si512(line.part[i], top.part[i]);
+#elif defined(XW_AVX2)
+            low.part[i] = _mm256_and_si256(_mm256_slli_epi16(line.part[i], 4), top.part[i]);
+            high.part[i] = _mm256_and_si256(line.part[i], top.part[i]);
+#else
+            low.part[i] = line.part[i] << 4;
+            high.part[i] = line.part[i] & top.part[i];
+#endif
+        }
+        sink.put(keeper.keep(low, r, 0), 2 * r);
+        sink.put(keeper.keep(high, r, 1), 2 * r + 1);
+#else
+        sink.put(keeper.keep(line, r, 0), r);
+#endif
+    }
+};
+
+template <bool PAST>
+struct Store {
+    u8* to;
+    XW_INLINE void put(const Line& line, int place) {
+        if (PAST)
+            store_past(to + place * LINE, line);
+        else
+            store(to + place * LINE, line);
+    }
+};
+
+template <bool PAST>
+__attribute__((noinline)) static void decode_to(const u8* symbols, const u8* mask, u8* to) {
+    Masked<Store<PAST>> sink{{mask, {}}, {to}};
+    decode_block(symbols, mask, sink);
+}
+
+#if XW_DECODING
+
+// All words as they are decoded, block after block, output after output; `to` is aligned to a line.
+template <bool PAST>
+struct Decoding {
+    const u8 *symbols, *mask;
+    u8* to;
+    void operator()(long, long first, long last) const {
+        for (long t = first; t < last; t++)
+            decode_to<PAST>(symbols + t * SYMBOL_BYTES, mask + t * MASK_BYTES, to + t * BLOCK_BYTES);
+#if defined(XW_AVX512) || defined(XW_AVX2)
+        if (PAST) _mm_sfence();
+#endif
+    }
+};
+
+// past: around the caches, for what is larger than they are.
+extern "C" void xw_decode(const u8* symbols, const u8* mask, long blocks, long threads, long past, u8* to) {
+    if (past)
+        in_parts(blocks, threads, Decoding<true>{symbols, mask, to});
+    else
+        in_parts(blocks, threads, Decoding<false>{symbols, mask, to});
+}
+
+#else
+
+#if !XW_FLOAT && defined(XW_AVX512) && defined(XW_VNNI) && XW_TOGETHER <= 16
+#define XW_FUSED 1
+// One vector: what is decoded never leaves the registers, and neither do the sums of a pass.
+struct Multiply {
+    Line sums[XW_TOGETHER];
+    const u8* factors;
+    XW_INLINE void put(const Line& line, int place) {
+        const int r = place / XW_NIBBLES;
+        dot(sums[r % XW_TOGETHER], factors + r / XW_TOGETHER * FACTOR_BYTES + place % XW_NIBBLES * 4, line);
+    }
+};
+
+__attribute__((noinline)) static void multiply_one(
+    const u8* symbols, const u8* mask, long blocks, const u8* factors, u8* sums) {
+    Masked<Multiply> sink{{mask, {}}, {{}, factors}};
+    XW_UNROLL for (int g = 0; g < XW_TOGETHER; g++) sink.sink.sums[g] = load(sums + g * LINE);
+    for (long t = 0; t < blocks; t++) {
+        decode_block(symbols, sink.keeper.mask, sink);
+        symbols += SYMBOL_BYTES;
+        sink.keeper.mask += MASK_BYTES;
+        sink.sink.factors += BLOCK_GROUPS * FACTOR_BYTES;
+    }
+    XW_UNROLL for (int g = 0; g < XW_TOGETHER; g++) store(sums + g * LINE, sink.sink.sums[g]);
+}
+#endif
+
+struct Matrix {
+    const u8 *symbols, *mask;  // of block 0
+    long passes, pass_blocks;
+};
+
+// Blocks first .. last - 1 of one pass into the sums of its row groups, vector after vector.
+static void multiply_pass(const Matrix& m, long first, long last, const u8* factors, long factors_step, long batch,
+                          u8* sums) {
+    const long at = first % m.pass_blocks;
+#if XW_FUSED
+    if (batch == 1) {
+        multiply_one(m.symbols + first * SYMBOL_BYTES, m.mask + first * MASK_BYTES, last - first,
+                     factors + at * BLOCK_GROUPS * FACTOR_BYTES, sums);
+        return;
+    }
+#endif
+    alignas(64) u8 buffer[BUFFERED * BLOCK_BYTES];
+    for (long t = first; t < last; t += BUFFERED) {
+        const long count = last - t < BUFFERED ? last - t : BUFFERED;
+        for (long b = 0; b < count; b++)
+            decode_to<false>(m.symbols + (t + b) * SYMBOL_BYTES, m.mask + (t + b) * MASK_BYTES, buffer + b * BLOCK_BYTES);
+        for (long v = 0; v < batch; v++)
+            dot_block(buffer, count * BLOCK_GROUPS,
+                      factors + v * factors_step + (at + t - first) * BLOCK_GROUPS * FACTOR_BYTES,
+                      sums + v * XW_TOGETHER * LINE);
+    }
+}
+
+// Runs of blocks of the matrix into sums, shape (parts, batch, row groups, 16), zero before.
+struct Multiplying {
+    Matrix m;
+    const u8* factors;
+    long factors_step, batch;
+    u8 *sums, *own;  // own: of a pass, shape (parts, batch, together, 16)
+    void operator()(long part, long first, long last) const {
+        const long row_groups = m.passes * XW_TOGETHER, own_bytes = batch * XW_TOGETHER * LINE;
+        u8 *const to = sums + part * batch * row_groups * LINE, *const from = own + part * own_bytes;
+        while (first < last) {
+            const long pass = first / m.pass_blocks, stop = (pass + 1) * m.pass_blocks;
+            const long end = last < stop ? last : stop;
+            memset(from, 0, own_bytes);
+            multiply_pass(m, first, end, factors, factors_step, batch, from);
+            for (long v = 0; v < batch; v++)
+                for (long g = 0; g < XW_TOGETHER; g++)
+                    memcpy(to + (v * row_groups + g * m.passes + pass) * LINE, from + (v * XW_TOGETHER + g) * LINE,
+                           LINE);
+            first = end;
+        }
+    }
+};
+
+#if XW_FLOAT
+typedef float Sum;
+typedef float Factor;
+#else
+typedef i32 Sum;
+typedef i8 Factor;
+#endif
+
+// product, shape (batch, rows). offsets, (rows,): what the activations' 128 adds, to be taken off. patches: row, column
+// and value of what the stream leaves out. Returns 0, or 1 if there is no memory.
+extern "C" int xw_multiply(const u8* symbols, const u8* mask, long passes, long pass_blocks, long threads,
+                           const i32* columns, const Sum* offsets, long rows, long patches, const i32* patch_rows,
+                           const i32* patch_columns, const Sum* patch_values, const Factor* vectors, long width,
+                           long batch, Sum* product) {
+    const long blocks = passes * pass_blocks, groups = pass_blocks * BLOCK_GROUPS;
+    const long sums_size = batch * passes * XW_TOGETHER * 16, factors_size = (groups * FACTOR_BYTES + 63) / 64 * 64;
+    threads = parts_of(blocks, threads);
+    const long own_size = threads * batch * XW_TOGETHER * LINE, all_sums = threads * sums_size * (long)sizeof(Sum);
+    u8* const space = (u8*)aligned_alloc(64, own_size + all_sums + batch * factors_size);
+    if (!space) return 1;
+    Sum* const sums = (Sum*)(space + own_size);
+    u8* const factors = space + own_size + all_sums;
+    memset(sums, 0, all_sums);
+    for (long v = 0; v < batch; v++)
+        place_factors(vectors + v * width, columns, groups, factors + v * factors_size);
+    in_parts(blocks, threads,
+             Multiplying{{symbols, mask, passes, pass_blocks}, factors, factors_size, batch, (u8*)sums, space});
+    for (long v = 0; v < batch; v++) {
+        Sum* const out = product + v * rows;
+        const Sum* const of_vector = sums + v * passes * XW_TOGETHER * 16;
+        for (long row = 0; row < rows; row++) {
+            Sum total = of_vector[row];
+            for (long p = 1; p < threads; p++) total += of_vector[p * sums_size + row];
+#if XW_FLOAT
+            out[row] = total;
+#else
+            out[row] = (total - offsets[row]) >> (XW_NIBBLES == 2 ? 4 : 0);
+#endif
+        }
+        const Factor* const vector = vectors + v * width;
+        for (long k = 0; k < patches; k++) out[patch_rows[k]] += patch_values[k] * vector[patch_columns[k]];
+    }
+    free(space);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,69 @@
+"""C++ source of the kernels for one code and scan: the files of `cpp` around a decoder written out tap by tap.
+
+A tap is a fixed offset in the symbols themselves, so that a decoded register costs two loads and one three-input
+exclusive-or for two taps. That is why a kernel belongs to a code.
+"""
+
+from __future__ import annotations
+
+from xorweave.golden.base.number_format import NumberFormat
+from xorweave.golden.code.code import Code
+from xorweave.golden.code.decoder import tap_lists
+from xorweave.golden.scan.cells import CellScan
+
+_FLOATS = {"fp16": 1, "bf16": 2, "fp32": 3}
+_LINE = 64
+
+
+def lane_source(
+    code: Code, scan: CellScan, fmt: NumberFormat, inversion: int = 0, *, decoding: bool = False
+) -> str:
+    """Return the source of the kernel that multiplies, or of the one that only decodes.
+
+    `inversion` is the word that the decoded words are xored with.
+    """
+    sizes = {
+        "N_IN": code.n_in,
+        "N_OUT": code.n_out,
+        "TOGETHER": scan.together,
+        "WORD": max(1, fmt.n_w // 8),
+        "NIBBLES": 2 if fmt.n_w == 4 else 1,
+        "FLOAT": _FLOATS.get(fmt.name, 0),
+        "DECODING": int(decoding),
+    }
+    lines = [f"#define XW_{name} {size}" for name, size in sizes.items()]
+    lines += ['#include "lines.hpp"', '#include "mask.hpp"', "", *_decoder_lines(code, fmt, inversion)]
+    return "\n".join([*lines, "", '#include "product.hpp"', ""])
+
+
+def _decoder_lines(code: Code, fmt: NumberFormat, inversion: int) -> list[str]:
+    """Return the lines of ``decode_block(symbols, mask, sink)``, which gives each output in turn to the sink.
+
+    A state that starts as the inversion instead of zero stays inverted.
+    """
+    starts, ages, bits, goes_on = tap_lists(code)
+    places = [f"symbols + {_LINE * int(bit - age * code.n_in)}" for bit, age in zip(bits, ages, strict=True)]
+    word, first = ("u16", "u32")[fmt.n_w > 16] if fmt.n_w > 8 else "u8", inversion
+    if fmt.n_w == 4:
+        first |= inversion << 4
+    lines = [f"// {code.spec}", "template <class Sink>"]
+    lines.append("XW_INLINE void decode_block(const u8* symbols, const u8* mask, Sink& sink) {")
+    lines += ["    Line line;", f"    const Line first = every<{word}>({first});" if inversion else ""]
+    fetched = 0
+    for r in range(code.n_out):
+        # all of the block's lines ahead are asked for, evenly over its outputs
+        while fetched * code.n_out < r * code.n_in:
+            lines.append(f"    prefetch(symbols + {_LINE * fetched});")
+            fetched += 1
+        taps = places[starts[r] : starts[r + 1]]
+        if not goes_on[r]:
+            if inversion or not taps:
+                lines.append(f"    line = {'first' if inversion else f'every<{word}>(0)'};")
+            else:
+                lines.append(f"    line = load({taps.pop(0)});")
+        for at in range(0, len(taps), 2):
+            lines.append(f"    add(line, {', '.join(taps[at : at + 2])});")
+        lines.append(f"    sink.output(line, {r});")
+    lines += [f"    prefetch(symbols + {_LINE * k});" for k in range(fetched, code.n_in)]
+    lines.append("    for (int at = 0; at < MASK_BYTES; at += 64) prefetch(mask + at);")
+    return [*lines, "}"]

@@ -1,0 +1,254 @@
+"""From arrays or a file of weights to stored tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import to_bfloat16
+from xorweave.golden.choose.choice import Choice
+from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.files.model import PreparedModel, encode_model, prepare_model
+from xorweave.golden.files.prepare import Preparation, Prepared, is_negative_zero, synthetic_values
+from xorweave.golden.files.safetensors_file import Tensor
+from xorweave.golden.files.weight_files import (
+    WeightFile,
+    plain_name,
+    read_masks,
+    read_smtx,
+    read_weight_file,
+)
+from xorweave.golden.tensor.encode import EncodeOptions
+from xorweave.library.stored import Encoded
+from xorweave.library.words import DEFAULTS, EncodeWords, complete
+
+#: The name of a tensor that was given without one.
+ONLY = "weights"
+
+Source = str | PathLike[str] | ArrayLike | Mapping[str, ArrayLike]
+
+
+def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
+    """Encode tensors losslessly.
+
+    Parameters
+    ----------
+    source : mapping of str to array, array, or path
+        An array that stands alone is named ``weights``. Files as on the command line: .safetensors (a folder or an
+        index of shards, too), .npz, .npy, .onnx, .pt, or a mask alone (.smtx).
+    **words
+        Those of ``xorweave encode``, with their defaults: `dtype` (int8, int4, fp16, bf16, fp32; by default the
+        array's own), `sparsity` (by default the zeros are the mask) and `prune`, or `mask` (a path, an array, or arrays
+        by name); `goal` (``storage``, ``hardware`` or ``paper``: what ``--for`` says) and `overhead`; `mask_code`,
+        `values_code`, `scan`, `code`, `max_k`; `encoder`, `effort`, `corrections`, `error_free`, `transform`,
+        `drop_planes`, `segments`; `values`, `negative_zero`, `per_row`, `effective`, `network`; `jobs`, `seed`;
+        and `progress`, called with the share of the weights that are done.
+
+    Returns
+    -------
+    Encoded
+        Stored tensors by name; what was not encoded is listed in its ``carried``.
+
+    Raises
+    ------
+    InputError
+        A word or a weight is not as it must be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xorweave as xw
+    >>> weights = np.random.default_rng(0).standard_normal((64, 64), np.float32)
+    >>> encoded = xw.encode(weights, dtype="int8", sparsity=0.9, goal="hardware")
+    >>> encoded["weights"].figures.unmatched_bits <= encoded["weights"].figures["care_bits"]
+    True
+    >>> xw.encode(weights, dtype="int7")
+    Traceback (most recent call last):
+    xorweave.golden.base.errors.InputError: the dtype must be one of int8, int4, fp16, bf16, fp32, not 'int7'
+    """
+    said = complete(words)
+    choice, options, how = _choice(said), _options(said), _preparation(said)
+    if said["network"] is not None and not said["effective"]:
+        raise InputError("network must be given with effective only")
+    origin, model, file = _read(source, said["values"], said["mask"], how)
+    remarks = _negative_zeros(model)
+    if said["effective"]:
+        remarks += _drop_dead(model, file, said["network"])
+    container, carried = encode_model(
+        model,
+        choice,
+        options,
+        info=_info(origin, said),
+        metadata=file.metadata,
+        progress=_overall(model, said["progress"]),
+    )
+    return Encoded(container, carried, tuple(remarks))
+
+
+def _choice(said: Mapping[str, Any]) -> Choice:
+    effort = said["effort"]
+    if str(effort) != "exact" and not str(effort).isdecimal():
+        raise InputError(f"effort must be a number or 'exact', not {effort!r}")
+    if said["error_free"] and said["corrections"] not in ("auto", "none"):
+        raise InputError(
+            f"error_free stores no corrections, so corrections must not be {said['corrections']!r}"
+        )
+    return Choice(
+        goal=said["goal"],
+        mask_code=said["mask_code"],
+        values_code=said["values_code"],
+        scan=said["scan"],
+        code=CodeChoice.parse(
+            said["code"], max_k=256 if said["max_k"] is None else said["max_k"], seed=said["seed"]
+        ),
+        prefix_k=said["max_k"],
+        overhead=said["overhead"],
+        beam=1024 if str(effort) == "exact" else min(32768, 1024 * int(effort)),
+        error_free=said["error_free"],
+        transform=said["transform"],
+        drop_planes=said["drop_planes"],
+        segments=said["segments"],
+    )
+
+
+def _options(said: Mapping[str, Any]) -> EncodeOptions:
+    effort = None if str(said["effort"]) == "exact" else int(said["effort"])
+    return EncodeOptions(
+        encoder=said["encoder"], effort=effort, corrections=said["corrections"], jobs=said["jobs"]
+    )
+
+
+def _preparation(said: Mapping[str, Any]) -> Preparation:
+    names = ("dtype", "sparsity", "prune", "per_row", "seed", "negative_zero")
+    return Preparation(**{name: said[name] for name in names})
+
+
+def _info(origin: str, said: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the container records of how it was made: what is not as usual."""
+    names = (
+        "code", "encoder", "seed", "prune", "sparsity", "dtype", "values", "effective", "effort", "error_free",
+    )  # fmt: skip
+    unusual = {name: str(said[name]) for name in names if str(said[name]) != str(DEFAULTS[name])}  # type: ignore[literal-required]
+    goal = {"for": said["goal"]} if said["goal"] != DEFAULTS["goal"] else {}
+    return {"source": origin, **unusual, **goal}
+
+
+def _read(
+    source: object, values: str | None, mask: Any, how: Preparation
+) -> tuple[str, PreparedModel, WeightFile]:
+    """Read the source and prepare its tensors; a mask alone gets values."""
+    path = Path(source) if isinstance(source, str | PathLike) else None
+    if path is not None and path.suffix.lower() == ".smtx":
+        return plain_name(path) + path.suffix, *_read_mask(path, values, mask, how)
+    if values is not None:
+        raise InputError("values must be given with an .smtx mask only")
+    if path is not None:
+        origin, file = plain_name(path) + path.suffix, read_weight_file(path)
+    else:
+        origin, file = "arrays", WeightFile(_tensors(source))
+    model = prepare_model(file.tensors, replace(how, masks=_masks(mask)))
+    model.carried.update({name: f"left out: {reason}" for name, reason in file.left_out.items()})
+    return origin, model, file
+
+
+def _read_mask(
+    path: Path, values: str | None, mask: Any, how: Preparation
+) -> tuple[PreparedModel, WeightFile]:
+    if how.sparsity is not None or mask is not None:
+        raise InputError("an .smtx file is a mask already: sparsity and mask must not be given with it")
+    kept = read_smtx(path)
+    made, form = synthetic_values(kept, values or "uniform", how.dtype or "int8", how.seed)
+    name = plain_name(path)
+    if not kept.size:
+        return PreparedModel({}, {name: Tensor.of(made)}, {name: "empty"}), WeightFile({})
+    return PreparedModel({name: Prepared(values=made, number_format=form, mask=kept)}), WeightFile({})
+
+
+def _array(name: str, value: Any) -> NDArray:
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"tensor {name} must be an array of numbers: {error}") from None
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
+
+
+def _named(source: object) -> dict[str, Any]:
+    given = source if isinstance(source, Mapping) else {ONLY: source}
+    for name in given:
+        if not isinstance(name, str):
+            raise InputError(f"tensors must be named by texts, not by {name!r:.40}")
+    return dict(given)
+
+
+def _tensors(source: object) -> dict[str, Tensor]:
+    tensors = {}
+    for name, value in _named(source).items():
+        try:
+            tensors[name] = Tensor.of(_array(name, value))
+        except InputError as error:
+            text = str(error)
+            raise InputError(text if text.startswith("tensor ") else f"tensor {name}: {text}") from None
+    return tensors
+
+
+def _masks(mask: Any) -> dict[str, NDArray[np.bool_]]:
+    if mask is None:
+        return {}
+    if isinstance(mask, str | PathLike):
+        masks = read_masks(Path(mask))
+        if not masks:
+            raise InputError(f"{mask} must hold at least one mask")
+        return masks
+    return {name: _array(name, value) != 0 for name, value in _named(mask).items()}
+
+
+def _negative_zeros(model: PreparedModel) -> list[str]:
+    zeros = sum(int(is_negative_zero(i.values, i.number_format)[i.mask].sum()) for i in model.work.values())
+    if not zeros:
+        return []
+    return [f"{zeros} kept weights are -0.0; where negative_zero is pruned they are zeros like others"]
+
+
+def _drop_dead(model: PreparedModel, file: WeightFile, network: str | None) -> list[str]:
+    """Narrow the masks of a network to its live weights, in place; return what there is to say of it."""
+    from xorweave.golden.network.effective import make_effective
+    from xorweave.golden.network.matching import resolve_network
+    from xorweave.golden.network.network_files import as_arrays, stored_order
+
+    if not file.tensors:
+        raise InputError("effective needs the weights of a network, not an .smtx mask")
+    arrays, direct = as_arrays(file.tensors), {name: item.mask for name, item in model.work.items()}
+    found = resolve_network(network, arrays, order=stored_order(file.metadata), ordered=file.ordered)
+    alive = make_effective(arrays, direct, found)
+    for name, item in model.work.items():
+        model.work[name] = replace(item, mask=alive.masks[name])
+    for name, values in alive.biases.items():
+        narrow = to_bfloat16(values) if model.plain[name].dtype == "BF16" else values
+        model.plain[name] = replace(model.plain[name], values=narrow)
+    dropped = sum(alive.inactivated.values())
+    said = [found.remark] if found.remark else []
+    return said + ([f"{dropped} kept weights lay on no live path and became don't-cares"] if dropped else [])
+
+
+def _overall(
+    model: PreparedModel, progress: Callable[[float], None] | None
+) -> Callable[[str, float], None] | None:
+    """Turn the shares of single tensors into the share of all weights."""
+    if progress is None:
+        return None
+    weights = {name: item.values.size for name, item in model.work.items()}
+    done = dict.fromkeys(weights, 0.0)
+    total = max(1, sum(weights.values()))
+
+    def advance(name: str, share: float) -> None:
+        done[name] = share
+        progress(sum(weights[key] * part for key, part in done.items()) / total)
+
+    return advance

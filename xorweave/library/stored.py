@@ -1,0 +1,354 @@
+"""Stored tensors in memory and in files: what `encode` returns and what `open` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.container import Container, directory_bytes, read_container, write_container
+from xorweave.golden.files.outputs import check_output
+from xorweave.golden.files.restore import restore_tensors
+from xorweave.golden.files.safetensors_file import write_safetensors
+from xorweave.golden.tensor.figures import Figures, tensor_record, total_record
+from xorweave.golden.tensor.random_access import decode_block, decode_rows
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.library.gates import gates_per_weight
+
+if TYPE_CHECKING:
+    from xorweave.library.products import StoredMatrix
+
+AnyPath = str | PathLike[str]
+
+
+def path_of(value: object, what: str) -> Path:
+    """Return a path; refuse what is none.
+
+    Raises
+    ------
+    InputError
+        The value is neither text nor a path.
+    """
+    if not isinstance(value, str | PathLike):
+        raise InputError(f"{what} must be a path, not {type(value).__name__}")
+    return Path(value)
+
+
+class NoSuchTensor(InputError, KeyError):
+    """There is no stored tensor of that name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class TensorFigures(Mapping[str, Any]):
+    """The figures of a stored tensor, by name: ``figures["overhead"]`` or ``figures.overhead``.
+
+    The names are those of ``xorweave inspect --json``.
+    """
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self._record = dict(record)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._record[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._record)
+
+    def __len__(self) -> int:
+        return len(self._record)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self._record:
+            raise AttributeError(
+                f"figures have no {name!r}, only {', '.join(self.__dict__.get('_record', ()))}"
+            )
+        return self._record[name]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._record]
+
+    def __repr__(self) -> str:
+        return f"TensorFigures({self._record})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return them as a dict."""
+        return dict(self._record)
+
+
+class StoredTensor:
+    """One stored tensor: a name in a container. What it holds is read when it is asked for.
+
+    >>> import numpy as np
+    >>> import xorweave as xw
+    >>> fc1 = xw.encode(np.eye(64, dtype=np.int8), goal="hardware")["weights"]
+    >>> fc1
+    StoredTensor('weights', shape=(64, 64), dtype='int8')
+    >>> fc1.rows(10, 12).argmax(axis=1)
+    array([10, 11])
+    >>> (fc1 @ np.arange(64)).sum()
+    np.int64(2016)
+    """
+
+    def __init__(self, container: Container, name: str) -> None:
+        self._container, self.name = container, name
+
+    @property
+    def tensor(self) -> EncodedTensor:
+        """Its parts: scan, mask coder, value coder, groups, patches."""
+        return self._container.encoded[self.name]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of what it decodes to."""
+        return self.tensor.shape
+
+    @property
+    def dtype(self) -> str:
+        """Number format: ``int4``, ``int8``, ``fp16``, ``bf16``, ``fp32`` ..."""
+        return self.tensor.number_format.name
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks of its stream."""
+        return self.tensor.blocks
+
+    @cached_property
+    def counted(self) -> Figures:
+        """Its bits as they are counted; the tensor is decoded for it."""
+        return self._container.figures(self.name)
+
+    @cached_property
+    def figures(self) -> TensorFigures:
+        """Its figures, ratios included; the tensor is decoded for it."""
+        record = tensor_record(self.name, self.tensor, self.counted)
+        return TensorFigures({**record, "gates_per_weight": gates_per_weight(self.tensor)})
+
+    def decode(self) -> NDArray:
+        """Decode all of it: bit for bit what was encoded; INT4 in int8, BF16 as its bits in uint16.
+
+        Raises
+        ------
+        InputError
+            What is stored was damaged.
+        """
+        return self._container.decode(self.name)
+
+    def rows(self, first: int, last: int) -> NDArray:
+        """Decode rows first .. last - 1 (of the first dimension), reading only blocks that hold weights of theirs.
+
+        With a row-major scan these are neighbours, and one window before them is all that is read besides. The scan
+        ``lanes`` spreads a row over a block for each column (which serve all rows of as many lanes), and ``affine``
+        scatters it over the stream: there every block that is read brings its window. Checksums, which are of whole
+        tensors, are not looked at: `verify` does.
+
+        Raises
+        ------
+        InputError
+            There are no such rows.
+        """
+        return decode_rows(self.tensor, _whole(first, "rows"), _whole(last, "rows"))
+
+    def block(self, number: int) -> NDArray:
+        """Decode one block: n_out weights in the order of the scan (the last block's fewer).
+
+        Raises
+        ------
+        InputError
+            There is no such block.
+        """
+        return decode_block(self.tensor, _whole(number, "the block"))
+
+    def __matmul__(self, other: Any) -> NDArray:
+        from xorweave.library.products import matrix
+
+        return matrix(self) @ other
+
+    def matrix(self, on: str = "cpu") -> StoredMatrix:
+        """Return it as a linear operator; see `xorweave.matrix`."""
+        from xorweave.library.products import matrix
+
+        return matrix(self, on=on)
+
+    def __repr__(self) -> str:
+        return f"StoredTensor({self.name!r}, shape={self.shape}, dtype={self.dtype!r})"
+
+
+def _whole(value: object, what: str) -> int:
+    try:
+        return value.__index__()  # type: ignore[attr-defined]
+    except AttributeError:
+        raise InputError(f"{what} must be given by integers, not {value!r:.40}") from None
+
+
+class Encoded(Mapping[str, StoredTensor]):
+    """Stored tensors by name, and what lies beside them.
+
+    Attributes
+    ----------
+    container : Container
+    carried : dict of str to str
+        What is not encoded, and why.
+    remarks : tuple of str
+        What the one who encodes should know.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        carried: Mapping[str, str] | None = None,
+        remarks: tuple[str, ...] = (),
+        path: Path | None = None,
+    ) -> None:
+        self.container, self.remarks, self._path = container, remarks, path
+        self.carried = dict(carried) if carried is not None else dict.fromkeys(container.plain, "carried")
+        self._handles: dict[str, StoredTensor] = {}
+
+    def __getitem__(self, name: str) -> StoredTensor:
+        if name not in self.container.encoded:
+            known = ", ".join(list(self.container.encoded)[:8]) or "none"
+            raise NoSuchTensor(f"the stored tensors are {known}, not {name!r}")
+        return self._handles.setdefault(name, StoredTensor(self.container, name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.container.encoded)
+
+    def __len__(self) -> int:
+        return len(self.container.encoded)
+
+    def __repr__(self) -> str:
+        return f"Encoded({', '.join(self)}; {len(self.container.plain)} carried)"
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Metadata of the source."""
+        return self.container.metadata
+
+    def save(self, path: AnyPath, *, force: bool = False) -> int:
+        """Write the container file, and return its size in bytes. The file appears whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Named .safetensors.
+        force : bool
+            Replace a file of another kind.
+
+        Raises
+        ------
+        InputError
+            The path cannot be written to.
+        """
+        out = path_of(path, "the output")
+        check_output(out, force=force)
+        write_container(out, self.container)
+        self._path = out
+        return out.stat().st_size
+
+    def decode(self, *, dequantized: bool = False) -> dict[str, NDArray]:
+        """Decode everything, checksums checked, what is carried included.
+
+        Parameters
+        ----------
+        dequantized : bool
+            Quantised tensors become float32 with their scales, which then are left out.
+
+        Raises
+        ------
+        InputError
+            What is stored was damaged; the line names the tensor.
+        """
+        restored = restore_tensors(self.container, dequantized=dequantized)
+        return {name: tensor.values for name, tensor in restored.items()}
+
+    def write_decoded(self, path: AnyPath, *, dequantized: bool = False) -> None:
+        """Write what `decode` gives as an ordinary safetensors file, with the source's metadata.
+
+        Raises
+        ------
+        InputError
+            As of `decode`; or the path cannot be written to.
+        """
+        restored = restore_tensors(self.container, dequantized=dequantized)
+        write_safetensors(path_of(path, "the output"), restored, self.container.metadata)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of every tensor and of all together, as ``xorweave inspect --json`` prints them."""
+        counted = [self[name].counted for name in self]
+        directory = 8 * directory_bytes(self._path) if self._path is not None else None
+        return {
+            "tensors": [self[name].figures.to_dict() for name in self],
+            "total": total_record(counted, directory),
+            "carried": dict(self.carried),
+        }
+
+
+def open_container(path: AnyPath) -> Encoded:
+    """Open a container that was saved, or written by ``xorweave encode``. Nothing is decoded yet.
+
+    The file is mapped: a tensor's header is read when the tensor is asked for, its symbols when they are decoded.
+
+    >>> import tempfile, pathlib
+    >>> import numpy as np
+    >>> import xorweave as xw
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "m.safetensors"
+    >>> size = xw.encode({"fc1": np.eye(64, dtype=np.int8)}, goal="hardware").save(file)
+    >>> opened = xw.open(file)
+    >>> list(opened), int(opened["fc1"].decode().sum())
+    (['fc1'], 64)
+
+    Raises
+    ------
+    InputError
+        The file is not there, is damaged, or is no xorweave container.
+    """
+    file = path_of(path, "the container")
+    return Encoded(read_container(file), path=file)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What `verify` found right: how many encoded tensors, how many weights in them, and how many carried ones."""
+
+    tensors: int
+    weights: int
+    carried: int
+
+
+def verify(source: Encoded | AnyPath, *, progress: Callable[[float], None] | None = None) -> Verified:
+    """Check every checksum of a container, and decode everything in it.
+
+    Parameters
+    ----------
+    source : Encoded or path
+    progress : callable, optional
+        Called with the share of tensors that are done.
+
+    Raises
+    ------
+    InputError
+        What is stored was damaged (the line names the tensor), or the file is of version 1, which has no checksums.
+    """
+    opened = source if isinstance(source, Encoded) else open_container(source)
+    container = opened.container
+    weights = 0
+    for count, name in enumerate(container.encoded, 1):
+        container.verify(name)
+        weights += container.encoded[name].n
+        if progress is not None:
+            progress(count / len(container.encoded))
+    for name in container.plain:
+        container.plain[name]
+    if any(container.encoded[name].checksum is None for name in container.encoded):
+        what = "the container" if isinstance(source, Encoded) else str(source)
+        raise InputError(
+            f"{what} was decoded, but has version 1, which stores no checksums: encode again to have them"
+        )
+    return Verified(len(container.encoded), weights, len(container.plain))
