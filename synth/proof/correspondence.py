@@ -69,7 +69,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
 
 
-def _stimuli(names: Sequence[str], rng: random.Random) -> list[dict[str, int]]:
+def _stimuli(names: Sequence[str], rng: random.Random, length: int) -> list[dict[str, int]]:
     """Return values of all inputs for every cycle, patterns side by side; the first cycle is a reset.
 
     A bus is mostly random, or mostly 0, or mostly 1, for the whole of a pattern: what is rare happens somewhere.
@@ -83,7 +83,8 @@ def _stimuli(names: Sequence[str], rng: random.Random) -> list[dict[str, int]]:
             first = rng.getrandbits(bits)
             moods[bus] = (first, first & rng.getrandbits(bits))
     cycles = []
-    for cycle in range(_CYCLES):
+    calm = ones // 255  # every eighth pattern
+    for cycle in range(length):
         values = {}
         for name in names:
             random_now, seldom = moods[name.split("[")[0]]
@@ -94,6 +95,13 @@ def _stimuli(names: Sequence[str], rng: random.Random) -> list[dict[str, int]]:
             values[name] = (value & seldom) | (mostly & ~seldom & ones)
         rare = values.get("rst", 0)
         values["rst"] = ones if cycle == 0 else rare & rng.getrandbits(bits) & rng.getrandbits(bits)
+        if cycle:
+            # one pattern in eight is an endless stream at the full rate: else long histories stay empty
+            for name in names:
+                if name == "rst" or name.endswith(("_tlast", "_tuser")):
+                    values[name] &= ~calm
+                elif name.endswith(("_tvalid", "_tready")):
+                    values[name] |= calm
         cycles.append(values)
     return cycles
 
@@ -142,7 +150,9 @@ class _Span:
         return tuple(k for k in range(members.bit_length()) if members >> k & 1)
 
 
-def guess(gold: Circuit, gate: Circuit, delayed: Sequence[tuple[str, str]] = ()) -> Correspondence:
+def guess(
+    gold: Circuit, gate: Circuit, delayed: Sequence[tuple[str, str]] = (), history: int = 0
+) -> Correspondence:
     """Guess how the registers of a netlist correspond to those of the reference.
 
     Parameters
@@ -153,11 +163,13 @@ def guess(gold: Circuit, gate: Circuit, delayed: Sequence[tuple[str, str]] = ())
     delayed : sequence of (str, str)
         Names of a bus of the reference, and of the register that says when it counts: what else the netlist holds may
         be sums of such registers (the middle of an XOR network).
+    history : int
+        Symbols that the longest history holds: only after so many cycles do its last registers differ.
     """
     names = sorted({*gold.inputs, *gate.inputs, "rst"})
-    cycles = _stimuli(names, random.Random(_SEED))
+    cycles = _stimuli(names, random.Random(_SEED), _CYCLES + history)
     marks = {"gold": _signatures(gold, cycles), "gate": _signatures(gate, cycles)}
-    ones = (1 << (_PATTERNS * _CYCLES)) - 1
+    ones = (1 << (_PATTERNS * len(cycles))) - 1
     classes: dict[int, dict[str, list[tuple[int, bool]]]] = defaultdict(lambda: {"gold": [], "gate": []})
     for side, circuit in (("gold", gold), ("gate", gate)):
         order = sorted(range(len(circuit.registers)), key=lambda k: _natural(circuit.registers[k]))

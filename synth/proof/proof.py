@@ -391,7 +391,7 @@ def judge_equivalence(
         missing = sorted({*gold.outputs} - {*gate.outputs})
         if missing:
             return Verdict(FAILED, f"the netlist has no output {missing[0]}")
-        found = guess(gold, gate, shape.delayed)
+        found = guess(gold, gate, shape.delayed, max(code.n_s for _, code in shape.all_groups))
         if _holds_after_reset(gold, gate, found):
             graph, differences = _induction_step(gold, gate, found)
             if _all_zero(graph, differences, shape.code.n_out, directory, clock):
