@@ -37,8 +37,9 @@ def _decode(symbols, blocks, first, n_in, starts, offsets, goes_on, inversion, o
 
 @njit(cache=True, nogil=True)
 def _multiply(  # type: ignore[no-untyped-def]
-    symbols, mask, first, n_in, together, starts, offsets, goes_on, inversion, factors, sums
+    symbols, mask, first, n_in, together, program, factors, sums
 ):  # fmt: skip
+    starts, offsets, goes_on, inversion = program
     n_out, parts = goes_on.size, mask.shape[2] // 8
     pass_blocks = mask.shape[0] // sums.shape[1]
     line = np.zeros(8, np.uint64)
@@ -105,7 +106,7 @@ class FallbackKernel:
             self._first,
             matrix.code.n_in,
             scan.together,
-            *self._program,
+            self._program,
             factors,
             sums,
         )
