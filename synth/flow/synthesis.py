@@ -245,7 +245,7 @@ tee -q -o before.json stat -json
 
     def mapped(recipe: str) -> tuple[SynthesisResult, NetlistCount]:
         folder = directory / recipe.replace(" ", "-")
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         log = run_yosys(
             f"""
 read_rtlil ../before.il

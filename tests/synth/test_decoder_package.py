@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ def generated(folder: Path, transform: str = "none", **options: Any) -> Path:
         {"transform": "difference"},
         {"length_bits": 5},
         {"max_depth": 1},
-        {"gap_bits": 3, "patches_per_block": 2},
-        {"bounded": True, "patches_per_block": 1},
+        {"patches": "gap", "gap_bits": 3},
+        {"patches": "bounded", "patches_per_block": 2},
     ],
 )
 def test_what_generate_writes_is_proved(tmp_path: Path, options: dict[str, Any]) -> None:
@@ -82,7 +83,7 @@ def test_a_refuted_netlist_says_why_and_is_status_1(tmp_path: Path) -> None:
 
 def test_dense_corrections_are_proved(tmp_path: Path) -> None:
     folder = generated(tmp_path / "decoder", patches_per_block=3)
-    assert read_manifest(folder)["dense_corrections"] is True
+    assert read_manifest(folder).decoder["dense_corrections"] is True
     assert synthesize_decoder(folder).equivalence == "proved"
 
 
@@ -93,15 +94,19 @@ def test_planes_outside_the_payload_have_no_hardware_and_the_proof_holds(tmp_pat
     # bit 0 is always 0, bits 4 and 5 are always 1: three planes of eight are the same everywhere
     values = np.where(mask, rng.integers(0, 8, 600) * 2 + 48, 0).astype(np.int8)
     tensor = encode_tensor(values, FORMATS["int8"], code, mask=mask, drop_planes=True)
-    assert tensor.constant_planes & 0b110001 == 0b110001
+    assert tensor.raw.constant_planes & 0b110001 == 0b110001
     whole, lean = tmp_path / "whole", tmp_path / "lean"
-    write_package(whole, config_for(tensor, constant_planes=0), tensor)
+    write_package(whole, config_for(replace(tensor, values=replace(tensor.raw, constant_planes=0))), tensor)
     write_package(lean, config_for(tensor), tensor)
     assert simulate(lean, stalls="random").mismatches == 0
     full, less = synthesize_decoder(whole, prove=False), synthesize_decoder(lean)
     assert less.equivalence == "proved"
     assert full.flip_flops is not None and less.flip_flops is not None
-    assert full.flip_flops - less.flip_flops == tensor.constant_planes.bit_count() * code.constraint_length
+    assert (
+        full.flip_flops - less.flip_flops == tensor.raw.constant_planes.bit_count() * code.constraint_length
+    )
     assert less.outputs_per_cycle == full.outputs_per_cycle == 96
     with pytest.raises(InputError, match="constant planes must be among the tensor's"):
-        write_package(lean, config_for(tensor, constant_planes=255), tensor)
+        write_package(
+            lean, config_for(replace(tensor, values=replace(tensor.raw, constant_planes=255))), tensor
+        )

@@ -16,7 +16,7 @@ from xorweave.golden.network.training import accuracy, initial_tensors, loss_gra
 
 def test_absence_of_pytorch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(InputError, match=r"training and SNIP need PyTorch: pip install 'xorweave\[train\]'"):
+    with pytest.raises(InputError, match=r"training and SNIP need PyTorch: pip install '.\[train\]'"):
         loss_gradients(perceptron((2, 2)), {}, np.zeros((1, 2)), np.zeros(1))
 
 

@@ -28,7 +28,7 @@ def test_without_cupy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
         return usual(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(InputError, match=r"pip install 'xorweave\[gpu\]'"):
+    with pytest.raises(InputError, match=r"pip install '.\[gpu\]'"):
         CupyDevice()
     assert gpu_figures(np.ones((2, 2), np.int8), np.ones((2, 2), bool)) is None
 

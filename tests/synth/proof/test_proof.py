@@ -115,7 +115,7 @@ def test_another_transform_is_caught(tmp_path):
     assert prove_equivalent(netlist, "top", replace(shape, transform="none"), liberty=GATES_LIB) == "failed"
 
 
-@pytest.mark.parametrize("option", ["input_register", "output_register", "skid_buffers"])
+@pytest.mark.parametrize("option", ["output_register"])  # the others take pdr minutes to refute
 def test_decoder_of_another_shape_is_caught(option, tmp_path):
     netlist = mapped(
         decoder_verilog(DecoderConfig.raw(code=CODE, n_w=1, input_register=True), "top"), tmp_path

@@ -73,7 +73,7 @@ def test_a_decoder_whose_file_was_changed_fails_its_proof(
     text = source.read_text()
     assert " ^ " in text
     source.write_text(text.replace(" ^ ", " | ", 1))
-    assert run(monkeypatch, "synth", decoder) == 0
+    assert run(monkeypatch, "synth", decoder) == 1
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert lines["equivalence"].startswith("failed")
 
