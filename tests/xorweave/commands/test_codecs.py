@@ -162,8 +162,8 @@ def test_slow_formats_are_named_and_left_out_of_large_tensors(run, tmp_path: Pat
 
 def test_ours_takes_what_encode_stores(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     random = np.random.default_rng(5)
-    values = np.clip(np.round(random.standard_normal((48, 64)) * 20), -127, 127)
-    np.save(tmp_path / "w.npy", (values * (random.random((48, 64)) < 0.15)).astype(np.int8))
+    values = np.clip(np.round(random.standard_normal((160, 192)) * 20), -127, 127)
+    np.save(tmp_path / "w.npy", (values * (random.random((160, 192)) < 0.1)).astype(np.int8))
     app = typer.Typer()
     app.command()(encode)
     stored = CliRunner().invoke(
