@@ -17,11 +17,14 @@ if not sys.platform.startswith("linux"):
     pytest.skip("commands are guarded on Linux only", allow_module_level=True)
 
 WORK = """
-import ctypes, os, subprocess, sys, tempfile
+import ctypes, os, signal, subprocess, sys, tempfile
 from pathlib import Path
 from xorweave.golden.base.leftovers import leftover
 from xorweave.guard import run_guarded
 
+# whatever these tests were started with: a background job of a shell ignores Ctrl-C, nohup ignores hang-ups
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN if number == int(sys.argv[2]) else signal.SIG_DFL)
 run_guarded()
 Path(tempfile.gettempdir(), "scratch").write_text("x")
 # a tool that starts another one, in a process group of its own
@@ -36,11 +39,11 @@ with leftover(Path(sys.argv[1]) / "half-written") as path:
 STUCK = "ctypes.PyDLL(None).sleep(300)"
 
 
-def _start(folder: Path, end: str) -> tuple[subprocess.Popen[str], str, Path]:
+def _start(folder: Path, end: str, ignored: int = 0) -> tuple[subprocess.Popen[str], str, Path]:
     out = folder / "out"
     out.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-c", WORK.replace("{end}", end), str(out)],
+        [sys.executable, "-c", WORK.replace("{end}", end), str(out), str(int(ignored))],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -81,8 +84,6 @@ def _assert_nothing_left(folder: Path, mark: str, temporary: Path) -> None:
     ],
 )
 def test_signals(tmp_path: Path, number: signal.Signals, status: int, said: str, end: str) -> None:
-    if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-        pytest.skip("these tests were started with hang-ups ignored, and so is everything they start")
     process, mark, temporary = _start(tmp_path, end)
     until = time.monotonic() + 20
     while time.monotonic() < until and len(_marked(mark)) < 2:
@@ -91,6 +92,16 @@ def test_signals(tmp_path: Path, number: signal.Signals, status: int, said: str,
     os.kill(process.pid, number)
     err = process.communicate(timeout=60)[1]
     assert (process.returncode, err) == (status, said)
+    _assert_nothing_left(tmp_path, mark, temporary)
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path: Path) -> None:
+    process, mark, temporary = _start(tmp_path, "__import__('time').sleep(300)", ignored=signal.SIGINT)
+    os.kill(process.pid, signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    os.kill(process.pid, signal.SIGTERM)
+    assert (process.communicate(timeout=60)[1], process.returncode) == ("xorweave: terminated\n", 143)
     _assert_nothing_left(tmp_path, mark, temporary)
 
 
