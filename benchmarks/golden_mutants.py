@@ -355,6 +355,9 @@ class _Notes:
             if file.startswith(f"{self.inside}golden/"):
                 self.calls[f"{file.removeprefix(self.inside)}:{code.co_firstlineno}"].add(number)
 
+        if not number % 20:
+            self.pytest_sessionfinish()
+
     def pytest_sessionfinish(self) -> None:
         calls = {key: sorted(tests) for key, tests in sorted(self.calls.items())}
         self.out.write_text(json.dumps({"seconds": self.seconds, "calls": calls}))
