@@ -191,20 +191,36 @@ def fuzz_blobs(count: int, seed: int, bases: int = 40) -> collections.Counter[st
     return found
 
 
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 def _outcome(path: Path, truth: bytes) -> str:
+    """Say what came of a file; MEMORY where more was taken than `read_container` promises."""
+    before, highest = _resident(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    decoded, said = _opened(path, truth)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    allowed = 16 * path.stat().st_size + 3 * decoded + (128 << 20)
+    return "MEMORY" if after > highest and 1024 * after > before + allowed else said
+
+
+def _opened(path: Path, truth: bytes) -> tuple[int, str]:
+    """Return the bytes decoded, and what came of the file."""
+    decoded = 0
     try:
         container = read_container(path)
         for name in container.encoded:
             container.verify(name)
+            decoded += container.encoded[name].n * container.encoded[name].number_format.word.itemsize
         for name in container.plain:
             container.plain[name]
         same = "w" in container.encoded and words_of(container.encoded["w"], container.decode("w")) == truth
     except InputError as error:
-        return "refused" if "\n" not in str(error) and len(str(error)) < 1000 else "LONG LINE"
+        return decoded, "refused" if "\n" not in str(error) and len(str(error)) < 1000 else "LONG LINE"
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return f"ESCAPE {type(error).__name__}"
-    return "same" if same else "DIFFERENT"
+        return decoded, f"ESCAPE {type(error).__name__}"
+    return decoded, "same" if same else "DIFFERENT"
 
 
 FUZZERS = {"containers": fuzz_containers, "blobs": fuzz_blobs, "tensors": fuzz_tensors}
