@@ -68,6 +68,14 @@ def test_descriptions_and_their_files(tmp_path: Path) -> None:
     assert nothing == {} and bare.parameters.keys() == lenet_5().parameters.keys()
 
 
+def test_tensors_in_no_order_are_matched_by_their_shapes() -> None:
+    network = lenet_300_100()
+    shapes = list(network.weights.values())
+    tensors = {name: np.ones(shape) for name, shape in zip("bca", shapes, strict=True)}
+    found = match_tensors(network, dict(sorted(tensors.items())), ordered=False)
+    assert list(found.weights) == ["b", "c", "a"] and list(found.weights.values()) == shapes
+
+
 def test_what_a_model_holds_in_other_shapes_belongs_to_its_network(tmp_path: Path) -> None:
     """Exporters add biases of shape (1, 1, n), subtract constants, and add whole arrays."""
     pytest.importorskip("onnx")
