@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.golden.network.test_onnx_operators import CASES, RNG, Case, judge
+from tests.golden.network.test_onnx_operators import CASES, RNG, Case, convolution, judge
 from xorweave.golden.network.onnx_operators import OPERATORS
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed (extra onnx)")
@@ -196,4 +196,12 @@ def test_what_is_dead_is_dead_in_onnx_runtime(kind: str, opset: int) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_the_cases_in_other_forms_are_so_in_onnx_runtime(name: str) -> None:
     case = CASES[name]()
+    judge(case, run_of(case))
+
+
+@pytest.mark.parametrize("pad", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize(("size", "stride"), [(4, 1), (4, 2), (4, 3), (2, 1)])
+def test_even_kernels_are_padded_as_onnx_runtime_does(pad: str, size: int, stride: int) -> None:
+    """The reference implementation of ONNX pads these otherwise."""
+    case = convolution(pad, size, stride)
     judge(case, run_of(case))
