@@ -8,7 +8,7 @@ import pytest
 from tests.golden.network.random_networks import random_direct_masks, random_tensors
 from xorweave.golden.network.catalogue import lenet_5, resnet_20, transformer_layer
 from xorweave.golden.network.evaluate import evaluate
-from xorweave.golden.network.layers import Activation, BatchNorm, LayerNorm, Pool, Softmax
+from xorweave.golden.network.layers import Activation, BatchNorm, LayerNorm, Multiply, Pool, Softmax
 from xorweave.golden.network.linearised import linearised_gradient
 from xorweave.golden.network.network import Network
 from xorweave.golden.network.torch_model import torch_forward
@@ -24,7 +24,7 @@ def softmaxes() -> Network:
     network = Network("softmaxes")
     x = network.dense(network.input((3, 4)), "w", 5)
     for axis in (-1, 0, 1):
-        x = network.add(Softmax(axis), x)
+        x = network.add(Multiply(), network.add(Softmax(axis), x), x)
     return network
 
 
