@@ -142,6 +142,19 @@ CASES: dict[str, Callable[[], Case]] = {
     "Pad 10, a value": lambda: Case(
         10, lambda c: c.op("Pad", c.value, pads=[0, 0, 1, 0, 0, 1], value=2.0), (2, 3), 10
     ),
+    **{
+        f"Pad 13, {fill}": (
+            lambda fill=fill: Case(
+                13,
+                lambda c: c.op(
+                    "Pad", c.value, c.const("p", [0, 0, 1, 0, 0, 1], np.int64), c.const("fill", fill)
+                ),
+                (2, 3),
+                10,
+            )
+        )
+        for fill in (0.0, 2.0)
+    },
     "Pad 18, axes": lambda: Case(18, pad18, (2, 3), 10),
     "Pad 13, reflect": lambda: Case(
         13,
@@ -300,7 +313,8 @@ def judge(case: Case, run: Callable[..., np.ndarray]) -> None:
 
 # Forms that are not run, only bounded: all others must be known, or what is computed would not be looked at.
 BOUNDED = {
-    "LogSoftmax 11", "LogSoftmax 13", "Clip 11, no minimum", "Pad 10, a value", "Pad 13, reflect", "Flatten 13, axis 2",
+    "LogSoftmax 11", "LogSoftmax 13", "Clip 11, no minimum", "Pad 10, a value", "Pad 13, reflect", "Pad 13, 2.0",
+    "Flatten 13, axis 2",
     "Cast to integers", "ReduceMean over features", "Div of a constant", "Max with a constant", "Pow", "PRelu",
     "PRelu of an activation", "QuantizeLinear", "Elu", "Sin", "HardSigmoid", "Selu", "Mish", "Neg", "Softplus", "Sign",
     "CumSum", "Slice", "Split", "LeakyRelu", "Add of a sum over the batch", "Concat with a sum over the batch",
