@@ -15,8 +15,8 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 # The tests that are skipped without an extra, with every extra that can be had here: MKL is for x86 only, and PyTorch is
-# left out by `make test-extras EXTRAS=baselines,pnr`.
-EXTRAS ?= baselines,pnr,train$(if $(filter x86_64,$(shell uname -m)),$(comma)mkl)
+# left out by `make test-extras EXTRAS=baselines,oracles,pnr`.
+EXTRAS ?= baselines,oracles,pnr,train$(if $(filter x86_64,$(shell uname -m)),$(comma)mkl)
 EXTRA_TESTS := tests/golden/codecs tests/golden/spmv tests/golden/network tests/golden/weightless \
     tests/synth/flow/test_place_route.py
 
