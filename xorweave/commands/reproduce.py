@@ -31,6 +31,10 @@ def reproduce(
         int | None,
         typer.Option(help="Weights of each mask for the exact encoder; default: 4096, quick 2048"),
     ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="Of real masks' values: int8, fp32 or int8,fp32; default: both, quick int8"),
+    ] = None,
     generators: Annotated[int, typer.Option(help="Seeds of codes, values and random masks: 0, 1, ...")] = 5,
     values: Annotated[str, typer.Option(help="uniform, normal, or a file of weights")] = "normal",
     largest: Annotated[int, typer.Option(help="Leave out masks of more weights")] = 300_000,
@@ -49,7 +53,13 @@ def reproduce(
 
     make = quick_plan if quick else whole_plan
     plan, left_out = make(
-        data, random_weights=weights, sample=sample, generators=generators, values=values, largest=largest
+        data,
+        random_weights=weights,
+        sample=sample,
+        dtypes=dtype,
+        generators=generators,
+        values=values,
+        largest=largest,
     )
     if jobs < 0:
         raise InputError(f"--jobs must be 0 or more, not {jobs}")
@@ -101,7 +111,7 @@ def _made(plan: Plan, data: Path | None, quick: bool, host: dict[str, object]) -
         f"--sample {plan.sample}",
         f"--generators {plan.generators}",
     ]
-    words += [f"--values {Path(plan.values).name}"]
+    words += [f"--dtype {','.join(plan.dtypes)}", f"--values {Path(plan.values).name}"]
     return (
         f"Made by `{' '.join(words)}`, {datetime.now(UTC):%d %B %Y}, {host['processor']}, {host['cores']} cores, "
         f"xorweave {host['xorweave']}, NumPy {host['numpy']}; seeds 0 to {plan.generators - 1}. "

@@ -200,6 +200,7 @@ def whole_plan(
     *,
     random_weights: int,
     sample: int | None,
+    dtypes: str | None,
     generators: int,
     values: str,
     largest: int,
@@ -221,22 +222,34 @@ def whole_plan(
         raise InputError(f"the weights of a random mask must be at least 1000, not {random_weights}")
     if sample < 1000:
         raise InputError(f"the sample must be at least 1000 weights, not {sample}")
+    formats = tuple(DTYPES if dtypes is None else dict.fromkeys(dtypes.split(",")))
+    if not set(formats) <= set(DTYPES):
+        raise InputError(f"the values must be int8, fp32 or int8,fp32, not {dtypes!r}")
     if not 2 <= generators <= 1000:
         raise InputError(f"there must be 2 to 1000 generators, not {generators}")
     values_for(np.ones((1, 1), bool), values, "fp32", 0)
     masks, left_out = real_masks(data, largest) if data is not None else ([], [])
     plan = Plan(
-        random_weights=random_weights, sample=sample, generators=generators, values=values, masks=masks
+        random_weights=random_weights,
+        sample=sample,
+        dtypes=formats,
+        generators=generators,
+        values=values,
+        masks=masks,
     )
     return plan, left_out
 
 
 def quick_plan(
-    data: Path | None, *, random_weights: int, sample: int | None, **rest: Any
+    data: Path | None, *, random_weights: int, sample: int | None, dtypes: str | None, **rest: Any
 ) -> tuple[Plan, list[str]]:
     """Plan the same in a few minutes: the smallest mask of each family, INT8, our default alone, small samples."""
     plan, left_out = whole_plan(
-        data, random_weights=random_weights, sample=2048 if sample is None else sample, **rest
+        data,
+        random_weights=random_weights,
+        sample=2048 if sample is None else sample,
+        dtypes=dtypes or "int8",
+        **rest,
     )
     smallest: dict[str, MaskCase] = {}
     for case in sorted(plan.masks, key=lambda case: case.load(0).size):
@@ -244,4 +257,4 @@ def quick_plan(
     masks = [case for case in plan.masks if smallest[case.family] is case]
     if len(masks) < len(plan.masks):
         left_out.append(f"{len(plan.masks) - len(masks)} masks that are not the smallest of their family")
-    return replace(plan, loads=_QUICK_LOADS, dtypes=("int8",), ours=("storage",), masks=masks), left_out
+    return replace(plan, loads=_QUICK_LOADS, ours=("storage",), masks=masks), left_out

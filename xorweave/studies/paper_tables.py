@@ -96,6 +96,16 @@ class Results:
         self.keys = list(dict.fromkeys(key[:3] for key in self._totals))
         self.families = list(dict.fromkeys(case.family for case in plan.cases()))
 
+    def count(self, dtype: str) -> str:
+        """Say how many generators stand behind the figures of a format."""
+        counts = {
+            self.estimate(family, dtype, code, "overhead").count
+            for family, form, code in self.keys
+            if form == dtype
+        }
+        least, most = min(counts, default=0), max(counts, default=0)
+        return f"{least} generators" if least == most else f"{least} to {most} generators"
+
     def estimate(self, family: str, dtype: str, code: str, name: str) -> Estimate:
         """Estimate a ratio of `Figures.ratios` for a family."""
         totals = (self._totals.get((family, dtype, code, g)) for g in range(self.plan.generators))
@@ -179,7 +189,8 @@ def efficiency_table(results: Results, dtype: str) -> Table:
             rows.append([family, *cells])
     return Table(
         f"E on masks, {dtype.upper()}",
-        f"The paper's code (8 to floor(8 / (1 - S)), row-major, exact encoder), E in percent. {_values(results.plan)}",
+        "The paper's code (8 to floor(8 / (1 - S)), row-major, exact encoder), E in percent. "
+        f"{_values(results, dtype)}",
         (
             "family",
             *(f"not inverted, N_s = {n_s}" for n_s in HISTORIES),
@@ -205,7 +216,7 @@ def reduction_table(results: Results, dtype: str) -> Table:
         f"Memory, {dtype.upper()}: the paper's code and ours",
         "In percent. Overhead: (payload + corrections) / care bits - 1; under a prefix book (`storage`) the care bits "
         "are those of the codewords. Reduction: first without the mask, as in the paper, then with the mask and "
-        f"everything else that is stored (headers, books, checksums: ours only). {_values(results.plan)}",
+        f"everything else that is stored (headers, books, checksums: ours only). {_values(results, dtype)}",
         (
             "family",
             *(f"{what}: {name}" for what in ("overhead", "reduction", "with mask") for name in codes),
@@ -214,12 +225,13 @@ def reduction_table(results: Results, dtype: str) -> Table:
     )
 
 
-def _values(plan: Plan) -> str:
+def _values(results: Results, dtype: str) -> str:
+    plan = results.plan
     named = plan.values if plan.values in ("uniform", "normal") else "given"
     return (
         f"Values: {named} on masks of the folder, uniform on random ones. The exact encoder on about {plan.sample:,} "
         "weights a mask, whole rows drawn anew for each generator (ratios of a family are those of its sums); ours on "
-        f"whole masks, {plan.random_weights:,} weights of random ones. {plan.generators} generators."
+        f"whole masks, {plan.random_weights:,} weights of random ones. {results.count(dtype)}."
     )
 
 

@@ -197,6 +197,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     for arguments, message in (
         (("--weights", 10), "the weights of a random mask must be at least 1000"),
         (("--sample", 10), "the sample must be at least 1000"),
+        (("--dtype", "int4"), "the values must be int8, fp32 or int8,fp32, not 'int4'"),
         (("--generators", 1), "there must be 2 to 1000 generators"),
         (("--values", "odd.txt"), "odd.txt"),
         ((tmp_path / "none",), "there is no folder"),
