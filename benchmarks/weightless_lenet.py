@@ -138,8 +138,8 @@ def main() -> None:
     runs = [one_seed(network, images, arguments, seed) for seed in range(arguments.seeds)]
     print(
         f"{network.name}, {arguments.data}, {len(images.test_labels)} test images, S = {arguments.sparsity} in the "
-        f"largest layer, {_LAST} in the last, {_OTHER} in others; {arguments.clusters} clusters, {arguments.epochs} epochs, "
-        f"{arguments.seeds} seeds; all lossy"
+        f"largest layer, {_LAST} in the last, {_OTHER} in others; {arguments.clusters} clusters, "
+        f"{arguments.epochs} epochs, {arguments.seeds} seeds; all lossy"
     )
     print("| | compression | accuracy as stored | accuracy, later layers retrained |\n|---|---|---|---|")
     for row in runs[0]:
