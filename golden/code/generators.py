@@ -7,6 +7,7 @@ seed means the same matrix on every machine and with every version of every depe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,6 +208,7 @@ def identity(*, n_in: int, n_out: int, n_s: int) -> Matrix:
 
 
 MAX_ROWS = 16384
+_SIZES = ("n_in", "n_out", "n_s")
 
 FAMILIES: dict[str, Callable[..., Matrix]] = {
     "uniform": uniform,
@@ -216,14 +218,15 @@ FAMILIES: dict[str, Callable[..., Matrix]] = {
     "graph": graph,
     "identity": identity,
 }
-_DEFAULTS: dict[str, dict[str, int]] = {
-    "uniform": {"seed": 0},
-    "sparse": {"seed": 0, "taps": 6},
-    "chain": {"seed": 0, "taps": 2, "run": 10},
-    "paired": {"seed": 0, "pool": 0, "run": 4},
-    "graph": {"seed": 0, "pool": 0, "run": 4, "start": 2, "history": 0},
-    "identity": {},
-}
+
+
+def _defaults(make: Callable[..., Matrix]) -> dict[str, int]:
+    """Return a family's parameters beside the sizes, in the order of its signature; a seed is 0 by default."""
+    given = {name: p.default for name, p in signature(make).parameters.items() if name not in _SIZES}
+    return {name: 0 if default is Parameter.empty else default for name, default in given.items()}
+
+
+_DEFAULTS = {family: _defaults(make) for family, make in FAMILIES.items()}
 
 
 def family_parameters(family: str) -> tuple[str, ...]:
