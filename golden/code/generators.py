@@ -47,7 +47,13 @@ def _balanced_taps(source: BitSource, rows: int, columns: int, taps: int) -> lis
 
 
 def sparse(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 6) -> Matrix:
-    """`taps` ones in every row, dealt so that every column is used equally often."""
+    """`taps` ones in every row, dealt so that every column is used equally often.
+
+    Raises
+    ------
+    InputError
+        There are not so many columns.
+    """
     columns = n_in * (n_s + 1)
     if not 1 <= taps <= columns:
         raise InputError(f"taps must be between 1 and the constraint length {columns}, not {taps}")
@@ -70,6 +76,11 @@ def chain(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 2, run: int
     apart, see a dense code, though each output costs `taps` two-input XORs only. The first output of a run gets
     about as many taps as a dense sparse row needs: five, or `taps` if that is more, and always an odd number, or
     else with even `taps` every row would be even and G would lack a rank.
+
+    Raises
+    ------
+    InputError
+        There are not so many columns, or the run is empty.
     """
     columns = n_in * (n_s + 1)
     if not 1 <= taps <= columns:
@@ -201,7 +212,13 @@ def _far_vertex(source: BitSource, neighbours: list[set[int]], vertex: int, run:
 
 
 def identity(*, n_in: int, n_out: int, n_s: int) -> Matrix:
-    """Output r is bit r of the newest symbol: dense storage as a code of rate 1, for masks with next to no zeros."""
+    """Output r is bit r of the newest symbol: dense storage as a code of rate 1, for masks with next to no zeros.
+
+    Raises
+    ------
+    InputError
+        n_in and n_out differ.
+    """
     if n_in != n_out:
         raise InputError(f"the identity family needs n_in = n_out, not {n_in} and {n_out}")
     return np.eye(n_out, n_in * (n_s + 1), dtype=np.uint8)

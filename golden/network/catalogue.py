@@ -11,7 +11,13 @@ from xorweave.golden.network.network import Network
 
 
 def perceptron(widths: Sequence[int], *, name: str = "perceptron", stem: str = "fc") -> Network:
-    """Fully connected network: widths[0] inputs, rectifiers between the layers `fc1`, `fc2` ..."""
+    """Fully connected network: widths[0] inputs, rectifiers between the layers `fc1`, `fc2` ...
+
+    Raises
+    ------
+    InputError
+        There are fewer than two widths.
+    """
     if len(widths) < 2:
         raise InputError(f"a perceptron needs an input and an output width, not {tuple(widths)}")
     network = Network(name)
