@@ -9,6 +9,7 @@ from typing import Any
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.package.vectors import raw_planes
 
 
 def _scan(tensor: EncodedTensor) -> str:
@@ -27,7 +28,10 @@ def _scan(tensor: EncodedTensor) -> str:
 
 
 def layout_entry(tensor: EncodedTensor, name: str | None) -> dict[str, Any]:
-    """Return the manifest's entry: shape, scan, block, padding, and the order of bits."""
+    """Return the manifest's entry: shape, scan, padding, the order of bits, and what is said with its streams.
+
+    That is `block`, which a decoder of several block lengths takes as s_axis_block_length, and `inversion`.
+    """
     n_out, n_w = tensor.n_out, tensor.number_format.n_w
     return {
         "tensor": name,
@@ -37,6 +41,8 @@ def layout_entry(tensor: EncodedTensor, name: str | None) -> dict[str, Any]:
         "block": n_out,
         "padding": tensor.blocks * n_out - tensor.scan.length,
         "segment_blocks": tensor.segment_blocks,
+        "blocks": tensor.blocks,
+        "inversion": raw_planes(tensor).inversion,
         "bits": f"bit q of weight r of a block is bit {n_w} * r + q of m_axis_tdata",
     }
 

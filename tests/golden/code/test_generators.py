@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from xorweave.golden.base.bit_source import BitSource
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
-from xorweave.golden.code.generators import FAMILIES, BitSource, build_generator
+from xorweave.golden.code.generators import FAMILIES, build_generator
 
 # Frozen: the same words mean the same gates for ever.
 FROZEN = {
