@@ -277,6 +277,9 @@ CASES: dict[str, Callable[[], Case]] = {
         for pad in ("SAME_UPPER", "SAME_LOWER")
         for size, stride in ((3, 1), (5, 1), (2, 3))  # others the reference pads unlike ONNX Runtime
     },
+    "MatMul of a constant": lambda: Case(
+        13, lambda c: c.op("MatMul", c.const("k", RNG.normal(size=(2, 2))), c.value), (2, 3)
+    ),
     "Softmax 11, then its shape": lambda: Case(
         11, lambda c: c.op("Transpose", c.op("Softmax", c.value), perm=[0, 2, 1]), (2, 3)
     ),
@@ -318,6 +321,7 @@ BOUNDED = {
     "Cast to integers", "ReduceMean over features", "Div of a constant", "Max with a constant", "Pow", "PRelu",
     "PRelu of an activation", "QuantizeLinear", "Elu", "Sin", "HardSigmoid", "Selu", "Mish", "Neg", "Softplus", "Sign",
     "CumSum", "Slice", "Split", "LeakyRelu", "Add of a sum over the batch", "Concat with a sum over the batch",
+    "MatMul of a constant",
 }  # fmt: skip
 
 
