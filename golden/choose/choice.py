@@ -231,12 +231,12 @@ class Choice:
     ) -> EncodedTensor:
         """Store raw planes or a prefix book under a bitmap, whichever is expected to be smaller."""
         scan = plan.interleaver
-        scanned = scan.to_scan(kept)
-        found = None
+        found, scanned = None, kept
         if self.values_code != "raw" and kept.any():
+            scanned = scan.to_scan(kept)
             found = choose_book(scan.to_scan(words), scanned, number_format, max_k=self.prefix_k)
         if found is None or (self.values_code == "auto" and plan.expected_bits <= found.expected_bits):
-            return self.code.encode_plan(words, kept, plan, shape, number_format, options)
+            return self.code.encode_plan(words, plan, shape, number_format, options)
         return self._store(words, shape, number_format, scan, BitmapMask(scanned), found, options)
 
     def _store(

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.shared_code import SharedCode
+from xorweave.golden.files.blob import side_bits
 from xorweave.golden.files.container import Container
 from xorweave.golden.files.prepare import Preparation, Prepared, prepare, scale_names, sort_tensors
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.files.smallest import store
 from xorweave.golden.tensor.encode import EncodeOptions
+from xorweave.golden.tensor.figures import Figures, figures_of
 from xorweave.golden.tensor.stored import EncodedTensor
 
 Progress = Callable[[str, float], None]
@@ -94,25 +96,28 @@ def encode_model(
         )
     inner = options if len(model.work) == 1 else replace(options, jobs=1)
 
-    def one(name: str) -> tuple[EncodedTensor, bytes]:
+    def one(name: str) -> tuple[EncodedTensor, bytes, Figures]:
         item = model.work[name]
         own = replace(inner, progress=(lambda share: progress(name, share)) if progress else None)
         try:
-            stored = store(item.values, item.number_format, item.mask, choice, own, shared)
+            stored, blob = store(item.values, item.number_format, item.mask, choice, own, shared)
         except InputError as error:
             raise InputError(f"tensor {name}: {error}") from None
         if progress is not None:
             progress(name, 1.0)
-        return stored
+        # counted while the words are at hand: nothing has to be decoded for it
+        words = Choice.storable(item.values, item.number_format, item.mask)
+        return stored, blob, figures_of(stored, side_bits(stored, blob), words)
 
     encoded: dict[str, EncodedTensor] = {}
     written: dict[str, bytes] = {}
+    counted: dict[str, Figures] = {}
     largest_first = sorted(model.work, key=lambda name: -model.work[name].values.size)
     with ThreadPoolExecutor(max_workers=options.jobs) as pool:
         try:
             futures = {name: pool.submit(one, name) for name in largest_first}
             for name in model.work:
-                encoded[name], written[name] = futures[name].result()
+                encoded[name], written[name], counted[name] = futures[name].result()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
@@ -123,4 +128,5 @@ def encode_model(
         metadata=dict(metadata or {}),
         scales=dict(model.scales),
         written=written,
+        counted=counted,
     )

@@ -166,7 +166,7 @@ class _Job:
 
         def attempt(active: NDArray[np.bool_]) -> tuple[Words, NDArray[np.int64]]:
             solve(0, active)
-            return self.groups[0].symbols[first:last].copy(), np.flatnonzero(wrong())
+            return self.groups[0].symbols[first:last].copy(), np.flatnonzero(wrong() != 0)
 
         if self.bound is not None:
             group = self.groups[0]
@@ -177,7 +177,7 @@ class _Job:
             for index in range(len(self.groups)):
                 solve(index, self.care[index][here])
         difference = wrong()
-        where = np.flatnonzero(difference)
+        where = np.flatnonzero(difference != 0)  # of booleans it is ten times as fast
         return where + first * n_out, difference[where]
 
 
@@ -191,6 +191,7 @@ def encode_stored(
     values: ValueCoder,
     codes: Sequence[Code],
     options: EncodeOptions,
+    truth: Words | None = None,
 ) -> EncodedTensor:
     """Encode words losslessly, everything else being chosen.
 
@@ -202,6 +203,8 @@ def encode_stored(
         Where it gives 1 the decoder must give the word (0 at a false one); where it gives 0 wrongly, a patch does.
     codes : sequence of Code
         One for each span of `values`, all with one n_out.
+    truth : ndarray of unsigned words, shape (scan.length,), optional
+        The same words in scan order, where they are at hand.
 
     Returns
     -------
@@ -223,7 +226,7 @@ def encode_stored(
     if format_name == "bounded" and len(codes) > 1:
         raise InputError("bounded corrections must be those of one group of planes")
     chosen = [resolve_encoder(options.encoder, code) for code in codes]
-    truth = scan.to_scan(words)
+    truth = scan.to_scan(words) if truth is None else truth
     kept = mask_coder.decode()
     planes, care = values.targets(truth, kept)
     blocks = -(-scan.length // n_out)
@@ -430,13 +433,16 @@ def encode_tensor(
         patches_allowed=split_corrections(options.corrections)[0] in ("auto", "joint"),
         jobs=options.jobs,
     )
+    words = raw if mask is None else np.where(flat_mask, raw, raw.dtype.type(0))
+    truth = scan.to_scan(words)
     return encode_stored(
-        np.where(flat_mask, raw, raw.dtype.type(0)),
+        words,
         shape=values.shape,
         number_format=number_format,
         scan=scan,
-        mask_coder=BitmapMask(scan.to_scan(flat_mask)),
+        mask_coder=BitmapMask(truth != 0 if mask is None else scan.to_scan(flat_mask)),
         values=planes,
         codes=[code],
         options=options,
+        truth=truth,
     )

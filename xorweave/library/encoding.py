@@ -210,7 +210,8 @@ def _masks(mask: Any) -> dict[str, NDArray[np.bool_]]:
 
 
 def _negative_zeros(model: PreparedModel) -> list[str]:
-    zeros = sum(int(is_negative_zero(i.values, i.number_format)[i.mask].sum()) for i in model.work.values())
+    floats = [item for item in model.work.values() if item.number_format.is_float]
+    zeros = sum(int(np.count_nonzero(is_negative_zero(i.values, i.number_format) & i.mask)) for i in floats)
     if not zeros:
         return []
     return [f"{zeros} kept weights are -0.0; where negative_zero is pruned they are zeros like others"]
