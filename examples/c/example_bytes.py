@@ -22,8 +22,8 @@ def example() -> EncodedTensor:
 # (bytes, what they say) up to the sections, in the order of docs/format.md
 PARTS = (
     (1, "version 3"),
-    (1, "int4 (0), raw (0), bitmap (1 << 5), one segment"),
-    (1, "row-major (0), no patches (0), Viterbi (1 << 5), code in full (1 << 6), unusual (1 << 7)"),
+    (1, "int4 (0), raw with a bitmap (1 << 3), Viterbi (1 << 6), one segment"),
+    (1, "row-major (0), no patches (0), code in full (1 << 6), raw in full (1 << 7)"),
     (3, "rank 2, sides 4 and 8"),
     (1, "n_out = 16"),
     (3, "raw: no transform, inversion 1, no constant planes"),

@@ -465,14 +465,13 @@ static const char *xw_read_head_3(xw_tensor *t, xw_reader *r) {
     const char *wrong;
     int first = xw_byte(r), second = xw_byte(r), usual = !(second >> 7);
     xw_format(t, first & 7);
-    t->coder = first >> 3 & 3;
-    t->mask = first >> 5 & 3;
-    t->scan = second & 3;
-    t->patches = second >> 2 & 7;
-    if (t->coder > 2 || t->mask > 2) return "no such value coder or mask code";
+    t->coder = (first >> 3 & 7) / 3;
+    t->mask = (first >> 3 & 7) % 3;
+    t->scan = second & 7;
+    t->patches = second >> 3 & 7;
     if ((wrong = xw_read_shape(t, r)) || (wrong = xw_read_scan(t, r))) return wrong;
     if (t->coder == 2) {
-        if (t->mask == 2 || second >> 2 || first >> 7) return "packed words must come under a bitmap or no mask";
+        if (second >> 3 || first >> 6) return "packed words must come without patches, codes and segments";
         t->n_out = 1;
         t->segment_blocks = t->length ? t->length : 1;
         return xw_cut(t);

@@ -32,14 +32,14 @@ from xorweave.golden.values.transforms import TRANSFORMS
 VERSION = 3
 FORMATS = ("int4", "int8", "uint8", "int16", "int32", "fp16", "bf16", "fp32")
 FAMILIES = ("custom", "uniform", "sparse", "chain", "paired", "graph", "identity")
-SCANS = ("row-major", "affine", "lanes", "cells")
+SCANS = ("row-major", "affine", "lanes", "cells", "tiles")
 MASKS = ("none", "bitmap", "shaped")
 VALUES = ("raw", "prefix", "packed")
 PATCHES = ("none", "paper", "joint", "plane", "bounded")
 ENCODERS = ("elimination", "viterbi")
 MASK_NUMBERS = ("n_in", "parities", "window", "taps", "sums", "seed")
 SAME = 255  # instead of a family: family and parameters are those of the group before
-_SCAN_NUMBERS = {"row-major": 0, "affine": 2, "lanes": 4, "cells": 3}
+_SCAN_NUMBERS = {"row-major": 0, "affine": 2, "lanes": 4, "cells": 3, "tiles": 4}
 _PATCH_NUMBERS = {"joint": 1, "plane": 1, "bounded": 2}
 _MAX_SIDES = 64
 _MAX_CLASSES = 1 << 15
@@ -106,17 +106,11 @@ def write_header(tensor: EncodedTensor, patch_bits: int, checksums: Sequence[int
     head.byte(VERSION)
     head.byte(
         FORMATS.index(tensor.number_format.name)
-        | VALUES.index(tensor.values.kind) << 3
-        | MASKS.index(tensor.mask_coder.kind) << 5
+        | (3 * VALUES.index(tensor.values.kind) + MASKS.index(tensor.mask_coder.kind)) << 3
+        | ENCODERS.index(tensor.encoder) << 6
         | several << 7
     )
-    head.byte(
-        SCANS.index(kind)
-        | PATCHES.index(patches) << 2
-        | ENCODERS.index(tensor.encoder) << 5
-        | (window is None) << 6
-        | (not usual) << 7
-    )
+    head.byte(SCANS.index(kind) | PATCHES.index(patches) << 3 | (window is None) << 6 | (not usual) << 7)
     head.varint(len(tensor.shape))
     for number in (*tensor.shape, *numbers):
         head.varint(number)
@@ -142,15 +136,14 @@ def read_header(head: ByteReader, size: int) -> Header:
     """Read a header whose version byte is read; `size` is that of the whole stored tensor in bytes."""
     first, second = head.byte(), head.byte()
     form = number_format(FORMATS[first & 7])
-    kind = item(VALUES, first >> 3 & 3, "value coder")
-    mask_kind = item(MASKS, first >> 5 & 3, "mask code")
-    patches = item(PATCHES, second >> 2 & 7, "correction format")
+    kind, mask_kind = VALUES[(first >> 3 & 7) // 3], MASKS[(first >> 3 & 7) % 3]
+    patches = item(PATCHES, second >> 3 & 7, "correction format")
     in_full, usual = bool(second >> 6 & 1), not second >> 7
     shape = read_shape(head)
-    scan = read_scan(head, SCANS[second & 3], shape, size)
+    scan = read_scan(head, item(SCANS, second & 7, "scan"), shape, size)
     if kind == "packed":
-        if mask_kind == "shaped" or second >> 2 or first >> 7:
-            raise InputError("packed words must come under a bitmap or no mask, and without patches")
+        if second >> 3 or first >> 6:
+            raise InputError("packed words must come without patches, codes and segments")
         return Header(
             number_format=form, shape=shape, scan=scan, n_out=1, segment_blocks=max(1, scan.length), mask=mask_kind,
             values=None,
@@ -179,7 +172,7 @@ def read_header(head: ByteReader, size: int) -> Header:
         codes=codes,
         corrections=corrections,
         patch_bits=patch_bits,
-        encoder=ENCODERS[second >> 5 & 1],
+        encoder=ENCODERS[first >> 6 & 1],
         checksum=checksum,
         segment_checksums=tuple(head.word() for _ in range(segments)) if segments > 1 else (),
     )

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from xorweave.golden.base.bit_source import BitSource
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
-from xorweave.golden.code.generators import FAMILIES, BitSource, build_generator
+from xorweave.golden.code.generators import FAMILIES, build_generator
 
 # Frozen: the same words mean the same gates for ever.
 FROZEN = {
@@ -145,6 +146,9 @@ def test_shuffling_is_a_permutation_and_leaves_its_input_alone() -> None:
         ("sparse", {"taps": 7}, "taps must be between 1 and the constraint length 6, not 7"),
         ("chain", {"taps": 7}, "taps must be between 1 and the constraint length 6, not 7"),
         ("chain", {"run": 0}, "run must be at least 1, not 0"),
+        ("uniform", {"seed": -1}, "seed must be between 0 and 2^63 - 1, not -1"),
+        ("uniform", {"seed": 1 << 63}, f"seed must be between 0 and 2^63 - 1, not {1 << 63}"),
+        ("sparse", {"taps": -(10**50)}, f"taps must be between 0 and 2^63 - 1, not {'-1' + 38 * '0'}"),
         ("identity", {}, "the identity family needs n_in = n_out, not 3 and 9"),
     ],
 )

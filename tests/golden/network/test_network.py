@@ -18,7 +18,20 @@ from xorweave.golden.network.network import Network
 
 
 @pytest.mark.parametrize(
-    ("name", "weights"), [("lenet-300-100", 266_200), ("lenet-5", 430_500), ("resnet-20", 268_336)]
+    ("name", "weights"),
+    [
+        ("lenet-300-100", 266_200),
+        ("lenet-5", 430_500),
+        ("lenet-5-cifar", 6 * 75 + 16 * 150 + 120 * 400 + 84 * 120 + 840),
+        ("resnet-20", 268_336),
+        # 14,714,688 and 20,024,384 parameters of the features published with their biases (4,224 and 5,504)
+        ("vgg-16", 14_714_688 - 4_224 + 5_120),
+        ("vgg-19", 20_024_384 - 5_504 + 51_200),
+        # published parameters without norms and the last layer's 1,000 biases
+        ("resnet-18", 11_689_512 - 9_600 - 1_000),
+        ("resnet-50", 25_557_032 - 53_120 - 1_000),
+        ("mobilenet-v2", 3_504_872 - 34_112 - 1_000),
+    ],
 )
 def test_published_numbers_of_weights(name: str, weights: int) -> None:
     assert named_network(name).connections == weights

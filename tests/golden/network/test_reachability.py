@@ -27,6 +27,8 @@ from xorweave.golden.network.unit_graph import masks_from_paths, unit_graph
 densities = st.floats(0.1, 0.9)
 seeds = st.integers(0, 2**32 - 1)
 
+SMALL = [name for name in CATALOGUE if CATALOGUE[name]().connections < 2_000_000]
+
 
 def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
     return a.keys() == b.keys() and all((a[name] == b[name]).all() for name in a)
@@ -98,7 +100,7 @@ def test_a_tensor_used_twice_is_alive_where_either_use_is() -> None:
     assert effective_masks(network, {"w": mask})["w"].tolist() == mask.tolist()
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", SMALL)
 def test_both_ways_agree_on_the_named_networks(name: str) -> None:
     network = CATALOGUE[name]()
     rng = np.random.default_rng(5)
