@@ -1,11 +1,12 @@
 """How fast the encoders are: megabytes a second, and ratios to plain Algorithm 3, in one run.
 
-python benchmarks/encoder_speed.py [--repeats N]
+python benchmarks/encoder_speed.py [--repeats N] [--only-raw]
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -57,10 +58,50 @@ def whole_checkpoint(repeats: int) -> None:
     )
 
 
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def raw_planes(repeats: int, sizes: tuple[int, ...] = (1, 22_700_000, 64_000_000)) -> None:
+    """Count the processor's seconds, user and system, of `xorweave encode` of one INT8 tensor, S = .9, start to end."""
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        for weights in sizes:
+            source, out = Path(folder) / "made.npy", Path(folder) / "out.safetensors"
+            values = rng.integers(-128, 128, (-(-weights // 4000), min(weights, 4000)), dtype=np.int8)
+            values *= rng.random(values.shape, np.float32) < 0.1
+            np.save(source, values)
+            command = [Path(sys.executable).with_name("xorweave"), "encode", source, "-o", out, "--mask-code", "bitmap",
+                       "--values-code", "raw", "--jobs", "1", "--json"]  # fmt: skip
+            seconds = []
+            for _ in range(repeats + 1):
+                before = _children_seconds()
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+                seconds.append(_children_seconds() - before)
+            spent = sorted(seconds[1:])  # the first one may compile
+            low, middle, high = spent[0], spent[len(spent) // 2], spent[-1]
+            megabytes = values.size / 1e6
+            rate = (
+                f": {megabytes / middle:.1f} MB of INT8 weights a second"
+                if weights > 1
+                else ", the start alone"
+            )
+            print(f"  {values.size} weights: {middle:.2f} s ({low:.2f} .. {high:.2f}){rate}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
+    parser.add_argument(
+        "--only-raw", action="store_true", help="raw planes under a bitmap, start to end, and no more"
+    )
+    arguments = parser.parse_args()
+    repeats = arguments.repeats
+    print("Raw planes under a bitmap, INT8, from start to end, seconds of the processor")
+    raw_planes(repeats)
+    if arguments.only_raw:
+        return
     print("A whole checkpoint, float32, from start to end")
     whole_checkpoint(repeats)
     rng = np.random.default_rng(0)

@@ -224,18 +224,16 @@ class CodeChoice:
     def encode_plan(
         self,
         words: Words,
-        kept: NDArray[np.bool_],
         plan: Plan,
         shape: tuple[int, ...],
         number_format: NumberFormat,
         options: EncodeOptions,
     ) -> EncodedTensor:
-        """Encode flat words, raw planes under a bitmap, by a plan that was chosen for them."""
+        """Encode flat words, raw planes under a bitmap of those that are not 0, by a plan that was chosen for them."""
         return encode_tensor(
             number_format.from_words(words).reshape(shape),
             number_format,
             plan.code,
-            mask=kept.reshape(shape),
             scan=plan.interleaver,
             options=options,
         )

@@ -32,19 +32,14 @@ def value_entropy(words: np.ndarray) -> float:
     return float(-(share * np.log2(share)).sum())
 
 
-def bound_bits(words: np.ndarray) -> float:
-    """Return n h(S) + the order-0 entropy of the kept words, shape (n,): those that are not 0.
+def bound_bits(kept: np.ndarray, n: int) -> float:
+    """Return n h(S) + the order-0 entropy of the kept words of n, those that are not 0, shape (kept,), in any order.
 
     It bounds codes that treat positions alike and words one by one; a mask with structure (empty rows, blocks) can
     cost less. The table of frequencies is not in it. Where almost every word occurs once (FP32) no code reaches it:
     the words themselves would have to be in its table.
     """
-    kept = words[words != 0]
-    return (
-        words.size * mask_entropy(1 - kept.size / words.size) + kept.size * value_entropy(kept)
-        if words.size
-        else 0.0
-    )
+    return n * mask_entropy(1 - kept.size / n) + kept.size * value_entropy(kept) if n else 0.0
 
 
 def rate_limit(sparsity: float) -> float:

@@ -49,6 +49,8 @@ class Container:
         Name of the tensor of scales of each quantised tensor.
     written : dict of str to bytes
         What `write_blob` gave for tensors that were written already.
+    counted : dict of str to Figures
+        Figures of tensors that were counted already.
     """
 
     encoded: Mapping[str, EncodedTensor]
@@ -57,6 +59,7 @@ class Container:
     metadata: dict[str, str] = field(default_factory=dict)
     scales: dict[str, str] = field(default_factory=dict)
     written: dict[str, bytes] = field(default_factory=dict)
+    counted: dict[str, Figures] = field(default_factory=dict)
 
     def blob(self, name: str) -> bytes:
         """Return the bytes of a tensor, written once."""
@@ -75,7 +78,9 @@ class Container:
 
     def figures(self, name: str) -> Figures:
         """Return the figures of a tensor, everything stored of it counted."""
-        return figures_of(self.encoded[name], self.side_bits(name))
+        if name not in self.counted:
+            self.counted[name] = figures_of(self.encoded[name], self.side_bits(name))
+        return self.counted[name]
 
     def decode(self, name: str) -> np.ndarray:
         """Decode a tensor and check its words.

@@ -125,6 +125,9 @@ class Interleaver:
         """Return the values at scan positions start .. stop-1 of a flattened tensor, shape (n,)."""
         if self.is_identity:
             return flat[start:stop]
+        if self.stride == 1:
+            first, last = self.offset + start, self.offset + stop
+            return np.concatenate([flat[first:last], flat[max(0, first - self.n) : max(0, last - self.n)]])
         scanned = np.empty(stop - start, flat.dtype)
         _gather(flat, self.stride, (self.offset + start * self.stride) % self.n, scanned)
         return scanned
@@ -137,6 +140,8 @@ class Interleaver:
         """Put scan-ordered values, shape (n,), back into tensor order: the inverse of `to_scan`."""
         if self.is_identity:
             return scanned
+        if self.stride == 1:
+            return np.concatenate([scanned[-self.offset :], scanned[: -self.offset]])
         flat = np.empty_like(scanned)
         _scatter(np.ascontiguousarray(scanned), self.stride, self.offset, flat)
         return flat

@@ -30,7 +30,7 @@ from xorweave.golden.tensor.corrections import (
     parse_format,
 )
 from xorweave.golden.tensor.decode import checksum_of, join_planes, segment_checksums
-from xorweave.golden.tensor.solvers import default_segment_blocks, make_solver, resolve_encoder
+from xorweave.golden.tensor.solvers import check_encoder, default_segment_blocks, make_solver, resolve_encoder
 from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
@@ -71,6 +71,7 @@ class EncodeOptions:
 
     def __post_init__(self) -> None:
         split_corrections(self.corrections)
+        check_encoder(self.encoder)
         if self.segment_blocks is not None and self.segment_blocks < 1:
             raise InputError(f"segment_blocks must be at least 1, not {self.segment_blocks}")
         if self.jobs < 1:
@@ -165,7 +166,7 @@ class _Job:
 
         def attempt(active: NDArray[np.bool_]) -> tuple[Words, NDArray[np.int64]]:
             solve(0, active)
-            return self.groups[0].symbols[first:last].copy(), np.flatnonzero(wrong())
+            return self.groups[0].symbols[first:last].copy(), np.flatnonzero(wrong() != 0)
 
         if self.bound is not None:
             group = self.groups[0]
@@ -176,7 +177,7 @@ class _Job:
             for index in range(len(self.groups)):
                 solve(index, self.care[index][here])
         difference = wrong()
-        where = np.flatnonzero(difference)
+        where = np.flatnonzero(difference != 0)  # of booleans it is ten times as fast
         return where + first * n_out, difference[where]
 
 
@@ -190,6 +191,7 @@ def encode_stored(
     values: ValueCoder,
     codes: Sequence[Code],
     options: EncodeOptions,
+    truth: Words | None = None,
 ) -> EncodedTensor:
     """Encode words losslessly, everything else being chosen.
 
@@ -201,6 +203,8 @@ def encode_stored(
         Where it gives 1 the decoder must give the word (0 at a false one); where it gives 0 wrongly, a patch does.
     codes : sequence of Code
         One for each span of `values`, all with one n_out.
+    truth : ndarray of unsigned words, shape (scan.length,), optional
+        The same words in scan order, where they are at hand.
 
     Returns
     -------
@@ -222,7 +226,7 @@ def encode_stored(
     if format_name == "bounded" and len(codes) > 1:
         raise InputError("bounded corrections must be those of one group of planes")
     chosen = [resolve_encoder(options.encoder, code) for code in codes]
-    truth = scan.to_scan(words)
+    truth = scan.to_scan(words) if truth is None else truth
     kept = mask_coder.decode()
     planes, care = values.targets(truth, kept)
     blocks = -(-scan.length // n_out)
@@ -364,7 +368,7 @@ def choose_raw_planes(
             constant = 0
             for q in range(n_w) if drop_planes and kept else ():
                 rest = min(counts[q], kept - counts[q])
-                patched = expected_patch_bits(rest, words.size, n_w)
+                patched = expected_patch_bits(rest, words.size, n_w, n_w)
                 if rest == 0 or (patches_allowed and 2 * patched < payload_bits):
                     constant |= 1 << q
             found = RawPlanes(n_w, inversion, constant, name)
@@ -432,13 +436,16 @@ def encode_tensor(
         patches_allowed=split_corrections(options.corrections)[0] in ("auto", "joint"),
         jobs=options.jobs,
     )
+    words = raw if mask is None else np.where(flat_mask, raw, raw.dtype.type(0))
+    truth = scan.to_scan(words)
     return encode_stored(
-        np.where(flat_mask, raw, raw.dtype.type(0)),
+        words,
         shape=values.shape,
         number_format=number_format,
         scan=scan,
-        mask_coder=BitmapMask(scan.to_scan(flat_mask)),
+        mask_coder=BitmapMask(truth != 0 if mask is None else scan.to_scan(flat_mask)),
         values=planes,
         codes=[code],
         options=options,
+        truth=truth,
     )

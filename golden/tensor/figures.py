@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from xorweave.golden.base.number_format import Words
 from xorweave.golden.code.limits import bound_bits
 from xorweave.golden.tensor.decode import decode_scan
 from xorweave.golden.tensor.encode import correction_format_of
 from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.values.packed_words import PackedWords
 from xorweave.golden.values.raw_planes import RawPlanes
 
 
@@ -71,55 +73,73 @@ class Figures:
 
 
 def payload_bits(encoded: EncodedTensor) -> int:
-    """Return the encoded bits that are stored: planes that are constant take none."""
+    """Return the encoded bits that are stored: planes that are constant take none, packed words their own."""
     if isinstance(encoded.values, RawPlanes):
         return int(encoded.symbols.size) * len(encoded.values.stored_planes)
+    if isinstance(encoded.values, PackedWords):
+        return encoded.values.bits
     return sum(int(group.symbols.size) * group.planes for group in encoded.groups)
 
 
-def figures_of(encoded: EncodedTensor, side_bits: int = 0) -> Figures:
-    """Count an encoded tensor; its words are decoded for it.
+def figures_of(encoded: EncodedTensor, side_bits: int = 0, words: Words | None = None) -> Figures:
+    """Count an encoded tensor; its words are decoded for it, unless they are given.
 
     Parameters
     ----------
     side_bits : int
         What the tensor's header, book and checksums take in its file, and the bits that round parts up to bytes.
+    words : ndarray of unsigned words, shape (n,), optional
+        Those it decodes to, in the order of the tensor.
     """
     n_w, length = encoded.number_format.n_w, encoded.scan.length
-    words = decode_scan(encoded)
-    care = encoded.values.targets(words, encoded.mask)[1]
-    told = encoded.mask if encoded.mask_coder.kind == "bitmap" else words
+    if words is None:
+        scanned = decode_scan(encoded)
+        # an entropy asks for no order, but padding must not be counted
+        words = scanned if length == encoded.n else encoded.scan.from_scan(scanned)
+    else:
+        scanned = words if isinstance(encoded.values, RawPlanes) else encoded.scan.to_scan(words)
+    nonzero = words != 0
+    bitmap = encoded.mask_coder.kind == "bitmap"
     return Figures(
-        care_bits=sum(
-            int(np.count_nonzero(bits)) * group.planes
-            for bits, group in zip(care, encoded.groups, strict=True)
-        ),
+        care_bits=_care_bits(encoded, scanned),
         payload_bits=payload_bits(encoded),
         correction_bits=correction_format_of(encoded).bits(encoded.patches, length, n_w),
         mask_bits=encoded.mask_coder.bits,
         side_bits=side_bits,
         unmatched_bits=int(np.bitwise_count(encoded.patches.differences).sum()),
         weights=encoded.n,
-        kept=int(np.count_nonzero(told)),
+        kept=int(np.count_nonzero(encoded.mask if bitmap else nonzero)),
         dense_bits=encoded.n * n_w,
-        bound_bits=bound_bits(encoded.scan.from_scan(words)),
+        bound_bits=bound_bits(words[nonzero], encoded.n),
+    )
+
+
+def _care_bits(encoded: EncodedTensor, scanned: Words) -> int:
+    """Count the care bits of words in scan order; of raw planes the words do not matter."""
+    if isinstance(encoded.values, PackedWords):
+        return encoded.values.bits
+    if isinstance(encoded.values, RawPlanes):
+        return int(np.count_nonzero(encoded.mask)) * encoded.values.planes
+    _, care = encoded.values.targets(scanned, encoded.mask)
+    return sum(
+        int(np.count_nonzero(bits)) * group.planes for bits, group in zip(care, encoded.groups, strict=True)
     )
 
 
 def tensor_record(name: str, encoded: EncodedTensor, figures: Figures) -> dict[str, object]:
-    """Return one tensor's entry of ``encode --json`` and ``inspect --json``."""
-    widest = max(encoded.groups, key=lambda group: group.code.n_in).code
+    """Return one tensor's entry of ``encode --json`` and ``inspect --json``; what only a code has is None without."""
+    code = max((group.code for group in encoded.groups), key=lambda code: code.n_in, default=None)
     return {
         "name": name,
         "shape": list(encoded.shape),
         "dtype": encoded.number_format.name,
         "sparsity": 1.0 - figures.kept / encoded.n if encoded.n else None,
-        "n_in": widest.n_in,
-        "n_out": widest.n_out,
-        "n_s": widest.n_s,
-        "constraint_length": widest.constraint_length,
-        "code": widest.spec,
-        "check_value": widest.check_value,
+        "n_in": code and code.n_in,
+        "n_out": code and code.n_out,
+        "n_s": code and code.n_s,
+        "constraint_length": code and code.constraint_length,
+        "code": code and code.spec,
+        "check_value": code and code.check_value,
         "groups": [
             {"planes": group.planes, "code": group.code.spec, "check_value": group.code.check_value}
             for group in encoded.groups
@@ -130,7 +150,7 @@ def tensor_record(name: str, encoded: EncodedTensor, figures: Figures) -> dict[s
         "corrections": encoded.correction_format,
         **_bits(figures),
         **figures.ratios(),
-        "encoder": encoded.encoder,
+        "encoder": encoded.encoder if code else None,
     }
 
 

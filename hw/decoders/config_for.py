@@ -80,6 +80,12 @@ def config_for_all(
     """
     if not tensors:
         raise InputError("a decoder must be made for at least one stored tensor")
+    packed = [name for name, tensor in tensors.items() if tensor.values.kind == "packed"]
+    if packed:
+        raise InputError(
+            f"a decoder must be made for planes, but the words of {packed[0]} are stored packed, at no fixed rate, as "
+            "every code takes more bits: encode for hardware, or with raw values"
+        )
     if any(not tensor.groups or tensor.blocks == 0 for tensor in tensors.values()):
         raise InputError("a decoder must be made for a tensor of at least one block of stored planes")
     why = why_apart(tensors)

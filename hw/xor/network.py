@@ -9,12 +9,15 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xorweave.golden.base.errors import InputError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Gate = tuple[int, int]
 
@@ -155,6 +158,8 @@ class XorNetwork:
         Node attributes: ``kind`` ("input" or "xor") and ``level``. Outputs are nodes ``("output", r)`` of
         kind "output" with one edge from their signal (none if the output is always 0).
         """
+        import networkx as nx  # takes longer to load than most networks to make
+
         graph = nx.DiGraph()
         for signal, level in enumerate(self.levels):
             graph.add_node(signal, kind="input" if signal < self.inputs else "xor", level=level)

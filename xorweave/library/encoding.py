@@ -81,7 +81,7 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
     remarks = _negative_zeros(model)
     if said["effective"]:
         remarks += _drop_dead(model, file, said["network"])
-    container, carried = encode_model(
+    container = encode_model(
         model,
         choice,
         options,
@@ -89,7 +89,7 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
         metadata=file.metadata,
         progress=_overall(model, said["progress"]),
     )
-    return Encoded(container, carried, tuple(remarks))
+    return Encoded(container, model.carried, tuple(remarks))
 
 
 def _choice(said: Mapping[str, Any]) -> Choice:
@@ -210,7 +210,8 @@ def _masks(mask: Any) -> dict[str, NDArray[np.bool_]]:
 
 
 def _negative_zeros(model: PreparedModel) -> list[str]:
-    zeros = sum(int(is_negative_zero(i.values, i.number_format)[i.mask].sum()) for i in model.work.values())
+    floats = [item for item in model.work.values() if item.number_format.is_float]
+    zeros = sum(int(np.count_nonzero(is_negative_zero(i.values, i.number_format) & i.mask)) for i in floats)
     if not zeros:
         return []
     return [f"{zeros} kept weights are -0.0; where negative_zero is pruned they are zeros like others"]

@@ -213,7 +213,7 @@ def pack_plainly(item: Prepared) -> Plain:
     codec = Bitmap()
     encoding = codec.encode(tensor)
     words = codec.decode(encoding, tensor.shape, tensor.number_format)
-    bound = bound_bits(tensor.words)
+    bound = bound_bits(tensor.words[tensor.words != 0], tensor.n)
     return Plain(
         bits_per_weight=encoding.bits / tensor.n,
         over_bound=encoding.bits / bound if bound else None,
