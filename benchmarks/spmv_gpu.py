@@ -27,13 +27,14 @@ from typing import Any
 import numpy as np
 
 from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.tile_code import choose_tile_code
 from xorweave.golden.spmv.gpu import CupyDevice, compile_kernels, gpu_absence
 from xorweave.golden.spmv.gpu_figures import time_products
 from xorweave.golden.spmv.gpu_rivals import BitmapTileProduct, DeltaProduct
 from xorweave.golden.spmv.kernels import SOURCES, product_source
 from xorweave.golden.spmv.stored_product import StoredProduct
 from xorweave.golden.spmv.tile_product import TileProduct
-from xorweave.golden.spmv.tiled import TiledMatrix, choose_tile_code, tile_matrix
+from xorweave.golden.spmv.tiled import TiledMatrix, tile_matrix
 
 SHAPES = ("4096x4096", "11008x4096", "4096x11008", "8192x8192", "28672x8192")
 SPARSITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -70,7 +71,7 @@ def plan(shapes: list[tuple[int, int]], sparsities: list[float], seed: int, enco
                 fmt = number_format(name)
                 weights, mask = random_layer(rows, columns, sparsity, seed, name)
                 if encode:
-                    tiled = tile_matrix(weights, name, mask=mask, seed=seed)  # type: ignore[arg-type]
+                    tiled = tile_matrix(weights, name, mask=mask, seed=seed)
                     code, order, patches = tiled.code, tiled.order, f"{tiled.patch_rows.size:,}"
                     bits = 8 * tiled.bytes_read / mask.size
                 else:
@@ -130,7 +131,7 @@ def prepare(
 ) -> tuple[TiledMatrix, dict[str, bytes]]:
     """Encode a matrix and compile its kernels, in a process of its own."""
     weights, mask = random_layer(rows, columns, sparsity, seed, name)
-    tiled = tile_matrix(weights, name, mask=mask, seed=seed)  # type: ignore[arg-type]
+    tiled = tile_matrix(weights, name, mask=mask, seed=seed)
     sources = [product_source(tiled.code, tiled.order, batch) for batch in batches]
     return tiled, {source: compile_kernels(source, capability) for source in sources}
 

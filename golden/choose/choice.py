@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.choose.book_choice import BookChoice, choose_book, settle_block, window_for
+from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.lane_code import encode_on_lanes
 from xorweave.golden.choose.mask_choice import encode_shaped, false_ones, shaped_code
 from xorweave.golden.choose.plan import Plan, choose_plan
 from xorweave.golden.choose.shaped_scan import shaped_scan
 from xorweave.golden.choose.shared_code import SharedCode
+from xorweave.golden.choose.tile_code import encode_in_tiles
 from xorweave.golden.mask.coders import BitmapMask, MaskCoder
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
@@ -25,12 +27,13 @@ from xorweave.golden.scan.strides import candidate_strides
 from xorweave.golden.tensor.encode import EncodeOptions, encode_stored
 from xorweave.golden.tensor.stored import EncodedTensor
 
-GOALS = ("storage", "hardware", "paper")
+GOALS = ("storage", "hardware", "products", "paper")
 MASK_CODES = ("auto", "bitmap", "shaped")
 VALUES_CODES = ("auto", "raw", "prefix")
 _DENSEST = 0.36  # beyond it a shaped mask costs as much as a bitmap
 _SMALLEST = 256  # weights for which a shaped mask's search has something to choose from
 _LANES = 64
+_WORD_SCANS = ("cells", "tiles")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +42,14 @@ class Choice:
 
     Attributes
     ----------
-    goal : {"storage", "hardware", "paper"}
+    goal : {"storage", "hardware", "products", "paper"}
         ``storage``: fewest bits, mask, book and header counted. ``hardware``: raw planes under a bitmap with a code
-        of few gates, one for all tensors, at no more than `overhead`. ``paper``: the paper's format.
+        of few gates, one for all tensors, at no more than `overhead`. ``products``: raw planes under a bitmap in the
+        scan ``cells``, which a processor multiplies as fast as it reads it. ``paper``: the paper's format.
     mask_code : {"auto", "bitmap", "shaped"}
     values_code : {"auto", "raw", "prefix"}
-    scan : {"auto", "row-major", "affine", "lanes"}
+    scan : {"auto", "row-major", "affine", "lanes", "cells", "tiles"}
+        ``cells`` are for products on a processor, ``tiles`` on a GPU.
     code : CodeChoice
         A code that is given, instead of one chosen, means raw planes.
     overhead : float
@@ -96,6 +101,12 @@ class Choice:
             raise InputError(f"segments must be between 1 and 4096, not {self.segments}")
         if self.segments is not None and self.error_free:
             raise InputError("segments must be given without error_free, which chooses long segments itself")
+        if self.scan in _WORD_SCANS or self.goal == "products":
+            asked = (self.code.kind != "auto", self.error_free, self.transform != "none", self.drop_planes)
+            if any(asked) or self.segments is not None:
+                raise InputError(
+                    "code, error_free, transform, drop_planes and segments must not be given for products"
+                )
         if self.values_code == "prefix" and self._raw_only:
             raise InputError(
                 "values_code must not be prefix where a code, a transform or error_free is given"
@@ -108,7 +119,7 @@ class Choice:
         """Whether something is asked for that only raw planes have."""
         return (
             self.goal != "storage" or self.code.kind != "auto" or self.error_free or self.drop_planes
-            or self.transform != "none" or self.scan in ("row-major", "lanes") or self.segments is not None
+            or self.transform != "none" or self.scan not in ("auto", "affine") or self.segments is not None
         )  # fmt: skip
 
     @property
@@ -153,6 +164,8 @@ class Choice:
         if mask.shape != values.shape:
             raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")
         raw = {"transform": self.transform, "drop_planes": self.drop_planes}
+        if self.scan in _WORD_SCANS or (self.goal == "products" and self.scan == "auto"):
+            return self._for_products(values, number_format, mask, options)
         if self.scan == "lanes" and self.code.kind == "auto":
             return self._on_lanes(values, number_format, mask)
         if self.error_free:
@@ -171,6 +184,20 @@ class Choice:
                 values, number_format, mask, options=options, segments=self.segments, scan=self.scan, **raw
             )
         return self._smallest(values, number_format, mask, options)
+
+    def _for_products(
+        self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], options: EncodeOptions
+    ) -> EncodedTensor:
+        encode = encode_in_tiles if self.scan == "tiles" else encode_in_cells
+        shape = matrix_shape(values.shape)
+        found = encode(
+            values.reshape(shape),
+            number_format.name,
+            mask=mask.reshape(shape),
+            seed=self.code.seed,
+            jobs=options.jobs,
+        )
+        return replace(found, shape=values.shape)
 
     def _on_lanes(
         self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_]

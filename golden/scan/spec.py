@@ -12,7 +12,7 @@ from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.scan.scan import Scan
 from xorweave.golden.scan.tiles import TileLayout, TileOrder
 
-SCANS = ("row-major", "affine", "lanes")
+SCANS = ("row-major", "affine", "lanes", "cells", "tiles")
 _ITEMS = {
     "row-major": (),
     "affine": ("stride", "offset"),

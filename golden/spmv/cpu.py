@@ -47,7 +47,7 @@ class EncodedProduct:
                 f"the columns must be at most {MOST_COLUMNS} for products in 32 bits, not {scan.columns}"
             )
         self.matrix = matrix
-        self._factor = np.dtype(np.float32 if fmt.is_float else np.int8)
+        self.vector_dtype = np.dtype(np.float32 if fmt.is_float else np.int8)
         self._kernel: FallbackKernel | _CompiledKernel
         if instructions == FALLBACK or (instructions is None and native.compiler() is None):
             self.instructions = FALLBACK
@@ -101,9 +101,9 @@ class EncodedProduct:
             The vectors are of another dtype or length.
         """
         columns = self.matrix.scan.columns
-        if vectors.dtype != self._factor or vectors.shape[-1:] != (columns,) or vectors.ndim > 2:
+        if vectors.dtype != self.vector_dtype or vectors.shape[-1:] != (columns,) or vectors.ndim > 2:
             raise InputError(
-                f"vectors must be {self._factor} of length {columns}, not {vectors.dtype} {vectors.shape}"
+                f"vectors must be {self.vector_dtype} of length {columns}, not {vectors.dtype} {vectors.shape}"
             )
         product = self._kernel.multiply(np.ascontiguousarray(np.atleast_2d(vectors)))
         return product.reshape(*vectors.shape[:-1], -1)

@@ -14,8 +14,6 @@ from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.tiles import TileOrder
 from xorweave.golden.tensor.stored import EncodedTensor
 
-PATCH_BITS = 96  # row, column and value, 32 bits each
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LaidOut:

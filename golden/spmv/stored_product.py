@@ -1,19 +1,19 @@
 """y = W x straight from what is stored: blocks are decoded, some at a time, and multiplied where their scan puts them.
 
-Any stored tensor of whole numbers has this product, whatever its scan, mask coder, value coder, groups and patches.
-Nothing is encoded and no dense matrix is made.
+Any stored tensor has this product, whatever its scan, mask coder, value coder, groups and patches; it is slow beside
+the kernels. Nothing is encoded and no dense matrix is made.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import from_bfloat16
 from xorweave.golden.scan.spec import matrix_shape
 from xorweave.golden.tensor.corrections import parse_format
 from xorweave.golden.tensor.decode import decode_blocks
@@ -25,15 +25,74 @@ _POSITIONS = 1 << 17
 
 
 @njit(cache=True, nogil=True)
-def _add(weights, elements, cols, factors, sums):  # type: ignore[no-untyped-def]
-    # weights of padding are 0 in a sound tensor; in a damaged one they must not be added anywhere
-    for i in range(weights.size):
-        weight = np.int64(weights[i])
-        if weight != 0 and elements[i] >= 0:
+def _add(words, weights, elements, cols, transposed, factors, sums):  # type: ignore[no-untyped-def]
+    # words of padding are 0 in a sound tensor; in a damaged one they must not be added anywhere
+    for i in range(words.size):
+        if words[i] != 0 and elements[i] >= 0:
             row = elements[i] // cols
             column = elements[i] - row * cols
+            if transposed:
+                row, column = column, row
             for v in range(factors.shape[1]):
-                sums[row, v] += weight * factors[column, v]
+                sums[row, v] += weights[i] * factors[column, v]
+
+
+def multiply_stored(
+    tensor: EncodedTensor, vectors: NDArray, *, transposed: bool = False, threads: int = 1
+) -> NDArray:
+    """Multiply the matrix of a stored tensor, its first side against all others, with a batch of columns.
+
+    Parameters
+    ----------
+    tensor : EncodedTensor
+        Of any kind.
+    vectors : ndarray, shape (columns, batch); (rows, batch) where `transposed`
+    transposed : bool
+        Multiply with the transposed matrix.
+    threads : int
+        Blocks are shared out among so many threads.
+
+    Returns
+    -------
+    ndarray, shape (rows, batch); (columns, batch) where `transposed`
+        int64, exact unless it overflows, where weights and vectors are integers; float64 (complex128) otherwise.
+
+    Raises
+    ------
+    InputError
+        The vectors have another length, or are no numbers.
+    """
+    rows, cols = matrix_shape(tensor.shape)
+    taken, given = (rows, cols) if transposed else (cols, rows)
+    if vectors.ndim != 2 or vectors.shape[0] != taken or vectors.dtype.kind not in "biufc":
+        raise InputError(
+            f"the vectors must be numbers of length {taken}, not {vectors.dtype} of shape {vectors.shape}"
+        )
+    form = tensor.number_format
+    exact = not form.is_float and vectors.dtype.kind in "biu"
+    dtype = np.dtype(np.int64) if exact else np.result_type(vectors.dtype, np.float64)
+    factors = np.ascontiguousarray(vectors.astype(dtype))
+    step = max(1, _POSITIONS // tensor.n_out)
+
+    def part(first: int, last: int) -> NDArray:
+        sums = np.zeros((given, factors.shape[1]), dtype)
+        for begin in range(first, last, step):
+            end = min(begin + step, last)
+            words = decode_blocks(tensor, begin, end)
+            values = form.from_words(words)
+            weights = (from_bfloat16(values) if form.name == "bf16" else values).astype(dtype)
+            elements = tensor.scan.positions(
+                begin * tensor.n_out, min(end * tensor.n_out, tensor.scan.length)
+            )
+            _add(words, weights, elements, cols, transposed, factors, sums)
+        return sums
+
+    edges = [tensor.blocks * k // threads for k in range(threads + 1)]
+    if threads == 1:
+        return part(0, tensor.blocks)
+    with ThreadPoolExecutor(threads) as pool:
+        total: NDArray = np.sum(list(pool.map(part, edges[:-1], edges[1:])), axis=0)
+    return total
 
 
 class StoredProduct:
@@ -82,25 +141,5 @@ class StoredProduct:
             raise InputError(
                 f"vectors must be int8 of length {self.cols}, not {vectors.dtype} {vectors.shape}"
             )
-        factors = np.ascontiguousarray(np.atleast_2d(vectors).T)
-        blocks = self.tensor.blocks
-        edges = [blocks * k // self._threads for k in range(self._threads + 1)]
-        work = partial(self._part, factors)
-        if self._threads == 1:
-            total = work(0, blocks)
-        else:
-            with ThreadPoolExecutor(self._threads) as pool:
-                total = np.sum(list(pool.map(work, edges[:-1], edges[1:])), axis=0)
+        total = multiply_stored(self.tensor, np.atleast_2d(vectors).T, threads=self._threads)
         return total[:, 0] if vectors.ndim == 1 else total.T
-
-    def _part(self, factors: NDArray[np.int8], first: int, last: int) -> NDArray[np.int64]:
-        """Return what blocks first .. last - 1 add to the product, shape (rows, batch)."""
-        tensor, n_out = self.tensor, self.tensor.n_out
-        sums = np.zeros((self.rows, factors.shape[1]), np.int64)
-        step = max(1, _POSITIONS // n_out)
-        for begin in range(first, last, step):
-            end = min(begin + step, last)
-            weights = tensor.number_format.from_words(decode_blocks(tensor, begin, end))
-            elements = tensor.scan.positions(begin * n_out, min(end * n_out, tensor.scan.length))
-            _add(weights, elements, self.cols, factors, sums)
-        return sums

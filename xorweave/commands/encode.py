@@ -41,7 +41,8 @@ def encode(
         str,
         typer.Option(
             "--for",
-            help="storage (fewest bits), hardware (fewest gates, one decoder for all tensors) or paper (its format)",
+            help="storage (fewest bits), hardware (fewest gates, one decoder for all tensors), products (multiplied "
+            "fastest on a processor) or paper (its format)",
         ),
     ] = "storage",
     overhead: Annotated[
@@ -49,7 +50,12 @@ def encode(
     ] = 0.05,
     mask_code: Annotated[str, typer.Option(help="auto, bitmap or shaped")] = "auto",
     values_code: Annotated[str, typer.Option(help="auto, raw or prefix")] = "auto",
-    scan: Annotated[str, typer.Option(help="auto, row-major, affine or lanes")] = "auto",
+    scan: Annotated[
+        str,
+        typer.Option(
+            help="auto, row-major, affine, lanes (the engine), cells (products on a processor) or tiles (on a GPU)"
+        ),
+    ] = "auto",
     code: Annotated[
         str,
         typer.Option(

@@ -12,9 +12,11 @@ from scipy.sparse.linalg import LinearOperator
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.spec import matrix_shape
-from xorweave.golden.spmv.by_blocks import multiply_by_blocks
 from xorweave.golden.spmv.cpu import EncodedProduct
+from xorweave.golden.spmv.gpu import GpuProduct
 from xorweave.golden.spmv.lanes import lane_matrix
+from xorweave.golden.spmv.stored_product import multiply_stored
+from xorweave.golden.spmv.tiled import tiled_matrix
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.library.stored import StoredTensor
 
@@ -22,37 +24,42 @@ from xorweave.library.stored import StoredTensor
 class StoredMatrix(LinearOperator):
     """The matrix of a stored tensor: its first dimension against all others. Never decoded as a whole.
 
-    Products of integers are exact (int64); all others are float64. A matrix of integers in the scan
-    ``cells`` is multiplied with int8 vectors by compiled kernels.
+    Products of integers are exact (int64); all others are float64. A matrix in the scan ``cells`` is multiplied
+    by compiled kernels: of integers with int8 vectors, of floats with float32 vectors (in float32). On a GPU one in
+    ``tiles`` is, of integers with int8 vectors, of floats with float16 vectors (in float32). Everything else goes
+    block by block, slowly.
     """
 
-    def __init__(self, tensor: EncodedTensor) -> None:
+    def __init__(self, tensor: EncodedTensor, on: str = "cpu") -> None:
         integers = not tensor.number_format.is_float
         super().__init__(np.dtype(np.int64 if integers else np.float64), matrix_shape(tensor.shape))
-        self._tensor = tensor
+        self._tensor, self._on = tensor, on
+        if on == "gpu":
+            self._kernel = GpuProduct(tiled_matrix(tensor))
 
     def _matvec(self, x: NDArray) -> NDArray:
         return self._matmat(np.asarray(x).reshape(-1, 1))[:, 0]
 
     def _matmat(self, X: NDArray) -> NDArray:
         vectors = np.asarray(X)
-        if vectors.dtype == np.int8 and self._kernel is not None:
-            return self._kernel(np.ascontiguousarray(vectors.T)).T.astype(np.int64)
-        return multiply_by_blocks(self._tensor, vectors)
+        if self._kernel is not None and vectors.dtype == self._kernel.vector_dtype:
+            return self._kernel(np.ascontiguousarray(vectors.T)).T.astype(self.dtype)
+        if self._on == "gpu":
+            raise InputError(
+                f"a factor must be {self._kernel.vector_dtype} for a product on a GPU, not {vectors.dtype}"  # type: ignore[union-attr]
+            )
+        return multiply_stored(self._tensor, vectors)
 
     @cached_property
-    def _kernel(self) -> EncodedProduct | None:
-        """The fast product, of integers stored in the scan that it takes."""
-        tensor = self._tensor
-        if not isinstance(tensor.scan, CellScan) or tensor.number_format.is_float:
-            return None
-        return EncodedProduct(lane_matrix(tensor))
+    def _kernel(self) -> EncodedProduct | GpuProduct | None:
+        """The fast product, of what is stored in the scan that it takes."""
+        return EncodedProduct(lane_matrix(self._tensor)) if isinstance(self._tensor.scan, CellScan) else None
 
     def _rmatvec(self, x: NDArray) -> NDArray:
         return self._rmatmat(np.asarray(x).reshape(-1, 1))[:, 0]
 
     def _rmatmat(self, X: NDArray) -> NDArray:
-        return multiply_by_blocks(self._tensor, np.asarray(X), transposed=True)
+        return multiply_stored(self._tensor, np.asarray(X), transposed=True)
 
     def __matmul__(self, other: Any) -> Any:
         given = np.asarray(other)
@@ -69,9 +76,9 @@ def matrix(stored: StoredTensor | EncodedTensor, on: str = "cpu") -> StoredMatri
     Parameters
     ----------
     stored : StoredTensor or EncodedTensor
-    on : {"cpu"}
-        Where it multiplies. Products on a GPU take a scan of their own, which no container has yet: they are
-        measured by ``xorweave spmv``.
+    on : {"cpu", "gpu"}
+        Where it multiplies. ``gpu`` takes a tensor that was encoded with ``scan="tiles"``, and needs CuPy and an
+        NVIDIA GPU.
 
     Raises
     ------
@@ -86,12 +93,9 @@ def matrix(stored: StoredTensor | EncodedTensor, on: str = "cpu") -> StoredMatri
     >>> int((xw.matrix(encoded["weights"]) @ np.ones(64, int)).sum())
     2080
     """
-    if on != "cpu":
-        raise InputError(
-            f"on must be cpu: no container has the scan that products on a GPU take; not {on!r:.40}"
-        )
-    if isinstance(stored, StoredTensor):
-        return StoredMatrix(stored.tensor)
-    if isinstance(stored, EncodedTensor):
-        return StoredMatrix(stored)
-    raise InputError(f"a matrix must be a stored tensor (encoded['name']), not {type(stored).__name__}")
+    if on not in ("cpu", "gpu"):
+        raise InputError(f"on must be cpu or gpu, not {on!r:.40}")
+    tensor = stored.tensor if isinstance(stored, StoredTensor) else stored
+    if not isinstance(tensor, EncodedTensor):
+        raise InputError(f"a matrix must be a stored tensor (encoded['name']), not {type(stored).__name__}")
+    return StoredMatrix(tensor, on)

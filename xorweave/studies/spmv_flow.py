@@ -12,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import gpu_absence
 from xorweave.golden.spmv.gpu_figures import gpu_figures
-from xorweave.golden.spmv.lanes import encode_lanes
+from xorweave.golden.spmv.lanes import encode_lanes, lane_matrix
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
 from xorweave.golden.spmv.stored_product import StoredProduct
 from xorweave.golden.spmv.sums import check_sums
 from xorweave.golden.spmv.tile_product import MAX_VECTORS
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.hw.engines.spmv_engine import SpmvConfig
 from xorweave.sim.csr_run import CsrRun, CsrSimulator, csr_config
@@ -424,6 +426,13 @@ def measure_layer(
     )
 
 
+def stored_on_processor(tensor: EncodedTensor, threads: int) -> EncodedProduct | StoredProduct:
+    """Return the fastest product of a tensor as it is stored: by compiled kernels from cells, else block by block."""
+    if isinstance(tensor.scan, CellScan):
+        return EncodedProduct(lane_matrix(tensor), threads)
+    return StoredProduct(tensor, threads)
+
+
 def _measure_software(
     operand: Operand,
     vectors: NDArray[np.int8],
@@ -440,7 +449,7 @@ def _measure_software(
     dense = 0.0
     for count in sorted(threads):
         made, absent = rivals(operand.matrix, operand.mask, count)
-        made = {ENCODED: StoredProduct(operand.tensor, count), **made}
+        made = {ENCODED: stored_on_processor(operand.tensor, count), **made}
         found.missing += [f"{line} ({count} threads)" for line in absent]
         for label, product in made.items():
             if not np.array_equal(np.atleast_2d(product(given)), wanted):
@@ -460,7 +469,7 @@ def _on_gpu(operand: Operand, batch: int, seed: int) -> tuple[dict[str, Any] | N
     if operand.from_file:
         return (
             None,
-            "GPU: its product takes tiles, and this matrix is stored otherwise; give the weights instead",
+            "GPU: its product takes tensors stored with --scan tiles (xw.matrix(tensor, on='gpu')), its rivals weights",
         )
     if operand.dtype != "int8" or batch > MAX_VECTORS:
         return None, f"GPU: INT8 weights and up to {MAX_VECTORS} vectors only"

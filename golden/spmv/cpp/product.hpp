@@ -169,6 +169,50 @@ typedef i32 Sum;
 typedef i8 Factor;
 #endif
 
+constexpr long SHARED_FROM = 1 << 20;  // additions at the end that are shared out among the threads
+
+// Rows first .. last - 1 of all products: the sums of all parts, the offsets taken off, the patches (sorted by row) added.
+struct Finishing {
+    const Sum* sums;
+    long part_size, vector_size, parts;
+    const Sum* offsets;
+    long rows, patches;
+    const i32 *patch_rows, *patch_columns;
+    const Sum* patch_values;
+    const Factor* vectors;
+    long width, batch;
+    Sum* product;
+    long first_patch(long row) const {  // the first one in this row or behind it
+        long low = 0, high = patches;
+        while (low < high) {
+            const long middle = (low + high) / 2;
+            if (patch_rows[middle] < row)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        return low;
+    }
+    void operator()(long, long first, long last) const {
+        const long from = first_patch(first), to = first_patch(last);
+        for (long v = 0; v < batch; v++) {
+            Sum* const out = product + v * rows;
+            const Sum* const of_vector = sums + v * vector_size;
+            for (long row = first; row < last; row++) {
+                Sum total = of_vector[row];
+                for (long p = 1; p < parts; p++) total += of_vector[p * part_size + row];
+#if XW_FLOAT
+                out[row] = total;
+#else
+                out[row] = (total - offsets[row]) >> (XW_NIBBLES == 2 ? 4 : 0);
+#endif
+            }
+            const Factor* const vector = vectors + v * width;
+            for (long k = from; k < to; k++) out[patch_rows[k]] += patch_values[k] * vector[patch_columns[k]];
+        }
+    }
+};
+
 // product, shape (batch, rows). offsets, (rows,): what the activations' 128 adds, to be taken off. patches: row, column
 // and value of what the stream leaves out. Returns 0, or 1 if there is no memory.
 extern "C" int xw_multiply(const u8* symbols, const u8* mask, long passes, long pass_blocks, long threads,
@@ -188,21 +232,10 @@ extern "C" int xw_multiply(const u8* symbols, const u8* mask, long passes, long 
         place_factors(vectors + v * width, columns, groups, factors + v * factors_size);
     in_parts(blocks, threads,
              Multiplying{{symbols, mask, passes, pass_blocks}, factors, factors_size, batch, (u8*)sums, space});
-    for (long v = 0; v < batch; v++) {
-        Sum* const out = product + v * rows;
-        const Sum* const of_vector = sums + v * passes * XW_TOGETHER * 16;
-        for (long row = 0; row < rows; row++) {
-            Sum total = of_vector[row];
-            for (long p = 1; p < threads; p++) total += of_vector[p * sums_size + row];
-#if XW_FLOAT
-            out[row] = total;
-#else
-            out[row] = (total - offsets[row]) >> (XW_NIBBLES == 2 ? 4 : 0);
-#endif
-        }
-        const Factor* const vector = vectors + v * width;
-        for (long k = 0; k < patches; k++) out[patch_rows[k]] += patch_values[k] * vector[patch_columns[k]];
-    }
+    const Finishing finishing{sums, sums_size, passes * XW_TOGETHER * 16, threads, offsets, rows, patches, patch_rows,
+                              patch_columns, patch_values, vectors, width, batch, product};
+    // starting threads again costs more than a few additions
+    in_parts(rows, batch * (threads * rows + 4 * patches) < SHARED_FROM ? 1 : threads, finishing);
     free(space);
     return 0;
 }

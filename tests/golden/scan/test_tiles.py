@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
+from xorweave.golden.scan.spec import parse_scan
 from xorweave.golden.scan.tiles import TileLayout, TileOrder, fitting_run, layouts
 
 LAYOUTS = [TileLayout(4, 8), TileLayout(8, 8), TileLayout(8, 16), TileLayout(16, 16)]
@@ -46,6 +47,20 @@ def test_every_weight_has_one_place(rows: int, columns: int, n_out: int, which: 
     assert np.array_equal(np.sort(arranged.reshape(-1)[kept]), matrix.reshape(-1))
     assert np.array_equal(matrix[order.locate(kept)], arranged.reshape(-1)[kept])
     assert np.array_equal(order.restore(arranged), matrix)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(50, 300), (1, 1), (16, 128), (33, 2)])
+@pytest.mark.parametrize(("n_w", "registers"), [(4, 8), (8, 8), (16, 16)])
+def test_tiles_are_a_scan(rows: int, columns: int, n_w: int, registers: int) -> None:
+    order = TileOrder(rows, columns, 4, 2, TileLayout(n_w, registers))
+    places = order.places(np.arange(order.n))
+    assert np.array_equal(order.positions()[places], np.arange(order.n))
+    assert np.count_nonzero(order.positions() >= 0) == order.n
+    weights = np.arange(1, order.n + 1)
+    scanned = order.to_scan(weights)
+    assert scanned.shape == (order.length,) and np.array_equal(scanned[places], weights)
+    assert np.array_equal(order.from_scan(scanned), weights)
+    assert parse_scan(order.spec, (rows, columns)) == order
 
 
 def test_run_divides_and_pads_little() -> None:

@@ -154,6 +154,16 @@ def test_the_largest_products_do_not_overflow_on_the_way(instructions):
     assert EncodedProduct(lanes, 1, instructions)(x).tolist() == [128 * 128 * 3000] * 9
 
 
+def test_many_threads_share_the_end_too():
+    """Enough rows, vectors and threads that their sums are added up side by side, patches among them."""
+    matrix, mask = pruned(3001, 70, 0.5)
+    lanes = encode_lanes(matrix, mask=mask)
+    assert lanes.patch_rows.size > 40
+    vectors = np.random.default_rng(3).integers(-128, 128, (16, 70), np.int8)
+    product = EncodedProduct(lanes, 40)(vectors)
+    assert np.array_equal(product, vectors.astype(np.int32) @ matrix.T.astype(np.int32))
+
+
 def test_sums_that_could_overflow_are_refused():
     matrix = np.zeros((1, 1 << 17), np.int8)
     lanes = encode_lanes(matrix, mask=np.zeros(matrix.shape, bool), code=SHORT)

@@ -7,13 +7,14 @@ import pytest
 
 from tests.golden.spmv.test_cpu import pruned
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.choose import cell_code
+from xorweave.golden.choose.cell_code import choose_cell_code
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_plain
 from xorweave.golden.files.blob import read_blob, write_blob
 from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.spmv import lanes as lanes_module
-from xorweave.golden.spmv.lanes import choose_code, encode_lanes, lane_matrix
+from xorweave.golden.spmv.lanes import encode_lanes, lane_matrix
 from xorweave.golden.tensor.decode import decode_tensor
 
 CODE = Code.from_spec("family=uniform,n_in=4,n_out=12,n_s=3")
@@ -46,9 +47,7 @@ def test_lanes_decode_by_their_own_symbols(dtype):
 def test_streams_that_start_anew(monkeypatch):
     """A stream of several segments: lanes begin with an empty history there, and with the one before elsewhere."""
     matrix, mask = pruned(600, 64, 0.6)
-    monkeypatch.setattr(
-        lanes_module, "default_segment_blocks", lambda code, n: 20 * n // 64 // code.n_out + 1
-    )
+    monkeypatch.setattr(cell_code, "default_segment_blocks", lambda code, n: 20 * n // 64 // code.n_out + 1)
     lanes = encode_lanes(matrix, mask=mask, code=CODE)
     assert lanes.encoded.segment_blocks == 20 * lanes.blocks
     assert not lanes.symbols[:3, :, [0, 20, 40, 60]].any()
@@ -76,7 +75,7 @@ def test_chosen_codes_come_close_to_the_limit():
 
 
 def test_a_mask_without_a_weight():
-    code, scan = choose_code(np.zeros((20, 30), bool), 8)
+    code, scan = choose_cell_code(np.zeros((20, 30), bool), 8)
     assert scan.lane_length % code.n_out == 0
 
 

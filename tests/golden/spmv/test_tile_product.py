@@ -12,6 +12,7 @@ import scipy.sparse
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.tile_code import choose_tile_code
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_plain
 from xorweave.golden.scan.tiles import THREADS
@@ -21,7 +22,7 @@ from xorweave.golden.spmv.host_build import HostDevice
 from xorweave.golden.spmv.kernels import SOURCES, bitmap_source, delta_source, product_source
 from xorweave.golden.spmv.lanes import encode_lanes
 from xorweave.golden.spmv.tile_product import TileProduct
-from xorweave.golden.spmv.tiled import TiledMatrix, choose_tile_code, tile_matrix
+from xorweave.golden.spmv.tiled import TiledMatrix, tile_matrix
 
 NVCC = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
 
@@ -184,7 +185,7 @@ def test_kernels_compile_for_a_gpu(which: str, tmp_path: Path) -> None:
         source = delta_source(16, 8, which.endswith("fp16"))
     else:
         matrix, mask = random_matrix(64, 512, 0.9, which, seed=1)
-        tiled = tile_matrix(matrix, which, mask=mask, code=short_code(2, 16, 8))  # type: ignore[arg-type]
+        tiled = tile_matrix(matrix, which, mask=mask, code=short_code(2, 16, 8))
         source = product_source(tiled.code, tiled.order, 16)
     program = tmp_path / "kernels.cu"
     program.write_text(source)

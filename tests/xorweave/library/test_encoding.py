@@ -69,7 +69,7 @@ def test_progress_is_of_all_weights(layer: NDArray[np.float32]) -> None:
         ({"jobs": True}, "jobs must be an integer, not True"),
         ({"dtype": 8}, "dtype must be a text or None, not 8"),
         ({"dtype": "int7"}, "the dtype must be one of int8, int4, fp16, bf16, fp32, not 'int7'"),
-        ({"goal": "speed"}, "goal must be one of storage, hardware, paper, not 'speed'"),
+        ({"goal": "speed"}, "goal must be one of storage, hardware, products, paper, not 'speed'"),
         ({"effort": "much"}, "effort must be a number or 'exact', not 'much'"),
         ({"network": "lenet"}, "network must be given with effective only"),
         ({"values": "uniform"}, "values must be given with an .smtx mask only"),

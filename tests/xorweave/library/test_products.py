@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.sparse.linalg import LinearOperator, svds
 
 import xorweave as xw
 from tests.golden.tensor.stored_kinds import stored_kind
+from xorweave.golden.spmv import gpu
+from xorweave.golden.spmv.host_build import HostDevice
 
 
 @pytest.fixture
@@ -37,12 +42,48 @@ def test_matrices_in_cells_take_the_kernels(kind: str) -> None:
         assert product.dtype == np.int64 and np.array_equal(product, wanted.astype(int) @ factor.astype(int))
 
 
+def test_encoding_for_products(tmp_path: Path) -> None:
+    weights = np.random.default_rng(5).standard_normal((70, 90), np.float32)
+    xw.encode({"w": weights}, dtype="int8", sparsity=0.8, goal="products").save(tmp_path / "w.safetensors")
+    stored = xw.open(tmp_path / "w.safetensors")["w"]
+    assert stored.tensor.scan.spec.startswith("cells,")
+    x = np.random.default_rng(6).integers(-128, 128, (90, 2)).astype(np.int8)
+    product, kernel = stored.matrix() @ x, xw.matrix(stored)._kernel
+    assert kernel is not None and np.array_equal(product, stored.decode().astype(int) @ x)
+    with pytest.raises(xw.InputError, match="must not be given for products"):
+        xw.encode({"w": weights}, goal="products", code="paper")
+
+
+def test_matrices_of_floats_take_the_kernels() -> None:
+    weights = np.random.default_rng(5).integers(-50, 50, (70, 90)).astype(np.float16)
+    stored = xw.encode({"w": weights}, dtype="fp16", sparsity=0.8, goal="products")["w"]
+    x = np.random.default_rng(6).integers(-128, 128, 90).astype(np.float32)
+    assert np.array_equal(xw.matrix(stored) @ x, stored.decode().astype(np.float64) @ x)
+
+
+def test_tiles_on_the_stand_in_of_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed: the host build of the GPU's kernels is not tested")
+    monkeypatch.setattr(gpu, "CupyDevice", HostDevice)
+    weights = np.random.default_rng(5).standard_normal((40, 150), np.float32)
+    xw.encode({"w": weights}, dtype="int8", sparsity=0.8, scan="tiles").save(tmp_path / "w.safetensors")
+    stored = xw.open(tmp_path / "w.safetensors")["w"]
+    x = np.random.default_rng(6).integers(-128, 128, (150, 2)).astype(np.int8)
+    wanted = stored.decode().astype(int) @ x
+    assert np.array_equal(xw.matrix(stored, on="gpu") @ x, wanted)
+    assert np.array_equal(xw.matrix(stored) @ x, wanted)  # the same file on the processor
+    with pytest.raises(xw.InputError, match="a factor must be int8 for a product on a GPU, not float64"):
+        xw.matrix(stored, on="gpu") @ np.ones(150)
+
+
 def test_wrong_factors(layer: xw.StoredTensor) -> None:
     with pytest.raises(
         xw.InputError, match=r"^a factor must be numbers of length 50, not float64 of shape \(30,\)$"
     ):
         layer @ np.zeros(30)
-    with pytest.raises(xw.InputError, match=r"^on must be cpu: .* not 'gpu'$"):
+    with pytest.raises(xw.InputError, match=r"^on must be cpu or gpu, not 'tpu'$"):
+        xw.matrix(layer, on="tpu")
+    with pytest.raises(xw.InputError, match=r"^(CuPy must be installed|the scan must be tiles)"):
         xw.matrix(layer, on="gpu")
     with pytest.raises(xw.InputError, match=r"^a matrix must be a stored tensor .*, not ndarray$"):
         xw.matrix(np.zeros((2, 2)))  # type: ignore[arg-type]

@@ -8,13 +8,13 @@ import pytest
 from tests.golden.tensor.stored_kinds import STORED_KINDS, stored_kind
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import from_bfloat16
-from xorweave.golden.spmv import by_blocks
-from xorweave.golden.spmv.by_blocks import multiply_by_blocks
+from xorweave.golden.spmv import stored_product
+from xorweave.golden.spmv.stored_product import multiply_stored
 
 
 @pytest.mark.parametrize("kind", STORED_KINDS)
 def test_product_of_every_kind(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_blocks, "_WEIGHTS", 500)  # so that there are several pieces
+    monkeypatch.setattr(stored_product, "_POSITIONS", 500)  # so that there are several pieces
     tensor, wanted = stored_kind(kind)
     dense = from_bfloat16(wanted) if tensor.number_format.name == "bf16" else wanted
     integers = not tensor.number_format.is_float
@@ -23,12 +23,12 @@ def test_product_of_every_kind(kind: str, monkeypatch: pytest.MonkeyPatch) -> No
     for transposed in (False, True):
         matrix = dense.T if transposed else dense
         vectors = rng.integers(-128, 128, (matrix.shape[1], 3))
-        product = multiply_by_blocks(tensor, vectors, transposed=transposed)
+        product = multiply_stored(tensor, vectors, transposed=transposed)
         if integers:
             assert product.dtype == np.int64 and np.array_equal(product, matrix @ vectors)
         assert np.allclose(product, matrix @ vectors)
         real = rng.standard_normal((matrix.shape[1], 2))
-        assert np.allclose(multiply_by_blocks(tensor, real, transposed=transposed), matrix @ real)
+        assert np.allclose(multiply_stored(tensor, real, transposed=transposed), matrix @ real)
 
 
 def test_wrong_vectors() -> None:
@@ -36,8 +36,8 @@ def test_wrong_vectors() -> None:
     with pytest.raises(
         InputError, match=r"^the vectors must be numbers of length 50, not int64 of shape \(48, 1\)$"
     ):
-        multiply_by_blocks(tensor, np.zeros((48, 1), int))
+        multiply_stored(tensor, np.zeros((48, 1), int))
     with pytest.raises(
         InputError, match=r"^the vectors must be numbers of length 50, not <U1 of shape \(50, 1\)$"
     ):
-        multiply_by_blocks(tensor, np.full((50, 1), "x"))
+        multiply_stored(tensor, np.full((50, 1), "x"))

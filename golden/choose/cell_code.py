@@ -1,0 +1,133 @@
+"""The code and the scan for products on a processor: cells, and a chain of two taps an output."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.family import window_use
+from xorweave.golden.choose.queue_model import forecast
+from xorweave.golden.code.code import Code
+from xorweave.golden.scan.cells import CELL_COLUMNS, CELL_ROWS, CellScan
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.solvers import default_segment_blocks
+from xorweave.golden.tensor.stored import EncodedTensor
+
+CELL_FORMATS = ("int4", "int8", "fp16", "bf16", "fp32")
+PATCH_BITS = 96  # row, column and value, 32 bits each, as the kernels read them
+_SAMPLE = 1 << 23
+_MOST_N_IN = 48
+_MOST_N_OUT = 192  # decoded blocks stay in the first-level cache, and a kernel is soon compiled
+_SLACKS = (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
+
+
+def choose_cell_code(
+    mask: NDArray[np.bool_], n_w: int, *, max_k: int = 128, seed: int = 0
+) -> tuple[Code, CellScan]:
+    """Choose a code that a processor decodes fast, a chain of two taps an output, and the scan that goes with it.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (rows, columns)
+    max_k : int
+        The constraint length may not exceed it: 64 bytes for each encoded bit of the window should stay in the
+        first-level cache beside the activations.
+
+    Returns
+    -------
+    (Code, CellScan)
+        The pair with the fewest expected bits that a product reads.
+    """
+    density = max(int(np.count_nonzero(mask)), 1) / mask.size
+    scan = CellScan.fitting(mask.shape[0], mask.shape[1], n_w)
+    counts = _care_counts(mask, scan)
+    lanes = scan.lanes / counts.shape[0]
+    best: tuple[float, int, int] | None = None
+    for n_in in range(1, min(_MOST_N_IN, max_k // 2) + 1):
+        for column_block in _column_blocks(n_in, density, scan.together):
+            blocks = -(-counts.shape[2] // column_block)
+            edges = np.minimum(np.arange(blocks + 1) * column_block, counts.shape[2] - 1)
+            care = np.diff(counts[:, :, edges], axis=2).reshape(-1)
+            n_s = max(1, max_k // n_in - 1)
+            dependent = forecast(care, n_in, n_s, window_use("chain")[0]).dependent * lanes
+            cost = float(lanes * care.size * n_in * n_w) + PATCH_BITS * dependent
+            if best is None or cost < best[0]:
+                best = (cost, n_in, column_block)
+    assert best is not None
+    _cost, n_in, column_block = best
+    scan = CellScan.fitting(mask.shape[0], mask.shape[1], n_w, column_block)
+    n_s = max(1, max_k // n_in - 1)
+    n_out = scan.together * column_block
+    return Code.from_family("chain", n_in=n_in, n_out=n_out, n_s=n_s, taps=2, seed=seed), scan
+
+
+def _column_blocks(n_in: int, density: float, together: int) -> list[int]:
+    wanted = {math.floor(n_in / (density * (1 + slack) * together)) for slack in _SLACKS}
+    least = -(-n_in // together)
+    return sorted({min(max(size, least), max(least, _MOST_N_OUT // together)) for size in wanted})
+
+
+def _care_counts(mask: NDArray[np.bool_], scan: CellScan) -> NDArray[np.int64]:
+    # care bits before each column group, of some lanes: shape (lanes, passes, column groups + 1)
+    arranged = scan.arrange(mask)
+    share = max(1, -(-arranged.size // _SAMPLE))
+    lanes = arranged[::share].reshape(-1, scan.passes, scan.column_groups, scan.together)
+    counts = np.zeros((*lanes.shape[:2], scan.column_groups + 1), np.int64)
+    np.cumsum(lanes.sum(axis=3), axis=2, out=counts[:, :, 1:])
+    return counts
+
+
+def encode_in_cells(
+    matrix: NDArray,
+    dtype: str = "int8",
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    code: Code | None = None,
+    scan: CellScan | None = None,
+    max_k: int = 128,
+    seed: int = 0,
+    jobs: int = 1,
+) -> EncodedTensor:
+    """Encode a matrix in cells, for products on a processor.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (rows, columns), of the dtype's storage
+    dtype : {"int8", "int4", "fp16", "bf16", "fp32"}
+    mask : ndarray of bool, same shape, optional
+        True = kept; by default what is not zero in every bit.
+    code, scan : Code and CellScan, optional
+        By default those of `choose_cell_code`; with a code alone, the scan whose passes are its whole blocks.
+
+    Raises
+    ------
+    InputError
+        The matrix has not two dimensions, or dtype, code and scan do not fit.
+    """
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise InputError(f"the matrix must have two dimensions, none of them 0, not shape {matrix.shape}")
+    if dtype not in CELL_FORMATS:
+        raise InputError(f"the number format must be one of {', '.join(CELL_FORMATS)}, not {dtype!r}")
+    fmt = number_format(dtype)
+    kept = fmt.to_words(matrix) != 0 if mask is None else mask
+    if code is None:
+        code, scan = choose_cell_code(kept, fmt.n_w, max_k=max_k, seed=seed)
+    elif scan is None:
+        scan = scan_for(code, matrix.shape, fmt.n_w)
+    assert scan is not None
+    blocks = scan.lane_length // code.n_out
+    # whole lanes, so that a lane never starts a stream anew half-way
+    segment = max(1, default_segment_blocks(code, scan.length) // blocks) * blocks
+    options = EncodeOptions(encoder="elimination", segment_blocks=segment, jobs=jobs)
+    return encode_tensor(matrix, fmt, code, mask=kept, scan=scan, options=options)
+
+
+def scan_for(code: Code, shape: tuple[int, int], n_w: int) -> CellScan:
+    """Return a scan whose passes are whole blocks of the code: the most row groups a pass that divide its n_out."""
+    groups = -(-shape[0] // CELL_ROWS)
+    together = max(r for r in range(1, min(8, groups) + 1) if code.n_out % r == 0)
+    return CellScan(*shape, CELL_COLUMNS[n_w], together, code.n_out // together)
