@@ -74,6 +74,7 @@ def shape_of(manifest: Manifest) -> DecoderShape | None:
             segments=found.get("segments", 1),
             plane_serial=manifest.kind == "plane-serial",
             rates=tuple(found["rates"]),
+            block_lengths=found.get("block_lengths", False),
             **{name: found[name] for name in _ALIKE},
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -35,9 +35,9 @@ _ERROR_FREE_BYTES = 1 << 30
 def _error_free_scan(
     mask: NDArray[np.bool_], code: Code, segment_blocks: int, seed: int
 ) -> Interleaver | None:
-    """Find a scan of a flat mask in which every value can be encoded; None if there is none, or several segments."""
+    """Find a scan of a flat mask in which every value can be encoded, in one segment; None if there is none."""
     n = mask.size
-    if segment_blocks * code.n_out < n:
+    if not n or segment_blocks * code.n_out < n:
         return None
     for stride in candidate_strides(n, _STRIDES, seed):
         ring = Interleaver(n=n, stride=stride)

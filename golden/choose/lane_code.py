@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -188,3 +189,49 @@ def encode_on_lanes(
         if not error_free or encoded.patches.positions.size == 0:
             return encoded
     raise AssertionError("the identity code leaves no bit unmatched")
+
+
+def encode_layers_on_lanes(
+    layers: Sequence[NDArray],
+    number_format: NumberFormat,
+    lanes: int,
+    *,
+    max_k: int = 64,
+    family: str = "paired",
+    seed: int = 0,
+) -> list[EncodedTensor]:
+    """Encode the matrices of several layers for one engine: one code, the one that the densest of them takes.
+
+    Parameters
+    ----------
+    layers : sequence of ndarray, shape (rows, cols), dtype ``number_format.storage``
+        What is 0 is pruned. A matrix of fewer columns than lanes gets columns of zeros.
+    number_format : NumberFormat
+    lanes : int
+    max_k, family, seed
+        As in `rank_lane_plans`; bits may be left unmatched, and are corrected.
+
+    Returns
+    -------
+    list of EncodedTensor
+        One a layer, their scans `LaneLayout` of these lanes, their codes equal.
+    """
+    n_w = number_format.n_w
+    wide = [np.pad(w, ((0, 0), (0, max(0, lanes - w.shape[1])))) for w in layers]
+    layouts = [LaneLayout.fitting(*w.shape, lanes) for w in wide]
+    plans = [
+        rank_lane_plans(w != 0, layout, n_w, max_k=max_k, error_free=False, family=family, seed=seed)[0]
+        for w, layout in zip(wide, layouts, strict=True)
+    ]
+    code = max((plan.code for plan in plans), key=lambda code: code.n_in)
+    found = []
+    for w, layout in zip(wide, layouts, strict=True):
+        counts = layout.arrange(w != 0, False).sum(axis=1)
+        start = best_start_column(counts, code.n_in, layout)
+        # a lead is as long as the window, but no tenth of a small layer
+        lead = min(code.n_s, layout.blocks // 10)
+        plan = LanePlan(
+            layout=replace(layout, start_column=start, lead=lead), code=code, expected_overhead=0.0
+        )
+        found.append(encode_planned(w, number_format, w != 0, plan))
+    return found

@@ -304,6 +304,9 @@ def build_generator(
     unknown = sorted(set(parameters) - set(known) - {"of"})
     if unknown:
         raise InputError(f"the family {family} takes {', '.join(known)}, not {', '.join(unknown)}")
+    for key, value in parameters.items():
+        if not 0 <= value < 1 << 63:  # what a file can hold
+            raise InputError(f"{key} must be between 0 and 2^63 - 1, not {value!s:.40}")
     of = parameters.get("of", 0)
     if of and not n_out < of <= MAX_ROWS:
         raise InputError(f"of must be more than n_out = {n_out} and at most {MAX_ROWS}, not {of}")

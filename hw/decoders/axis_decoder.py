@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.rate_programmable import RateProgrammableDecoder
+from xorweave.hw.stages.block_length import BlockLength, length_bits
 from xorweave.hw.stages.correction import CorrectionStage
 from xorweave.hw.stages.layouts import block_layout, symbol_layout
 from xorweave.hw.stages.mask import MaskStage
@@ -36,6 +37,8 @@ class AxisDecoder(wiring.Component):
         of plane q. Prefix-coded: the groups one after another, the first lowest, each in that way.
     s_axis_rate : In(range(len(rates)))
         Only with rates: index of the rate of the stream that starts with this symbol.
+    s_axis_block_length : In
+        Only with block lengths: words of a block that belong to the stream that starts with this symbol.
     s_axis_mask_tdata : In
         Only with a mask: a bitmap's word, or a symbol of a shaped mask, with every block (see `mask_kinds`).
     s_axis_patch_tdata ... : In
@@ -43,7 +46,8 @@ class AxisDecoder(wiring.Component):
     stream_length, stream_clear : In; stream_too_short, stream_too_long : Out(1)
         Only with length_bits, see `StreamGuard`.
     inversion : In(n_w)
-        Only if the inversion word is not fixed (with rates: `s_axis_inversion`, taken with a stream's first symbol).
+        Only if the inversion word is not fixed (with rates or block lengths: `s_axis_inversion`, taken with a stream's
+        first symbol).
     m_axis_tdata : Out(n_out * n_w)
         Weights; `m_axis_tuser` and `m_axis_tlast` mark the first and the last block of a stream.
     """
@@ -58,8 +62,7 @@ class AxisDecoder(wiring.Component):
             "s_axis_tvalid": In(1),
             "s_axis_tready": Out(1),
         }
-        if config.rates:
-            members["s_axis_rate"] = In(range(max(2, len(config.rates))))
+        members |= {pin: In(width) for pin, width in config.said_by_stream.items()}
         if config.kind_of_patches is not None:
             for prefix, pins in config.kind_of_patches.streams(n_out, n_w).items():
                 members |= {pin: In(width) for pin, width in pins}
@@ -72,8 +75,8 @@ class AxisDecoder(wiring.Component):
                 "stream_too_short": Out(1),
                 "stream_too_long": Out(1),
             }
-        if config.inversion is None:
-            members["s_axis_inversion" if config.rates else "inversion"] = In(n_w)
+        if config.inversion_pin:
+            members["inversion"] = In(n_w)
         if config.kind_of_mask is not None:
             members |= {
                 "s_axis_mask_tdata": In(config.kind_of_mask.width(n_out)),
@@ -95,14 +98,14 @@ class AxisDecoder(wiring.Component):
         n_out, n_w = config.n_out, config.n_w
         m.submodules.decoder = decoder = self._decoder()
         self._symbols(m, decoder)
-        inversion: Value | None = None
-        if config.inversion is None:
-            inversion = self.s_axis_inversion if config.rates else self.inversion
+        inversion: Value | None = self.inversion if config.inversion_pin else None
         if isinstance(decoder, RateProgrammableDecoder):
             m.d.comb += decoder.rate.eq(self.s_axis_rate)
-            if inversion is not None:
-                m.d.comb += decoder.side.eq(inversion)
+            if config.inversion is None:
+                m.d.comb += decoder.side.eq(self.s_axis_inversion)
                 inversion = decoder.side_o
+        elif config.block_lengths and config.inversion is None:
+            inversion = decoder.side[length_bits(n_out) :]
         mask: MaskStage | None = None
         keep: Value | None = None
         if config.kind_of_mask is not None:
@@ -116,7 +119,13 @@ class AxisDecoder(wiring.Component):
         block = config.kind_of_words.connect(m, decoder.o, n_out, inversion, keep)
         if mask is not None:
             wiring.connect(m, block, mask.i)
-            self._mask_bits(m, mask, block.p.first)
+            masks: Any = mask.mask
+            if isinstance(decoder, GroupsDecoder) and config.block_lengths:
+                m.submodules.block_length = within = BlockLength(n_out)
+                wiring.connect(m, within.o, masks)
+                m.d.comb += within.length.eq(decoder.side[: length_bits(n_out)])
+                masks = within.i
+            self._mask_bits(m, masks, block.p.first)
             block = mask.o
         if config.kind_of_patches is not None:
             kind = config.kind_of_patches
@@ -156,12 +165,14 @@ class AxisDecoder(wiring.Component):
             input_register=config.input_register,
             max_depth=config.max_depth,
             masked=config.masked_groups,
+            side_bits=sum(config.said_by_stream.values()),
         )
 
     def _symbols(self, m: Module, decoder: GroupsDecoder | RateProgrammableDecoder) -> None:
         """Connect the pins of the symbols: skid buffer, guard, decoder."""
         config = self.config
-        width = sum(group.symbol_bits for group in config.groups)
+        beside = [] if config.rates else [getattr(self, pin) for pin in config.said_by_stream]
+        width = sum(group.symbol_bits for group in config.groups) + len(Cat(beside))
         symbols: Any = decoder.i
         if config.length_bits:
             m.submodules.guard = guard = StreamGuard(width, 1, config.length_bits)
@@ -189,6 +200,8 @@ class AxisDecoder(wiring.Component):
                 m.d.comb += Signal(len(places) - len(data), name="unused_planes").eq(
                     Cat(self.s_axis_tdata[at] for at, stored in places if not stored)
                 )
+        if beside:
+            data = Cat(data, *beside)
         m.d.comb += [
             symbols.p.symbol.eq(data),
             symbols.p.first.eq(self.s_axis_tuser),
@@ -197,8 +210,8 @@ class AxisDecoder(wiring.Component):
             self.s_axis_tready.eq(symbols.ready),
         ]
 
-    def _mask_bits(self, m: Module, mask: MaskStage, first: Value) -> None:
-        """Connect the pins of the mask: skid buffer, what turns its words into mask bits, mask stage."""
+    def _mask_bits(self, m: Module, masks: Any, first: Value) -> None:
+        """Connect the pins of the mask: skid buffer, what turns its words into the stream of mask bits."""
         config = self.config
         assert config.kind_of_mask is not None
         width = config.kind_of_mask.width(config.n_out)
@@ -215,4 +228,4 @@ class AxisDecoder(wiring.Component):
             self.s_axis_mask_tready.eq(pins.ready),
         ]
         # a mask's stream starts where the values' does, and ends with it
-        config.kind_of_mask.connect(m, words, mask.mask, first)
+        config.kind_of_mask.connect(m, words, masks, first)

@@ -1,14 +1,17 @@
-"""From a stored tensor to the decoder that decodes it."""
+"""From stored tensors to the decoder that decodes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.golden.values.prefix_code import PrefixCode
+from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.decoders.first_outputs import patches_in, takes_first_outputs
 from xorweave.hw.decoders.gate_estimate import patch_gates
 from xorweave.hw.stages.layouts import patch_bits
 from xorweave.hw.stages.mask_kinds import BitmapWords, MaskKind, ShapedWords
@@ -22,8 +25,19 @@ from xorweave.hw.xor.pairs import greedy_pairs
 PATCHES = ("auto", "list", "lanes", "gap", "bounded")
 
 
-def config_for(
-    tensor: Any,
+def config_for(tensor: Any, **options: Any) -> DecoderConfig:
+    """Return the configuration that decodes a stored tensor: `config_for_all` of one.
+
+    Raises
+    ------
+    InputError
+        The tensor has no block, or the options do not go with it.
+    """
+    return config_for_all({"the tensor": tensor}, **options)
+
+
+def config_for_all(
+    tensors: Mapping[str, Any],
     *,
     patches: str = "auto",
     gap_bits: int | None = None,
@@ -33,20 +47,24 @@ def config_for(
     network_of: Callable[[Code], XorNetwork | None] = shared_network,
     **options: Any,
 ) -> DecoderConfig:
-    """Return the configuration that decodes a stored tensor.
+    """Return the configuration of the one decoder that decodes stored tensors, stream after stream.
+
+    Where they differ in the outputs of a block, each must be stored with the first outputs of one code, and the decoder
+    has block lengths. Where they differ in the inversion word, that comes with each stream, or stands at a port.
 
     Parameters
     ----------
-    tensor : EncodedTensor
+    tensors : mapping of str to EncodedTensor
     patches : {"auto", "list", "lanes", "gap", "bounded"}
-        How patches come to the decoder; no stage where the tensor has none. ``auto``: with every block, as a list or by
+        How patches come to the decoder; no stage where no tensor has any. ``auto``: with every block, as a list or by
         lane, whichever takes fewer gates; a list where `patches_per_block` is given.
     gap_bits : int, optional
-        For ``gap``; by default that of the tensor's correction format.
+        For ``gap``; by default that of the tensors' correction format.
     patches_per_block : int, optional
         Slots of the correction stage; by default as many as the fullest block needs.
     mask : bool
-        Whether there is a mask stage.
+        Whether there is a mask stage. Without it there are no block lengths either: what lies beyond a tensor's own
+        outputs of a block leaves as the code makes it.
     inversion_port : bool
         Raw planes: take the inversion word from a port instead of fixing it.
     network_of : callable
@@ -57,10 +75,19 @@ def config_for(
     Raises
     ------
     InputError
-        The tensor has no block, or the options do not go with it.
+        No one decoder serves all of them (the line names two that differ), a tensor has no block, or the options do not
+        go with them.
     """
-    if not tensor.groups or tensor.blocks == 0:
+    if not tensors:
+        raise InputError("a decoder must be made for at least one stored tensor")
+    if any(not tensor.groups or tensor.blocks == 0 for tensor in tensors.values()):
         raise InputError("a decoder must be made for a tensor of at least one block of stored planes")
+    why = why_apart(tensors)
+    if why:
+        raise InputError(f"{why} (encode for hardware, or take one tensor)")
+    several = list(tensors.values())
+    one = max(several, key=lambda tensor: tensor.n_out)
+    words = _words_for(several, inversion_port)
     made: dict[str, XorNetwork | None] = {}
 
     def network(code: Code) -> XorNetwork | None:
@@ -68,18 +95,61 @@ def config_for(
             made[code.check_value] = network_of(code)
         return made[code.check_value]
 
-    n_out = tensor.n_out
-    words = word_kind(tensor.values, inversion_port=inversion_port)
-    groups = tuple(XorGroup(g.end - g.first, g.code, network(g.code)) for g in tensor.groups)
+    groups = tuple(XorGroup(g.end - g.first, g.code, network(g.code)) for g in one.groups)
     if isinstance(words, RawWords):
         groups = (XorGroup(len(words.stored_planes), groups[0].code, groups[0].network),)
+    masks = [kind for tensor in several if (kind := mask_kind(tensor.mask_coder)) is not None]
+    lengths = any(tensor.n_out != one.n_out for tensor in several)
     return DecoderConfig(
         groups=groups,
         kind_of_words=words,
-        kind_of_mask=mask_kind(tensor.mask_coder) if mask else None,
-        kind_of_patches=_patches(tensor, patches, gap_bits, patches_per_block, n_out),
+        kind_of_mask=(masks[0] if masks else BitmapWords() if lengths else None) if mask else None,
+        kind_of_patches=_patches(several, patches, gap_bits, patches_per_block, one.n_out),
+        block_lengths=lengths and mask,
         **options,
     )
+
+
+def why_apart(tensors: Mapping[str, Any]) -> str:
+    """Say why no one decoder serves these tensors, naming two that differ; nothing if one does."""
+    widest = max(tensors, key=lambda name: tensors[name].n_out)
+    for name, tensor in tensors.items():
+        why = _apart(tensors[widest], tensor)
+        if why:
+            return f"no one decoder serves {widest} and {name}: {why}"
+    return ""
+
+
+def _apart(one: Any, other: Any) -> str:
+    """Say why one decoder does not serve two tensors, the first the one of more outputs; nothing if it does."""
+    if one is other:
+        return ""
+    if one.number_format.n_w != other.number_format.n_w:
+        return f"their words have {one.number_format.n_w} and {other.number_format.n_w} bits"
+    if isinstance(one.values, RawPlanes) and isinstance(other.values, RawPlanes):
+        if one.values.transform != other.values.transform:
+            return f"their transforms are {one.values.transform} and {other.values.transform}"
+    elif one.values is not other.values:
+        return "their words are coded in different ways"
+    if any(tensor.mask_coder.kind not in ("none", "bitmap") for tensor in (one, other)):
+        return "their masks are coded in different ways"
+    if one.n_out != other.n_out and not takes_first_outputs(other, one.groups[0].code):
+        return "neither code is the first outputs of the other"
+    if one.n_out == other.n_out and [g.code for g in one.groups] != [g.code for g in other.groups]:
+        return "their codes differ"
+    return ""
+
+
+def _words_for(tensors: Sequence[Any], inversion_port: bool) -> RawWords | PrefixWords:
+    """Return the hardware of words that `_apart` found alike."""
+    values = tensors[0].values
+    if not isinstance(values, RawPlanes):
+        return word_kind(values, inversion_port=inversion_port)
+    constant = values.constant_planes
+    for tensor in tensors:
+        constant &= tensor.values.constant_planes
+    different = len({tensor.values.inversion for tensor in tensors}) > 1
+    return word_kind(replace(values, constant_planes=constant), inversion_port=inversion_port or different)
 
 
 def word_kind(values: Any, *, inversion_port: bool = False) -> RawWords | PrefixWords:
@@ -106,37 +176,43 @@ def mask_kind(coder: Any) -> MaskKind | None:
     return ShapedWords(code, greedy_pairs(code.generator.reshape(code.n_out * code.parities, -1)))
 
 
-def _patches(tensor: Any, kind: str, gap_bits: int | None, limit: int | None, n_out: int) -> PatchKind | None:
-    """Return the kind of patches with as many slots as the tensor needs."""
+def _patches(
+    tensors: Sequence[Any], kind: str, gap_bits: int | None, limit: int | None, n_out: int
+) -> PatchKind | None:
+    """Return the kind of patches with as many slots as the tensors need."""
     if kind not in PATCHES:
         raise InputError(f"the kind of patches must be one of {', '.join(PATCHES)}, not {kind!r}")
-    stored = tensor.patches
-    if limit == 0 or (limit is None and not stored.positions.size):
-        if stored.positions.size:
+    patched = [tensor for tensor in tensors if tensor.patches.positions.size]
+    if limit == 0 or (limit is None and not patched):
+        if patched:
             raise InputError("patches_per_block must be above 0 for a tensor with patches")
         return None
+
+    def needed(kind: PatchKind) -> int:
+        return max((kind.needed(patches_in(t, n_out), n_out, t.blocks) for t in tensors), default=0)
+
     if kind == "auto" and limit is None:
-        return _fewest_gates(tensor, n_out)
+        return _fewest_gates(needed, n_out, tensors[0].number_format.n_w)
     if kind == "gap":
         if gap_bits is None:
-            name, *numbers = tensor.correction_format.split(":")
+            name, *numbers = tensors[0].correction_format.split(":")
             if name not in ("joint", "bounded"):
                 raise InputError(
-                    f"gap_bits must be given for patches of the format {tensor.correction_format!r}"
+                    f"gap_bits must be given for patches of the format {tensors[0].correction_format!r}"
                 )
             gap_bits = int(numbers[-1])
-        needed = GapPatches(1, gap_bits).needed(stored, n_out, tensor.blocks)
+        least = needed(GapPatches(1, gap_bits))
     elif kind == "lanes":
-        needed = LanePatches(1).needed(stored, n_out, tensor.blocks)
-        if limit is not None and limit % needed and limit < n_out:
+        least = needed(LanePatches(1))
+        if limit is not None and limit % least and limit < n_out:
             raise InputError(
-                f"the lanes of patches must be a multiple of {needed} for this tensor, not {limit}"
+                f"the lanes of patches must be a multiple of {least} for this tensor, not {limit}"
             )
     else:
-        needed = ListPatches(1).needed(stored, n_out, tensor.blocks)
-    slots = max(1, needed if limit is None else limit)
-    if slots < needed:
-        raise InputError(f"patches_per_block must be at least {needed} for this tensor, not {slots}")
+        least = needed(ListPatches(1))
+    slots = max(1, least if limit is None else limit)
+    if slots < least:
+        raise InputError(f"patches_per_block must be at least {least} for this tensor, not {slots}")
     if kind == "gap":
         assert gap_bits is not None
         return GapPatches(slots, gap_bits)
@@ -145,12 +221,9 @@ def _patches(tensor: Any, kind: str, gap_bits: int | None, limit: int | None, n_
     return BoundedPatches(slots) if kind == "bounded" else ListPatches(slots)
 
 
-def _fewest_gates(tensor: Any, n_out: int) -> PatchKind:
+def _fewest_gates(needed: Callable[[PatchKind], int], n_out: int, n_w: int) -> PatchKind:
     """Return lists or lanes; the differences of all words only where lanes would be as wide."""
-    n_w = tensor.number_format.n_w
-    lists, lanes = (
-        kind(1).needed(tensor.patches, n_out, tensor.blocks) for kind in (ListPatches, LanePatches)
-    )
+    lists, lanes = needed(ListPatches(1)), needed(LanePatches(1))
     narrow = lanes * patch_bits(-(-n_out // lanes), n_w) < n_out * n_w
     kinds = ListPatches(lists), LanePatches(lanes) if narrow else ListPatches(n_out)
     return min(kinds, key=lambda kind: patch_gates(kind, n_out, n_w))

@@ -9,6 +9,7 @@ from typing import Any
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.golden.values.prefix_code import PrefixCode
+from xorweave.hw.stages.block_length import length_bits
 from xorweave.hw.stages.mask_kinds import BitmapWords, MaskKind
 from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, PatchKind, patch_kind
 from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
@@ -36,6 +37,9 @@ class DecoderConfig:
         None: no correction stage and no ports for it (error-free codes).
     rates : tuple of int
         Empty: the code's one rate. Otherwise the N_in to choose from at run time (see `RateProgrammableDecoder`).
+    block_lengths : bool
+        Each stream says with its first symbol how many outputs of a block are its own (see `BlockLength`): one decoder
+        for tensors that are stored with the first outputs of its code (`Code.first_rows`). Needs the bitmap.
     length_bits : int
         0: no stream guard. Otherwise the width of its port `stream_length` (see `StreamGuard`).
     input_register : bool
@@ -58,6 +62,7 @@ class DecoderConfig:
     kind_of_mask: MaskKind | None = None
     kind_of_patches: PatchKind | None = None
     rates: tuple[int, ...] = ()
+    block_lengths: bool = False
     length_bits: int = 0
     input_register: bool = True
     max_depth: int | None = None
@@ -89,8 +94,18 @@ class DecoderConfig:
             )
         if self.rates and not isinstance(words, RawWords):
             raise InputError("a decoder of several rates must have raw words")
+        if self.block_lengths:
+            self._check_block_lengths()
         if self.kind_of_mask is not None:
             self.kind_of_mask.check(self.n_out)
+
+    def _check_block_lengths(self) -> None:
+        if self.rates or not isinstance(self.kind_of_words, RawWords):
+            raise InputError("a decoder of several block lengths must have raw words and one rate")
+        if not isinstance(self.kind_of_mask, BitmapWords):
+            raise InputError("a decoder of several block lengths must have a bitmap")
+        if isinstance(self.kind_of_patches, GapPatches | BoundedPatches):
+            raise InputError("a decoder of several block lengths must have patches as lists or by lane")
 
     @classmethod
     def raw(
@@ -182,6 +197,23 @@ class DecoderConfig:
         ends = list(itertools.accumulate(group.planes for group in self.groups))
         length = int(words.book.lengths[0])
         return ends.index(length) + 1 if words.book.tails[0] < 0 and length in ends else 0
+
+    @property
+    def said_by_stream(self) -> dict[str, int]:
+        """Pins that say something of a whole stream with its first symbol, and their widths."""
+        found = {}
+        if self.rates:
+            found["s_axis_rate"] = max(1, (len(self.rates) - 1).bit_length())
+        if self.block_lengths:
+            found["s_axis_block_length"] = length_bits(self.n_out)
+        if found and self.inversion is None:
+            found["s_axis_inversion"] = self.n_w
+        return found
+
+    @property
+    def inversion_pin(self) -> bool:
+        """Whether the inversion word stands at a pin of its own, `inversion`, for as long as streams last."""
+        return self.inversion is None and not self.said_by_stream
 
     @property
     def mask_in_words(self) -> bool:

@@ -14,7 +14,7 @@ from xorweave.hw.decoders.decoder_config import DecoderConfig
 
 
 def decoder_words(
-    config: DecoderConfig, tensor: Any, *, max_blocks: int | None = None
+    config: DecoderConfig, tensor: Any, *, max_blocks: int | None = None, output: bool = True
 ) -> dict[str, list[int]]:
     """Make the words of every stream of a decoder by the software decoder.
 
@@ -25,6 +25,8 @@ def decoder_words(
     tensor : EncodedTensor
     max_blocks : int, optional
         So many blocks at most.
+    output : bool
+        Whether ``m_axis`` is among them: it takes decoding.
 
     Returns
     -------
@@ -42,21 +44,13 @@ def decoder_words(
         raise InputError("the decoder must have the codes of the tensor's groups")
     n_out, n_w = config.n_out, config.n_w
     blocks = tensor.blocks if max_blocks is None else min(tensor.blocks, max_blocks)
-    planes = np.zeros(blocks * n_out, np.uint64)
-    total = tensor.values.planes
-    for group in tensor.groups:
-        decoded = decode_words(group.code, group.symbols[:blocks], tensor.segment_blocks).reshape(-1)
-        planes |= decoded.astype(np.uint64) << np.uint64(total - group.end)
-    words = tensor.values.words_of(planes, tensor.number_format.word)
     found: dict[str, list[int]] = {}
+    mask = None
     if config.kind_of_mask is not None:
         found["s_axis_mask"], mask = config.kind_of_mask.words(
             tensor.mask_coder, n_out, blocks, tensor.segment_blocks
         )
-        words = np.where(mask, words, words.dtype.type(0))
     if config.kind_of_patches is not None:
-        inside = tensor.patches.positions < words.size
-        words[tensor.patches.positions[inside]] ^= tensor.patches.differences[inside]
         found |= config.kind_of_patches.words(tensor.patches, n_out, n_w, blocks)
     first = np.arange(blocks) % tensor.segment_blocks == 0
     last = np.roll(first, -1)
@@ -66,8 +60,28 @@ def decoder_words(
         )
     marks = [int(f) | int(l) << 1 for f, l in zip(first, last, strict=True)]
     found["s_axis"] = _marked(_symbols(config, tensor, blocks), config.symbol_bits, marks)
-    found["m_axis"] = _marked(packed(words.reshape(blocks, n_out), n_w), n_out * n_w, marks)
+    if output:
+        words = _weights(config, tensor, blocks, mask)
+        found["m_axis"] = _marked(packed(words.reshape(blocks, n_out), n_w), n_out * n_w, marks)
     return found
+
+
+def _weights(
+    config: DecoderConfig, tensor: Any, blocks: int, mask: NDArray[np.bool_] | None
+) -> NDArray[np.unsignedinteger]:
+    """Decode the words of the first blocks, (blocks * n_out,)."""
+    planes = np.zeros(blocks * config.n_out, np.uint64)
+    total = tensor.values.planes
+    for group in tensor.groups:
+        decoded = decode_words(group.code, group.symbols[:blocks], tensor.segment_blocks).reshape(-1)
+        planes |= decoded.astype(np.uint64) << np.uint64(total - group.end)
+    words = tensor.values.words_of(planes, tensor.number_format.word)
+    if mask is not None:
+        words = np.where(mask, words, words.dtype.type(0))
+    if config.kind_of_patches is not None:
+        inside = tensor.patches.positions < words.size
+        words[tensor.patches.positions[inside]] ^= tensor.patches.differences[inside]
+    return words
 
 
 def packed(words: NDArray[np.unsignedinteger], width: int) -> list[int]:

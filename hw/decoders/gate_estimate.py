@@ -24,6 +24,7 @@ AND2 = 1.5
 REGISTER = 8.5  # flip-flop and the multiplexer that holds it
 HISTORY = 9.2  # and what clears it at the start of a stream
 SKID = 8.6
+LENGTH = 3.0  # whether a word is within the block length, and the gate on its mask bit
 _FOLDED = 0.5  # what a mask adds to the exclusive-or that makes a bit
 _CHANGE = 3.0  # a patch's difference, gated, on one bit
 _CONTROL = 40.0
@@ -91,6 +92,9 @@ def decoder_gates(config: DecoderConfig) -> DecoderGates:
         parts["buffers"] += 54 + 16 * config.length_bits
     if config.rates:
         parts["buffers"] += AND2 * (symbols - config.groups[0].planes * config.rates[0])
+    if config.block_lengths:
+        stages = config.latency - config.output_register
+        parts["buffers"] += LENGTH * n_out + REGISTER * stages * sum(config.said_by_stream.values())
     return DecoderGates(n_out, {name: gates for name, gates in parts.items() if gates})
 
 

@@ -16,9 +16,16 @@ def check_segments(config: DecoderConfig, segments: int) -> None:
     """Raise InputError unless decoders of this configuration can stand side by side, in step."""
     if segments < 1:
         raise InputError(f"the number of parallel segments must be at least 1, not {segments}")
-    if config.gap_bits or config.length_bits or config.inversion is None or config.rates or config.bounded:
+    if (
+        config.gap_bits
+        or config.length_bits
+        or config.inversion is None
+        or config.said_by_stream
+        or config.bounded
+    ):
         raise InputError(
-            "parallel segments must have no gap-coded or bounded corrections, stream guard, inversion port or rates"
+            "parallel segments must have no gap-coded or bounded corrections, stream guard, inversion port, rates"
+            " or block lengths"
         )
 
 

@@ -18,7 +18,7 @@ def check_plane_serial(config: DecoderConfig) -> None:
     refused = [
         name
         for name in (
-            *("gap_bits", "bounded", "length_bits", "constant_planes", "rates", "transform"),
+            *("gap_bits", "bounded", "length_bits", "constant_planes", "rates", "block_lengths", "transform"),
             *("input_register", "max_depth", "output_register", "skid_buffers"),
         )
         if getattr(config, name) != getattr(plain, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -60,7 +60,7 @@ class RateProgrammableDecoder(wiring.Component):
         rates = check_rates(code, rates)
         self.code, self.rates, self.n_w = code, rates, n_w
         self.side_bits = side_bits
-        self._decoder = XorDecoder(code, n_w, network, input_register=input_register)
+        self._decoder = XorDecoder(code, n_w, network, input_register=input_register, side_bits=side_bits)
         side = {"side": In(side_bits), "side_o": Out(side_bits)} if side_bits else {}
         super().__init__(
             {
@@ -80,21 +80,18 @@ class RateProgrammableDecoder(wiring.Component):
         m.d.comb += [start.eq(self.i.p.first | ~running), rate.eq(Mux(start, self.rate, held))]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [running.eq(~self.i.p.last), held.eq(rate)]
-        if self.side_bits:
-            # it changes together with the decoder's input register, or with the symbol itself where there is none
-            beside = Signal(self.side_bits, reset_less=True)
-            with m.If(self.i.valid & self.i.ready & start):
-                m.d.sync += beside.eq(self.side)
-            straight = not decoder.input_register
-            m.d.comb += self.side_o.eq(Mux(start, self.side, beside) if straight else beside)
+        symbol = self.i.p.symbol
         width = self.code.n_in * self.n_w
         used = Signal(width)
         m.d.comb += used.eq(Const((1 << width) - 1, width))
         for index, n_in in enumerate(self.rates[:-1]):
             with m.If(rate == index):
                 m.d.comb += used.eq(Const((1 << (n_in * self.n_w)) - 1, width))
+        if self.side_bits:
+            m.d.comb += self.side_o.eq(decoder.side)
+            used, symbol = Cat(used, Const(-1, self.side_bits)), Cat(symbol, self.side)
         m.d.comb += [
-            decoder.i.p.symbol.eq(self.i.p.symbol & used),
+            decoder.i.p.symbol.eq(symbol & used),
             decoder.i.p.first.eq(start),
             decoder.i.p.last.eq(self.i.p.last),
             decoder.i.valid.eq(self.i.valid),

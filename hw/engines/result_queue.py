@@ -21,23 +21,25 @@ class ResultQueue(wiring.Component):
         Groups that the memory holds; two more are on their way.
     words : int
         Words of a beat, 1 to `lanes`.
-    groups : int
-        Groups of a result vector: the last beat of the last one is marked.
+    groups : int, optional
+        Groups of a result vector: the last beat of the last one is marked. Where they are not always as many, a group
+        says itself whether it is the last.
 
     Members
     -------
     i : In(stream.Signature(lanes * width))
+        Without `groups` one bit more, the highest: the group ends a vector.
     o : Out(stream.Signature(words * width))
     last : Out(1)
         The beat offered at `o` ends a vector.
     """
 
-    def __init__(self, *, lanes: int, width: int, depth: int, words: int, groups: int) -> None:
+    def __init__(self, *, lanes: int, width: int, depth: int, words: int, groups: int | None = None) -> None:
         self.lanes, self.width, self.depth, self.words, self.groups = lanes, width, depth, words, groups
         self.beats = -(-lanes // words)
         super().__init__(
             {
-                "i": In(stream.Signature(lanes * width)),
+                "i": In(stream.Signature(lanes * width + (groups is None))),
                 "o": Out(stream.Signature(words * width)),
                 "last": Out(1),
             }
@@ -45,7 +47,7 @@ class ResultQueue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        memory = Memory(shape=self.lanes * self.width, depth=self.depth, init=[])
+        memory = Memory(shape=len(self.i.payload), depth=self.depth, init=[])
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
 
@@ -57,7 +59,6 @@ class ResultQueue(wiring.Component):
         fetched = Signal()  # the memory's output is a group not yet taken
         left = Signal(range(self.beats + 1))  # beats of the group being sent
         sending = Signal(self.beats * self.words * self.width, reset_less=True)
-        count = Signal(range(self.groups))
         store, take, fetch, moved = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(stored != self.depth),
@@ -72,7 +73,6 @@ class ResultQueue(wiring.Component):
             read.en.eq(fetch),
             self.o.valid.eq(left != 0),
             self.o.payload.eq(sending[: self.words * self.width]),
-            self.last.eq((left == 1) & (count == self.groups - 1)),
         ]
         m.d.sync += stored.eq(stored + store - fetch)
         with m.If(store):
@@ -82,9 +82,17 @@ class ResultQueue(wiring.Component):
         with m.Elif(take):
             m.d.sync += fetched.eq(0)
         with m.If(take):
-            m.d.sync += [sending.eq(read.data), left.eq(self.beats)]
+            m.d.sync += [sending.eq(read.data[: self.lanes * self.width]), left.eq(self.beats)]
         with m.Elif(moved):
             m.d.sync += [sending.eq(sending >> (self.words * self.width)), left.eq(left - 1)]
+        if self.groups is None:
+            ends = Signal(reset_less=True)
+            with m.If(take):
+                m.d.sync += ends.eq(read.data[-1])
+            m.d.comb += self.last.eq((left == 1) & ends)
+            return m
+        count = Signal(range(self.groups))
+        m.d.comb += self.last.eq((left == 1) & (count == self.groups - 1))
         with m.If(moved & (left == 1)):
             m.d.sync += count.eq(Mux(count == self.groups - 1, 0, count + 1))
         return m

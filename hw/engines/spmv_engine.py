@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -82,6 +83,26 @@ class SpmvConfig:
         }
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the block that is being taken belongs.
+
+    Attributes
+    ----------
+    works : Value
+        It is taken in this cycle, and is none of the lead.
+    turn : Value
+        Which of a lane's rows.
+    first, last : Value
+        Of a row's products.
+    """
+
+    works: Value
+    turn: Value
+    first: Value
+    last: Value
+
+
 class SpmvEngine(wiring.Component):
     """SpMV engine: y = W x for a pruned, encoded W; one block of weights, and L * batch products, in every cycle.
 
@@ -112,8 +133,16 @@ class SpmvEngine(wiring.Component):
         ``(i * batch + b) * 32``.
     """
 
+    # whether a lane may work on one row alone though there is room for more: its sum is read while it is written
+    _any_turns = False
+
     def __init__(self, config: SpmvConfig) -> None:
         self.config = config
+        super().__init__(self._members())
+
+    def _members(self) -> dict[str, wiring.Member]:
+        """Make the decoder, and return the ports."""
+        config = self.config
         layout, batch, n_w = config.layout, config.batch, config.decoder.n_w
         self._decoder = AxisDecoder(replace(config.decoder, kind_of_mask=None))
         members = {
@@ -139,22 +168,48 @@ class SpmvEngine(wiring.Component):
                 "trace_sums": Out(layout.lanes * batch * ACCUMULATOR_BITS),
                 "trace_summed": Out(1),
             }
-        super().__init__(members)
+        return members
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        layout, batch, n_w = config.layout, config.batch, config.decoder.n_w
-        lanes, turns = layout.lanes, layout.interleave
+        layout = config.layout
+        block = self._weights(m)
+        m.submodules.ring = ring = ActivationRing(layout, config.batch * ACTIVATION_BITS, config.load_words)
+        m.submodules.results = results = ResultQueue(
+            lanes=layout.lanes,
+            width=config.batch * ACCUMULATOR_BITS,
+            depth=layout.interleave,
+            words=config.result_words,
+            groups=layout.passes * layout.interleave,
+        )
+        m.d.comb += [
+            self.m_axis_tdata.eq(results.o.payload),
+            self.m_axis_tlast.eq(results.last),
+            self.m_axis_tvalid.eq(results.o.valid),
+            results.o.ready.eq(self.m_axis_tready),
+        ]
+        go = Signal()  # the stages behind move on
+        sums, summed, finished = self._lanes(m, block, ring.taps, self._control(m, block, ring, go), go)
+        m.d.comb += [
+            results.i.payload.eq(Cat(sums)),
+            results.i.valid.eq(finished),
+            go.eq(~finished | results.i.ready),
+        ]
+        if config.trace:
+            m.d.comb += [self.trace_sums.eq(Cat(sums)), self.trace_summed.eq(summed & go)]
+        return m
+
+    def _weights(self, m: Module) -> Any:
+        """Make decoder and mask stage, and return the stream of blocks of weights."""
+        config = self.config
         m.submodules.decoder = decoder = self._decoder
         for name, member in decoder.signature.members.items():
             if name[:7] == "m_axis_":
                 continue
             inside, outside = getattr(decoder, name), getattr(self, name)
             m.d.comb += inside.eq(outside) if member.flow is In else outside.eq(inside)
-
-        m.submodules.mask = mask = MaskStage(lanes, n_w)
-        block = mask.o
+        m.submodules.mask = mask = MaskStage(config.layout.lanes, config.decoder.n_w)
         m.d.comb += [
             mask.i.p.words.eq(decoder.m_axis_tdata),
             mask.i.p.first.eq(decoder.m_axis_tuser),
@@ -165,24 +220,18 @@ class SpmvEngine(wiring.Component):
             mask.mask.valid.eq(self.s_axis_mask_tvalid),
             self.s_axis_mask_tready.eq(mask.mask.ready),
         ]
+        if config.trace:
+            m.d.comb += [
+                self.trace_block.eq(decoder.m_axis_tdata),
+                self.trace_weights.eq(mask.o.p.words),
+                self.trace_taken.eq(mask.o.valid & mask.o.ready),
+            ]
+        return mask.o
 
-        m.submodules.ring = ring = ActivationRing(layout, batch * ACTIVATION_BITS, config.load_words)
-        m.submodules.results = results = ResultQueue(
-            lanes=lanes,
-            width=batch * ACCUMULATOR_BITS,
-            depth=turns,
-            words=config.result_words,
-            groups=layout.passes * turns,
-        )
-        m.d.comb += [
-            self.m_axis_tdata.eq(results.o.payload),
-            self.m_axis_tlast.eq(results.last),
-            self.m_axis_tvalid.eq(results.o.valid),
-            results.o.ready.eq(self.m_axis_tready),
-        ]
-
-        # where the next block belongs
-        go = Signal()  # the stages behind move on
+    def _control(self, m: Module, block: Any, ring: ActivationRing, go: Signal) -> Place:
+        """Load a vector, then take block after block; say where the block being taken belongs."""
+        layout = self.config.layout
+        turns = layout.interleave
         beats = max(length for _, length in ring.chunks)
         loading, beat = Signal(init=1), Signal(range(beats))
         lead, turn = Signal(range(layout.lead + 1)), Signal(range(turns))
@@ -212,24 +261,29 @@ class SpmvEngine(wiring.Component):
             m.d.sync += passed.eq(passed + 1)
             with m.If(passed == layout.passes - 1):
                 m.d.sync += [passed.eq(0), lead.eq(0), loading.eq(1)]
+        return Place(works, turn, step == 0, step == layout.cols - 1)
 
-        # multiply
+    def _lanes(
+        self, m: Module, block: Any, taps: Value, place: Place, go: Signal
+    ) -> tuple[list[Value], Value, Value]:
+        """Multiply and accumulate: return the lanes' sums, whether they are made, and whether they are finished."""
+        config = self.config
+        layout, batch, n_w = config.layout, config.batch, config.decoder.n_w
+        lanes, turns = layout.lanes, layout.interleave
         full1, first1, last1 = Signal(), Signal(reset_less=True), Signal(reset_less=True)
         turn1 = Signal(range(turns), reset_less=True)
         weights1 = Signal(lanes * n_w, reset_less=True)
         taps1 = Signal(lanes * batch * ACTIVATION_BITS, reset_less=True)
         with m.If(go):
-            m.d.sync += full1.eq(works)
-        with m.If(works):
+            m.d.sync += full1.eq(place.works)
+        with m.If(place.works):
             m.d.sync += [
                 weights1.eq(block.p.words),
-                taps1.eq(ring.taps),
-                turn1.eq(turn),
-                first1.eq(step == 0),
-                last1.eq(step == layout.cols - 1),
+                taps1.eq(taps),
+                turn1.eq(place.turn),
+                first1.eq(place.first),
+                last1.eq(place.last),
             ]
-
-        # accumulate
         full2, first2, last2 = Signal(), Signal(reset_less=True), Signal(reset_less=True)
         turn2 = Signal(range(turns), reset_less=True)
         with m.If(go):
@@ -251,20 +305,7 @@ class SpmvEngine(wiring.Component):
                 m.d.comb += new[low:high].eq((before + product.as_signed())[:ACCUMULATOR_BITS])
             self._accumulator(m, lane, old, new, turn1, turn2, go & full1, go & full2)
             sums.append(new)
-        m.d.comb += [
-            results.i.payload.eq(Cat(sums)),
-            results.i.valid.eq(full2 & last2),
-            go.eq(~(full2 & last2) | results.i.ready),
-        ]
-        if config.trace:
-            m.d.comb += [
-                self.trace_block.eq(decoder.m_axis_tdata),
-                self.trace_weights.eq(block.p.words),
-                self.trace_taken.eq(taken),
-                self.trace_sums.eq(Cat(sums)),
-                self.trace_summed.eq(full2 & go),
-            ]
-        return m
+        return sums, full2, full2 & last2
 
     def _accumulator(
         self,
@@ -287,7 +328,8 @@ class SpmvEngine(wiring.Component):
             return
         memory = Memory(shape=len(old), depth=turns, init=[])
         m.submodules[f"sums{lane}"] = memory
-        reader, writer = memory.read_port(), memory.write_port()
+        writer = memory.write_port()
+        reader = memory.read_port(transparent_for=[writer] if self._any_turns else [])
         m.d.comb += [
             reader.addr.eq(read_at),
             reader.en.eq(read),

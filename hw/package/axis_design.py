@@ -14,6 +14,7 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.axis_decoder import AxisDecoder
 from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.decoders.first_outputs import patches_in, takes_first_outputs
 from xorweave.hw.package.axis_header import axis_header
 from xorweave.hw.package.axis_scenes import axis_scenes
 from xorweave.hw.package.axis_words import axis_pins, axis_words
@@ -111,6 +112,7 @@ def decoder_entries(config: DecoderConfig) -> dict[str, Any]:
         "skid_buffers": config.skid_buffers,
         "max_depth": config.max_depth,
         "rates": list(config.rates),
+        "block_lengths": config.block_lengths,
     }
 
 
@@ -125,6 +127,12 @@ def check_fits(config: DecoderConfig, tensor: EncodedTensor) -> None:
             raise InputError(
                 f"every tensor must be encoded at one of the rates {config.rates} of the code"
                 f" {config.code.check_value}, not with {tensor.code.check_value}"
+            )
+    elif config.block_lengths:
+        if not takes_first_outputs(tensor, config.code):
+            raise InputError(
+                f"every tensor must be encoded with the first outputs of the code {config.code.check_value},"
+                f" not with {' + '.join(group.code.check_value for group in tensor.groups)}"
             )
     elif [group.code for group in tensor.groups] != [group.code for group in config.groups]:
         theirs, own = (
@@ -146,11 +154,18 @@ def check_fits(config: DecoderConfig, tensor: EncodedTensor) -> None:
     if config.length_bits and tensor.segment_blocks >= 1 << config.length_bits:
         raise InputError(f"length_bits must hold {tensor.segment_blocks}, the blocks of a stream")
     kind, patched = config.kind_of_patches, required_patches(tensor)
-    needed = patched if kind is None else kind.needed(tensor.patches, tensor.n_out, tensor.blocks)
+    in_blocks = patches_in(tensor, config.n_out)
+    needed = patched if kind is None else kind.needed(in_blocks, config.n_out, tensor.blocks)
     if needed > config.patches_per_block and (needed > 1 or patched):
         raise InputError(
             f"patches_per_block must be at least {needed} for this tensor, not {config.patches_per_block}"
         )
+
+
+def _kind(config: DecoderConfig) -> str:
+    if config.rates:
+        return "rates"
+    return "bounded" if config.bounded else "xor"
 
 
 def axis_design(
@@ -161,13 +176,14 @@ def axis_design(
     seed: int | None = None,
     max_blocks: int | None = None,
 ) -> StreamDesign:
-    """Make the parallel decoder of one tensor, or, with rates, of several that are decoded one after the other.
+    """Make the parallel decoder of one tensor, or of several that are decoded one after the other.
 
     Parameters
     ----------
     config : DecoderConfig
     tensors : sequence of EncodedTensor
-        They give the golden words. With rates each is encoded with a punctured code (`Code.punctured`).
+        They give the golden words. With rates each is encoded with a punctured code (`Code.punctured`), with block
+        lengths with the first outputs of the code (`Code.first_rows`).
     names : sequence of str, optional
         The tensors' names, for the manifest.
     seed : int, optional
@@ -191,7 +207,7 @@ def axis_design(
         max_blocks = max(most // one.segment_blocks, 1) * one.segment_blocks
     stored = tensors if config.kind_of_patches is not None else [uncorrected(tensor) for tensor in tensors]
     words = axis_words(config, stored, max_blocks=max_blocks)
-    images = axis_words(config, stored)
+    images = axis_words(config, stored, stored=True)
     pins = axis_pins(config)
     streams = {
         prefix: StreamWords(prefix, what, fields, words[prefix], FILES[prefix])
@@ -199,7 +215,7 @@ def axis_design(
     }
     static: dict[str, tuple[int, int]] = {}
     flags: dict[str, int] = {}
-    if config.inversion is None and not config.rates:
+    if config.inversion_pin:
         static["inversion"] = config.n_w, raw_planes(one).inversion
     if config.gap_bits or config.bounded:
         static["patch_restart"] = 1, 0
@@ -210,7 +226,7 @@ def axis_design(
         flags |= {"stream_too_short": 1, "stream_too_long": 1}
     names = names or [None] * len(tensors)
     return StreamDesign(
-        kind="rates" if config.rates else "bounded" if config.bounded else "xor",
+        kind=_kind(config),
         component=AxisDecoder(config),
         header=(
             *axis_header(config),
@@ -229,7 +245,7 @@ def axis_design(
             "dtype": one.number_format.name,
             "layout": [layout_entry(t, name) for t, name in zip(tensors, names, strict=True)],
             "vectors": {
-                "tensor": names[0],
+                "tensor": names[0] if len(names) == 1 else None,
                 "seed": seed,
                 "blocks": len(words["m_axis"]),
                 "tensor_blocks": sum(tensor.blocks for tensor in tensors),

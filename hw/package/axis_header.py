@@ -54,6 +54,11 @@ def axis_header(config: DecoderConfig) -> tuple[str, ...]:
             f"s_axis_rate   with a stream's first symbol: how many of its {config.code.n_in} bits a plane are",
             f"              encoded ones ({rates}); the others are ignored. Taken for the whole stream.",
         ]
+    if config.block_lengths:
+        lines += [
+            "s_axis_block_length  with a stream's first symbol: how many words of each block are the stream's, from",
+            "              word 0 on. The others leave as 0, whatever their mask bits. Taken for the whole stream.",
+        ]
     if config.kind_of_patches is not None:
         lines += config.kind_of_patches.header(n_out, n_w)
     lines += _side_lines(config)
@@ -98,9 +103,9 @@ def _side_lines(config: DecoderConfig) -> list[str]:
             "              so that masks and patches stay in step. Either sets its flag, stream_too_long or",
             "              stream_too_short, until stream_clear.",
         ]
-    if config.inversion is None and config.rates:
+    if config.inversion is None and not config.inversion_pin:
         lines.append(f"s_axis_inversion  {n_w} bits, with a stream's first symbol: planes stored inverted.")
-    elif config.inversion is None:
+    elif config.inversion_pin:
         lines.append(
             f"inversion     {n_w} bits: planes stored inverted; may change while no block is on its way."
         )

@@ -40,17 +40,20 @@ class _Stage:
     def tensor(self, blocks: int, *, inversion: int | None = None) -> EncodedTensor:
         """Make one stream of so many blocks, at the next rate in turn, whose patches the decoder can take."""
         config, rng = self.config, self.rng
-        n_out, form = config.n_out, plane_words(config.n_w)
+        form = plane_words(config.n_w)
         groups, first = [], 0
         for group in config.groups:
             code = group.code
             if config.rates:
                 code = code.punctured(config.rates[self.made % len(config.rates)])
+            if config.block_lengths:
+                code = code.first_rows(self._block_length())
             planes = config.n_w if config.book is None else group.planes
             symbols = rng.integers(0, 1 << planes, (blocks, code.n_in), np.uint64)
             symbols &= np.uint64(((1 << planes) - 1) & ~config.constant_planes)
             groups.append(PlaneGroup(first, first + planes, code, symbols))
             first += planes
+        n_out = groups[0].code.n_out
         self.made += 1
         values: ValueCoder | None = config.book
         if values is None:
@@ -61,7 +64,7 @@ class _Stage:
             shape=(blocks, n_out),
             number_format=form,
             scan=Interleaver(blocks * n_out),
-            mask_coder=self._mask(blocks),
+            mask_coder=self._mask(blocks, n_out),
             values=values,
             groups=tuple(groups),
             patches=self._patches(blocks, n_out, form),
@@ -70,8 +73,13 @@ class _Stage:
             checksum=None,
         )
 
-    def _mask(self, blocks: int) -> MaskCoder:
-        kind, n_out = self.config.kind_of_mask, self.config.n_out
+    def _block_length(self) -> int:
+        """All words of a block, one, half of them, and any number, in turn."""
+        n_out = self.config.n_out
+        return (n_out, 1, max(1, n_out // 2), int(self.rng.integers(1, n_out + 1)))[self.made % 4]
+
+    def _mask(self, blocks: int, n_out: int) -> MaskCoder:
+        kind = self.config.kind_of_mask
         if isinstance(kind, ShapedWords):
             symbols = self.rng.integers(0, 2, (blocks, kind.code.n_in)).astype(np.uint8)
             return ShapedMask(kind.code, symbols, blocks * n_out, blocks)
@@ -82,7 +90,7 @@ class _Stage:
         most = 0 if kind is None else kind.limit
         for attempt in range(_TRIES):
             # fewer and fewer patches: with gap-coded records, bridges take slots too
-            share = round(most * max(0, _TRIES // 2 - attempt) / (_TRIES // 2))
+            share = round(min(most, n_out) * max(0, _TRIES // 2 - attempt) / (_TRIES // 2))
             where = [
                 block * n_out + np.sort(rng.permutation(n_out)[: rng.integers(0, share + 1)])
                 for block in range(blocks)
@@ -143,7 +151,7 @@ def _free(stage: _Stage) -> list[Scene]:
     """Streams of all lengths, told apart in every way; given up; reset while they run."""
     config = stage.config
     n_s = max(group.code.n_s for group in config.groups)
-    inverted = config.inversion is None and not config.rates
+    inverted = config.inversion_pin
 
     def held(word: int) -> dict[str, int]:
         return {"inversion": word} if inverted else {}
@@ -169,10 +177,11 @@ def _free(stage: _Stage) -> list[Scene]:
         cut(streams([2, long + 4], ["tuser", "both"], name="a stream that is given up, then reset"), long),
         streams([long, long], ["tuser", "both"], name="a start in mid-stream"),
     ]
-    if config.rates:
-        count = 2 * len(config.rates) + 2
+    if config.said_by_stream:
+        count = 2 * (len(config.rates) or 4) + 2
         ends = [*["tlast", "tuser"] * (count // 2 - 1), "tlast", "both"]
-        scenes.append(streams([long] * count, ends, name="rates in turn"))
+        name = "rates in turn" if config.rates else "block lengths in turn"
+        scenes.append(streams([long] * count, ends, name=name))
     # without a reset in between: what a stream leaves behind must not matter to the next one
     scenes.append(replace(streams([3, 2], ["both", "tlast"], name="after a pause"), reset=False))
     return scenes
@@ -186,7 +195,7 @@ def _guarded(stage: _Stage) -> list[Scene]:
     if word is None:
         word = int(stage.rng.integers(0, 1 << config.n_w, dtype=np.uint64))
     static = {"stream_length": length}
-    if config.inversion is None:
+    if config.inversion_pin:
         static["inversion"] = word
 
     def streams(sent: Sequence[int], ends: Sequence[str], **more: Any) -> Scene:

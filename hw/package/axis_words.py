@@ -8,6 +8,7 @@ from dataclasses import replace
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.decoder_words import decoder_words
+from xorweave.hw.decoders.first_outputs import whole_blocks
 from xorweave.hw.stages.xor_decoder import XorGroup
 
 Pins = tuple[tuple[str, int], ...]
@@ -20,11 +21,7 @@ def axis_pins(config: DecoderConfig) -> dict[str, tuple[str, Pins]]:
     def marked(prefix: str, width: int) -> Pins:
         return (f"{prefix}_tdata", width), (f"{prefix}_tuser", 1), (f"{prefix}_tlast", 1)
 
-    symbols = marked("s_axis", config.symbol_bits)
-    if config.rates:
-        symbols += (("s_axis_rate", rate_bits(config)),)
-        if config.inversion is None:
-            symbols += (("s_axis_inversion", n_w),)
+    symbols = marked("s_axis", config.symbol_bits) + tuple(config.said_by_stream.items())
     found: dict[str, tuple[str, Pins]] = {"s_axis": ("symbols", symbols)}
     if config.kind_of_patches is not None:
         what = {
@@ -43,17 +40,13 @@ def axis_pins(config: DecoderConfig) -> dict[str, tuple[str, Pins]]:
     return found
 
 
-def rate_bits(config: DecoderConfig) -> int:
-    """Width of `s_axis_rate`."""
-    return max(1, (len(config.rates) - 1).bit_length())
-
-
 def axis_words(
     config: DecoderConfig,
     tensors: Sequence[EncodedTensor],
     *,
     max_blocks: int | None = None,
     noise: bool = False,
+    stored: bool = False,
 ) -> dict[str, list[int]]:
     """Return the words of every stream, by prefix, for tensors decoded one after the other.
 
@@ -65,6 +58,8 @@ def axis_words(
         So many blocks of each tensor at most.
     noise : bool
         Set the bits of symbols that the decoder must ignore (of planes that are not stored).
+    stored : bool
+        The words as a memory holds them: nothing that the decoder must ignore is set, and nothing comes out.
     """
     found: dict[str, list[int]] = {prefix: [] for prefix in axis_pins(config)}
     idle = 0
@@ -78,25 +73,36 @@ def axis_words(
         if config.rates:
             group = XorGroup(config.groups[0].planes, stream.groups[0].code)
             fixed = replace(config, groups=(group,), rates=())
-        words = decoder_words(fixed, stream, max_blocks=max_blocks)
-        if config.rates:
-            words["s_axis"] = _at_a_rate(config, stream, words["s_axis"])
-        elif noise:
+        given = whole_blocks(stream, config.code, max_blocks) if config.block_lengths else stream
+        words = decoder_words(fixed, given, max_blocks=max_blocks, output=not stored)
+        if noise and not config.rates:
             words["s_axis"] = [word | idle for word in words["s_axis"]]
+        if config.said_by_stream:
+            words["s_axis"] = _said(config, stream, words["s_axis"])
+        if config.block_lengths and not stored:
+            # what lies beyond the block length may be anything: here, ones
+            beyond = (1 << config.n_out) - (1 << stream.n_out)
+            words["s_axis_mask"] = [word | beyond for word in words["s_axis_mask"]]
         for prefix, some in words.items():
             found[prefix] += some
     return found
 
 
-def _at_a_rate(config: DecoderConfig, stream: EncodedTensor, symbols: Sequence[int]) -> list[int]:
-    """Put rate and inversion beside the symbols: only those with a stream's first symbol count."""
-    n_w, n_in = config.n_w, stream.groups[0].code.n_in
-    width, used, bits = config.symbol_bits, n_in * n_w, rate_bits(config)
-    above = ((1 << width) - 1) >> used << used  # what the rate does not use may be anything: here, ones
-    inverted = config.inversion is None
-    rate, inversion = config.rates.index(n_in), stream.raw.inversion
-    said = rate | inversion * inverted << bits
-    other = (rate + 1) % len(config.rates) | (~inversion & ((1 << n_w) - 1)) * inverted << bits
+def _said(config: DecoderConfig, stream: EncodedTensor, symbols: Sequence[int]) -> list[int]:
+    """Put beside the symbols what is said of the whole stream: only that with a stream's first symbol counts."""
+    n_in = stream.groups[0].code.n_in
+    width, used = config.symbol_bits, n_in * config.n_w
+    above = ((1 << width) - 1) >> used << used  # what a rate does not use may be anything: here, ones
+    values = {"s_axis_inversion": stream.raw.inversion, "s_axis_block_length": stream.n_out}
+    others = {"s_axis_inversion": -1 - stream.raw.inversion, "s_axis_block_length": -1 - stream.n_out}
+    if config.rates:
+        rate = config.rates.index(n_in)
+        values["s_axis_rate"], others["s_axis_rate"] = rate, (rate + 1) % len(config.rates)
+    said = other = low = 0
+    for pin, bits in config.said_by_stream.items():
+        said |= (values[pin] & ((1 << bits) - 1)) << low
+        other |= (others[pin] & ((1 << bits) - 1)) << low
+        low += bits
     found = []
     for word in symbols:
         marks = word >> used

@@ -10,7 +10,7 @@ import numpy as np
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.tensor.stored import EncodedTensor
-from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.decoders.config_for import config_for, config_for_all
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.decoder_words import decoder_words
 from xorweave.hw.package.axis_design import axis_design
@@ -76,6 +76,29 @@ def design_for(
         config = config_for(whole, **{"patches": "list", **options})
         return plane_serial_design(config, whole, name=name, **said)
     return segments_design(config_for(tensor, **options), tensor, segments, name=name, **said)
+
+
+def design_for_all(
+    tensors: Mapping[str, EncodedTensor], options: Mapping[str, Any], *, max_blocks: int
+) -> StreamDesign:
+    """Make the one decoder of several tensors; its golden words are equally many blocks of each, one after another.
+
+    Parameters
+    ----------
+    tensors : mapping of str to EncodedTensor
+    options : mapping
+        Arguments of `config_for_all`.
+    max_blocks : int
+        Of all tensors together, though one of each at least.
+
+    Raises
+    ------
+    InputError
+        No one decoder serves all of them.
+    """
+    config = config_for_all(tensors, **options)
+    most = max(1, max_blocks // len(tensors))
+    return axis_design(config, list(tensors.values()), names=list(tensors), max_blocks=most)
 
 
 def _baseline(kind: str, tensor: EncodedTensor, lanes: int | None, max_blocks: int | None) -> StreamDesign:

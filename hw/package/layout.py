@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Any
 
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.package.vectors import raw_planes
 
 
 def _scan(tensor: EncodedTensor) -> str:
@@ -26,7 +28,10 @@ def _scan(tensor: EncodedTensor) -> str:
 
 
 def layout_entry(tensor: EncodedTensor, name: str | None) -> dict[str, Any]:
-    """Return the manifest's entry: shape, scan, block, padding, and the order of bits."""
+    """Return the manifest's entry: shape, scan, padding, the order of bits, and what is said with its streams.
+
+    That is `block`, which a decoder of several block lengths takes as s_axis_block_length, and `inversion`.
+    """
     n_out, n_w = tensor.n_out, tensor.number_format.n_w
     return {
         "tensor": name,
@@ -36,6 +41,8 @@ def layout_entry(tensor: EncodedTensor, name: str | None) -> dict[str, Any]:
         "block": n_out,
         "padding": tensor.blocks * n_out - tensor.scan.length,
         "segment_blocks": tensor.segment_blocks,
+        "blocks": tensor.blocks,
+        "inversion": raw_planes(tensor).inversion,
         "bits": f"bit q of weight r of a block is bit {n_w} * r + q of m_axis_tdata",
     }
 
@@ -44,9 +51,8 @@ def layout_lines(tensor: EncodedTensor, name: str | None) -> list[str]:
     """Return the same as lines of a header."""
     n_out = tensor.n_out
     shape = " x ".join(map(str, tensor.shape)) or "a single value"
-    title = (
-        "".join(c if c.isprintable() and c.isascii() else "?" for c in name)[:80] if name else "The tensor"
-    )
+    # other tools read this text: only a name of letters that mean nothing to any of them is repeated here
+    title = name if name and re.fullmatch(r"[\w.:/-]{1,80}", name, re.ASCII) else "The tensor"
     text = (
         f"{title} ({shape}): weight r of block t is scan position t * {n_out} + r; {_scan(tensor)}."
         f" {tensor.blocks} blocks, the last one padded with {tensor.blocks * n_out - tensor.scan.length} positions"

@@ -243,6 +243,7 @@ _DECODER: dict[str, Check] = {
     "skid_buffers": _flag,
     "max_depth": _or_null(_integer(1, 1 << 20)),
     "rates": _list(_integer(1, 1 << 16), 1 << 10),
+    "block_lengths": _flag,
     "segments": _integer(1, 1 << 10),
     "lanes": _integer(1, 1 << 16),
     "longest_code": _integer(1, 1 << 16),
@@ -267,6 +268,8 @@ _LAYOUT = _object(
         "block": _COUNT,
         "padding": _COUNT,
         "segment_blocks": _COUNT,
+        "blocks": _COUNT,
+        "inversion": _BITS,
         "bits": _text,
     },
 )

@@ -78,13 +78,17 @@ class GroupsDecoder(wiring.Component):
     masked : int
         The planes of so many groups, from the first on, come out as 0 in words whose bit of the port `keep` is 0 (see
         `XorPlanes`).
+    side_bits : int
+        Width of a word that goes with a whole stream, beside its blocks.
 
     Members
     -------
-    i : In(stream.Signature(symbol_layout(all symbol bits, 1)))
+    i : In(stream.Signature(symbol_layout(all symbol bits + side_bits, 1)))
         Symbols of the groups one after another, the first lowest; in a group, bit ``b * planes + q`` is bit b of x_t
-        of its plane q, counted from the lowest.
+        of its plane q, counted from the lowest. Above them the side word, which counts with a stream's first symbol.
     o : Out(stream.Signature(block_layout(n_out, all planes)))
+    side : Out(side_bits)
+        Only with side_bits: the word of the stream that the block at `o` belongs to.
     keep : In(n_out)
         Only if `masked`.
 
@@ -101,6 +105,7 @@ class GroupsDecoder(wiring.Component):
         input_register: bool = True,
         max_depth: int | None = None,
         masked: int = 0,
+        side_bits: int = 0,
     ) -> None:
         check_groups(groups)
         if max_depth is not None and not input_register:
@@ -127,12 +132,15 @@ class GroupsDecoder(wiring.Component):
         ]
         self.latency = self._networks[0].stages if input_register else 0
         self.masked = masked
+        self.side_bits = side_bits
         members = {
-            "i": In(stream.Signature(symbol_layout(self.symbol_bits, 1))),
+            "i": In(stream.Signature(symbol_layout(self.symbol_bits + side_bits, 1))),
             "o": Out(stream.Signature(block_layout(self.n_out, self.planes))),
         }
         if masked:
             members["keep"] = In(self.n_out)
+        if side_bits:
+            members["side"] = Out(side_bits)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -153,6 +161,8 @@ class GroupsDecoder(wiring.Component):
                 self.o.p.first.eq(start),
                 self.o.p.last.eq(self.i.p.last),
             ]
+        if self.side_bits:
+            self._beside(m, take & start, start)
         at = 0
         one = len(self.groups) == 1
         for index, (group, network) in enumerate(zip(self.groups, self._networks, strict=True)):
@@ -200,6 +210,22 @@ class GroupsDecoder(wiring.Component):
                 m.d.sync += older.eq(newer)
         return Cat(symbol, *window)
 
+    def _beside(self, m: Module, begins: Value, start: Value) -> None:
+        """Hold a stream's side word from its first symbol on, and let it go through the stages with the blocks."""
+        given = self.i.p.symbol[self.symbol_bits :]
+        held = Signal(self.side_bits, name="side0", reset_less=True)
+        with m.If(begins):
+            m.d.sync += held.eq(given)
+        if not self.input_register:
+            m.d.comb += self.side.eq(Mux(start, given, held))
+            return
+        for k in range(1, self.latency):
+            later = Signal(self.side_bits, name=f"side{k}", reset_less=True)
+            with m.If(self.i.ready):
+                m.d.sync += later.eq(held)
+            held = later
+        m.d.comb += self.side.eq(held)
+
     def _registered(self, m: Module, take: Signal, start: Signal) -> None:
         """Make the handshake of a decoder with registers: what each stage of the networks works on."""
         full = Signal()
@@ -235,7 +261,7 @@ class XorDecoder(GroupsDecoder):
         Planes side by side.
     network : XorNetwork, optional
         Gates of the generator matrix (see `XorPlanes`).
-    input_register, max_depth, masked
+    input_register, max_depth, masked, side_bits
         As in `GroupsDecoder`.
     """
 
@@ -248,8 +274,15 @@ class XorDecoder(GroupsDecoder):
         input_register: bool = True,
         max_depth: int | None = None,
         masked: bool = False,
+        side_bits: int = 0,
     ) -> None:
         self.code = code
         self.n_w = n_w
         group = XorGroup(n_w, code, network)
-        super().__init__([group], input_register=input_register, max_depth=max_depth, masked=int(masked))
+        super().__init__(
+            [group],
+            input_register=input_register,
+            max_depth=max_depth,
+            masked=int(masked),
+            side_bits=side_bits,
+        )

@@ -10,6 +10,8 @@ words, mask, patches, output register.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
@@ -91,6 +93,10 @@ def _skid_buffers(shape: DecoderShape) -> list[str]:
         records = prefix == "s_axis_patch" and shape.unpacked
         bits = width + 2 * symbols
         data = "{s_axis_tlast, s_axis_tuser, s_axis_tdata}" if symbols else f"{prefix}_tdata"
+        if symbols and shape.beside:
+            bits += sum(wide for _, wide in shape.beside)
+            pins = ", ".join(pin for pin, _ in reversed(shape.beside))
+            data = f"{{{pins}, s_axis_tlast, s_axis_tuser, s_axis_tdata}}"
         lines.append(f"  wire {vector(bits)} {prefix}_d; wire {prefix}_v; wire {prefix}_r;")
         if shape.skid_buffers and not records:
             lines += [
@@ -166,7 +172,7 @@ def _rate(shape: DecoderShape) -> list[str]:
         "  always @(posedge clk) if (rst) running <= 0; else if (take) running <= !last;",
     ]
     if not shape.rates:
-        return [*lines, f"  wire {vector(width)} symbol = given;"]
+        return [*lines, f"  wire {vector(width)} symbol = given;", *_held_beside(shape)]
     rate = vector(max(1, (len(shape.rates) - 1).bit_length()))
     lines += [
         f"  reg {rate} rate_kept; wire {rate} rate = start ? s_axis_rate : rate_kept;",
@@ -186,6 +192,23 @@ def _rate(shape: DecoderShape) -> list[str]:
             f"  reg {vector(shape.n_w)} inversion_kept; wire {vector(shape.n_w)} inversion = {kept};",
             "  always @(posedge clk) if (take & start) inversion_kept <= s_axis_inversion;",
         ]
+    return lines
+
+
+def _held_beside(shape: DecoderShape) -> list[str]:
+    """Block length and inversion word: taken with a stream's first symbol, moved on with its blocks."""
+    lines, low = [], shape.symbol_width + 2
+    stages = shape.stages if shape.input_register else 0
+    for pin, width in shape.beside:
+        name, given = pin.removeprefix("s_axis_"), f"s_axis_d[{low + width - 1}:{low}]"
+        low += width
+        kept = [f"{name}_kept{k}" for k in range(max(1, stages))]
+        lines.append(f"  reg {vector(width)} {', '.join(kept)};")
+        lines.append(f"  always @(posedge clk) if (take & start) {kept[0]} <= {given};")
+        for before, after in pairwise(kept):
+            lines.append(f"  always @(posedge clk) if (given_r) {after} <= {before};")
+        now = kept[-1] if stages else f"start ? {given} : {kept[0]}"
+        lines.append(f"  wire {vector(width)} {name} = {now};")
     return lines
 
 

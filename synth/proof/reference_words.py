@@ -78,6 +78,9 @@ def word_module(shape: DecoderShape, name: str) -> str:
 def mask_words(shape: DecoderShape) -> list[str]:
     """Declare ``keep``: a bit for every word of the block."""
     n_out = shape.code.n_out
+    if shape.block_lengths:
+        within = ", ".join(f"block_length > {row}" for row in reversed(range(n_out)))
+        return [f"  wire {vector(n_out)} keep = s_axis_mask_d & {{{within}}};"]
     if shape.mask_code is None:
         return [f"  wire {vector(n_out)} keep = s_axis_mask_d;"]
     n_in, generator = shape.mask_code.n_in, shape.mask_code.generator

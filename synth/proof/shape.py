@@ -103,6 +103,8 @@ class DecoderShape:
         Not 0: streams are kept at the length of the port `stream_length`, of so many bits.
     rates : tuple of int
         Not empty: bits of a symbol that count, chosen by `s_axis_rate` with a stream's first symbol.
+    block_lengths : bool
+        Words of a block from the stream's block length on are 0; `s_axis_block_length` comes with its first symbol.
     input_register : bool
         The newest symbol is held in a register; otherwise it goes straight to the network.
     stages : int
@@ -132,6 +134,7 @@ class DecoderShape:
     mask_code: MaskParities | None = None
     length_bits: int = 0
     rates: tuple[int, ...] = ()
+    block_lengths: bool = False
     input_register: bool = False
     stages: int = 1
     output_register: bool = False
@@ -225,6 +228,14 @@ class DecoderShape:
             plane_serial=self.plane_serial,
         )
 
+    @property
+    def beside(self) -> list[tuple[str, int]]:
+        """What comes with every symbol and is held for its stream where there are block lengths: (pin, width)."""
+        if not self.block_lengths:
+            return []
+        found = [("s_axis_block_length", self.code.n_out.bit_length())]
+        return [*found, ("s_axis_inversion", self.n_w)] if self.inversion is None else found
+
     def one_segment(self) -> DecoderShape:
         """Return the shape of one of the decoders side by side."""
         return replace(self, segments=1)
@@ -260,8 +271,11 @@ class DecoderShape:
             ports += [("output", "stream_too_short", 1), ("output", "stream_too_long", 1)]
         if self.rates:
             ports.append(("input", "s_axis_rate", max(1, (len(self.rates) - 1).bit_length())))
+        if self.block_lengths:
+            ports.append(("input", "s_axis_block_length", self.code.n_out.bit_length()))
         if self.inversion is None:
-            ports.append(("input", "s_axis_inversion" if self.rates else "inversion", self.n_w))
+            beside = self.rates or self.block_lengths
+            ports.append(("input", "s_axis_inversion" if beside else "inversion", self.n_w))
         block = (self.code.n_out if self.plane_serial else self.block_width) * self.segments
         ports += [
             ("output", "m_axis_tdata", block),

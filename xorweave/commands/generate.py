@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +26,10 @@ def generate(
         Path | None, typer.Argument(help="A container written by encode; or give --code instead")
     ] = None,
     tensor: Annotated[
-        str | None, typer.Option(help="Which tensor of the container; default: the largest")
+        str | None,
+        typer.Option(
+            help="Which tensor of the container; default: one decoder for all, or the largest where there is none"
+        ),
     ] = None,
     code: Annotated[
         str | None, typer.Option(help="A code as for encode; its vectors are random, from --seed")
@@ -112,6 +116,7 @@ def generate(
     check_replaceable(out)  # before the work, not after it
     name = None
     used_seed = None
+    design: StreamDesign | None = None
     choice = _choice(src, code, seed)
     if src is not None:
         name, encoded = _pick(src, tensor)
@@ -124,14 +129,9 @@ def generate(
             raise InputError(f"--patches must be between 0 and n_out = {chosen.n_out}, not {patches}")
         used_seed = seed
         encoded = random_tensor(
-            chosen,
-            kind,
-            blocks=min(blocks, 1000),
-            segment_blocks=min(blocks, 300),
-            sparsity=sparsity,
-            patches_per_block=patches or 0,
-            seed=seed,
-        )
+            chosen, kind, blocks=min(blocks, 1000), segment_blocks=min(blocks, 300), sparsity=sparsity,
+            patches_per_block=patches or 0, seed=seed,
+        )  # fmt: skip
     options: dict[str, Any] = {
         "mask": mask,
         "input_register": input_register,
@@ -150,7 +150,9 @@ def generate(
     if several:
         assert choice is not None
         design = _several_rates(choice, encoded, src, options, blocks, seed)
-    else:
+    elif src is not None and tensor is None and decoder == "xor":
+        design = _for_all(src, name, options, blocks)
+    if design is None:
         design = design_for(
             decoder,
             encoded,
@@ -173,7 +175,9 @@ def generate(
     )
     print(f"{out}: {manifest.top}, decoder {manifest.kind}, {manifest.outputs_per_cycle} bits a cycle{said}")
     print(f"  {', '.join(manifest.files)}")
-    if decoder in ("xor", "bounded"):
+    if len(manifest.entries["layout"]) > 1:
+        _print_layers(manifest.entries["layout"], manifest.decoder["patches_per_block"])
+    elif decoder in ("xor", "bounded"):
         needed = required_patches(encoded) if name is not None else 0
         print(f"  {_about_patches(manifest.decoder['patches_per_block'], needed, name, patches)}")
     print(f"  golden vectors: {manifest.output.words} blocks, then {len(manifest.scenes)} scenes of restarts")
@@ -204,6 +208,32 @@ def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:
     if tensor not in encoded:
         raise InputError(f"--tensor must be one of {', '.join(encoded)}, not {tensor!r}")
     return tensor, container.checked(tensor)
+
+
+def _for_all(src: Path, largest: str | None, options: dict[str, Any], blocks: int) -> StreamDesign | None:
+    """Make the decoder that serves every tensor of a container; None, said on standard error, where none does."""
+    from xorweave.golden.files.container import read_container
+    from xorweave.hw.decoders.config_for import why_apart
+    from xorweave.hw.package.decoder_kinds import design_for_all
+
+    container = read_container(src)
+    if len(container.encoded) == 1:
+        return None
+    tensors = {name: container.checked(name) for name in container.encoded}
+    why = why_apart(tensors)
+    if why:
+        said = f"xorweave: {printable(why)}; this is the decoder of {printable(str(largest))} alone"
+        print(f"{said} (encode --for hardware makes one for all)", file=sys.stderr)
+        return None
+    return design_for_all(tensors, options, max_blocks=blocks)
+
+
+def _print_layers(layout: list[dict[str, Any]], patches: int) -> None:
+    """Say what the decoder is told of each tensor."""
+    print(f"  one decoder for {len(layout)} tensors, up to {patches} patches a block; with their streams go:")
+    for entry in layout:
+        what = f"block length {entry['block']}, inversion {entry['inversion']:#x}, {entry['blocks']} blocks"
+        print(f"    {printable(str(entry['tensor']))}: {what}")
 
 
 def _choice(src: Path | None, code: str | None, seed: int) -> CodeChoice | None:

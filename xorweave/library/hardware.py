@@ -11,13 +11,12 @@ from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.stored import EncodedTensor
-from xorweave.golden.values.raw_planes import RawPlanes
-from xorweave.hw.decoders.config_for import config_for
+from xorweave.hw.decoders.config_for import config_for_all
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.gate_estimate import DecoderGates, decoder_gates
-from xorweave.hw.package.axis_design import axis_design, check_fits
+from xorweave.hw.package.axis_design import axis_design
 from xorweave.hw.package.package import check_replaceable, write_design
-from xorweave.hw.package.vectors import random_tensor, required_patches
+from xorweave.hw.package.vectors import random_tensor
 from xorweave.hw.xor.paired import shared_network
 from xorweave.library.stored import Encoded, StoredTensor
 
@@ -66,10 +65,10 @@ class Decoder:
         folder : path
             New, empty, or written by this method before.
         vectors : StoredTensor or EncodedTensor, optional
-            What the golden vectors are taken from. By default the largest tensor that the decoder was made for, and
-            random ones if it was made for a code.
+            What the golden vectors are taken from. By default all tensors that the decoder was made for, one after the
+            other, and random ones if it was made for a code.
         blocks : int
-            Golden vectors for so many blocks at most.
+            Golden vectors for so many blocks at most, of several tensors equally many each.
         seed : int
             Of random vectors.
 
@@ -81,16 +80,19 @@ class Decoder:
         if blocks < 1:
             raise InputError(f"blocks must be at least 1, not {blocks}")
         check_replaceable(Path(folder))
-        name: str | None = None
+        given: dict[str | None, EncodedTensor] = {**self.tensors}
         used: int | None = None
         if vectors is not None:
-            name, tensor = _tensor(vectors)
-        elif self.tensors:
-            name = max(self.tensors, key=lambda key: self.tensors[key].n)
-            tensor = self.tensors[name]
-        else:
-            used, tensor = seed, self._random(min(blocks, 1000), seed)
-        design = axis_design(self.config, [tensor], names=[name], seed=used, max_blocks=blocks)
+            given = dict([_tensor(vectors)])
+        elif not given:
+            used, given = seed, {None: self._random(min(blocks, 1000), seed)}
+        design = axis_design(
+            self.config,
+            list(given.values()),
+            names=list(given),
+            seed=used,
+            max_blocks=max(1, blocks // len(given)),
+        )
         return write_design(Path(folder), design)
 
     def _random(self, blocks: int, seed: int) -> EncodedTensor:
@@ -118,6 +120,9 @@ def decoder(
 ) -> Decoder:
     """Return the decoder that serves all that is given.
 
+    Tensors that were encoded for hardware together use the first outputs of one code: the decoder takes the block
+    length of each with the first symbol of its streams.
+
     Parameters
     ----------
     source : Encoded, StoredTensor, EncodedTensor, Code or str
@@ -125,7 +130,7 @@ def decoder(
     dtype : str
         Number format of the weights, with a code.
     **options
-        For stored tensors what `xorweave.hw.decoders.config_for.config_for` takes, for a code what
+        For stored tensors what `xorweave.hw.decoders.config_for.config_for_all` takes, for a code what
         ``DecoderConfig.raw`` takes: `patches_per_block`, `input_register`, `output_register`, `max_depth`, ...
 
     Raises
@@ -148,7 +153,7 @@ def decoder(
         else:
             name, tensor = _tensor(source)
             tensors = {name or "weights": tensor}
-        return Decoder(_serving(tensors, options), tensors)
+        return Decoder(config_for_all(tensors, **options), tensors)
     except TypeError as error:
         raise InputError(f"an option of the decoder is unknown or missing: {error}") from None
 
@@ -168,29 +173,3 @@ def _of_code(source: Code | str, dtype: str, options: dict[str, Any]) -> Decoder
     return DecoderConfig.raw(
         code=code, n_w=number_format(dtype).n_w, **{"network": shared_network(code), **options}
     )
-
-
-def _serving(tensors: dict[str, EncodedTensor], options: dict[str, Any]) -> DecoderConfig:
-    """Return the configuration for the tensor that needs most, if it serves all others, too."""
-    if not tensors:
-        raise InputError("a decoder must be made for at least one stored tensor")
-    needed = {name: required_patches(tensor) for name, tensor in tensors.items()}
-    widest = max(tensors, key=lambda name: (tensors[name].n_out, needed[name], tensors[name].n))
-    own = dict(options)
-    if len(tensors) > 1:
-        own.setdefault("patches_per_block", max(needed.values()))
-        inversions = {
-            tensor.values.inversion for tensor in tensors.values() if isinstance(tensor.values, RawPlanes)
-        }
-        own.setdefault("inversion_port", len(inversions) > 1)
-    config = config_for(tensors[widest], **own)
-    for name, tensor in tensors.items():
-        if name == widest:
-            continue
-        try:
-            check_fits(config, tensor)
-        except InputError as error:
-            raise InputError(
-                f"no one decoder serves {widest} and {name}: {error} (encode for hardware, or take one tensor)"
-            ) from None
-    return config

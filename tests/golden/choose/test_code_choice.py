@@ -53,6 +53,15 @@ def test_error_free_codes_leave_nothing_unmatched(sparsity: float) -> None:
     assert encoded.symbols.size <= mask.size + 31
 
 
+@pytest.mark.parametrize("code", ["auto", "paper", "graph-128-1225-k256", "n_in=5,n_out=3,n_s=2,seed=1"])
+@pytest.mark.parametrize("shape", [(0,), (3, 0, 2), (1,), ()])
+def test_an_empty_or_tiny_tensor_is_free_of_errors_too(code: str, shape: tuple[int, ...]) -> None:
+    values = np.full(shape, -77, np.int8)
+    encoded = CodeChoice.parse(code).encode_error_free(values, number_format("int8"), np.ones(shape, bool))
+    decoded = decode_tensor(encoded)
+    assert decoded.shape == shape and np.array_equal(decoded, values)
+
+
 def test_a_given_code_that_leaves_a_bit_unmatched_is_refused() -> None:
     mask = random_mask((60, 100), 0.5)
     values = np.random.default_rng(0).integers(-128, 128, mask.shape).astype(np.int8)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.golden.network.random_networks import convolutional, fully_connected
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import CATALOGUE, named_network, perceptron
-from xorweave.golden.network.layers import Attention, Dense, Pool
+from xorweave.golden.network.layers import Attention, Concatenate, Dense, Multiply, Pool, Reshape
 from xorweave.golden.network.network import Network
 
 
@@ -104,6 +104,16 @@ def test_what_does_not_fit_is_named() -> None:
         network.add(Dense("w", (2, 5)), x)
     with pytest.raises(InputError, match=r"a sum needs two or more inputs of one shape"):
         network.sum(x, network.pool(x, 2))
+    with pytest.raises(
+        InputError, match=r"a product needs inputs that broadcast, not \(3, 4, 4\) and \(3, 2, 2\)"
+    ):
+        network.add(Multiply(), x, network.pool(x, 2))
+    with pytest.raises(
+        InputError, match=r"a product needs inputs that broadcast, not \(3, 4, 4\) and \(48,\)"
+    ):
+        network.add(Multiply(), x, network.add(Reshape((48,)), x))
+    with pytest.raises(InputError, match=r"the axis 3 must be one of every input's axes: \(3, 4, 4\)"):
+        network.add(Concatenate(3), x, x)
     with pytest.raises(InputError, match=r"attention with 2 heads needs queries"):
         network.add(Attention(2), x, x, x)
     with pytest.raises(InputError, match=r"pooling must be max or average, not 'min'"):

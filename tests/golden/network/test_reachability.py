@@ -236,3 +236,17 @@ def test_big_masks_are_walked_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None
     whole = effective_masks(network, masks)
     monkeypatch.setattr(module, "_BLOCK", 50)
     assert same(whole, effective_masks(network, masks))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_product_with_what_does_not_change_is_reached(first: bool) -> None:
+    """One side hangs on the input, the other is a bias alone: the product hangs on the input, whichever is first."""
+    network = Network("gate")
+    x = network.input((3,))
+    moved = network.dense(x, "moved", 2)
+    held = network.dense(x, "held", 2, bias="bias")
+    gate = network.add(Multiply(), *((moved, held) if first else (held, moved)))
+    network.dense(gate, "out", 1)
+    masks = {"moved": np.ones((2, 3)), "held": np.zeros((2, 3)), "out": np.ones((1, 2))}
+    alive = effective_masks(network, masks)
+    assert alive["moved"].all() and alive["out"].all() and not alive["held"].any()

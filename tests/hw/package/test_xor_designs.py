@@ -59,6 +59,20 @@ def _rates_unregistered() -> StreamDesign:
     return axis_design(config, [_tensor(CODE.punctured(n), inversion=n, seed=n) for n in (4, 2)])
 
 
+def _block_lengths() -> StreamDesign:
+    config = _config(block_lengths=True, patches_per_block=2, inversion=None)
+    tensors = [
+        _tensor(CODE.first_rows(n_out), patches=min(n_out, 2), inversion=number, seed=n_out)
+        for number, n_out in enumerate((4, 9, 1, 8))
+    ]
+    return axis_design(config, tensors)
+
+
+def _block_lengths_unregistered() -> StreamDesign:
+    config = _config(block_lengths=True, input_register=False)
+    return axis_design(config, [_tensor(CODE.first_rows(n), seed=n) for n in (2, 9)])
+
+
 def _bounded() -> StreamDesign:
     return axis_design(_config(patches_per_block=2, bounded=True), [_tensor(patches=2)])
 
@@ -87,6 +101,8 @@ def _baseline(kind: str) -> Callable[[], StreamDesign]:
 DESIGNS: dict[str, Callable[[], StreamDesign]] = {
     "rates": _rates,
     "rates, no registers": _rates_unregistered,
+    "block lengths": _block_lengths,
+    "block lengths, no registers": _block_lengths_unregistered,
     "bounded": _bounded,
     "plane-serial": _plane_serial,
     "plane-serial, dense patches": _plane_serial_dense,
@@ -123,7 +139,7 @@ def test_words_come_out_in_order_whatever_stalls(
 
 
 @pytest.mark.skipif(not available("verilator"), reason="verilator is not installed")
-@pytest.mark.parametrize("name", ["plane-serial", "segments", "huffman"])
+@pytest.mark.parametrize("name", ["plane-serial", "segments", "huffman", "block lengths"])
 def test_verilog_of_a_package_in_the_simulator(name: str, tmp_path: Path) -> None:
     design = DESIGNS[name]()
     write_design(tmp_path / "d", design)
@@ -132,6 +148,46 @@ def test_verilog_of_a_package_in_the_simulator(name: str, tmp_path: Path) -> Non
     assert (result.mismatches, result.blocks, result.stall_cycles) == (0, words, 0)
     free = simulate(tmp_path / "d")
     assert (free.mismatches, free.stall_cycles) == (0, 0) and free.cycles <= words + 2
+
+
+def test_block_length_vectors_are_what_the_first_outputs_decode() -> None:
+    """From the pins alone: the words within the length said with a stream's first symbol, mask and patches applied."""
+    code, n_w = CODE, 4
+    design = _block_lengths()
+    symbols, patches, masks = (list(stream.words) for stream in design.inputs)
+    width = code.n_in * n_w
+    lengths: list[int] = []
+    inversions: list[int] = []
+    for word in symbols:
+        begins, side = word >> width & 1, word >> (width + 2)
+        length, inversion = side & 15, side >> 4
+        assert begins or length != lengths[-1]  # what stands there later means nothing
+        lengths.append(length if begins else lengths[-1])
+        inversions.append(inversion if begins else inversions[-1])
+    assert [length for length, before in zip(lengths, [0, *lengths], strict=False) if length != before] == [
+        4, 9, 1, 8,
+    ]  # fmt: skip
+    history = [0] * (code.n_s + 1)
+    expected = []
+    for word, length, inversion, mask, listed in zip(
+        symbols, lengths, inversions, masks, patches, strict=True
+    ):
+        assert length == 9 or mask >> length == (1 << (9 - length)) - 1  # noise beyond the length
+        history = [word & ((1 << width) - 1), *([0] * code.n_s if word >> width & 1 else history[:-1])]
+        window = sum(x << (age * width) for age, x in enumerate(history))
+        block = 0
+        for row in range(length):
+            columns = np.flatnonzero(code.generator[row]).tolist()
+            value = inversion
+            for column in columns:
+                value ^= window >> (column * n_w) & 15
+            block |= (value if mask >> row & 1 else 0) << (row * n_w)
+        for slot in range(2):
+            patch = listed >> (9 * slot) & 511
+            if patch >> 8:
+                block ^= (patch & 15) << (n_w * (patch >> 4 & 15))
+        expected.append(block)
+    assert [word & ((1 << 36) - 1) for word in design.output.words] == expected
 
 
 def test_rates_vectors_are_what_the_punctured_codes_decode() -> None:
@@ -176,6 +232,13 @@ def test_synth_counts_and_proves_them(tmp_path: Path) -> None:
     [
         (lambda: axis_design(_config(rates=(2, 4)), [_tensor(CODE.punctured(3))]), "one of the rates"),
         (
+            lambda: axis_design(_config(block_lengths=True), [_tensor(CODE.punctured(3))]),
+            "with the first outputs of the code",
+        ),
+        (lambda: _config(block_lengths=True, mask=False), "block lengths must have a bitmap"),
+        (lambda: _config(block_lengths=True, rates=(2, 4)), "must have raw words and one rate"),
+        (lambda: _config(block_lengths=True, patches_per_block=1, gap_bits=3), "as lists or by lane"),
+        (
             lambda: axis_design(_config(rates=(2, 4)), [_tensor(patches=1)]),
             "at least 1 for this tensor, not 0",
         ),
@@ -186,7 +249,7 @@ def test_synth_counts_and_proves_them(tmp_path: Path) -> None:
         ),
         (lambda: segments_design(_config(), _tensor(), 0), "at least 1, not 0"),
         (lambda: segments_design(_config(mask=False), _tensor(), 3), "multiple of 3 whole segments"),
-        (lambda: segments_design(_config(inversion=None), _tensor(), 2), "inversion port or rates"),
+        (lambda: segments_design(_config(inversion=None), _tensor(), 2), "inversion port, rates"),
         (
             lambda: axis_design(_config(patches_per_block=1, bounded=True), [_tensor(patches=2)]),
             "at least 2",

@@ -78,6 +78,14 @@ FORMS = {
         lambda: raw(rates=(2, 4), input_register=False),
         shape(rates=(2, 4), input_register=False),
     ),
+    "block lengths": (
+        lambda: raw(block_lengths=True, mask=True, inversion=None, patches_per_block=1),
+        shape(block_lengths=True, mask=True, inversion=None, patches_per_block=1),
+    ),
+    "block lengths, buffered pipeline": (
+        lambda: raw(block_lengths=True, mask=True, max_depth=2, skid_buffers=True, length_bits=4),
+        shape(block_lengths=True, mask=True, stages=2, skid_buffers=True, length_bits=4),
+    ),
     "guard": (lambda: raw(length_bits=6), shape(length_bits=6)),
     "wide guard": (
         lambda: raw(length_bits=20, skid_buffers=True, output_register=True),
@@ -130,6 +138,13 @@ MUTANTS = [
     ("rates", "symbol = given & 8'd15", "symbol = given & 8'd31"),
     ("rates", "start ? s_axis_rate : rate_kept", "s_axis_rate"),
     ("rates", "if (take & start) inversion_kept", "if (take) inversion_kept"),
+    ("block lengths", "block_length > 2", "block_length > 1"),
+    ("block lengths", "if (take & start) block_length_kept0", "if (take) block_length_kept0"),
+    (
+        "block lengths, buffered pipeline",
+        "block_length = block_length_kept1",
+        "block_length = block_length_kept0",
+    ),
     ("guard", "given = filling ? 0 :", "given ="),
     ("guard", "too_many <= whole & !filling & !end_mark", "too_many <= 0"),
     ("guard", "under_way <= !whole", "under_way <= !whole & !end_mark"),
