@@ -46,7 +46,7 @@ def write_smtx(path: Path, mask: np.ndarray) -> None:
 
 def quick(folder: Path, out: Path) -> Any:
     return run(
-        "reproduce", folder, "-o", out, "--quick", "--generators", 2, "--sample", 1000, "--weights", 1200,
+        "reproduce", folder, "-o", out, "--quick", "--generators", 2, "--sample", 1000,
         "--largest", 5000, "--jobs", 1, "--json",
     )  # fmt: skip
 
@@ -215,7 +215,6 @@ def test_one_value_has_no_interval() -> None:
 
 def test_bad_input_is_named(tmp_path: Path) -> None:
     for arguments, message in (
-        (("--weights", 10), "the weights of a random mask must be at least 1000"),
         (("--sample", 10), "the sample must be at least 1000"),
         (("--dtype", "int4"), "the values must be int8, fp32 or int8,fp32, not 'int4'"),
         (("--generators", 1), "there must be 2 to 1000 generators"),
