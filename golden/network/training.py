@@ -7,7 +7,7 @@ work gains more from running several trainings side by side.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -52,7 +52,6 @@ def train(
     rate: float = 1e-3,
     seed: int = 0,
     free: Collection[str] | None = None,
-    progress: Callable[[int], None] | None = None,
 ) -> Tensors:
     """Train a classifier with Adam on the cross-entropy; pruned weights stay zero.
 
@@ -71,8 +70,6 @@ def train(
         Of the order of the examples.
     free : collection of str, optional
         Names of the tensors that are trained; the others stay as they are, bit for bit. By default all are.
-    progress : callable, optional
-        Called with the number of every finished epoch.
 
     Returns
     -------
@@ -100,14 +97,12 @@ def train(
     optimiser = torch.optim.Adam([held[name] for name in trained], lr=rate)
     order = np.random.default_rng(seed)
     with _one_thread():
-        for epoch in range(1, epochs + 1):
+        for _ in range(epochs):
             for chosen in np.array_split(order.permutation(len(data)), max(1, len(data) // batch)):
                 optimiser.zero_grad()
                 out = torch_forward(network, _masked(held, kept), data[chosen])
                 torch.nn.functional.cross_entropy(out, target[chosen]).backward()
                 optimiser.step()
-            if progress:
-                progress(epoch)
     with torch.no_grad():
         return {name: tensor.numpy().copy() for name, tensor in _masked(held, kept).items()}
 

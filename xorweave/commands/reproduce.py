@@ -26,10 +26,11 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="Minutes: one small mask a family, INT8, small samples")
     ] = False,
-    weights: Annotated[int, typer.Option(help="Weights of each random mask that ours takes")] = 131072,
     sample: Annotated[
         int | None,
-        typer.Option(help="Weights of each mask for the exact encoder; default: 4096, quick 2048"),
+        typer.Option(
+            help="Weights of each mask for the exact encoder; random ones of ours: 32 times; default: 4096, quick 2048"
+        ),
     ] = None,
     dtype: Annotated[
         str | None,
@@ -54,7 +55,6 @@ def reproduce(
     make = quick_plan if quick else whole_plan
     plan, left_out = make(
         data,
-        random_weights=weights,
         sample=sample,
         dtypes=dtype,
         generators=generators,
@@ -107,7 +107,6 @@ def reproduce(
 def _made(plan: Plan, data: Path | None, quick: bool, host: dict[str, object]) -> str:
     words = ["xorweave reproduce", *([data.name] if data else []), *(["--quick"] if quick else [])]
     words += [
-        f"--weights {plan.random_weights}",
         f"--sample {plan.sample}",
         f"--generators {plan.generators}",
     ]

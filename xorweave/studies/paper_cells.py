@@ -192,13 +192,14 @@ def measure(cell: Cell, case: MaskCase) -> Figures:
     return figures_of(encoded)
 
 
+# A random mask that ours takes is so many times the exact encoder's sample.
+_RANDOM = 32
 _QUICK_LOADS = (0.9, 1.0, 1.25)
 
 
 def whole_plan(
     data: Path | None,
     *,
-    random_weights: int,
     sample: int | None,
     dtypes: str | None,
     generators: int,
@@ -218,8 +219,6 @@ def whole_plan(
         A number is too small, the values are none, or the folder holds no masks.
     """
     sample = 4096 if sample is None else sample
-    if random_weights < 1000:
-        raise InputError(f"the weights of a random mask must be at least 1000, not {random_weights}")
     if sample < 1000:
         raise InputError(f"the sample must be at least 1000 weights, not {sample}")
     formats = tuple(DTYPES if dtypes is None else dict.fromkeys(dtypes.split(",")))
@@ -230,7 +229,7 @@ def whole_plan(
     values_for(np.ones((1, 1), bool), values, "fp32", 0)
     masks, left_out = real_masks(data, largest) if data is not None else ([], [])
     plan = Plan(
-        random_weights=random_weights,
+        random_weights=_RANDOM * sample,
         sample=sample,
         dtypes=formats,
         generators=generators,
@@ -241,12 +240,11 @@ def whole_plan(
 
 
 def quick_plan(
-    data: Path | None, *, random_weights: int, sample: int | None, dtypes: str | None, **rest: Any
+    data: Path | None, *, sample: int | None, dtypes: str | None, **rest: Any
 ) -> tuple[Plan, list[str]]:
     """Plan the same in a few minutes: the smallest mask of each family, INT8, our default alone, small samples."""
     plan, left_out = whole_plan(
         data,
-        random_weights=random_weights,
         sample=2048 if sample is None else sample,
         dtypes=dtypes or "int8",
         **rest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +75,14 @@ class Estimate:
         return f"{100 * self.mean:.2f}{around}"
 
 
+def _scaled(figures: Figures, weights: int) -> Figures:
+    """Return the counts of a sample as those of so many weights, so that large masks count for more than small ones."""
+    factor = weights / figures.weights
+    return Figures(**{name: round(count * factor) for name, count in asdict(figures).items()})
+
+
 class Results:
-    """Cells of a plan, added up over the masks of each family.
+    """Cells of a plan, added up over the masks of each family; a sample stands for its whole mask.
 
     Parameters
     ----------
@@ -87,11 +93,13 @@ class Results:
 
     def __init__(self, plan: Plan, figures: Mapping[Cell, Figures]) -> None:
         self.plan = plan
+        sizes = {(case.family, case.name): case.load(0).size for case in plan.masks}
         parts: dict[tuple[str, str, str, int], list[Figures]] = {}
         for cell in plan.cells():
             if cell in figures:
                 key = (cell.family, cell.dtype, cell.code, cell.generator)
-                parts.setdefault(key, []).append(figures[cell])
+                whole = sizes[cell.family, cell.mask] if cell.weights else figures[cell].weights
+                parts.setdefault(key, []).append(_scaled(figures[cell], whole))
         self._totals = {key: Figures.together(found) for key, found in parts.items()}
         self.keys = list(dict.fromkeys(key[:3] for key in self._totals))
         self.families = list(dict.fromkeys(case.family for case in plan.cases()))
@@ -230,7 +238,7 @@ def _values(results: Results, dtype: str) -> str:
     named = plan.values if plan.values in ("uniform", "normal") else "given"
     return (
         f"Values: {named} on masks of the folder, uniform on random ones. The exact encoder on about {plan.sample:,} "
-        "weights a mask, whole rows drawn anew for each generator (ratios of a family are those of its sums); ours on "
+        "weights a mask, whole rows drawn anew for each generator, counted as the whole mask; ours on "
         f"whole masks, {plan.random_weights:,} weights of random ones. {results.count(dtype)}."
     )
 

@@ -7,6 +7,7 @@ import html
 import json
 import math
 import statistics
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from typer.testing import CliRunner
 from xorweave.cli import app
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.mask.masks import random_mask
-from xorweave.studies.paper_cells import sample_rows, values_for
-from xorweave.studies.paper_masks import real_masks
-from xorweave.studies.paper_tables import Estimate, variation
+from xorweave.golden.tensor.figures import Figures
+from xorweave.studies.paper_cells import Cell, Plan, sample_rows, values_for
+from xorweave.studies.paper_masks import MaskCase, real_masks
+from xorweave.studies.paper_tables import Estimate, Results, variation
 
 FAMILIES = [
     f"net/{method}/{target}" for method in ("magnitude_pruning", "random_pruning") for target in (0.7, 0.9)
@@ -44,7 +46,7 @@ def write_smtx(path: Path, mask: np.ndarray) -> None:
 
 def quick(folder: Path, out: Path) -> Any:
     return run(
-        "reproduce", folder, "-o", out, "--quick", "--generators", 2, "--sample", 1000, "--weights", 1200,
+        "reproduce", folder, "-o", out, "--quick", "--generators", 2, "--sample", 1000,
         "--largest", 5000, "--jobs", 1, "--json",
     )  # fmt: skip
 
@@ -188,6 +190,24 @@ def test_values_of_a_file_come_in_order_and_again(tmp_path: Path) -> None:
     assert values.reshape(-1).tolist() == [1, 2, 3, 4, 5, 6, 1, 2]
 
 
+def test_a_sample_counts_as_its_whole_mask() -> None:
+    masks = [MaskCase("f", str(rows), partial(_ones, rows)) for rows in (10, 40)]
+    plan = Plan(random_weights=1000, sample=1000, generators=1, dtypes=("int8",), ours=(), masks=masks)
+    counts = dict.fromkeys(Figures.__dataclass_fields__, 0) | {"weights": 1000, "care_bits": 100}
+    figures = {
+        Cell("f", name, "int8", "paper,n_s=2,invert=1", 0, 1000, "normal"): Figures(
+            **counts | {"unmatched_bits": u}
+        )
+        for name, u in (("10", 10), ("40", 20))
+    }
+    found = Results(plan, figures).estimate("f", "int8", "paper,n_s=2,invert=1", "efficiency")
+    assert found.mean == pytest.approx((1 * 0.9 + 4 * 0.8) / 5)
+
+
+def _ones(rows: int, _generator: int) -> np.ndarray:
+    return np.ones((rows, 100), bool)
+
+
 def test_one_value_has_no_interval() -> None:
     assert Estimate.of([0.5]) == Estimate(0.5, None, 1)
     assert Estimate.of([]).percent() == "not measured"
@@ -195,7 +215,6 @@ def test_one_value_has_no_interval() -> None:
 
 def test_bad_input_is_named(tmp_path: Path) -> None:
     for arguments, message in (
-        (("--weights", 10), "the weights of a random mask must be at least 1000"),
         (("--sample", 10), "the sample must be at least 1000"),
         (("--dtype", "int4"), "the values must be int8, fp32 or int8,fp32, not 'int4'"),
         (("--generators", 1), "there must be 2 to 1000 generators"),
