@@ -149,3 +149,8 @@ def test_planes_there_and_back(name: str, data: st.DataObject) -> None:
     for q in range(fmt.n_w):
         assert planes[q].tolist() == [int(word) >> q & 1 for word in words]
     assert np.array_equal(from_planes(planes, fmt.word), words)
+
+
+def test_words_are_as_wide_as_their_type_but_for_int4() -> None:
+    widths = {name: form.n_w for name, form in FORMATS.items()}
+    assert widths == {n: 4 if n == "int4" else 8 * form.word.itemsize for n, form in FORMATS.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xorweave.golden.choose.book_choice import book_gates
+from xorweave.golden.choose.book_choice import book_gates, group_code
 from xorweave.golden.values.book_gates import word_gates
 from xorweave.golden.values.prefix_code import PrefixCode
 
@@ -16,3 +16,9 @@ def test_a_plane_is_reckoned_at_six_gates_a_weight(lengths: list[int]) -> None:
     sizes = np.array(lengths)
     book = PrefixCode(8, "inverted", sizes, np.full(sizes.size, 2), np.arange(sizes.size))
     assert book_gates(book) == pytest.approx(word_gates(book) + 6 * book.planes)
+
+
+@pytest.mark.parametrize(("n_in", "n_s", "taps"), [(8, 3, 2), (1, 1, 2), (1, 0, 1)])
+def test_groups_have_chains_of_two_taps_where_the_window_has_two(n_in: int, n_s: int, taps: int) -> None:
+    code = group_code(n_in, 40, n_s, 3)
+    assert code.family == "chain" and dict(code.parameters) == {"seed": 3, "taps": taps, "run": 10}

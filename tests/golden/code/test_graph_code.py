@@ -83,3 +83,9 @@ def test_the_shortest_run_is_one() -> None:
     assert (code.generator.sum(axis=1) <= 4).all()  # two sums of two columns each
     with pytest.raises(InputError, match=r"^run must be at least 1, not 0$"):
         Code.from_family("graph", n_in=8, n_out=20, n_s=2, run=0)
+
+
+@pytest.mark.parametrize("history", [-1, 65])
+def test_no_more_history_than_there_is(history: int) -> None:
+    with pytest.raises(InputError, match=f"^history must be between 0 and n_in . n_s = 64, not {history}$"):
+        graph_structure(**SIZES, history=history)

@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 
 from tests.golden.network.random_networks import random_direct_masks, random_tensors
+from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import lenet_5, resnet_20, transformer_layer
 from xorweave.golden.network.evaluate import evaluate
-from xorweave.golden.network.layers import Activation, Affine, BatchNorm, LayerNorm, Multiply, Pool, Softmax
+from xorweave.golden.network.layers import (
+    Activation,
+    Affine,
+    BatchNorm,
+    LayerNorm,
+    Multiply,
+    Opaque,
+    Pool,
+    Softmax,
+)
 from xorweave.golden.network.linearised import linearised_gradient
 from xorweave.golden.network.network import Network
 from xorweave.golden.network.torch_model import torch_forward
@@ -68,3 +78,10 @@ def test_linearised_gradient_is_what_autograd_finds(build: object) -> None:
         wanted = (weight * weight.grad).detach().numpy()
         assert np.allclose(found[name], wanted, rtol=1e-9, atol=1e-9 * wanted.max())
         assert ((found[name] != 0) == (wanted != 0)).all()
+
+
+def test_a_layer_of_which_nothing_is_known_has_no_gradient() -> None:
+    network = Network("opaque")
+    network.add(Opaque("Mystery", (4,)), network.input((3,)))
+    with pytest.raises(InputError, match=r"\(Opaque\) has no differentiable form here$"):
+        torch_forward(network, {}, torch.ones((1, 3)))

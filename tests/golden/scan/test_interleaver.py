@@ -83,3 +83,7 @@ def test_a_tensor_beyond_the_arithmetic_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         Interleaver(3_000_000_000, 7).positions(0, 5)
     assert str(caught.value) == "a tensor must have fewer than 3e9 elements for its positions to be listed"
+
+
+def test_nothing_has_no_positions() -> None:
+    assert Interleaver(0).positions().tolist() == []
