@@ -6,7 +6,7 @@ JOBS   ?= 2
 
 comma := ,
 
-.PHONY: demo test test-extras test-bounds lint types check clean need
+.PHONY: demo test test-extras test-bounds docs lint types check clean need
 
 demo: $(VENV)/.demo
 	$(BIN)/xorweave demo -o demo-out
@@ -15,10 +15,10 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 # The tests that are skipped without an extra, with every extra that can be had here: MKL is for x86 only, and PyTorch is
-# left out by `make test-extras EXTRAS=baselines,pnr`.
-EXTRAS ?= baselines,pnr,train$(if $(filter x86_64,$(shell uname -m)),$(comma)mkl)
+# left out by `make test-extras EXTRAS=baselines,docs,oracles,pnr`.
+EXTRAS ?= baselines,docs,oracles,pnr,train$(if $(filter x86_64,$(shell uname -m)),$(comma)mkl)
 EXTRA_TESTS := tests/golden/codecs tests/golden/spmv tests/golden/network tests/golden/weightless \
-    tests/synth/flow/test_place_route.py
+    tests/synth/flow/test_place_route.py tests/docs/test_site.py
 
 test-extras: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,$(EXTRAS)]'
@@ -28,6 +28,12 @@ test-extras: $(VENV)/.dev
 test-bounds: $(VENV)/.dev
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/build/bounds $(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
 	    tests/golden/encoders tests/golden/code tests/golden/tensor tests/golden/mask
+
+# The site; a warning is an error.
+docs: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs build/site
+	@echo build/site/index.html
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
-"""Accuracy of pruned LeNets on the digits data set, every method pruned to the same effective compression.
+"""Accuracy of pruned LeNets on small images, every method pruned to the same effective compression.
 
-    python benchmarks/effective_accuracy.py [--network lenet-300-100] [--compressions 10 50 200] [--seeds 5]
+    python benchmarks/effective_accuracy.py [--data digits|mnist] [--network lenet-300-100] [--compressions 10 50 200]
+        [--seeds 5]
 
 Random, SNIP and SynFlow masks are made at initialisation and trained from there; magnitude and LAMP masks
 are made after dense training, and the network is trained on. Each seed has its own initial weights, masks
@@ -14,9 +15,10 @@ import argparse
 import sys
 
 import numpy as np
+from real_inputs import IMAGES, load_images
 
 from xorweave.golden.network.catalogue import CATALOGUE, named_network
-from xorweave.golden.network.digits import Digits, load_digits
+from xorweave.golden.network.digits import Digits
 from xorweave.golden.network.network import Network
 from xorweave.golden.network.training import Tensors, accuracy, initial_tensors, loss_gradients, train
 from xorweave.golden.pruning.pruners import prune
@@ -74,19 +76,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--data", default="digits", choices=IMAGES)
     parser.add_argument("--network", default="lenet-300-100", choices=sorted(CATALOGUE))
     parser.add_argument("--compressions", type=float, nargs="+", default=[10, 50, 200])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
-    network, digits = named_network(arguments.network), load_digits()
+    network, digits = named_network(arguments.network), load_images(arguments.data)
     runs = [
         one_seed(network, digits, arguments.compressions, seed, arguments.epochs)
         for seed in range(arguments.seeds)
     ]
     dense = np.array([accurate for accurate, _ in runs]) * 100
     print(
-        f"{network.name}, digits, {len(digits.test_labels)} test images, {arguments.epochs} epochs, "
+        f"{network.name}, {arguments.data}, {len(digits.test_labels)} test images, {arguments.epochs} epochs, "
         f"{arguments.seeds} seeds; dense: {dense.mean():.1f} +- {dense.std(ddof=1):.1f} %"
     )
     print(

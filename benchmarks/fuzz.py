@@ -43,7 +43,7 @@ SPECS = (
     "family=sparse,n_in=4,n_out=20,n_s=4,taps=3", "family=paired,n_in=16,n_out=100,n_s=1",
     "family=identity,n_in=16,n_out=16,n_s=0", "family=uniform,n_in=5,n_out=3,n_s=2",
 )  # fmt: skip
-SLOW = 15.0  # seconds that no small tensor may take
+SLOW = 15.0  # seconds of processor time that no small tensor may take
 
 
 def random_tensor(rng: random.Random, largest: int = 400) -> tuple[EncodedTensor, bytes]:
@@ -88,15 +88,20 @@ def words_of(tensor: EncodedTensor, values: np.ndarray) -> bytes:
 def fuzz_tensors(count: int, seed: int) -> collections.Counter[str]:
     """Encode, store, read and decode random tensors; count what came of it."""
     rng, found = random.Random(seed), collections.Counter[str]()
-    for _ in range(count):
-        begin = time.perf_counter()
+    for number in range(count):
+        begin = time.process_time()
+        what = "refused"
         try:
             tensor, truth = random_tensor(rng)
             same = words_of(tensor, decode_tensor(read_blob(write_blob(tensor)))) == truth
-            found["equal" if same else "DIFFERENT"] += 1
+            what = "equal" if same else "DIFFERENT"
         except InputError:
-            found["refused"] += 1
-        found["SLOW"] += time.perf_counter() - begin > SLOW
+            pass
+        seconds = time.process_time() - begin
+        found[what] += 1
+        if what == "DIFFERENT" or seconds > SLOW:
+            print(f"tensor {number} of seed {seed}: {what}, {seconds:.1f} s", file=sys.stderr)
+        found["SLOW"] += seconds > SLOW
     return found
 
 
@@ -152,9 +157,9 @@ def fuzz_containers(
         for _ in range(count):
             data, truth = rng.choice(whole)
             path.write_bytes(mutated(rng, data, rng.choice(whole)[0]))
-            begin = time.perf_counter()
+            begin = time.process_time()
             found[_outcome(path, truth)] += 1
-            found["SLOW"] += time.perf_counter() - begin > SLOW
+            found["SLOW"] += time.process_time() - begin > SLOW
     return found
 
 
@@ -173,7 +178,7 @@ def fuzz_blobs(count: int, seed: int, bases: int = 40) -> collections.Counter[st
             lie[rng.randrange(min(len(lie), rng.choice([40, len(lie)])))] = rng.choice(
                 [0, 1, 127, 255, rng.randrange(256)]
             )
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             decode_tensor(read_blob(bytes(lie[:-4]) + zlib.crc32(lie[:-4]).to_bytes(4, "little")))
             found["read"] += 1
@@ -182,24 +187,40 @@ def fuzz_blobs(count: int, seed: int, bases: int = 40) -> collections.Counter[st
         except Exception as error:
             print(f"{type(error).__name__}: {error} in {bytes(lie).hex()}", file=sys.stderr)
             found[f"ESCAPE {type(error).__name__}"] += 1
-        found["SLOW"] += time.perf_counter() - begin > SLOW
+        found["SLOW"] += time.process_time() - begin > SLOW
     return found
 
 
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 def _outcome(path: Path, truth: bytes) -> str:
+    """Say what came of a file; MEMORY where more was taken than `read_container` promises."""
+    before, highest = _resident(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    decoded, said = _opened(path, truth)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    allowed = 16 * path.stat().st_size + 3 * decoded + (128 << 20)
+    return "MEMORY" if after > highest and 1024 * after > before + allowed else said
+
+
+def _opened(path: Path, truth: bytes) -> tuple[int, str]:
+    """Return the bytes decoded, and what came of the file."""
+    decoded = 0
     try:
         container = read_container(path)
         for name in container.encoded:
             container.verify(name)
+            decoded += container.encoded[name].n * container.encoded[name].number_format.word.itemsize
         for name in container.plain:
             container.plain[name]
         same = "w" in container.encoded and words_of(container.encoded["w"], container.decode("w")) == truth
     except InputError as error:
-        return "refused" if "\n" not in str(error) and len(str(error)) < 1000 else "LONG LINE"
+        return decoded, "refused" if "\n" not in str(error) and len(str(error)) < 1000 else "LONG LINE"
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return f"ESCAPE {type(error).__name__}"
-    return "same" if same else "DIFFERENT"
+        return decoded, f"ESCAPE {type(error).__name__}"
+    return decoded, "same" if same else "DIFFERENT"
 
 
 FUZZERS = {"containers": fuzz_containers, "blobs": fuzz_blobs, "tensors": fuzz_tensors}

@@ -1,10 +1,16 @@
-"""Where the benchmarks' real inputs lie: the folder named by XORWEAVE_DATA, or ../shared/data beside the project."""
+"""The benchmarks' real inputs: in the folder named by XORWEAVE_DATA, or in ../shared/data beside the project."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
+
+import numpy as np
+
+from xorweave.golden.network.digits import Digits, load_digits
+
+IMAGES = ("digits", "mnist")
 
 
 def data_folder() -> Path:
@@ -13,3 +19,13 @@ def data_folder() -> Path:
     if not here.is_dir():
         sys.exit(f"there is no folder {here}; set XORWEAVE_DATA to the real masks and weights")
     return here
+
+
+def load_images(name: str) -> Digits:
+    """Return scikit-learn's digits, or 10,000 images of MNIST: the first 8,000 to train on, the others to test."""
+    if name == "digits":
+        return load_digits()
+    with np.load(data_folder() / "mnist" / "mnist10k.npz") as archive:
+        images = (archive["images"][:, None] / 255).astype(np.float32)
+        labels = archive["labels"].astype(np.int64)
+    return Digits(images[:8000], labels[:8000], images[8000:], labels[8000:])

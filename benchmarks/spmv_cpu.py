@@ -1,7 +1,7 @@
 """Encoded products and decoding on a processor, against a memory copy and against what people would use instead.
 
 python benchmarks/spmv_cpu.py [--quick] [--size 4096 16384] [--sparsity .5 .7 .9] [--threads 1 2] [--repeats 15]
-                              [--batch 1] [--dtype int8] [--no-csr] [--json FILE]
+                              [--batch 1 16] [--dtype int8 fp16] [--no-csr] [--jobs 1] [--seconds 300] [--json FILE]
 
 Every size, sparsity and number of threads is one table: medians of repeats taken in turn, with their spread, and how
 often the encoded product is as fast as each rival, run by run. --quick takes one small size and few repeats.
@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import platform
+import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -136,31 +140,57 @@ def processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
+def prepare(size: int, sparsity: float, dtype: str, max_k: int) -> LaneMatrix:
+    """Encode a matrix, in a process of its own."""
+    weights, mask = matrix_of(size, sparsity, dtype)
+    return encode_lanes(weights, dtype, mask=mask, max_k=max_k)
+
+
 def main() -> None:
+    given = parsed()
+    began = time.monotonic()
+    sizes, repeats = ([2048], 5) if given.quick else (given.size, given.repeats)
+    print(f"{processor()}; {', '.join(native.available_sets())}")
+    figures = []
+    matrices = [(n, s, dtype) for n in sizes for dtype in given.dtype for s in given.sparsity]
+    with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("spawn")) as pool:
+        started = [pool.submit(prepare, *matrix, given.max_k) for matrix in matrices]
+        encoded = [
+            future.result() for future in started
+        ]  # all, so that nothing else runs when times are taken
+    for number, matrix in enumerate(matrices):
+        weights, mask = matrix_of(*matrix)
+        lanes = encoded.pop(0)
+        for threads in given.threads:
+            if given.seconds and time.monotonic() - began > given.seconds:
+                print(
+                    f"{given.seconds:.0f} s are over: not measured: {matrices[number:]}, from {threads} thread(s)"
+                )
+                return
+            rivals = rivals_of(weights, mask, matrix[2], threads, not given.no_csr)
+            for batch in given.batch:
+                figures.append({"sparsity": matrix[1], **one(lanes, rivals, threads, batch, repeats)})
+                if given.json:
+                    found = {"processor": processor(), "command": sys.argv[1:], "runs": figures}
+                    given.json.write_text(json.dumps(found, indent=1))
+
+
+def parsed() -> argparse.Namespace:
+    """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="2048 x 2048, five repeats")
     parser.add_argument("--size", type=int, nargs="+", default=[4096, 16384])
     parser.add_argument("--sparsity", type=float, nargs="+", default=[0.5, 0.7, 0.9])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--dtype", choices=["int8", "int4", "fp16", "fp32"], default="int8")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1])
+    parser.add_argument("--dtype", choices=["int8", "int4", "fp16", "fp32"], nargs="+", default=["int8"])
     parser.add_argument("--max-k", type=int, default=128)
     parser.add_argument("--no-csr", action="store_true", help="leave the CSR products out")
-    parser.add_argument("--json", type=Path, help="every run's seconds, as JSON")
-    given = parser.parse_args()
-    sizes, repeats = ([2048], 5) if given.quick else (given.size, given.repeats)
-    print(f"{processor()}; {', '.join(native.available_sets())}")
-    figures = []
-    for size in sizes:
-        for sparsity in given.sparsity:
-            weights, mask = matrix_of(size, sparsity, given.dtype)
-            lanes = encode_lanes(weights, given.dtype, mask=mask, max_k=given.max_k, jobs=2)
-            for threads in given.threads:
-                rivals = rivals_of(weights, mask, given.dtype, threads, not given.no_csr)
-                figures.append({"sparsity": sparsity, **one(lanes, rivals, threads, given.batch, repeats)})
-                if given.json:
-                    given.json.write_text(json.dumps({"processor": processor(), "runs": figures}, indent=1))
+    parser.add_argument("--jobs", type=int, default=1, help="processes that encode, before times are taken")
+    parser.add_argument("--seconds", type=float, help="start no table after so many")
+    parser.add_argument("--json", type=Path, help="every run's seconds, as JSON, after every table")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

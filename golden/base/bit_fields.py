@@ -62,7 +62,13 @@ class BitReader:
         self.position = 0
 
     def raw(self, count: int) -> NDArray[np.uint8]:
-        """Read single bits."""
+        """Read single bits.
+
+        Raises
+        ------
+        InputError
+            The stream ends before.
+        """
         if self.position + count > self._bits.size:
             raise InputError(
                 f"the stream must hold at least {self.position + count} bits, not {self._bits.size}"

@@ -47,7 +47,13 @@ class ByteReader:
         self.position = position
 
     def bytes(self, count: int) -> bytes:
-        """Read `count` bytes."""
+        """Read `count` bytes.
+
+        Raises
+        ------
+        InputError
+            There are not so many left.
+        """
         if not 0 <= count <= len(self._data) - self.position:
             raise InputError("the stored tensor ends before its header does")
         self.position += count
@@ -58,7 +64,13 @@ class ByteReader:
         return self.bytes(1)[0]
 
     def varint(self, most: int = (1 << 63) - 1) -> int:
-        """Read a number, at most `most`, in its shortest form."""
+        """Read a number, at most `most`, in its shortest form.
+
+        Raises
+        ------
+        InputError
+            It is larger, or not in its shortest form.
+        """
         value = shift = 0
         while True:
             byte = self.byte()
@@ -75,7 +87,13 @@ class ByteReader:
         return value
 
     def text(self, most: int = 64) -> str:
-        """Read a text of at most `most` bytes."""
+        """Read a text of at most `most` bytes.
+
+        Raises
+        ------
+        InputError
+            It is longer, or not UTF-8.
+        """
         try:
             return self.bytes(self.varint(most)).decode()
         except UnicodeDecodeError:

@@ -85,7 +85,13 @@ class Code:
 
     @classmethod
     def from_family(cls, family: str, /, *, n_in: int, n_out: int, n_s: int, **parameters: int) -> Code:
-        """Make a code whose generator comes from a named family (see ``xorweave.golden.code.generators``)."""
+        """Make a code whose generator comes from a named family (see ``xorweave.golden.code.generators``).
+
+        Raises
+        ------
+        InputError
+            A size or a parameter is out of range, or there is no such family.
+        """
         n_in = _positive("n_in", n_in, MAX_N_IN)
         n_out = _positive("n_out", n_out, MAX_N_OUT)
         n_s = _positive("n_s", n_s, MAX_CONSTRAINT_LENGTH, least=0)

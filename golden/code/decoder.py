@@ -83,6 +83,17 @@ def _decode_segments(symbols, period, n_s, tap_start, tap_age, tap_bit, from_pre
 def tap_lists(
     code: Code,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the rows of G as lists of taps, each from the row before where that is shorter.
+
+    Returns
+    -------
+    start : ndarray of int64, shape (n_out + 1,)
+        Row r has the taps start[r] .. start[r + 1] - 1.
+    age, bit : ndarray of int64, shape (taps,)
+        Tap: bit `bit` of the symbol `age` blocks ago.
+    from_previous : ndarray of bool, shape (n_out,)
+        Whether the row's taps are added to the output before it.
+    """
     matrix = code.generator
     step = matrix.copy()
     step[1:] ^= matrix[:-1]

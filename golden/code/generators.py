@@ -7,6 +7,7 @@ seed means the same matrix on every machine and with every version of every depe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,13 @@ def _balanced_taps(source: BitSource, rows: int, columns: int, taps: int) -> lis
 
 
 def sparse(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 6) -> Matrix:
-    """`taps` ones in every row, dealt so that every column is used equally often."""
+    """`taps` ones in every row, dealt so that every column is used equally often.
+
+    Raises
+    ------
+    InputError
+        There are not so many columns.
+    """
     columns = n_in * (n_s + 1)
     if not 1 <= taps <= columns:
         raise InputError(f"taps must be between 1 and the constraint length {columns}, not {taps}")
@@ -69,6 +76,11 @@ def chain(*, n_in: int, n_out: int, n_s: int, seed: int, taps: int = 2, run: int
     apart, see a dense code, though each output costs `taps` two-input XORs only. The first output of a run gets
     about as many taps as a dense sparse row needs: five, or `taps` if that is more, and always an odd number, or
     else with even `taps` every row would be even and G would lack a rank.
+
+    Raises
+    ------
+    InputError
+        There are not so many columns, or the run is empty.
     """
     columns = n_in * (n_s + 1)
     if not 1 <= taps <= columns:
@@ -200,13 +212,20 @@ def _far_vertex(source: BitSource, neighbours: list[set[int]], vertex: int, run:
 
 
 def identity(*, n_in: int, n_out: int, n_s: int) -> Matrix:
-    """Output r is bit r of the newest symbol: dense storage as a code of rate 1, for masks with next to no zeros."""
+    """Output r is bit r of the newest symbol: dense storage as a code of rate 1, for masks with next to no zeros.
+
+    Raises
+    ------
+    InputError
+        n_in and n_out differ.
+    """
     if n_in != n_out:
         raise InputError(f"the identity family needs n_in = n_out, not {n_in} and {n_out}")
     return np.eye(n_out, n_in * (n_s + 1), dtype=np.uint8)
 
 
 MAX_ROWS = 16384
+_SIZES = ("n_in", "n_out", "n_s")
 
 FAMILIES: dict[str, Callable[..., Matrix]] = {
     "uniform": uniform,
@@ -216,14 +235,15 @@ FAMILIES: dict[str, Callable[..., Matrix]] = {
     "graph": graph,
     "identity": identity,
 }
-_DEFAULTS: dict[str, dict[str, int]] = {
-    "uniform": {"seed": 0},
-    "sparse": {"seed": 0, "taps": 6},
-    "chain": {"seed": 0, "taps": 2, "run": 10},
-    "paired": {"seed": 0, "pool": 0, "run": 4},
-    "graph": {"seed": 0, "pool": 0, "run": 4, "start": 2, "history": 0},
-    "identity": {},
-}
+
+
+def _defaults(make: Callable[..., Matrix]) -> dict[str, int]:
+    """Return a family's parameters beside the sizes, in the order of its signature; a seed is 0 by default."""
+    given = {name: p.default for name, p in signature(make).parameters.items() if name not in _SIZES}
+    return {name: 0 if default is Parameter.empty else default for name, default in given.items()}
+
+
+_DEFAULTS = {family: _defaults(make) for family, make in FAMILIES.items()}
 
 
 def family_parameters(family: str) -> tuple[str, ...]:
@@ -284,6 +304,9 @@ def build_generator(
     unknown = sorted(set(parameters) - set(known) - {"of"})
     if unknown:
         raise InputError(f"the family {family} takes {', '.join(known)}, not {', '.join(unknown)}")
+    for key, value in parameters.items():
+        if not 0 <= value < 1 << 63:  # what a file can hold
+            raise InputError(f"{key} must be between 0 and 2^63 - 1, not {value!s:.40}")
     of = parameters.get("of", 0)
     if of and not n_out < of <= MAX_ROWS:
         raise InputError(f"of must be more than n_out = {n_out} and at most {MAX_ROWS}, not {of}")

@@ -59,10 +59,11 @@ def width_of(rows: NDArray[np.uint64]) -> tuple[int, ...]:
 
 
 @njit(cache=True, nogil=True)
-def reduce_row(row, rhs, has, pivot_rows, pivot_rhs, start, width):  # type: ignore[no-untyped-def]
+def _reduce(row, rhs, has, pivot_rows, pivot_rhs, start, width, used=None):  # type: ignore[no-untyped-def]
     # Eliminates `row` from the oldest column (ring bit `start`) on. Returns the oldest free column that is
-    # left in the row, or -1 if nothing is left, and the reduced right-hand side. The word at hand stays in
-    # a register, so the chain from one pivot to the next is: count zeros, load, exclusive-or.
+    # left in the row, or -1 if nothing is left, and the reduced right-hand side; sets the bits of the pivots it took
+    # in the ring mask `used`, if there is one. The word at hand stays in a register, so the chain from one pivot to
+    # the next is: count zeros, load, exclusive-or.
     words = len(width)
     first = start >> 6
     below = (np.uint64(1) << np.uint64(start & 63)) - np.uint64(1)
@@ -87,12 +88,65 @@ def reduce_row(row, rhs, has, pivot_rows, pivot_rhs, start, width):  # type: ign
                 row[j] ^= pivot_rows[column, j]
             word ^= pivot_rows[column, k]
             rhs ^= pivot_rhs[column]
+            if used is not None:
+                used[k] |= np.uint64(1) << np.uint64(bit)
             todo = word & select
     return -1, rhs
 
 
 @njit(cache=True, nogil=True)
-def back_substitute(kept, kept_rows, kept_rhs, n_in, slots, symbols):  # type: ignore[no-untyped-def]
+def _load(row, rows, slot, r, exists, width):  # type: ignore[no-untyped-def]
+    # Before the stream's first symbols there is nothing: those columns do not exist.
+    for j in range(len(width)):
+        row[j] = rows[slot, r, j] & exists[j]
+
+
+@njit(cache=True, nogil=True)
+def _keep(row, place, has, pivot_rows, width):  # type: ignore[no-untyped-def]
+    has[place >> 6] |= np.uint64(1) << np.uint64(place & 63)
+    for j in range(len(width)):
+        pivot_rows[place, j] = row[j]
+
+
+@njit(cache=True, nogil=True)
+def eliminate(rows, n_in, mask, places, combinations, width):  # type: ignore[no-untyped-def]
+    """Eliminate the equations of a mask, without right-hand sides.
+
+    The equations are the care bits in scan order. places, int64, shape (care bits,): gets the ring column under which
+    each is kept, -1 for a dependent one. combinations, uint64, shape (care bits, words), zeros: gets the ring masks of
+    the pivots that reduce each; None: not wanted.
+    """
+    words = len(width)
+    slots = rows.shape[0]
+    n_out = rows.shape[1]
+    n = mask.shape[0]
+    has = np.zeros(words, np.uint64)
+    exists = np.zeros(words, np.uint64)
+    pivot_rows = np.zeros((words * 64, words), np.uint64)
+    no_rhs = np.zeros(words * 64, np.uint8)
+    row = np.zeros(words, np.uint64)
+    m = 0
+    for t in range((n + n_out - 1) // n_out):
+        slot = t % slots
+        for place in range(slot * n_in, (slot + 1) * n_in):
+            bit = np.uint64(1) << np.uint64(place & 63)
+            exists[place >> 6] |= bit
+            has[place >> 6] &= ~bit
+        start = ((t + 1) % slots) * n_in
+        for r in range(min(n_out, n - t * n_out)):
+            if not mask[t * n_out + r]:
+                continue
+            _load(row, rows, slot, r, exists, width)
+            used = None if combinations is None else combinations[m]
+            place, _rhs = _reduce(row, np.uint8(0), has, pivot_rows, no_rhs, start, width, used)
+            places[m] = place
+            if place >= 0:
+                _keep(row, place, has, pivot_rows, width)
+            m += 1
+
+
+@njit(cache=True, nogil=True)
+def _back_substitute(kept, kept_rows, kept_rhs, n_in, slots, symbols):  # type: ignore[no-untyped-def]
     """Solve the kept rows from the last symbol to the first; free columns become 0. Fills `symbols`.
 
     kept: bool, one for each encoded bit; kept_rows: uint64 ring masks; kept_rhs: n_w-bit words. The sum of the
@@ -128,7 +182,8 @@ def back_substitute(kept, kept_rows, kept_rhs, n_in, slots, symbols):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def solve_segment(rows, n_in, targets, mask, symbols, width):  # type: ignore[no-untyped-def]
+def _solve(rows, n_in, targets, mask, symbols, width):  # type: ignore[no-untyped-def]
+    # As `eliminate`, with the targets as right-hand sides; each kept row is put aside when its column leaves.
     words = len(width)
     slots = rows.shape[0]
     n_out = rows.shape[1]
@@ -143,7 +198,6 @@ def solve_segment(rows, n_in, targets, mask, symbols, width):  # type: ignore[no
     kept = np.zeros(blocks * n_in, np.bool_)
     kept_rows = np.empty((blocks * n_in, words), np.uint64)
     kept_rhs = np.empty(blocks * n_in, targets.dtype)
-    dependent = 0
 
     for t in range(blocks + slots):
         slot = t % slots
@@ -165,18 +219,12 @@ def solve_segment(rows, n_in, targets, mask, symbols, width):  # type: ignore[no
             position = t * n_out + r
             if not mask[position]:
                 continue
-            for j in range(words):
-                row[j] = rows[slot, r, j] & exists[j]
-            place, rhs = reduce_row(row, targets[position], has, pivot_rows, pivot_rhs, start, width)
-            if place < 0:
-                dependent += 1
-                continue
-            has[place >> 6] |= np.uint64(1) << np.uint64(place & 63)
-            pivot_rhs[place] = rhs
-            for j in range(words):
-                pivot_rows[place, j] = row[j]
-    back_substitute(kept, kept_rows, kept_rhs, n_in, slots, symbols)
-    return dependent
+            _load(row, rows, slot, r, exists, width)
+            place, rhs = _reduce(row, targets[position], has, pivot_rows, pivot_rhs, start, width)
+            if place >= 0:
+                pivot_rhs[place] = rhs
+                _keep(row, place, has, pivot_rows, width)
+    _back_substitute(kept, kept_rows, kept_rhs, n_in, slots, symbols)
 
 
 def encode_segment(code: Code, targets: Words, mask: NDArray[np.bool_], rows: NDArray[np.uint64]) -> Words:
@@ -197,5 +245,5 @@ def encode_segment(code: Code, targets: Words, mask: NDArray[np.bool_], rows: ND
     """
     blocks = -(-targets.size // code.n_out)
     symbols = np.zeros((blocks, code.n_in), targets.dtype)
-    solve_segment(rows, code.n_in, np.ascontiguousarray(targets), mask, symbols, width_of(rows))
+    _solve(rows, code.n_in, np.ascontiguousarray(targets), mask, symbols, width_of(rows))
     return symbols

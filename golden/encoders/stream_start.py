@@ -9,11 +9,10 @@ start a position further on deals all of them anew.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from xorweave.golden.code.code import Code
-from xorweave.golden.encoders.elimination import reduce_row, rotated_rows, width_of
+from xorweave.golden.encoders.elimination import eliminate, rotated_rows, width_of
 
 
 def best_start(mask: NDArray[np.bool_], code: Code, phase: int = 0) -> int:
@@ -45,43 +44,6 @@ def best_start(mask: NDArray[np.bool_], code: Code, phase: int = 0) -> int:
     return int(phase + int(np.argmax(least)) * code.n_out) % mask.size
 
 
-@njit(cache=True, nogil=True)
-def _dependent(rows, n_in, mask, found, width):  # type: ignore[no-untyped-def]
-    # elimination as in `solve_segment`, without right-hand sides: writes the dependent positions to `found`
-    words = len(width)
-    slots = rows.shape[0]
-    n_out = rows.shape[1]
-    has = np.zeros(words, np.uint64)
-    exists = np.zeros(words, np.uint64)
-    pivot_rows = np.zeros((words * 64, words), np.uint64)
-    no_rhs = np.zeros(words * 64, np.uint8)
-    row = np.zeros(words, np.uint64)
-    count = 0
-    for t in range((mask.size + n_out - 1) // n_out):
-        slot = t % slots
-        for b in range(n_in):
-            place = slot * n_in + b
-            bit = np.uint64(1) << np.uint64(place & 63)
-            exists[place >> 6] |= bit
-            has[place >> 6] &= ~bit
-        start = ((t + 1) % slots) * n_in
-        for r in range(min(n_out, mask.size - t * n_out)):
-            if not mask[t * n_out + r]:
-                continue
-            for j in range(words):
-                row[j] = rows[slot, r, j] & exists[j]
-            place, _rhs = reduce_row(row, np.uint8(0), has, pivot_rows, no_rhs, start, width)
-            if place < 0:
-                if count < found.size:
-                    found[count] = t * n_out + r
-                count += 1
-                continue
-            has[place >> 6] |= np.uint64(1) << np.uint64(place & 63)
-            for j in range(words):
-                pivot_rows[place, j] = row[j]
-    return count
-
-
 def dependent_positions(code: Code, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the scan positions whose equation depends on those of the kept positions before it.
 
@@ -97,9 +59,10 @@ def dependent_positions(code: Code, mask: NDArray[np.bool_]) -> NDArray[np.int64
     ndarray of int64, rising
     """
     rows = rotated_rows(code)
-    found = np.zeros(int(np.count_nonzero(mask)), np.int64)
-    count = _dependent(rows, code.n_in, np.ascontiguousarray(mask), found, width_of(rows))
-    return found[:count]
+    care = np.flatnonzero(mask)
+    places = np.empty(care.size, np.int64)
+    eliminate(rows, code.n_in, np.ascontiguousarray(mask), places, None, width_of(rows))
+    return care[places < 0]
 
 
 def error_free_start(mask: NDArray[np.bool_], code: Code, tries: int = 16) -> tuple[int | None, int]:

@@ -36,8 +36,8 @@ from xorweave.golden.values.transforms import TRANSFORMS
 
 VERSION = 2
 FAMILIES = ("custom", "uniform", "sparse", "chain", "paired", "graph", "identity")
-_SCANS = ("row-major", "affine", "lanes", "cells")
-_SCAN_NUMBERS = {"row-major": 0, "affine": 2, "lanes": 4, "cells": 3}
+_SCANS = ("row-major", "affine", "lanes", "cells", "tiles")
+_SCAN_NUMBERS = {"row-major": 0, "affine": 2, "lanes": 4, "cells": 3, "tiles": 4}
 _MASKS = ("none", "bitmap", "shaped")
 _VALUES = ("raw", "prefix")
 _PATCHES = ("none", "paper", "joint", "plane", "bounded")

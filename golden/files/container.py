@@ -243,6 +243,7 @@ class OpenContainer(Container):
         return self.encoded[name]
 
     def side_bits(self, name: str) -> int:
+        """Return what header, book and checksums of a tensor take, and what rounds its parts up to bytes, in bits."""
         assert isinstance(self.encoded, _Blobs)
         return side_bits(self.encoded[name], self.encoded.entries[name].data.data)
 

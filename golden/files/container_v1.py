@@ -98,6 +98,13 @@ def _check_cost(items: dict[str, str]) -> None:
 
 
 def read_tensor(record: dict[str, Any], tensors: dict[str, Tensor], name: str) -> EncodedTensor:
+    """Read one encoded tensor of a version 1 container: its header record, and its parts among the file's tensors.
+
+    Raises
+    ------
+    InputError
+        A field is missing or damaged, or a part does not fit it.
+    """
     # Sizes are checked against the bytes that are there before anything of that size is made.
     shape = record.get("shape")
     if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):

@@ -141,7 +141,10 @@ def as_tensor(tensor: Any) -> Tensor:
     InputError
         Safetensors has no dtype for it.
     """
-    kind = _package().TensorProto.DataType.Name(tensor.data_type)
+    kinds = _package().TensorProto.DataType
+    if tensor.data_type not in kinds.values():
+        raise InputError(f"tensors must hold integers, floats or booleans, not ONNX type {tensor.data_type}")
+    kind = kinds.Name(tensor.data_type)
     values = array_of(tensor)
     if kind in ("INT4", "UINT4"):  # held in bytes, as safetensors has no such type
         return Tensor.of(values.astype(np.int8 if kind == "INT4" else np.uint8))

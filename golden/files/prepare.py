@@ -27,7 +27,13 @@ _FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 def check_dtype(dtype: str | None) -> None:
-    """Refuse what is no dtype that weights can be cast to; None stands for their own."""
+    """Refuse what is no dtype that weights can be cast to; None stands for their own.
+
+    Raises
+    ------
+    InputError
+        It is none of `DTYPES`.
+    """
     if dtype is not None and dtype not in DTYPES:
         raise InputError(f"the dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
 
@@ -279,6 +285,11 @@ def synthetic_values(
     -------
     (ndarray, NumberFormat)
         Values of the mask's shape, pruned ones included.
+
+    Raises
+    ------
+    InputError
+        There is no such kind or dtype.
     """
     fmt = number_format(dtype)
     rng = np.random.default_rng(seed)

@@ -308,6 +308,11 @@ class ShapedMaskCode:
         Returns
         -------
         ndarray of bool, shape (n,)
+
+        Raises
+        ------
+        InputError
+            The symbols have another width, or are too few.
         """
         blocks = symbols.shape[0]
         if symbols.shape != (blocks, self.n_in) or n > blocks * self.n_out:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.network.convnets import mobilenet_v2, resnet_18, resnet_50, vgg_16, vgg_19
 from xorweave.golden.network.layers import Activation, Attention, GlobalPool, LayerNorm, Pad, Pool
 from xorweave.golden.network.network import Network
 
 
 def perceptron(widths: Sequence[int], *, name: str = "perceptron", stem: str = "fc") -> Network:
-    """Fully connected network: widths[0] inputs, rectifiers between the layers `fc1`, `fc2` ..."""
+    """Fully connected network: widths[0] inputs, rectifiers between the layers `fc1`, `fc2` ...
+
+    Raises
+    ------
+    InputError
+        There are fewer than two widths.
+    """
     if len(widths) < 2:
         raise InputError(f"a perceptron needs an input and an output width, not {tuple(widths)}")
     network = Network(name)
@@ -38,6 +45,20 @@ def lenet_5() -> Network:
     x = network.flatten(x)
     x = network.relu(network.dense(x, "fc1.weight", 500, bias="fc1.bias"))
     network.dense(x, "fc2.weight", 10, bias="fc2.bias")
+    return network
+
+
+def lenet_5_cifar() -> Network:
+    """LeNet-5 as LeCun et al. (1998) sized it, on 3x32x32: 6 and 16 maps, 120 and 84 units; 61,770 weights."""
+    network = Network("lenet-5-cifar")
+    x = network.input((3, 32, 32))
+    for number, maps in enumerate((6, 16), 1):
+        x = network.relu(network.conv(x, f"conv{number}.weight", maps, 5, bias=f"conv{number}.bias"))
+        x = network.pool(x, 2)
+    x = network.flatten(x)
+    for number, units in enumerate((120, 84), 1):
+        x = network.relu(network.dense(x, f"fc{number}.weight", units, bias=f"fc{number}.bias"))
+    network.dense(x, "fc3.weight", 10, bias="fc3.bias")
     return network
 
 
@@ -104,7 +125,13 @@ def _normed_sum(network: Network, x: str, y: str, stem: str, features: int) -> s
 CATALOGUE: dict[str, Callable[[], Network]] = {
     "lenet-300-100": lenet_300_100,
     "lenet-5": lenet_5,
+    "lenet-5-cifar": lenet_5_cifar,
     "resnet-20": resnet_20,
+    "vgg-16": vgg_16,
+    "vgg-19": vgg_19,
+    "resnet-18": resnet_18,
+    "resnet-50": resnet_50,
+    "mobilenet-v2": mobilenet_v2,
     "minilm-layer": transformer_layer,
 }
 

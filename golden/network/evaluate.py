@@ -101,7 +101,13 @@ def node_values(
     *,
     dtype: type[np.floating] = np.float64,
 ) -> dict[str, Values]:
-    """Run a network on a batch and return every node's output; see `evaluate`."""
+    """Run a network on a batch and return every node's output; see `evaluate`.
+
+    Raises
+    ------
+    InputError
+        As of `evaluate`.
+    """
     places = [node for node in network.nodes.values() if isinstance(node.layer, Input)]
     given = inputs if isinstance(inputs, Mapping) else {node.name: inputs for node in places}
     read = _read(network, tensors, masks, dtype)

@@ -164,7 +164,13 @@ class Network:
         groups: int = 1,
         name: str | None = None,
     ) -> str:
-        """Add a convolution with one stride, padding and dilation for all spatial axes."""
+        """Add a convolution with one stride, padding and dilation for all spatial axes.
+
+        Raises
+        ------
+        InputError
+            The groups do not divide the channels, or as of `add`.
+        """
         shape = self._shape(source)
         axes = len(shape) - 1
         extent = (kernel,) * axes if isinstance(kernel, int) else tuple(kernel)

@@ -15,9 +15,11 @@ from xorweave.golden.base.number_format import from_bfloat16, to_bfloat16
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.files.shards import INDEX
 from xorweave.golden.files.weight_files import WeightFile, read_weight_file
-from xorweave.golden.network.matching import read_description, resolve_network, unknown_network
+from xorweave.golden.network.catalogue import CATALOGUE, named_network
+from xorweave.golden.network.matching import match_tensors, read_description, resolve_network, unknown_network
 from xorweave.golden.network.network import Network
 from xorweave.golden.network.onnx_reader import read_onnx
+from xorweave.golden.network.training import initial_tensors
 
 PRUNED = "xorweave.prune"  # the metadata key under which prune says what it did
 
@@ -42,22 +44,27 @@ class NetworkSource:
     file: WeightFile
 
 
-def read_source(source: Path, choice: str | None) -> NetworkSource:
+def read_source(source: Path, choice: str | None, *, seed: int = 0) -> NetworkSource:
     """Read tensors and the network they belong to.
 
     Parameters
     ----------
     source : Path
-        What `read_weight_file` reads; .onnx brings its network along; or .json, a network description without tensors.
+        What `read_weight_file` reads; .onnx brings its network along; or .json, a network description without tensors;
+        or the name of a network of the catalogue, whose weights are drawn.
     choice : str, optional
         The network, as for `resolve_network`. Without it, tensors that are no fully connected network make one of which
         nothing is known (see `unknown_network`).
+    seed : int
+        Of weights that are drawn: see `initial_tensors`.
 
     Raises
     ------
     InputError
         Nothing can be read, or the tensors do not fit the network.
     """
+    if str(source) in CATALOGUE and not source.exists():
+        return _at_initialisation(str(source), choice, seed)
     suffix = source.suffix.lower()
     if suffix == ".json" and not source.name.lower().endswith(INDEX):
         return NetworkSource(read_description(source), {}, WeightFile({}))
@@ -67,8 +74,14 @@ def read_source(source: Path, choice: str | None) -> NetworkSource:
         return NetworkSource(network if choice is None else resolve_network(choice, arrays), arrays, file)
     arrays = as_arrays(file.tensors)
     ordered = file.ordered or (source.is_dir() and not any(source.glob("*.safetensors*")))
+    order = stored_order(file.metadata)
     try:
-        network = resolve_network(choice, arrays, order=stored_order(file.metadata), ordered=ordered)
+        if choice is not None and choice.lower().endswith(".onnx"):
+            model, own = read_onnx(Path(choice))
+            arrays = _of_model(model, own, arrays)
+            network = match_tensors(model, arrays, order=order, ordered=ordered)
+        else:
+            network = resolve_network(choice, arrays, order=order, ordered=ordered)
     except InputError as error:
         if choice is not None:
             raise
@@ -76,9 +89,36 @@ def read_source(source: Path, choice: str | None) -> NetworkSource:
     return NetworkSource(network, arrays, file)
 
 
-def read_network(source: Path, choice: str | None) -> tuple[Network, dict[str, NDArray]]:
+def _of_model(network: Network, own: Mapping[str, NDArray], arrays: dict[str, NDArray]) -> dict[str, NDArray]:
+    """Return the tensors of a file in which a model's stand under their names, with what its network makes of them.
+
+    A network has biases of shape (64,) where the model adds (1, 1, 64), and parameters that the model only implies:
+    what it subtracts, what several of its constants make together.
+    """
+    if not all(name in arrays for name in network.weights):
+        return arrays
+    made = dict(arrays)
+    for name, shape in network.parameters.items():
+        stored = arrays.get(name, own[name])
+        plain = [tuple(n for n in sides if n != 1) for sides in (stored.shape, shape)]
+        made[name] = stored.reshape(shape) if plain[0] == plain[1] else stored
+    return made
+
+
+def _at_initialisation(name: str, choice: str | None, seed: int) -> NetworkSource:
+    if choice not in (None, name):
+        raise InputError(f"the network of {name} must be itself, not {choice!r}")
+    network = named_network(name)
+    network.remark = f"the weights of {name} are drawn: normal, variance 2 / inputs, seed {seed}"
+    arrays = dict(initial_tensors(network, seed))
+    return NetworkSource(
+        network, arrays, WeightFile({name: Tensor.of(array) for name, array in arrays.items()})
+    )
+
+
+def read_network(source: Path, choice: str | None, *, seed: int = 0) -> tuple[Network, dict[str, NDArray]]:
     """Return the network and the arrays of `read_source` alone."""
-    read = read_source(source, choice)
+    read = read_source(source, choice, seed=seed)
     return read.network, read.arrays
 
 
@@ -135,5 +175,7 @@ def pruned_tensors(
             tensors[name] = Tensor.of(np.where(mask, array, 0).astype(array.dtype))
     for name, bias in biases.items():
         narrow = name in tensors and tensors[name].dtype == "BF16"
+        if name in tensors and tensors[name].values.size == bias.size:
+            bias = bias.reshape(tensors[name].values.shape)
         tensors[name] = Tensor(to_bfloat16(bias), "BF16") if narrow else Tensor.of(bias)
     return tensors

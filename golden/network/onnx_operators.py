@@ -446,7 +446,8 @@ def _sub(r: OnnxReader, node: Node, attributes: Attributes) -> bool:
     if r.is_constant(b):
         value = _aligned(r, a, r.constants[b], attributes)
         return value is not None and value.dtype.kind == "f" and _shifted(r, node, a, f"-{b}", -value)
-    turned = _scaled_place(r, b, f"-1:{b}", np.array([-1.0], np.float32))
+    minus = _scale(r, b, f"-1:{b}", np.array([-1.0], np.float32))
+    turned = None if minus is None else r.between(minus, r.place(b))
     if r.is_constant(a):
         value = r.constants[a]
         if turned is None or value.size != 1:
@@ -491,9 +492,14 @@ def _aligned(r: OnnxReader, x: str, value: NDArray, attributes: Attributes) -> N
     return value if np.broadcast_shapes(value.shape, shape) == shape else None
 
 
+def _with_all_axes(value: NDArray, shape: Shape) -> Shape:
+    """Return the shape of a constant with as many axes, the batch included, as an activation of this shape has."""
+    return (1,) * (len(shape) + 1 - value.ndim) + value.shape
+
+
 def _axis_of(value: NDArray, shape: Shape) -> tuple[int, int] | None:
     """Return the one axis along which a constant varies, and its length; None if there are several."""
-    aligned = (1,) * (len(shape) + 1 - value.ndim) + value.shape
+    aligned = _with_all_axes(value, shape)
     varying = [axis for axis, n in enumerate(aligned) if n != 1]
     if len(aligned) != len(shape) + 1 or len(varying) > 1 or (varying and varying[0] == 0):
         return None
@@ -510,7 +516,7 @@ def _shifted(r: OnnxReader, node: Node, x: str, name: str, value: NDArray) -> bo
         axis, size = found
         r.add(node, Affine(size, None, r.keep(name, value.reshape(size)), axis), x)
         return True
-    aligned = (1,) * (len(shape) + 1 - value.ndim) + value.shape
+    aligned = _with_all_axes(value, shape)
     if len(aligned) != len(shape) + 1 or aligned[0] != 1:
         return False
     full = np.broadcast_to(value.reshape(aligned)[0], shape)
@@ -520,19 +526,19 @@ def _shifted(r: OnnxReader, node: Node, x: str, name: str, value: NDArray) -> bo
 
 
 def _scaled(r: OnnxReader, node: Node, x: str, name: str, value: NDArray) -> bool:
-    found = _axis_of(value, r.shape(x))
-    if found is None:
+    scale = _scale(r, x, name, value)
+    if scale is None:
         return False
-    axis, size = found
-    r.add(node, Affine(size, r.keep(name, value.reshape(size)), None, axis), x)
+    r.add(node, scale, x)
     return True
 
 
-def _scaled_place(r: OnnxReader, x: str, name: str, value: NDArray) -> str | None:
+def _scale(r: OnnxReader, x: str, name: str, value: NDArray) -> Affine | None:
+    """Return the layer that multiplies an activation by a constant; None where no `Affine` does."""
     if r.is_constant(x) or (found := _axis_of(value, r.shape(x))) is None:
         return None
     axis, size = found
-    return r.between(Affine(size, r.keep(name, value.reshape(size)), None, axis), r.place(x))
+    return Affine(size, r.keep(name, value.reshape(size)), None, axis)
 
 
 OPERATORS: dict[str, Handler] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -32,6 +33,20 @@ def kept_count(network: Network, sparsity: float) -> int:
     return round((1 - sparsity) * network.connections)
 
 
+def least_alive(network: Network, sparsity: float) -> int:
+    """Return how many weights must be alive so that the effective sparsity is at most this: rounded up.
+
+    Raises
+    ------
+    InputError
+        The sparsity is not in 0 .. 1.
+    """
+    rounded = kept_count(network, sparsity)
+    # (1 - s) * n that is a whole number but for the last digits of a double is that number
+    exact = (1 - sparsity) * network.connections
+    return rounded if abs(exact - rounded) <= 1e-9 * network.connections else math.ceil(exact)
+
+
 def search_ranking(network: Network, ranking: Ranking, sparsity: float) -> Masks:
     """Cut one fixed ranking where the effective sparsity comes closest to a target from below, by bisection.
 
@@ -44,7 +59,7 @@ def search_ranking(network: Network, ranking: Ranking, sparsity: float) -> Masks
         The direct masks. Their effective sparsity is at most `sparsity`, and one weight fewer would exceed
         it.
     """
-    wanted = kept_count(network, sparsity)
+    wanted = least_alive(network, sparsity)
     enough, too_few = ranking.total, -1
     while enough - too_few > 1:
         middle = (enough + too_few) // 2
@@ -77,7 +92,7 @@ def search_random(network: Network, quota: Quota, sparsity: float, *, seed: int)
         The low masks: effective sparsity at most `sparsity`.
     """
     rng = np.random.default_rng(seed)
-    wanted = kept_count(network, sparsity)
+    wanted = least_alive(network, sparsity)
     low, low_kept = network.dense_masks(), network.connections
     high, high_kept = {name: np.zeros_like(mask) for name, mask in low.items()}, 0
     if wanted <= 0:

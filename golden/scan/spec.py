@@ -10,6 +10,7 @@ from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.scan.scan import Scan
+from xorweave.golden.scan.tiles import TileLayout, TileOrder
 
 SCANS = ("row-major", "affine", "lanes")
 _ITEMS = {
@@ -17,6 +18,7 @@ _ITEMS = {
     "affine": ("stride", "offset"),
     "lanes": ("lanes", "interleave", "start_column", "lead"),
     "cells": ("cell_columns", "together", "column_block"),
+    "tiles": ("n_out", "run", "n_w", "registers"),
 }
 
 
@@ -47,6 +49,9 @@ def scan_from_items(kind: str, numbers: Sequence[int], shape: Sequence[int]) -> 
         return LaneLayout(rows=rows, cols=cols, **dict(zip(_ITEMS[kind], numbers, strict=True)))
     if kind == "cells":
         return CellScan(*matrix_shape(shape), *numbers)
+    if kind == "tiles":
+        n_out, run, n_w, registers = numbers
+        return TileOrder(*matrix_shape(shape), n_out, run, TileLayout(n_w, registers))
     return Interleaver(math.prod(shape), *numbers)
 
 

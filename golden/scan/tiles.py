@@ -115,7 +115,7 @@ def layouts(number_format: NumberFormat) -> list[TileLayout]:
 
 @dataclass(frozen=True)
 class TileOrder:
-    """The order in which the tiles of a matrix are decoded, and the lanes within them.
+    """The scan in which the tiles of a matrix are decoded, and the lanes within them; lane after lane is the scan.
 
     A warp decodes a group of `n_out` tiles, all lanes in step. Tiles are taken in runs of `run` along a row of tiles,
     so that sums stay in registers for a run; from one run to the next the walk leaps to a distant row of tiles, so
@@ -206,6 +206,23 @@ class TileOrder:
         places[:padded] = np.where(columns < self.columns, columns, -1)
         return places
 
+    @property
+    def n(self) -> int:
+        """Weights of the matrix."""
+        return self.rows * self.columns
+
+    @property
+    def length(self) -> int:
+        """Scan positions, the padding among them."""
+        return self.lanes * self.n_out
+
+    @property
+    def spec(self) -> str:
+        """``tiles,n_out=...,run=...,n_w=...,registers=...``."""
+        return (
+            f"tiles,n_out={self.n_out},run={self.run},n_w={self.layout.n_w},registers={self.layout.registers}"
+        )
+
     def _inside(self) -> NDArray[np.int64]:
         """Place of each lane in its tile, counted along the tile's rows."""
         place = np.zeros(1, np.int64)
@@ -259,6 +276,32 @@ class TileOrder:
         return turn * self.rotation % self.row_tiles * TILE_ROWS + row, self.placed_columns()[place].astype(
             np.int64
         )
+
+    def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+        """Return the elements at scan positions start .. stop-1, int64; -1 is padding."""
+        row, column = self.locate(np.arange(start, self.length if stop is None else stop))
+        return np.where((row < self.rows) & (column >= 0), row * self.columns + column, -1)
+
+    def places(self, elements: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the scan positions of elements of the flattened matrix, any shape: the inverse of `positions`."""
+        row, column = np.divmod(elements, self.columns)
+        row_tile, inner_row = np.divmod(row, TILE_ROWS)
+        turn = row_tile * pow(self.rotation, -1, self.row_tiles) % self.row_tiles
+        padded = -(-self.columns // self.tile_columns) * self.tile_columns
+        place = column * pow(self.column_stride, -1, padded) % padded
+        tile, inner_column = np.divmod(place, self.tile_columns)
+        across, step = np.divmod(tile, self.run)
+        group, position = np.divmod((across * self.row_tiles + turn) * self.run + step, self.n_out)
+        lane = np.argsort(self._inside())[inner_row * self.tile_columns + inner_column]
+        return (group * self.tile_lanes + lane) * self.n_out + position
+
+    def to_scan(self, flat: NDArray) -> NDArray:
+        """Put a flattened matrix, shape (n,), into scan order, shape (length,)."""
+        return self.arrange(flat.reshape(self.rows, self.columns)).reshape(-1)
+
+    def from_scan(self, scanned: NDArray) -> NDArray:
+        """Put scan-ordered values, shape (length,), back into matrix order, shape (n,)."""
+        return self.restore(scanned.reshape(self.lanes, self.n_out)).reshape(-1)
 
 
 def fitting_run(columns: int, n_out: int, layout: TileLayout) -> int:

@@ -39,6 +39,13 @@ def bitmap_source(vectors: int, warps: int) -> str:
     return f'#define XW_VECTORS {vectors}\n#define XW_WARPS {warps}\n#include "lanes.cuh"\n#include "bitmap.cuh"\n'
 
 
+def delta_source(vectors: int, warps: int, halves: bool) -> str:
+    """Return the source of the kernel of four-bit steps."""
+    sizes = {"VECTORS": vectors, "WARPS": warps, "HALVES": int(halves)}
+    lines = [f"#define XW_{name} {size}" for name, size in sizes.items()]
+    return "\n".join([*lines, '#include "lanes.cuh"', '#include "delta.cuh"', ""])
+
+
 def decoder_lines(code: Code, run: int) -> list[str]:
     """Return the lines of ``decode_outputs(window, inverted, sink)``, which gives each output in turn to the sink.
 

@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import NumberFormat, Words, from_bfloat16, number_format
+from xorweave.golden.base.number_format import Words, from_bfloat16, number_format
 from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.cells import CELL_COLUMNS, CELL_ROWS, CellScan
+from xorweave.golden.spmv.laid_out import PATCH_BITS, LaidOut, apart, stored_symbols
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.solvers import default_segment_blocks
 from xorweave.golden.tensor.stored import EncodedTensor
 
 FORMATS = ("int4", "int8", "fp16", "bf16", "fp32")
 LINE = 64  # bytes of all lanes side by side
-PATCH_BITS = 96  # row, column and value, 32 bits each
 _SAMPLE = 1 << 23
 _MOST_N_IN = 48
 _MOST_N_OUT = 192  # decoded blocks stay in the first-level cache, and a kernel is soon compiled
@@ -33,40 +33,20 @@ _SLACKS = (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class LaneMatrix:
-    """An encoded matrix, ready for the kernels.
+class LaneMatrix(LaidOut):
+    """A stored matrix in lanes, ready for the kernels.
 
     Attributes
     ----------
     scan : CellScan
-    encoded : EncodedTensor
-        The stream of the arranged weights, shape (lanes, lane_length).
     symbols : ndarray of uint8, shape (n_s + blocks, n_in, 64)
         ``symbols[n_s + t, b]``: bit b of symbol t of all planes, as the words of all lanes; lane l + 64 of INT4 is the
         upper half of lane l's byte.
     mask : ndarray of bool, shape (blocks * n_out, lanes)
         True = kept and decoded right.
-    patch_rows, patch_columns : ndarray of int32, shape (p,)
-        Where a weight is kept and decoded wrong, sorted by row.
-    patch_values : ndarray, shape (p,), of the weights' dtype (BF16 as float32)
-        What the weight is.
     """
 
     scan: CellScan
-    encoded: EncodedTensor
-    symbols: NDArray[np.uint8]
-    mask: NDArray[np.bool_]
-    patch_rows: NDArray[np.int32]
-    patch_columns: NDArray[np.int32]
-    patch_values: NDArray
-
-    @property
-    def code(self) -> Code:
-        return self.encoded.code
-
-    @property
-    def number_format(self) -> NumberFormat:
-        return self.encoded.number_format
 
     @property
     def blocks(self) -> int:
@@ -217,33 +197,19 @@ def lane_matrix(encoded: EncodedTensor) -> LaneMatrix:
         )
     if scan.together * scan.column_block != code.n_out:
         raise InputError(f"a block must have {scan.together * scan.column_block} outputs, not {code.n_out}")
-    if encoded.raw.transform != "none":
-        raise InputError(f"the transform must be none for products, not {encoded.raw.transform}")
+    symbols = stored_symbols(encoded)
     blocks = scan.lane_length // code.n_out
     if encoded.segment_blocks % blocks and encoded.segment_blocks < encoded.blocks:
         raise InputError(
             f"segments must be whole lanes of {blocks} blocks, not {encoded.segment_blocks} blocks"
         )
-    positions, differences = encoded.patches.positions, encoded.patches.differences
-    mask = encoded.mask.copy()
-    # patches repair words after the mask: of a weight that the mask leaves out all of it
-    symbols = np.asarray(encoded.symbols)  # a file's symbols are packed until they are asked for
-    decoded = _decoded_words(encoded, symbols, positions)
-    if encoded.raw.inversion:
-        decoded ^= decoded.dtype.type(encoded.raw.inversion)
-    words = np.where(mask[positions], decoded, 0).astype(decoded.dtype) ^ differences
-    mask[positions] = False
-    rows, columns = scan.locate(positions)
-    order = np.argsort(rows, kind="stable")
-    values = fmt.from_words(words)
+    mask, patches = apart(encoded, scan, symbols)
     return LaneMatrix(
         scan=scan,
         encoded=encoded,
         symbols=_lane_symbols(encoded, symbols, scan.lanes, blocks),
         mask=np.ascontiguousarray(mask.reshape(scan.lanes, scan.lane_length).T),
-        patch_rows=rows[order].astype(np.int32),
-        patch_columns=columns[order].astype(np.int32),
-        patch_values=(from_bfloat16(values) if fmt.name == "bf16" else values)[order],
+        **patches,
     )
 
 
@@ -260,18 +226,3 @@ def _lane_symbols(encoded: EncodedTensor, symbols: Words, lanes: int, blocks: in
     if encoded.number_format.n_w == 4:
         turned = turned[..., :LINE] | turned[..., LINE:] << 4
     return np.ascontiguousarray(turned).view(np.uint8).reshape(code.n_s + blocks, code.n_in, LINE)
-
-
-def _decoded_words(encoded: EncodedTensor, symbols: Words, positions: NDArray[np.int64]) -> NDArray:
-    """Decode single scan positions, straight from the definition."""
-    code = encoded.code
-    decoded = np.zeros(positions.size, symbols.dtype)
-    block, output = np.divmod(positions, code.n_out)
-    start = block // encoded.segment_blocks * encoded.segment_blocks
-    taps = code.generator.reshape(code.n_out, code.n_s + 1, code.n_in).astype(symbols.dtype)
-    for age in range(code.n_s + 1):
-        at = block - age
-        inside = np.flatnonzero(at >= start)
-        picked = symbols[at[inside]] * taps[output[inside], age]
-        decoded[inside] ^= np.bitwise_xor.reduce(picked, axis=1)
-    return decoded

@@ -59,9 +59,9 @@ class ScipyCsr:
 
 def csr_array(matrix: NDArray[np.int8], mask: NDArray[np.bool_], dtype: str) -> scipy.sparse.csr_array:
     """Return the kept weights as SciPy's CSR, with a kept zero counted in."""
-    rows, columns = np.nonzero(mask)
-    starts = np.searchsorted(rows, np.arange(matrix.shape[0] + 1)).astype(np.int32)
-    parts = (matrix[rows, columns].astype(dtype), columns.astype(np.int32), starts)
+    columns = (np.flatnonzero(mask) % mask.shape[1]).astype(np.int32)
+    starts = np.concatenate([[0], np.cumsum(np.count_nonzero(mask, axis=1))]).astype(np.int32)
+    parts = (matrix[mask].astype(dtype), columns, starts)
     return scipy.sparse.csr_array(parts, shape=matrix.shape)
 
 

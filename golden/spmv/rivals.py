@@ -59,10 +59,10 @@ class CsrProduct:
     """Algorithm 1: compressed sparse rows, one byte a value, two or four a column index, eight a row."""
 
     def __init__(self, matrix: NDArray[np.int8], mask: NDArray[np.bool_], threads: int = 1) -> None:
-        rows, columns = np.nonzero(mask)
-        self._values = np.ascontiguousarray(matrix[rows, columns])
+        self._values = matrix[mask]
+        columns = np.flatnonzero(mask) % matrix.shape[1]
         self._columns = columns.astype(np.uint16 if matrix.shape[1] <= 1 << 16 else np.uint32)
-        self._starts = np.searchsorted(rows, np.arange(matrix.shape[0] + 1)).astype(np.int64)
+        self._starts = np.concatenate([[0], np.cumsum(np.count_nonzero(mask, axis=1))]).astype(np.int64)
         self._rows = _Rows(self._starts, threads)
 
     @property

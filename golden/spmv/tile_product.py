@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.tiles import THREADS
-from xorweave.golden.spmv.kernels import WARPS, bitmap_source, product_source
+from xorweave.golden.spmv.kernels import WARPS, product_source
 from xorweave.golden.spmv.tiled import TiledMatrix
 
 MAX_VECTORS = 16  # decoded once for so many vectors; more go in several passes
-_BITMAP_WARPS = 8
 
 
 class Device(Protocol):
@@ -27,7 +26,8 @@ class Device(Protocol):
     def launch(self, source: str, kernel: str, blocks: int, warps: int, arguments: list[Any]) -> None: ...
 
 
-def _parts(count: int, size: int) -> int:
+def parts(count: int, size: int) -> int:
+    """Return how many parts of `size` hold `count`."""
     return -(-count // size)
 
 
@@ -41,8 +41,8 @@ class TileProduct:
     """
 
     def __init__(self, matrix: TiledMatrix, device: Device) -> None:
-        self.matrix, self.device = matrix, device
-        self._halves = matrix.encoded.number_format.is_float
+        self.matrix, self.device, self.rows = matrix, device, matrix.order.rows
+        self._halves = matrix.number_format.is_float
         self.vector_dtype = np.dtype(np.float16 if self._halves else np.int8)
         self.sum_dtype = np.float32 if self._halves else np.int32
         layout = matrix.order.layout
@@ -67,22 +67,26 @@ class TileProduct:
             self._sources[vectors] = product_source(self.matrix.code, self.matrix.order, vectors)
         self.device.launch(self._sources[vectors], kernel, blocks, WARPS, arguments)
 
+    def padded(self, vectors: NDArray) -> NDArray:
+        """Return vectors, shape (count, columns), as `run` takes them: halves as their bits."""
+        return vectors.view(np.uint16) if self._halves else vectors
+
     def run(self, vectors: Any, product: Any, count: int) -> None:
-        """Multiply `count` vectors (1 to 16) that are on the device into `product`, on the device too."""
+        """Multiply `count` padded vectors (1 to 16) that are on the device into `product`, on the device too."""
         matrix, order = self.matrix, self.matrix.order
         # a matrix B of 64 words for every four registers and eight vectors
-        words = order.factor_tiles * (order.layout.fragments // 4) * 64 * _parts(count, 8)
+        words = order.factor_tiles * (order.layout.fragments // 4) * 64 * parts(count, 8)
         if count not in self._factors:
             self._factors[count] = self.device.empty((words,), np.uint32)
         factors = self._factors[count]
         sizes = [order.columns, order.factor_tiles, order.rows]
-        blocks = _parts(max(count * order.rows, words), 32 * WARPS)
+        blocks = parts(max(count * order.rows, words), 32 * WARPS)
         self._launch(count, "factors_kernel", blocks, [vectors, self._places, *sizes, factors, product])
-        group_blocks = _parts(order.groups, WARPS)
+        group_blocks = parts(order.groups, WARPS)
         stream = [order.groups, group_blocks, matrix.segment_groups, self._inverted]
         walk = [order.rows, order.columns, order.row_tiles, order.rotation]
         patches = [self._patches, self._patch_rows, self._patch_columns, self._patch_values, vectors]
-        blocks = group_blocks + _parts(self._patches, 32 * WARPS)
+        blocks = group_blocks + parts(self._patches, 32 * WARPS)
         matrices = [self._symbols, self._mask, factors]
         self._launch(count, "product_kernel", blocks, [*matrices, *stream, *walk, *patches, product])
 
@@ -104,9 +108,7 @@ class TileProduct:
         for first in range(0, batch.shape[0], MAX_VECTORS):
             some = batch[first : first + MAX_VECTORS]
             product = self.device.empty((some.shape[0], order.rows), self.sum_dtype)
-            self.run(
-                self.device.array(some.view(np.uint16) if self._halves else some), product, some.shape[0]
-            )
+            self.run(self.device.array(self.padded(some)), product, some.shape[0])
             result[first : first + MAX_VECTORS] = self.device.to_host(product)
         return result[0] if vectors.ndim == 1 else result
 
@@ -115,74 +117,16 @@ class TileProduct:
         matrix, order, layout = self.matrix, self.matrix.order, self.matrix.order.layout
         words = self.device.empty((order.groups, order.n_out, THREADS, layout.fragments), np.uint32)
         sizes = [order.groups, matrix.segment_groups, self._inverted]
-        blocks = _parts(order.groups, WARPS)
+        blocks = parts(order.groups, WARPS)
         self._launch(1, "weights_kernel", blocks, [self._symbols, self._mask, *sizes, words])
         # (group, output, thread, register, lane of the register) to lanes in the order of the stream
-        word = matrix.encoded.number_format.word
+        word = matrix.number_format.word
         lanes = np.ascontiguousarray(self.device.to_host(words)).view(word).reshape(*words.shape, -1)
         if layout.n_w == 4:  # registers of bytes, whose upper halves are even and odd lanes
             pairs = lanes.reshape(*lanes.shape[:3], layout.registers, 2, 4) >> 4
             lanes = pairs.swapaxes(-1, -2).reshape(*lanes.shape[:3], layout.registers, 8)
         stream = lanes.transpose(0, 2, 4, 3, 1)
         flat = order.restore(np.ascontiguousarray(stream).reshape(order.lanes, order.n_out))
-        restored = matrix.encoded.number_format.from_words(flat)
+        restored = matrix.number_format.from_words(flat)
         restored[matrix.patch_rows, matrix.patch_columns] = matrix.patch_values
         return restored
-
-
-class BitmapTileProduct:
-    """The rival on the same device: a bit a weight and packed INT8 values.
-
-    Parameters
-    ----------
-    matrix : ndarray of int8, shape (rows, columns)
-    mask : ndarray of bool, same shape
-    device : Device
-    """
-
-    vector_dtype = np.dtype(np.int8)
-
-    def __init__(self, matrix: NDArray[np.int8], mask: NDArray[np.bool_], device: Device) -> None:
-        self.device = device
-        self._rows, self._columns = matrix.shape
-        self._steps = -(-self._columns // 1024)
-        # (row, step, lane, bit): column 1024 step + 32 bit + lane
-        kept = self._laid_out(mask)
-        packed = np.packbits(kept.reshape(-1, 32), axis=1, bitorder="little").view("<u4")
-        values = self._laid_out(matrix)[kept]
-        starts = np.concatenate([[0], np.cumsum(kept.sum(axis=(1, 2, 3)))[:-1]]).astype(np.int32)
-        self.bytes_read = int(values.nbytes + packed.nbytes + starts.nbytes)
-        self._values = device.array(values if values.size else np.zeros(1, np.int8))
-        self._mask, self._starts = device.array(packed), device.array(starts)
-
-    def _laid_out(self, matrix: NDArray) -> NDArray:
-        padded = np.zeros((self._rows, self._steps * 1024), matrix.dtype)
-        padded[:, : self._columns] = matrix
-        return np.ascontiguousarray(padded.reshape(self._rows, self._steps, 32, 32).transpose(0, 1, 3, 2))
-
-    def padded(self, vectors: NDArray[np.int8]) -> NDArray[np.int8]:
-        """Return vectors, shape (count, columns), as `run` takes them: shape (count, a multiple of 1024)."""
-        wide = np.zeros((vectors.shape[0], self._steps * 1024), np.int8)
-        wide[:, : self._columns] = vectors
-        return wide
-
-    def run(self, vectors: Any, product: Any, count: int) -> None:
-        """Multiply `count` padded vectors that are on the device into `product`, on the device too."""
-        self.device.launch(
-            bitmap_source(count, _BITMAP_WARPS),
-            "bitmap_product_kernel",
-            _parts(self._rows, _BITMAP_WARPS),
-            _BITMAP_WARPS,
-            [self._values, self._mask, self._starts, vectors, self._rows, self._steps, product],
-        )
-
-    def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.int32]:
-        """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
-        batch = np.atleast_2d(vectors)
-        result = np.empty((batch.shape[0], self._rows), np.int32)
-        for first in range(0, batch.shape[0], MAX_VECTORS):
-            some = batch[first : first + MAX_VECTORS]
-            product = self.device.empty((some.shape[0], self._rows), np.int32)
-            self.run(self.device.array(self.padded(some)), product, some.shape[0])
-            result[first : first + MAX_VECTORS] = self.device.to_host(product)
-        return result[0] if vectors.ndim == 1 else result

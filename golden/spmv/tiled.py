@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import NumberFormat, number_format
+from xorweave.golden.base.number_format import NumberFormat, Words, number_format
 from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.tiles import THREADS, TILE_ROWS, TileLayout, TileOrder, fitting_run, layouts
+from xorweave.golden.spmv.laid_out import PATCH_BITS, LaidOut, apart, stored_symbols
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.solvers import default_segment_blocks
 from xorweave.golden.tensor.stored import EncodedTensor
 
-PATCH_BITS = 96  # row, column and value
 _PATCH_COST = PATCH_BITS + 2 * 256  # two scattered accesses, of a sector of 32 bytes each
 _SAMPLE = 1 << 20
 _OUTPUTS = range(4, 49)  # tiles of a group
@@ -29,38 +29,22 @@ _RUN = 4  # sums are put away after each run, which costs about what decoding ha
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class TiledMatrix:
-    """An encoded matrix, ready for the GPU's kernels.
+class TiledMatrix(LaidOut):
+    """A stored matrix in tiles, ready for the GPU's kernels; lane l is block l of the stream.
 
     Attributes
     ----------
     order : TileOrder
-    encoded : EncodedTensor
-        The stream of the arranged weights, shape (lanes, n_out): an ordinary one, lane l is its block l.
     segment_groups : int
         Groups from one start of the stream to the next.
     symbols : ndarray of uint32, shape (groups, n_in, registers / 4, 32, 4)
         Symbol bit b of all planes, as registers of the 32 threads, four at a time.
     mask : ndarray of uint32, shape (groups, n_out, 32, lanes of a thread / 32)
         Bits as `TileLayout.mask_bits` says, without the weights that decode wrongly.
-    patch_rows, patch_columns : ndarray of int32, shape (p,)
-        Where a decoded weight is wrong, and left out by the mask.
-    patch_values : ndarray, shape (p,), of the matrix's dtype
-        What the weight is.
     """
 
     order: TileOrder
-    encoded: EncodedTensor
     segment_groups: int
-    symbols: NDArray[np.uint32]
-    mask: NDArray[np.uint32]
-    patch_rows: NDArray[np.int32]
-    patch_columns: NDArray[np.int32]
-    patch_values: NDArray
-
-    @property
-    def code(self) -> Code:
-        return self.encoded.code
 
     @property
     def bytes_read(self) -> int:
@@ -161,40 +145,53 @@ def tile_matrix(
         code, order = choose_tile_code(kept, fmt, max_k=max_k, seed=seed)
     else:
         order = TileOrder(rows, columns, code.n_out, fitting_run(columns, code.n_out, widest), widest)
+    if segment_groups is None:
+        blocks = default_segment_blocks(code, order.lanes * code.n_out)
+        segment_groups = max(1, blocks // order.tile_lanes)
+    options = EncodeOptions(
+        encoder="elimination", segment_blocks=segment_groups * order.tile_lanes, jobs=jobs
+    )
+    return tiled_matrix(encode_tensor(matrix, fmt, code, mask=kept, scan=order, options=options))
+
+
+def tiled_matrix(encoded: EncodedTensor) -> TiledMatrix:
+    """Lay a stored tensor out in tiles.
+
+    Raises
+    ------
+    InputError
+        The tensor's scan, words, planes or segments are not such as tiles take.
+    """
+    code, fmt, order = encoded.code, encoded.number_format, encoded.scan
+    if not isinstance(order, TileOrder):
+        raise InputError(f"the scan must be tiles for products on a GPU, not {order.spec}")
+    if order.layout not in layouts(fmt) or order.n_out != code.n_out:
+        raise InputError(
+            f"the tiles must be of {fmt.name} weights and {code.n_out} a group, not {order.spec}"
+        )
     if code.n_s > order.layout.registers:
         raise InputError(
             f"n_s must be at most {order.layout.registers}, the registers of a thread, not {code.n_s}"
         )
-    if segment_groups is None:
-        blocks = default_segment_blocks(code, order.lanes * code.n_out)
-        segment_groups = max(1, blocks // order.tile_lanes)
-    encoded = encode_tensor(
-        order.arrange(matrix),
-        fmt,
-        code,
-        mask=order.arrange(kept),
-        options=EncodeOptions(
-            encoder="elimination", segment_blocks=segment_groups * order.tile_lanes, jobs=jobs
-        ),
-    )
-    patch_rows, patch_columns = order.locate(encoded.patches.positions)
-    right = encoded.mask.copy()
-    right[encoded.patches.positions] = False
+    if encoded.segment_blocks % order.tile_lanes and encoded.segment_blocks < encoded.blocks:
+        raise InputError(
+            f"segments must be whole groups of {order.tile_lanes} blocks, not {encoded.segment_blocks} blocks"
+        )
+    symbols = stored_symbols(encoded)
+    mask, patches = apart(encoded, order, symbols)
     return TiledMatrix(
         order=order,
         encoded=encoded,
-        segment_groups=segment_groups,
-        symbols=_tile_symbols(encoded, order),
-        mask=_tile_mask(right.reshape(order.lanes, code.n_out), order),
-        patch_rows=patch_rows.astype(np.int32),
-        patch_columns=patch_columns.astype(np.int32),
-        patch_values=np.ascontiguousarray(matrix[patch_rows, patch_columns]),
+        segment_groups=max(1, encoded.segment_blocks // order.tile_lanes),
+        symbols=_tile_symbols(symbols, order, code.n_in),
+        mask=_tile_mask(mask.reshape(order.lanes, code.n_out), order),
+        **patches,
     )
 
 
-def _tile_symbols(encoded: EncodedTensor, order: TileOrder) -> NDArray[np.uint32]:
-    layout, n_in = order.layout, encoded.code.n_in
-    lanes = encoded.symbols.reshape(order.groups, THREADS, layout.packed, layout.registers, n_in)
+def _tile_symbols(symbols: Words, order: TileOrder, n_in: int) -> NDArray[np.uint32]:
+    layout = order.layout
+    lanes = symbols.reshape(order.groups, THREADS, layout.packed, layout.registers, n_in)
     registers = np.zeros((order.groups, THREADS, layout.registers, n_in), np.uint32)
     for lane in range(layout.packed):
         registers |= lanes[:, :, lane].astype(np.uint32) << np.uint32(layout.n_w * lane)

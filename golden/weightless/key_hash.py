@@ -14,8 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xorweave.golden.base.bit_source import BitSource
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.code.generators import BitSource
 
 MIDDLE_BITS = 61
 MAX_HASH_BITS = 128

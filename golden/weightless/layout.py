@@ -49,7 +49,13 @@ class Layout:
 
     @classmethod
     def for_keys(cls, kind: str, k: int, keys: int, c: float | None = None) -> Layout:
-        """Choose sizes for a number of keys; c is cells a key, by default just above what peeling needs."""
+        """Choose sizes for a number of keys; c is cells a key, by default just above what peeling needs.
+
+        Raises
+        ------
+        InputError
+            There is no such layout.
+        """
         if (kind, k) not in PEELING_THRESHOLD:
             raise InputError(f"layout must be uniform or fuse with k = 3 or 4, not {kind!r} with {k}")
         keys = max(keys, 1)

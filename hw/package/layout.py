@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Any
 
@@ -50,9 +51,8 @@ def layout_lines(tensor: EncodedTensor, name: str | None) -> list[str]:
     """Return the same as lines of a header."""
     n_out = tensor.n_out
     shape = " x ".join(map(str, tensor.shape)) or "a single value"
-    title = (
-        "".join(c if c.isprintable() and c.isascii() else "?" for c in name)[:80] if name else "The tensor"
-    )
+    # other tools read this text: only a name of letters that mean nothing to any of them is repeated here
+    title = name if name and re.fullmatch(r"[\w.:/-]{1,80}", name, re.ASCII) else "The tensor"
     text = (
         f"{title} ({shape}): weight r of block t is scan position t * {n_out} + r; {_scan(tensor)}."
         f" {tensor.blocks} blocks, the last one padded with {tensor.blocks * n_out - tensor.scan.length} positions"

@@ -24,8 +24,10 @@ def paired_network(code: Code) -> XorNetwork:
     """
     if code.family not in STRUCTURES:
         raise InputError(f"the code must be of the family {' or '.join(STRUCTURES)}, not {code.family}")
-    added, edges = STRUCTURES[code.family](n_in=code.n_in, n_out=code.n_out, n_s=code.n_s, **code.parameters)
-    run = code.parameters["run"]
+    sizes = dict(code.parameters)
+    n_out = sizes.pop("of", code.n_out)
+    added, edges = STRUCTURES[code.family](n_in=code.n_in, n_out=n_out, n_s=code.n_s, **sizes)
+    run = sizes["run"]
     inputs = code.constraint_length
     gates: list[Gate] = []
 
@@ -41,7 +43,7 @@ def paired_network(code: Code) -> XorNetwork:
             signal = column if signal is None else None if signal == column else add(signal, column)
         sums.append(signal)
     outputs: list[int | None] = []
-    for first, second in edges:
+    for first, second in edges[: code.n_out]:
         a, b = sums[first], sums[second]
         if a is None or b is None:
             outputs.append(b if a is None else a)

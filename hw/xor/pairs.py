@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.hw.xor.network import Gate, XorNetwork, as_matrix
@@ -72,149 +73,204 @@ def _rank(count, level, random):  # type: ignore[no-untyped-def]
     return np.int64(count) << 40 | np.int64(63 - min(level, 63)) << 32 | chance
 
 
-@njit(cache=True)
-def _share_pairs(rows, lengths, columns, levels, pair_a, pair_b, pair_counts, load, limit, seed):  # type: ignore[no-untyped-def]
-    """Merge pairs in place until no pair is in two rows; returns the gates and the number of them.
+class _Rows(NamedTuple):
+    """The rows that are left to make, and which signal is in which; changed in place.
 
-    rows: int32 (n, width), a row's signals in its first lengths[r] places; columns: uint64 (signals,
-    words), bit r of a column says that row r holds the signal; load: uint64 (n,), sum of 2**level over a
+    signals: int32 (n, width), a row's signals in its first lengths[r] places; lengths: int64 (n,); columns: uint64
+    (signals, words), bit r of a column says that row r holds the signal; loads: uint64 (n,), sum of 2**level over a
     row's signals, which must stay at most 2**limit for the row to fit in `limit` levels.
     """
-    random = np.array([seed], np.uint64)
-    signals = levels.size
-    capacity = columns.shape[0]
-    words = columns.shape[1]
-    gates = np.empty((capacity - signals, 2), np.int32)
-    made = 0
-    level = np.zeros(capacity, np.int64)
-    level[:signals] = levels
+
+    signals: NDArray[np.int32]
+    lengths: NDArray[np.int64]
+    columns: NDArray[np.uint64]
+    loads: NDArray[np.uint64]
+
+
+class _Pairs(NamedTuple):
+    """How many rows each pair of signals is in, and the heap of the pairs; changed in place, larger ones made anew.
+
+    keys, counts: hash table of int64 and int32; heap: int64 (room, 2) of (rank, key), whose ranks may be out of date;
+    used: int64 (2,), places taken in the table and in the heap.
+    """
+
+    keys: NDArray[np.int64]
+    counts: NDArray[np.int32]
+    heap: NDArray[np.int64]
+    used: NDArray[np.int64]
+
+
+@njit(cache=True)
+def _push(pairs, rank, key):  # type: ignore[no-untyped-def]
+    """Put a pair on the heap, which must have room for it."""
+    _heap_push(pairs.heap, pairs.used[1], (rank, key))
+    pairs.used[1] += 1
+
+
+@njit(cache=True)
+def _count(pairs, key, count):  # type: ignore[no-untyped-def]
+    """Enter how many rows a pair is in into the table, which must have room for it."""
+    place = _slot(pairs.keys, key)
+    if pairs.keys[place] == _EMPTY:
+        pairs.keys[place] = key
+        pairs.used[0] += 1
+    pairs.counts[place] = count
+
+
+@njit(cache=True)
+def _first_pairs(pair_a, pair_b, pair_counts, level, random):  # type: ignore[no-untyped-def]
+    """Make the table and the heap of the pairs that are in two rows at the start."""
     size = 1024
     while size < 4 * pair_a.size:
         size *= 2
     keys = np.full(size, _EMPTY, np.int64)
-    counts = np.zeros(size, np.int32)
-    used = 0
     heap = np.empty((max(1024, 2 * pair_a.size), 2), np.int64)
-    heaped = 0
+    pairs = _Pairs(keys, np.zeros(size, np.int32), heap, np.zeros(2, np.int64))
     for i in range(pair_a.size):
         key = (np.int64(pair_a[i]) << _SHIFT) | pair_b[i]
-        place = _slot(keys, key)
-        keys[place] = key
-        counts[place] = pair_counts[i]
-        used += 1
-        rank = _rank(pair_counts[i], max(level[pair_a[i]], level[pair_b[i]]), random)
-        _heap_push(heap, heaped, (rank, key))
-        heaped += 1
+        _count(pairs, key, pair_counts[i])
+        _push(pairs, _rank(pair_counts[i], max(level[pair_a[i]], level[pair_b[i]]), random), key)
+    return pairs
+
+
+@njit(cache=True)
+def _with_room(pairs):  # type: ignore[no-untyped-def]
+    """Return the pairs with room for one more in the table and in the heap."""
+    keys, counts, heap, used = pairs
+    if 2 * used[0] > keys.size:  # grow, and drop what cannot be merged any more
+        live = 0
+        for j in range(keys.size):
+            if keys[j] != _EMPTY and counts[j] >= 2:
+                live += 1
+        room = 1024
+        while room < 4 * live:
+            room *= 2
+        fresh_keys = np.full(room, _EMPTY, np.int64)
+        fresh_counts = np.zeros(room, np.int32)
+        for j in range(keys.size):
+            if keys[j] != _EMPTY and counts[j] >= 2:
+                place = _slot(fresh_keys, keys[j])
+                fresh_keys[place] = keys[j]
+                fresh_counts[place] = counts[j]
+        keys, counts = fresh_keys, fresh_counts
+        used[0] = live
+    if used[1] == heap.shape[0]:
+        larger = np.empty((2 * heap.shape[0], 2), np.int64)
+        larger[: heap.shape[0]] = heap
+        heap = larger
+    return _Pairs(keys, counts, heap, used)
+
+
+@njit(cache=True)
+def _fitting_rows(rows, a, b, growth, bound, fitting):  # type: ignore[no-untyped-def]
+    """Find the rows that hold a and b and may grow so much; returns how many, they come first in `fitting`."""
+    fits = 0
+    for word in range(rows.columns.shape[1]):
+        both = rows.columns[a, word] & rows.columns[b, word]
+        while both:
+            low = both & (~both + np.uint64(1))
+            both ^= low
+            bit = 0
+            while low > np.uint64(1):
+                low >>= np.uint64(1)
+                bit += 1
+            r = word * 64 + bit
+            if rows.loads[r] + growth <= bound:
+                fitting[fits] = r
+                fits += 1
+    return fits
+
+
+@njit(cache=True)
+def _merge(rows, pairs, chosen, a, b, new, growth, common, touched):  # type: ignore[no-untyped-def]
+    """Put `new` in the place of a and b in the chosen rows.
+
+    Counts in common[k] how many of them hold signal k beside it; returns how many such signals there are, they come
+    first in `touched`.
+    """
+    reach = 0
+    for r in chosen:
+        rows.loads[r] += growth
+        word, bit = r >> 6, np.uint64(1) << np.uint64(r & 63)
+        rows.columns[a, word] ^= bit
+        rows.columns[b, word] ^= bit
+        rows.columns[new, word] |= bit
+        kept = 0
+        for j in range(rows.lengths[r]):
+            k = rows.signals[r, j]
+            if k in (a, b):
+                continue
+            rows.signals[r, kept] = k
+            kept += 1
+            if common[k] == 0:
+                touched[reach] = k
+                reach += 1
+            common[k] += 1
+            for x in (a, b):
+                place = _slot(pairs.keys, (min(x, k) << _SHIFT) | max(x, k))
+                if pairs.keys[place] != _EMPTY:
+                    pairs.counts[place] -= 1
+        rows.signals[r, kept] = new
+        rows.lengths[r] = kept + 1
+    return reach
+
+
+@njit(cache=True)
+def _share_pairs(rows, levels, pair_a, pair_b, pair_counts, limit, seed):  # type: ignore[no-untyped-def]
+    """Merge pairs in place until no pair is in two rows; returns the gates and the levels of all signals."""
+    random = np.array([seed], np.uint64)
+    signals = levels.size
+    capacity = rows.columns.shape[0]
+    gates = np.empty((capacity - signals, 2), np.int32)
+    level = np.zeros(capacity, np.int64)
+    level[:signals] = levels
+    pairs = _first_pairs(pair_a, pair_b, pair_counts, level, random)
     common = np.zeros(capacity, np.int32)
     touched = np.empty(capacity, np.int32)
-    fitting = np.empty(rows.shape[0], np.int32)
+    fitting = np.empty(rows.signals.shape[0], np.int32)
     bound = np.uint64(1) << np.uint64(limit)
-    while heaped > 0 and signals < capacity:
-        top, key = heap[0, 0], heap[0, 1]
-        _heap_pop(heap, heaped)
-        heaped -= 1
-        place = _slot(keys, key)
-        count = counts[place]
+    while pairs.used[1] > 0 and signals < capacity:
+        top, key = pairs.heap[0, 0], pairs.heap[0, 1]
+        _heap_pop(pairs.heap, pairs.used[1])
+        pairs.used[1] -= 1
+        place = _slot(pairs.keys, key)
+        count = pairs.counts[place]
         if count < 2:
             continue
         a = np.int64(key >> _SHIFT)
         b = np.int64(key & 0xFFFFFFFF)
         deeper = max(level[a], level[b])
         if count < top >> 40:
-            _heap_push(heap, heaped, (_rank(count, deeper, random), key))
-            heaped += 1
+            _push(pairs, _rank(count, deeper, random), key)
             continue
         growth = (np.uint64(2) << np.uint64(deeper)) - (np.uint64(1) << np.uint64(level[a]))
         growth -= np.uint64(1) << np.uint64(level[b])
-        fits = 0
-        for word in range(words):
-            both = columns[a, word] & columns[b, word]
-            while both:
-                low = both & (~both + np.uint64(1))
-                both ^= low
-                bit = 0
-                while low > np.uint64(1):
-                    low >>= np.uint64(1)
-                    bit += 1
-                r = word * 64 + bit
-                if load[r] + growth <= bound:
-                    fitting[fits] = r
-                    fits += 1
+        fits = _fitting_rows(rows, a, b, growth, bound, fitting)
         if fits < 2:
-            counts[place] = 0  # a row's load only grows, so the pair will not fit again
+            pairs.counts[place] = 0  # a row's load only grows, so the pair will not fit again
             continue
         if fits < count:
-            counts[place] = fits
-            _heap_push(heap, heaped, (_rank(fits, deeper, random), key))
-            heaped += 1
+            pairs.counts[place] = fits
+            _push(pairs, _rank(fits, deeper, random), key)
             # rows that do not fit are left out of the count for good, as their load only grows
             if fits < top >> 40:
                 continue
         new = signals
         signals += 1
         level[new] = deeper + 1
-        gates[made, 0] = a
-        gates[made, 1] = b
-        made += 1
-        reach = 0
-        for i in range(fits):
-            r = fitting[i]
-            load[r] += growth
-            bit_word, bit = r >> 6, np.uint64(1) << np.uint64(r & 63)
-            columns[a, bit_word] ^= bit
-            columns[b, bit_word] ^= bit
-            columns[new, bit_word] |= bit
-            kept = 0
-            for j in range(lengths[r]):
-                k = rows[r, j]
-                if k in (a, b):
-                    continue
-                rows[r, kept] = k
-                kept += 1
-                if common[k] == 0:
-                    touched[reach] = k
-                    reach += 1
-                common[k] += 1
-                for x in (a, b):
-                    place = _slot(keys, (min(x, k) << _SHIFT) | max(x, k))
-                    if keys[place] != _EMPTY:
-                        counts[place] -= 1
-            rows[r, kept] = new
-            lengths[r] = kept + 1
-        counts[_slot(keys, key)] = 0
+        gates[new - levels.size, 0] = a
+        gates[new - levels.size, 1] = b
+        reach = _merge(rows, pairs, fitting[:fits], a, b, new, growth, common, touched)
+        pairs.counts[_slot(pairs.keys, key)] = 0
         for i in range(reach):
             k = touched[i]
             if common[k] >= 2:
-                if 2 * used > keys.size:  # grow, and drop what cannot be merged any more
-                    live = 0
-                    for j in range(keys.size):
-                        if keys[j] != _EMPTY and counts[j] >= 2:
-                            live += 1
-                    room = 1024
-                    while room < 4 * live:
-                        room *= 2
-                    fresh_keys = np.full(room, _EMPTY, np.int64)
-                    fresh_counts = np.zeros(room, np.int32)
-                    for j in range(keys.size):
-                        if keys[j] != _EMPTY and counts[j] >= 2:
-                            place = _slot(fresh_keys, keys[j])
-                            fresh_keys[place] = keys[j]
-                            fresh_counts[place] = counts[j]
-                    keys, counts, used = fresh_keys, fresh_counts, live
-                if heaped == heap.shape[0]:
-                    larger = np.empty((2 * heaped, 2), np.int64)
-                    larger[:heaped] = heap
-                    heap = larger
+                pairs = _with_room(pairs)
                 pair = (np.int64(k) << _SHIFT) | new
-                place = _slot(keys, pair)
-                if keys[place] == _EMPTY:
-                    keys[place] = pair
-                    used += 1
-                counts[place] = common[k]
-                _heap_push(heap, heaped, (_rank(common[k], max(level[new], level[k]), random), pair))
-                heaped += 1
+                _count(pairs, pair, common[k])
+                _push(pairs, _rank(common[k], max(level[new], level[k]), random), pair)
             common[k] = 0
-    return gates[:made], level[:signals]
+    return gates[: signals - levels.size], level[:signals]
 
 
 def share_pairs(
@@ -272,17 +328,9 @@ def share_pairs(
         for r, row in enumerate(rows):
             table[r, : len(row)] = row
             columns[list(row), r >> 6] |= np.uint64(1 << (r & 63))
+        held = _Rows(table, weights, columns, np.array(loads, np.uint64))
         shared, new_levels = _share_pairs(
-            table,
-            weights,
-            columns,
-            np.array(levels, np.int64),
-            pair_a,
-            pair_b,
-            pair_counts,
-            np.array(loads, np.uint64),
-            limit,
-            seed,
+            held, np.array(levels, np.int64), pair_a, pair_b, pair_counts, limit, seed
         )
         gates = [(int(a), int(b)) for a, b in shared]
         level = [int(x) for x in new_levels]

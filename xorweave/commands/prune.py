@@ -17,7 +17,8 @@ def prune(
     src: Annotated[
         Path,
         typer.Argument(
-            help="Weights: .npz .safetensors .onnx .pt .pth, a folder or index of shards; or a .json description"
+            help="Weights: .npz .safetensors .onnx .pt .pth, a folder or index of shards; a .json description; "
+            "or a network by name (resnet-50, ...), with drawn weights"
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Pruned tensors to write (.safetensors)")],
@@ -47,7 +48,9 @@ def prune(
     masks_out: Annotated[
         Path | None, typer.Option("--masks", help="Write the masks too (.safetensors)")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of random pruning")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of random pruning, and of the weights of a network given by name")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Prune a network in one shot and write the pruned weights."""
@@ -64,7 +67,7 @@ def prune(
         if path is not None and not path.parent.is_dir():
             raise InputError(f"there is no folder {path.parent} to write into")
     target = target_sparsity(sparsity, compression)
-    source = read_source(src, network)
+    source = read_source(src, network, seed=seed)
     described, tensors = source.network, source.arrays
     if fold and not tensors:
         raise InputError("to fold, there must be weights and biases, not only a description")

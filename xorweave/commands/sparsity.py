@@ -22,12 +22,16 @@ _MOST_VALUES = 1 << 27  # values of a run on 16 inputs, all activations together
 
 def sparsity(
     src: Annotated[
-        Path, typer.Argument(help="Weights: .npz .safetensors .onnx .pt .pth, a folder or index of shards")
+        Path,
+        typer.Argument(
+            help="Weights: .npz .safetensors .onnx .pt .pth, a folder or index of shards; or a network by name"
+        ),
     ],
     network: Annotated[
         str | None,
         typer.Option(
-            help="A name (lenet-300-100, lenet-5, resnet-20, minilm-layer), a .json description or .onnx"
+            help="A name (lenet-300-100, vgg-16, resnet-50, ...: all in docs/effective-sparsity.md), "
+            "a .json description or .onnx"
         ),
     ] = None,
     mask: Annotated[
@@ -48,7 +52,7 @@ def sparsity(
     from xorweave.golden.pruning.savings import measure_saving
     from xorweave.golden.pruning.sparsity import measure_sparsity
 
-    described, tensors = read_network(src, network)
+    described, tensors = read_network(src, network, seed=seed)
     if not tensors:
         raise InputError(f"{src} must hold weights, not only a description")
     if described.remark:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.cpu import EncodedProduct
-from xorweave.golden.spmv.gpu import gpu_absence, gpu_figures
+from xorweave.golden.spmv.gpu import gpu_absence
+from xorweave.golden.spmv.gpu_figures import gpu_figures
 from xorweave.golden.spmv.lanes import encode_lanes
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct

@@ -77,7 +77,10 @@ XW_INLINE Word spread_tops(Word value) {
     return spread;
 }
 
-XW_INLINE Int shuffle_xor(Int value, int distance) { return __shfl_xor_sync(XW_ALL_LANES, value, distance); }
+template <class T>
+XW_INLINE T shuffle_xor(T value, int distance) {
+    return __shfl_xor_sync(XW_ALL_LANES, value, distance);
+}
 XW_INLINE int from_lane(Int value, int which) { return __shfl_sync(XW_ALL_LANES, value, which); }
 
 // The value of the lane below; lane 0 gets `first`.
@@ -91,6 +94,8 @@ XW_INLINE Int from_far_below(Int value, int distance) {
     const Int below = __shfl_up_sync(XW_ALL_LANES, value, distance);
     return static_cast<int>(threadIdx.x) >= distance ? below : 0;
 }
+
+XW_INLINE Int signed_byte(Word word, u32 which) { return static_cast<Int>(word << (24u - 8u * which)) >> 24; }
 
 XW_INLINE Real as_sum(Word bits) {  // of a half
     Real value;

@@ -189,8 +189,9 @@ inline Word spread_tops(const Word& value) {
             if (value[i] >> (8 * (SELECTOR >> (4 * byte) & 7) + 7) & 1) spread[i] |= 255u << (8 * byte);
     return spread;
 }
-inline Int shuffle_xor(const Int& value, int distance) {
-    Int other;
+template <class T>
+inline Lanes<T> shuffle_xor(const Lanes<T>& value, int distance) {
+    Lanes<T> other;
     for (int i = 0; i < 32; ++i) other[i] = value[i ^ distance];
     return other;
 }
@@ -218,6 +219,11 @@ inline float half_bits_to_float(u32 bits) {
         for (u32 k = 25; k < exponent; ++k) value *= 2.0f;
     }
     return bits >> 15 & 1 ? -value : value;
+}
+inline Int signed_byte(const Word& word, u32 which) {
+    Int value;
+    for (int i = 0; i < 32; ++i) value[i] = static_cast<i8>(word[i] >> (8 * which) & 255);
+    return value;
 }
 inline Real as_sum(const Word& bits) {
     Real value;

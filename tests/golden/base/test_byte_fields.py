@@ -46,6 +46,7 @@ def test_texts_words_and_bytes() -> None:
         ("80", "ends before its header does"),
         ("8000", "in its shortest form"),
         ("ff" * 9 + "7f", "longer than 63 bits|at most"),
+        ("80" * 9 + "01", f"must be at most {(1 << 63) - 1}, in its shortest form, not {1 << 63}$"),
         ("80" * 12 + "01", "longer than 63 bits"),
     ],
 )

@@ -53,6 +53,15 @@ def test_error_free_codes_leave_nothing_unmatched(sparsity: float) -> None:
     assert encoded.symbols.size <= mask.size + 31
 
 
+@pytest.mark.parametrize("code", ["auto", "paper", "graph-128-1225-k256", "n_in=5,n_out=3,n_s=2,seed=1"])
+@pytest.mark.parametrize("shape", [(0,), (3, 0, 2), (1,), ()])
+def test_an_empty_or_tiny_tensor_is_free_of_errors_too(code: str, shape: tuple[int, ...]) -> None:
+    values = np.full(shape, -77, np.int8)
+    encoded = CodeChoice.parse(code).encode_error_free(values, number_format("int8"), np.ones(shape, bool))
+    decoded = decode_tensor(encoded)
+    assert decoded.shape == shape and np.array_equal(decoded, values)
+
+
 def test_a_given_code_that_leaves_a_bit_unmatched_is_refused() -> None:
     mask = random_mask((60, 100), 0.5)
     values = np.random.default_rng(0).integers(-128, 128, mask.shape).astype(np.int8)
@@ -66,9 +75,10 @@ def test_a_given_code_that_leaves_a_bit_unmatched_is_refused() -> None:
     "text, message",
     [
         ("paper,n_s=3", "the paper's code has n_s = 0, 1 or 2, not 3"),
-        ("paper,n_s=", "the paper's code takes n_s=NUMBER and seed=NUMBER, not 'n_s='"),
-        ("paper,n_s=-1", "the paper's code takes n_s=NUMBER and seed=NUMBER, not 'n_s=-1'"),
-        ("paper,taps=6", "the paper's code takes n_s=NUMBER and seed=NUMBER, not 'taps=6'"),
+        ("paper,n_s=", "the paper's code takes n_s=NUMBER, seed=NUMBER and invert=0|1, not 'n_s='"),
+        ("paper,n_s=-1", "the paper's code takes n_s=NUMBER, seed=NUMBER and invert=0|1, not 'n_s=-1'"),
+        ("paper,invert=2", "invert must be 0 or 1, not 2"),
+        ("paper,taps=6", "the paper's code takes n_s=NUMBER, seed=NUMBER and invert=0|1, not 'taps=6'"),
         ("auto,n_s=2", "a code must be written as KEY=VALUE,..., not 'auto' in 'auto,n_s=2'"),
         ("n_in=0,n_out=8,n_s=1", "n_in must be between 1 and 1024, not 0"),
     ],

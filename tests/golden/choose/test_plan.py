@@ -82,3 +82,9 @@ def test_a_budget_too_small_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         choose_plan(np.ones((4, 4), bool), 8, max_k=3)
     assert str(caught.value) == "the constraint length must be allowed to be at least 4, not 3"
+
+
+def test_a_mask_of_nothing_takes_one_bit_a_block_and_no_history() -> None:
+    plan = choose_plan(np.zeros(10_000, bool), 8)
+    assert (plan.code.n_in, plan.code.n_out, plan.code.n_s) == (1, 4096, 0)
+    assert plan.expected_bits == 3 * 8 and plan.expected_dependent == 0

@@ -124,21 +124,22 @@ def test_defaults_are_frozen() -> None:
     assert rank_plans(mask, 8, error_free=True)[0].code.family == "uniform"
 
 
-def test_rates_of_groups_are_the_cheapest_of_all() -> None:
+@pytest.mark.parametrize("max_k", [32, 64])
+def test_rates_of_groups_are_the_cheapest_of_all(max_k: int) -> None:
     rng = np.random.default_rng(5)
     n = 4000
     groups = [(0, 3, rng.random(n) < 0.2), (3, 5, rng.random(n) < 0.05)]
-    bits, n_out, widths = choose_rates(groups, n, 8, 64, family="uniform")
+    bits, n_out, widths = choose_rates(groups, n, 8, max_k, family="uniform")
 
     def plain(n_out: int) -> list[tuple[float, int]]:
         return [
             min(
                 (
-                    plain_price(care, (n_in, n_out, 64 // n_in - 1), False)[0]
+                    plain_price(care, (n_in, n_out, max_k // n_in - 1), False)[0]
                     + (planes - 8) * n_in * -(-n // n_out),
                     n_in,
                 )
-                for n_in in range(1, 33)
+                for n_in in range(1, max_k // 2 + 1)
             )
             for planes, care in ((end - first, care) for first, end, care in groups)
         ]
@@ -146,4 +147,4 @@ def test_rates_of_groups_are_the_cheapest_of_all() -> None:
     found = plain(n_out)
     assert bits == pytest.approx(sum(cost for cost, _ in found), rel=1e-4)
     assert widths == [n_in for _, n_in in found]
-    assert choose_rates(groups, n, 8, 64, n_out=77)[1] == 77
+    assert choose_rates(groups, n, 8, max_k, n_out=77)[1] == 77

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from xorweave.golden.base.bit_source import BitSource
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
-from xorweave.golden.code.generators import FAMILIES, BitSource, build_generator
+from xorweave.golden.code.generators import FAMILIES, build_generator
 
 # Frozen: the same words mean the same gates for ever.
 FROZEN = {
@@ -29,6 +30,20 @@ FROZEN = {
 @pytest.mark.parametrize("spec", FROZEN)
 def test_check_values_are_frozen(spec: str) -> None:
     assert Code.from_spec(spec).check_value == FROZEN[spec]
+
+
+def test_defaults_are_frozen() -> None:
+    defaults = {
+        "uniform": "",
+        "sparse": ",taps=6",
+        "chain": ",taps=2,run=10",
+        "paired": ",pool=0,run=4",
+        "graph": ",pool=0,run=4,start=2,history=0",
+    }
+    for family, words in defaults.items():
+        sizes = f"family={family},n_in=8,n_out=40,n_s=3"
+        assert Code.from_spec(sizes) == Code.from_spec(f"{sizes},seed=0{words}")
+        assert Code.from_spec(sizes) != Code.from_spec(f"{sizes},seed=1{words}")
 
 
 def test_uniform_bits_are_those_of_shake_256() -> None:
@@ -145,6 +160,9 @@ def test_shuffling_is_a_permutation_and_leaves_its_input_alone() -> None:
         ("sparse", {"taps": 7}, "taps must be between 1 and the constraint length 6, not 7"),
         ("chain", {"taps": 7}, "taps must be between 1 and the constraint length 6, not 7"),
         ("chain", {"run": 0}, "run must be at least 1, not 0"),
+        ("uniform", {"seed": -1}, "seed must be between 0 and 2^63 - 1, not -1"),
+        ("uniform", {"seed": 1 << 63}, f"seed must be between 0 and 2^63 - 1, not {1 << 63}"),
+        ("sparse", {"taps": -(10**50)}, f"taps must be between 0 and 2^63 - 1, not {'-1' + 38 * '0'}"),
         ("identity", {}, "the identity family needs n_in = n_out, not 3 and 9"),
     ],
 )

@@ -76,3 +76,10 @@ def test_what_cannot_be_made_is_refused(parameters: dict[str, int], message: str
     with pytest.raises(InputError) as caught:
         Code.from_family("graph", **{"n_in": 8, "n_out": 40, "n_s": 1, **parameters})
     assert str(caught.value) == message
+
+
+def test_the_shortest_run_is_one() -> None:
+    code = Code.from_family("graph", n_in=8, n_out=20, n_s=2, run=1)
+    assert (code.generator.sum(axis=1) <= 4).all()  # two sums of two columns each
+    with pytest.raises(InputError, match=r"^run must be at least 1, not 0$"):
+        Code.from_family("graph", n_in=8, n_out=20, n_s=2, run=0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 import zlib
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.golden.files.stored_examples import KINDS, SHORT, assert_same, prefix_example, raw_example
+from xorweave.golden.base.byte_fields import ByteWriter
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.files.blob import check_stored, read_blob, side_bits, write_blob
@@ -135,3 +137,48 @@ def test_another_version_is_refused() -> None:
     blob[0] = 3
     with pytest.raises(InputError, match=r"^the stored tensor must have version 2, not 3$"):
         read_blob(bytes(blob))
+
+
+def header(*shape: int, scan: bytes = b"\0", n_out: int = 8) -> bytes:
+    """The first bytes of a stored tensor, sealed: all that is looked at before what follows."""
+    head = ByteWriter()
+    head.byte(2)
+    head.text("int8")
+    for number in (len(shape), *shape):
+        head.varint(number)
+    head.data += scan
+    head.varint(n_out)
+    return sealed(head.data + bytes(40))
+
+
+def test_the_largest_tensor_has_2_to_the_40_weights() -> None:
+    with pytest.raises(
+        InputError, match=r"^the stored tensor must have at most 2\^40 weights, not the shape"
+    ):
+        read_blob(header(1 << 20, (1 << 20) + 1))
+    with pytest.raises(
+        InputError, match=r"^a tensor of 1099511627776 scan positions must not come with \d+ bytes$"
+    ):
+        read_blob(header(1 << 20, 1 << 20))
+
+
+@pytest.mark.parametrize(("lanes", "fits"), [(0, False), (1, True), (16384, True), (16385, False)])
+def test_lanes_are_at_most_the_outputs_of_a_block(lanes: int, fits: bool) -> None:
+    head = ByteWriter()
+    head.byte(2)  # lanes
+    for number in (lanes, 1, 0, 0):
+        head.varint(number)
+    said = "the lanes of a scan must be those of a matrix, and its lead a window at most"
+    with pytest.raises(InputError) as caught:
+        read_blob(header(16384, 2, scan=bytes(head.data)))
+    assert (str(caught.value) != said) == fits
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tensor_that_never_was_in_a_file_gets_its_checksums(kind: str) -> None:
+    tensor = KINDS[kind]()
+    bare = dataclasses.replace(tensor, checksum=None, segment_checksums=())
+    assert write_blob(bare) == write_blob(tensor)
+    # what a tensor brings with it is kept: were it made anew, damage would go unseen
+    kept = dataclasses.replace(tensor, checksum=(tensor.checksum or 0) ^ 1)
+    assert read_blob(write_blob(kept)).checksum == kept.checksum

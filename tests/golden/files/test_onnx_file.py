@@ -142,6 +142,14 @@ def test_every_type_and_the_graphs_inside(tmp_path: Path) -> None:
     assert list(read.left_out) == ["text"]
 
 
+def test_a_type_that_onnx_does_not_name_is_left_out() -> None:
+    strange = onnx.TensorProto(name="strange", data_type=99, dims=[2, 2], raw_data=bytes(16))
+    made = model([])
+    made.graph.initializer.extend([strange])  # type: ignore[attr-defined]
+    tensors, left_out = onnx_weights(made)
+    assert not tensors and "not ONNX type 99" in left_out["strange"]
+
+
 def test_what_is_no_model_is_refused_in_one_line(tmp_path: Path) -> None:
     for data in (b"", b"\0" * 100, b"\xff" * 100, os.urandom(64), b"\x08\x07"):
         with pytest.raises(InputError) as caught:

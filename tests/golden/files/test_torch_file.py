@@ -183,6 +183,20 @@ def test_streams_that_claim_too_much_are_refused(tmp_path: Path, torch_names: No
         read_torch(save(tmp_path / "s.pt", shared))
 
 
+def test_storages_named_in_another_way_are_refused(tmp_path: Path, torch_names: None) -> None:
+    held, _ = a_state_dict()
+    text = pickled(held, {})
+    assert text.count(b"storage")
+    with pytest.raises(InputError, match="a storage is named in a way that is not known"):
+        read_torch(
+            save(
+                tmp_path / "m.pt",
+                None,
+                text=text.replace(b"X\x07\x00\x00\x00storage", b"X\x07\x00\x00\x00elsewhe"),
+            )
+        )
+
+
 def test_lists_that_hold_each_other_are_walked_once(tmp_path: Path, torch_names: None) -> None:
     held, _ = a_state_dict()
     inner: object = [held["ids"]]

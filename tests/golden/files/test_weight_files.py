@@ -82,6 +82,17 @@ def test_smtx_reads_every_published_mask_as_its_publisher_counted_it(data_dir: P
     assert not missing, f"the publisher's table lacks {missing}"
 
 
+@pytest.mark.parametrize(("columns", "allowed"), [(1 << 24, True), ((1 << 24) + 1, False)])
+def test_an_empty_mask_may_have_sixteen_million_weights(columns: int, allowed: bool, tmp_path: Path) -> None:
+    path = tmp_path / "m.smtx"
+    path.write_text(f"1, {columns}, 0\n0 0\n\n")
+    if allowed:
+        assert read_smtx(path).shape == (1, columns)
+    else:
+        with pytest.raises(InputError, match=f"claims 1 rows and {columns} columns, too many for a file of"):
+            read_smtx(path)
+
+
 FORM = "must be an .smtx file: 'rows, cols, nnz', row offsets, column indices"
 
 

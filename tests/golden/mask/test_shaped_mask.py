@@ -174,3 +174,14 @@ def test_wrong_sizes_are_named(change: dict[str, int], message: str) -> None:
         ShapedMaskCode(**{"n_in": 31, "n_out": 64, "parities": 3, **change})
     with pytest.raises(InputError, match=r"between 0\.02 and 0\.5, not 0\.0010"):
         ShapedMaskCode.for_density(0.001, 8)
+
+
+@pytest.mark.parametrize("density", [0.02, 0.5])
+def test_the_densities_at_the_ends_are_allowed(density: float) -> None:
+    assert ShapedMaskCode.for_density(density, 8).n_out % 64 == 0
+
+
+@pytest.mark.parametrize("density", [0.0199, 0.5001])
+def test_densities_beyond_the_ends_are_refused(density: float) -> None:
+    with pytest.raises(InputError, match=f"not {density:.4f}$"):
+        ShapedMaskCode.for_density(density, 8)

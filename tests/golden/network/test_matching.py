@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.golden.network.onnx_models import Builder
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.safetensors_file import write_safetensors
 from xorweave.golden.network.catalogue import lenet_5, lenet_300_100, perceptron
+from xorweave.golden.network.effective import largest_difference, make_effective
 from xorweave.golden.network.evaluate import evaluate
 from xorweave.golden.network.matching import infer_perceptron, match_tensors, resolve_network
-from xorweave.golden.network.network_files import read_network
+from xorweave.golden.network.network_files import pruned_tensors, read_network, read_source
 
 
 def published(data_dir: Path) -> dict[str, np.ndarray]:
@@ -63,6 +66,41 @@ def test_descriptions_and_their_files(tmp_path: Path) -> None:
     assert list(network.weights) == list(lenet_5().weights) and network.parameters == {}
     bare, nothing = read_network(file, None)
     assert nothing == {} and bare.parameters.keys() == lenet_5().parameters.keys()
+
+
+def test_tensors_in_no_order_are_matched_by_their_shapes() -> None:
+    network = lenet_300_100()
+    shapes = list(network.weights.values())
+    tensors = {name: np.ones(shape) for name, shape in zip("bca", shapes, strict=True)}
+    found = match_tensors(network, dict(sorted(tensors.items())), ordered=False)
+    assert list(found.weights) == ["b", "c", "a"] and list(found.weights.values()) == shapes
+
+
+def test_what_a_model_holds_in_other_shapes_belongs_to_its_network(tmp_path: Path) -> None:
+    """Exporters add biases of shape (1, 1, n), subtract constants, and add whole arrays."""
+    pytest.importorskip("onnx")
+    b = Builder(3)
+    x = b.op("Add", b.op("MatMul", "x", b.weight("w1", 5, 8)), b.weight("b1", 1, 1, 8))
+    x = b.op("Relu", b.op("Sub", x, b.weight("s", 1, 8)))
+    x = b.op("Add", b.op("Mul", x, b.weight("m", 1, 1, 8)), b.weight("p", 1, 4, 8))
+    y = b.op("Gemm", b.op("Flatten", x), b.weight("w2", 3, 32), b.weight("b2", 3), transB=1)
+    (tmp_path / "m.onnx").write_bytes(b.model({"x": ["n", 4, 5]}, y, 2))
+    own, held = read_network(tmp_path / "m.onnx", None)
+    stored = read_source(tmp_path / "m.onnx", None)
+    stored.file.tensors["w1"].values[:, 2] = 0
+    write_safetensors(tmp_path / "t.safetensors", dict(stored.file.tensors), {})
+    network, tensors = read_network(tmp_path / "t.safetensors", str(tmp_path / "m.onnx"))
+    assert network.parameters == own.parameters and {"b1", "b2"} < set(network.parameters)
+    held["w1"] = stored.file.tensors["w1"].values
+    data = np.random.default_rng(0).normal(size=(6, 4, 5))
+    assert np.array_equal(evaluate(network, tensors, data)[0], evaluate(own, held, data)[0])
+    # the column's bias goes on as a constant: its weight is dead, its effect is not
+    effective = make_effective(tensors, network.zero_masks(tensors), network)
+    assert largest_difference(network, tensors, network.zero_masks(tensors), effective, seed=0) < 1e-5
+    folded = pruned_tensors(
+        read_source(tmp_path / "t.safetensors", str(tmp_path / "m.onnx")), effective.masks, {"b1": np.ones(8)}
+    )
+    assert folded["b1"].values.shape == (1, 1, 8)
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:

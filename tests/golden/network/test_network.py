@@ -13,12 +13,25 @@ from hypothesis import strategies as st
 from tests.golden.network.random_networks import convolutional, fully_connected
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import CATALOGUE, named_network, perceptron
-from xorweave.golden.network.layers import Attention, Dense, Pool
+from xorweave.golden.network.layers import Attention, Concatenate, Dense, Multiply, Pool, Reshape
 from xorweave.golden.network.network import Network
 
 
 @pytest.mark.parametrize(
-    ("name", "weights"), [("lenet-300-100", 266_200), ("lenet-5", 430_500), ("resnet-20", 268_336)]
+    ("name", "weights"),
+    [
+        ("lenet-300-100", 266_200),
+        ("lenet-5", 430_500),
+        ("lenet-5-cifar", 6 * 75 + 16 * 150 + 120 * 400 + 84 * 120 + 840),
+        ("resnet-20", 268_336),
+        # 14,714,688 and 20,024,384 parameters of the features published with their biases (4,224 and 5,504)
+        ("vgg-16", 14_714_688 - 4_224 + 5_120),
+        ("vgg-19", 20_024_384 - 5_504 + 51_200),
+        # published parameters without norms and the last layer's 1,000 biases
+        ("resnet-18", 11_689_512 - 9_600 - 1_000),
+        ("resnet-50", 25_557_032 - 53_120 - 1_000),
+        ("mobilenet-v2", 3_504_872 - 34_112 - 1_000),
+    ],
 )
 def test_published_numbers_of_weights(name: str, weights: int) -> None:
     assert named_network(name).connections == weights
@@ -91,6 +104,16 @@ def test_what_does_not_fit_is_named() -> None:
         network.add(Dense("w", (2, 5)), x)
     with pytest.raises(InputError, match=r"a sum needs two or more inputs of one shape"):
         network.sum(x, network.pool(x, 2))
+    with pytest.raises(
+        InputError, match=r"a product needs inputs that broadcast, not \(3, 4, 4\) and \(3, 2, 2\)"
+    ):
+        network.add(Multiply(), x, network.pool(x, 2))
+    with pytest.raises(
+        InputError, match=r"a product needs inputs that broadcast, not \(3, 4, 4\) and \(48,\)"
+    ):
+        network.add(Multiply(), x, network.add(Reshape((48,)), x))
+    with pytest.raises(InputError, match=r"the axis 3 must be one of every input's axes: \(3, 4, 4\)"):
+        network.add(Concatenate(3), x, x)
     with pytest.raises(InputError, match=r"attention with 2 heads needs queries"):
         network.add(Attention(2), x, x, x)
     with pytest.raises(InputError, match=r"pooling must be max or average, not 'min'"):

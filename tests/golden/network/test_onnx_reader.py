@@ -15,7 +15,7 @@ from xorweave.golden.network.evaluate import evaluate
 from xorweave.golden.network.folding import fold_biases
 from xorweave.golden.network.layers import LayerNorm, Opaque
 from xorweave.golden.network.linearised import linearised_masks
-from xorweave.golden.network.onnx_reader import read_onnx
+from xorweave.golden.network.onnx_reader import read_by, read_onnx
 from xorweave.golden.network.reachability import effective_masks
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed (extra onnx)")
@@ -118,6 +118,28 @@ def test_a_small_file_cannot_claim_a_large_constant() -> None:
     y = b.op("MatMul", b.op("MatMul", "x", b.weight("w", 3000, 3000)), big)
     network, tensors = read_onnx(b.model({"x": ["n", 3000]}, y, 2))
     assert list(network.weights) == ["w"] and sum(t.nbytes for t in tensors.values()) < 40_000_000
+
+
+def test_a_repeated_constant_counts_as_what_it_becomes() -> None:
+    b = Builder()
+    big = b.op("Tile", b.weight("row", 1, 3000), b.value("times", [3000, 1], np.int64))
+    y = b.op("MatMul", b.op("MatMul", "x", b.weight("w", 8, 3000)), big)
+    _, tensors = read_onnx(b.model({"x": ["n", 8]}, y, 2))
+    assert sum(t.nbytes for t in tensors.values()) < 200_000
+
+
+def test_what_a_graph_inside_makes_itself_is_not_read_from_outside() -> None:
+    from onnx import helper
+
+    def branch(name: str) -> object:
+        nodes = [
+            helper.make_node("Relu", ["outer"], [f"{name}1"]),
+            helper.make_node("Add", [f"{name}1", "also"], [f"{name}2"]),
+        ]
+        return helper.make_graph(nodes, name, [], [helper.make_tensor_value_info(f"{name}2", 1, None)])
+
+    node = helper.make_node("If", ["which"], ["y"], then_branch=branch("a"), else_branch=branch("b"))
+    assert sorted(read_by(node)) == ["also", "also", "outer", "outer", "which"]
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.golden.network.random_networks import random_direct_masks, random_tensors
 from xorweave.golden.network.catalogue import lenet_5, resnet_20, transformer_layer
 from xorweave.golden.network.evaluate import evaluate
-from xorweave.golden.network.layers import Activation, BatchNorm, LayerNorm, Pool
+from xorweave.golden.network.layers import Activation, Affine, BatchNorm, LayerNorm, Multiply, Pool, Softmax
 from xorweave.golden.network.linearised import linearised_gradient
 from xorweave.golden.network.network import Network
 from xorweave.golden.network.torch_model import torch_forward
@@ -20,7 +20,17 @@ def small_transformer() -> Network:
     return transformer_layer(tokens=3, features=8, inner=16, heads=2)
 
 
-@pytest.mark.parametrize("build", [lenet_5, resnet_20, small_transformer])
+def softmaxes() -> Network:
+    network = Network("softmaxes")
+    x = network.dense(network.input((3, 4)), "w", 5)
+    for axis in (-1, 0, 1):
+        x = network.add(Multiply(), network.add(Softmax(axis), x), x)
+    for scale, shift, axis in ((None, "a", 0), ("b", None, 0), ("c", "d", -1)):
+        x = network.add(Affine(3 if axis == 0 else 5, scale, shift, axis), x)
+    return network
+
+
+@pytest.mark.parametrize("build", [lenet_5, resnet_20, small_transformer, softmaxes])
 def test_computes_the_same(build: object) -> None:
     network = build()  # type: ignore[operator]
     rng = np.random.default_rng(0)

@@ -14,31 +14,19 @@ from xorweave.golden.scan.tiles import TileLayout, TileOrder, fitting_run, layou
 LAYOUTS = [TileLayout(4, 8), TileLayout(8, 8), TileLayout(8, 16), TileLayout(16, 16)]
 
 
-def test_fragments_of_bytes_follow_the_manual() -> None:
-    order = TileOrder(16, 64, 1, 1, TileLayout(8, 8))
+@pytest.mark.parametrize(("layout", "lanes"), [(TileLayout(8, 8), 4), (TileLayout(16, 16), 2)], ids=str)
+def test_fragments_follow_the_manual(layout: TileLayout, lanes: int) -> None:
+    # m16n8k32 of bytes, m16n8k16 of halves: a register holds `lanes` values of a row; registers 1 and 3 of four lie
+    # eight rows below, 2 and 3 half a fragment's columns on
+    order = TileOrder(16, 64, 1, 1, layout)
     row, column = order.locate(np.arange(order.tile_lanes))
     place = np.argsort(order.placed_columns())[column]
-    for thread in range(32):
-        for lane in range(4):
-            for register in range(8):
-                block = thread * 32 + lane * 8 + register
-                # m16n8k32: a byte i of 16; registers 1 and 3 eight rows below, 2 and 3 sixteen columns on
-                i = register % 4 * 4 + lane
-                assert row[block] == thread // 4 + (0 if i < 4 or 8 <= i < 12 else 8)
-                assert place[block] == register // 4 * 32 + thread % 4 * 4 + (i & 3) + (0 if i < 8 else 16)
-
-
-def test_fragments_of_halves_follow_the_manual() -> None:
-    order = TileOrder(16, 64, 1, 1, TileLayout(16, 16))
-    row, column = order.locate(np.arange(order.tile_lanes))
-    place = np.argsort(order.placed_columns())[column]
-    for thread in range(32):
-        for lane in range(2):
-            for register in range(16):
-                block = thread * 32 + lane * 16 + register
-                i = register % 4 * 2 + lane
-                assert row[block] == thread // 4 + (0 if i < 2 or 4 <= i < 6 else 8)
-                assert place[block] == register // 4 * 16 + thread % 4 * 2 + (i & 1) + (0 if i < 4 else 8)
+    registers = 32 // lanes
+    for block in range(order.tile_lanes):
+        thread, lane, register = block // 32, block // registers % lanes, block % registers
+        assert row[block] == thread // 4 + 8 * (register % 2)
+        fragment, half = register // 4 * 8 * lanes, register % 4 // 2 * 4 * lanes
+        assert place[block] == fragment + half + thread % 4 * lanes + lane
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.spmv import gpu
-from xorweave.golden.spmv.gpu import CupyDevice, GpuProduct, gpu_absence, gpu_figures
+from xorweave.golden.spmv import gpu_figures as figures_of
+from xorweave.golden.spmv.gpu import CupyDevice, GpuProduct, gpu_absence
+from xorweave.golden.spmv.gpu_figures import gpu_figures
 from xorweave.golden.spmv.host_build import HostDevice
 from xorweave.golden.spmv.tiled import tile_matrix
 
@@ -74,7 +75,8 @@ class NumpyDevice(HostDevice):
 def test_figures_hold_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed: the host build of the GPU's kernels is not tested")
-    monkeypatch.setattr(gpu, "CupyDevice", NumpyDevice)
+    monkeypatch.setattr(figures_of, "CupyDevice", NumpyDevice)
+    monkeypatch.setattr(figures_of, "gpu_absence", lambda: None)
     rng = np.random.default_rng(0)
     mask = rng.random((20, 130)) < 0.3
     matrix = np.where(mask, rng.integers(-128, 128, mask.shape), 0).astype(np.int8)

@@ -16,10 +16,11 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_plain
 from xorweave.golden.scan.tiles import THREADS
 from xorweave.golden.spmv.cpu import EncodedProduct
+from xorweave.golden.spmv.gpu_rivals import BitmapTileProduct, DeltaProduct
 from xorweave.golden.spmv.host_build import HostDevice
-from xorweave.golden.spmv.kernels import SOURCES, bitmap_source, product_source
+from xorweave.golden.spmv.kernels import SOURCES, bitmap_source, delta_source, product_source
 from xorweave.golden.spmv.lanes import encode_lanes
-from xorweave.golden.spmv.tile_product import BitmapTileProduct, TileProduct
+from xorweave.golden.spmv.tile_product import TileProduct
 from xorweave.golden.spmv.tiled import TiledMatrix, choose_tile_code, tile_matrix
 
 NVCC = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
@@ -122,6 +123,24 @@ def test_bitmap_agrees(host: HostDevice, rows: int, columns: int, sparsity: floa
     assert product.bytes_read >= mask.sum() + mask.size // 8
 
 
+@pytest.mark.parametrize("dtype", ["int8", "fp16"])
+@pytest.mark.parametrize(
+    ("rows", "columns", "sparsity"), [(19, 2100, 0.95), (6, 600, 0.5), (5, 1, 0.0), (3, 40, 1.0)]
+)
+def test_steps_agree(host: HostDevice, rows: int, columns: int, sparsity: float, dtype: str) -> None:
+    matrix, mask = random_matrix(rows, columns, sparsity, "int8", seed=rows)
+    matrix[0], mask[0] = 0, False  # an empty row, and one with only a last weight
+    matrix[1], mask[1] = 0, False
+    matrix[1, -1], mask[1, -1] = -128, True
+    matrix = matrix.astype(np.float16 if dtype == "fp16" else np.int8)
+    vectors = np.random.default_rng(3).integers(-128, 128, (3, columns)).astype(matrix.dtype)
+    product = DeltaProduct(matrix, mask, host)
+    # of whole numbers below 2^24 float32 sums are exact too
+    assert np.array_equal(product(vectors), vectors.astype(np.int32) @ matrix.T.astype(np.int32))
+    kept = int(mask.sum())
+    assert product.bytes_read >= kept * (matrix.itemsize + 0.5) + 4 * rows
+
+
 def test_symbols_are_the_ordinary_stream() -> None:
     matrix, mask = random_matrix(20, 100, 0.7, "int8", seed=7)
     tiled = tile_matrix(matrix, mask=mask, code=short_code(2, 6, 4))
@@ -157,10 +176,13 @@ def test_bad_matrices() -> None:
 @pytest.mark.skipif(
     NVCC is None, reason="nvcc is not installed: whether the kernels compile for a GPU is not tested"
 )
-@pytest.mark.parametrize("which", ["int8", "fp16", "bitmap"])
+@pytest.mark.parametrize("which", ["int8", "fp16", "bitmap", "steps int8", "steps fp16"])
 def test_kernels_compile_for_a_gpu(which: str, tmp_path: Path) -> None:
-    source = bitmap_source(16, 8)
-    if which != "bitmap":
+    if which == "bitmap":
+        source = bitmap_source(16, 8)
+    elif which.startswith("steps"):
+        source = delta_source(16, 8, which.endswith("fp16"))
+    else:
         matrix, mask = random_matrix(64, 512, 0.9, which, seed=1)
         tiled = tile_matrix(matrix, which, mask=mask, code=short_code(2, 16, 8))  # type: ignore[arg-type]
         source = product_source(tiled.code, tiled.order, 16)

@@ -285,6 +285,7 @@ def test_no_corrections_hold_no_patch() -> None:
     [
         ("joint:0", "gap_bits must be between 1 and 32, not 0"),
         ("plane:1", "gap_bits must be between 2 and 32, not 1"),
+        ("plane:33", "gap_bits must be between 2 and 32, not 33"),
         ("joint:33", "gap_bits must be between 1 and 32, not 33"),
         ("bounded:0:7", "the patches a block must be at least 1, not 0"),
         ("bounded:2:6", "gap_bits must be at least 7, not 6"),

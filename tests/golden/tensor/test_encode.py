@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import FORMATS, number_format
+from xorweave.golden.base.number_format import FORMATS, number_format, plane_words
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_plain
 from xorweave.golden.mask.masks import random_mask
@@ -255,6 +255,25 @@ def test_auto_corrections_are_the_cheapest_of_the_three() -> None:
         assert encoded.patches.positions.size > 0
         costs[name] = tensor_codec.correction_format_of(encoded).bits(encoded.patches, encoded.n, 8)
     assert costs["auto"] == min(costs["paper"], costs["joint"], costs["plane"])
+
+
+@pytest.mark.parametrize(("planes", "better"), [(1, True), (2, True), (8, False)])
+def test_effort_is_taken_where_it_pays_and_else_the_greedy_result(planes: int, better: bool) -> None:
+    """Alternatives save unmatched bits, not unmatched words: of one plane both are the same."""
+    form = plane_words(planes)
+    rng = np.random.default_rng(0)
+    mask = rng.random(3000) < 0.1
+    values = form.from_words(np.where(mask, rng.integers(0, 1 << planes, 3000), 0).astype(form.word))
+    code = Code.uniform(n_in=4, n_out=80, n_s=2)
+    bits = [
+        tensor_codec._cheapest_bits(
+            encode_tensor(
+                values, form, code, mask=mask, options=EncodeOptions(effort=effort, encoder="elimination")
+            )
+        )
+        for effort in (1, 16)
+    ]
+    assert (bits[1] < bits[0]) == better and bits[1] <= bits[0]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])

@@ -17,8 +17,9 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.package.decoder_kinds import design_for
 from xorweave.hw.package.manifest import read_manifest
-from xorweave.hw.package.package import write_package
+from xorweave.hw.package.package import write_design, write_package
 from xorweave.hw.package.vectors import random_tensor
 from xorweave.sim.simulators import available, search_path
 from xorweave.sim.verilator_build import MAKE_VARIABLES
@@ -41,6 +42,29 @@ def test_same_bytes_and_the_files_of_the_manifest(tmp_path: Path, tensor: Encode
         write_package(tmp_path / name, config_for(tensor), tensor)
     assert _contents(tmp_path / "a") == _contents(tmp_path / "b")
     assert sorted(_contents(tmp_path / "a")) == list(read_manifest(tmp_path / "a").files)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("encoder.layer.0/fc-1:w_2", True),
+        ('*/\nendmodule\n`include "/etc/passwd"\n<script>', False),
+        ("// synopsys translate_off", False),
+        ("w\\", False),  # a backslash at the end of a comment's line takes the next line with it
+        ("poids_é", False),
+        ("w" * 81, False),
+    ],
+)
+def test_only_a_plain_name_is_repeated_in_verilog(
+    tmp_path: Path, tensor: EncodedTensor, name: str, shown: bool
+) -> None:
+    write_design(tmp_path / "p", design_for("xor", tensor, {}, name=name))
+    manifest = read_manifest(tmp_path / "p")  # holds any name
+    text = "".join(
+        (tmp_path / "p" / file).read_text() for file in manifest.files if file.endswith((".v", ".core"))
+    )
+    assert (name in text) == shown
+    assert all(word in text for word in name.split()) == shown
 
 
 def test_the_manifest_holds_the_generator(tmp_path: Path, tensor: EncodedTensor) -> None:

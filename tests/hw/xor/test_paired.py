@@ -31,6 +31,16 @@ def test_outputs_are_edges_of_a_graph_with_even_degrees_and_without_short_rings(
     assert nx.girth(graph) >= 7
 
 
+@pytest.mark.parametrize("family", ["paired", "graph"])
+def test_the_first_outputs_of_a_code_take_no_more_than_their_own_sums(family: str) -> None:
+    whole = Code.from_family(family, **SIZES, pool=240)
+    part = Code.from_spec(f"family={family},n_in=32,n_out=100,n_s=3,pool=240,of=300")
+    assert np.array_equal(part.generator, whole.generator[:100])
+    network = paired_network(part)
+    assert np.array_equal(network.matrix(), part.generator)
+    assert network.xor2 < paired_network(whole).xor2 - 200  # of 300 outputs
+
+
 def test_rows_are_the_sums_that_the_edges_join() -> None:
     code = Code.from_family("paired", n_in=4, n_out=20, n_s=2, seed=3, pool=14, run=3)
     added, edges = paired_structure(n_in=4, n_out=20, n_s=2, seed=3, pool=14, run=3)

@@ -56,6 +56,26 @@ def test_prune_then_sparsity_tell_the_same(weights: Path, tmp_path: Path, method
     assert json.loads(run("sparsity", weights, "--mask", masks, "--json"))["layers"] == first["layers"]
 
 
+def test_networks_by_name_need_no_file(tmp_path: Path) -> None:
+    out, masks = tmp_path / "out.safetensors", tmp_path / "masks.safetensors"
+    shared = ("prune", "lenet-5-cifar", "-o", out, "--masks", masks, "--sparsity", 0.97, "--json")
+    found = json.loads(run(*shared, "--method", "magnitude", "--seed", 3))
+    assert found["network"] == "lenet-5-cifar"
+    assert found["total"]["kept"] == 61_770 - round(0.97 * 61_770)
+    counted = json.loads(run("sparsity", "lenet-5-cifar", "--mask", masks, "--json"))
+    assert counted["layers"] == found["layers"]
+    # the weights are drawn: the same for the same seed, others for another
+    kept = read_safetensors(masks)[0]
+    run(*shared, "--method", "magnitude", "--seed", 3)
+    again = read_safetensors(masks)[0]
+    assert all((kept[name].values == again[name].values).all() for name in kept)
+    run(*shared, "--method", "magnitude", "--seed", 4)
+    other = read_safetensors(masks)[0]
+    assert any((kept[name].values != other[name].values).any() for name in kept)
+    with pytest.raises(InputError, match="the network of lenet-5-cifar must be itself, not 'vgg-16'"):
+        run("sparsity", "lenet-5-cifar", "--network", "vgg-16")
+
+
 def test_effective_target_and_fold(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.safetensors"
     shared = (

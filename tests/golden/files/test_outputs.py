@@ -1,0 +1,57 @@
+"""An output is checked before any work is done for it: nothing of another kind, and no input, is replaced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.outputs import check_output
+
+
+def begin(header: bytes, size: int | None = None) -> bytes:
+    return (len(header) if size is None else size).to_bytes(8, "little") + header
+
+
+@pytest.mark.parametrize(
+    ("held", "replaced"),
+    [
+        (b"", True),
+        (begin(b"{}"), True),
+        (begin(json.dumps({"w": {}}).encode()) + bytes(20), True),
+        (begin(b"{"), True),  # as far as it is looked at
+        (begin(b"{}", 3), False),  # a header that would end behind the file
+        (begin(b"[]"), False),
+        (begin(b"", 0), False),
+        (b"my notes", False),
+        (b"my notes, at length", False),
+    ],
+)
+def test_only_safetensors_files_are_replaced(held: bytes, replaced: bool, tmp_path: Path) -> None:
+    out = tmp_path / "o.safetensors"
+    out.write_bytes(held)
+    check_output(out, force=True)
+    if replaced:
+        check_output(out)
+    else:
+        with pytest.raises(InputError, match=r"is a file of another kind, and is replaced only with force$"):
+            check_output(out)
+
+
+def test_inputs_folders_and_other_names_are_refused_whatever_is_forced(tmp_path: Path) -> None:
+    source = tmp_path / "s.safetensors"
+    source.write_bytes(begin(b"{}"))
+    (tmp_path / "link.safetensors").symlink_to(source)
+    (tmp_path / "d.safetensors").mkdir()
+    for out, message in (
+        (source, "must be another file than the input"),
+        (tmp_path / "link.safetensors", "must be another file than the input"),
+        (tmp_path / "d.safetensors", "must be a file, not a folder"),
+        (tmp_path / "o.npz", r"must be named .safetensors, not 'o.npz'"),
+        (tmp_path / "none" / "o.safetensors", "there is no folder"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check_output(out, inputs=[tmp_path / "missing", source], force=True)
+    check_output(tmp_path / "new.safetensors", inputs=[source])
