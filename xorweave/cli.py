@@ -30,6 +30,7 @@ COMMANDS = {
     "synth": "Count a decoder's gates, prove its netlist, give area and clock.",
     "explore": "Measure many codes and decoders: overhead against gates.",
     "spmv": "Multiply each layer by a vector: simulated engines, processor, GPU where there is one.",
+    "infer": "Run a pruned network on images, every layer through one simulated engine.",
     "codecs": "Store the same tensor in every format and compare.",
     "prune": "Prune a network in one shot and write the pruned weights.",
     "sparsity": "Count the connections that are kept, and those that are alive.",

@@ -218,7 +218,7 @@ def encode_layers_on_lanes(
     """
     n_w = number_format.n_w
     wide = [np.pad(w, ((0, 0), (0, max(0, lanes - w.shape[1])))) for w in layers]
-    layouts = [LaneLayout.fitting(*w.shape, lanes) for w in wide]
+    layouts = [LaneLayout.fitting(w.shape[0], w.shape[1], lanes) for w in wide]
     plans = [
         rank_lane_plans(w != 0, layout, n_w, max_k=max_k, error_free=False, family=family, seed=seed)[0]
         for w, layout in zip(wide, layouts, strict=True)

@@ -80,7 +80,7 @@ class Decoder:
         if blocks < 1:
             raise InputError(f"blocks must be at least 1, not {blocks}")
         check_replaceable(Path(folder))
-        given: dict[str | None, EncodedTensor] = {**self.tensors}
+        given: dict[str | None, EncodedTensor] = dict(self.tensors.items())
         used: int | None = None
         if vectors is not None:
             given = dict([_tensor(vectors)])

@@ -114,6 +114,33 @@ def test_one_decoder_for_the_tensors_of_a_container(
     assert (result.mismatches, result.stall_cycles, result.blocks) == (0, 0, 2 * -(-1200 // 32))
 
 
+def test_one_decoder_for_all_layers_of_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Encoded for hardware, layers share a decoder; otherwise generate says why not, and takes the largest."""
+    rng = np.random.default_rng(3)
+    layers = {}
+    for name, density in (("dense", 0.45), ("sparse", 0.1)):
+        values = rng.integers(1, 100, (30, 40)).astype(np.int8)
+        layers[name] = np.where(rng.random(values.shape) < density, values, 0).astype(np.int8)
+    np.savez(tmp_path / "w.npz", **layers)
+    source, container, folder = tmp_path / "w.npz", tmp_path / "w.safetensors", tmp_path / "d"
+    assert _run(monkeypatch, "encode", source, "-o", container, "--for", "hardware", "--json") == 0
+    records = json.loads(capsys.readouterr().out)["tensors"]
+    assert _run(monkeypatch, "generate", container, "-o", folder, "--json") == 0
+    said = capsys.readouterr()
+    manifest = json.loads(said.out)
+    assert manifest["block_lengths"] and not said.err
+    lengths = {entry["tensor"]: entry["block"] for entry in manifest["layout"]}
+    assert lengths == {record["name"]: record["n_out"] for record in records}
+    assert _run(monkeypatch, "encode", source, "-o", container, "--code", "paper", "--json") == 0
+    capsys.readouterr()
+    assert _run(monkeypatch, "generate", container, "-o", folder, "--json") == 0
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)["layout"]) == 1
+    assert "no one decoder serves" in said.err and "alone" in said.err
+
+
 def test_test_bench_needs_no_python_and_sees_one_wrong_bit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,0 +1,74 @@
+"""A network through one engine: every layer, whatever stalls, against whole numbers made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.network.integer_network import IntegerLayer
+from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.hw.engines.network_engine import descriptor
+from xorweave.sim.network_run import NetworkSimulator
+from xorweave.sim.simulators import available
+
+pytestmark = pytest.mark.skipif(not available("verilator"), reason="verilator is not installed")
+
+
+def _layers() -> list[IntegerLayer]:
+    """Layers of several passes and turns, one of as many columns as lanes, one of fewer, one of a single turn."""
+    rng = np.random.default_rng(3)
+    found = []
+    for number, (rows, cols, multiplier, shift) in enumerate(
+        ((37, 21, 30000, 20), (8, 37, 20000, 21), (5, 8, 65535, 22), (11, 5, 0, 0))
+    ):
+        weights = rng.integers(-127, 128, (rows, cols)).astype(np.int8) * (rng.random((rows, cols)) < 0.4)
+        bias = rng.integers(-3000, 3000, rows).astype(np.int32)
+        found.append(IntegerLayer(f"fc{number}", weights.astype(np.int8), bias, multiplier, shift))
+    return found
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> NetworkSimulator:
+    return NetworkSimulator(_layers(), lanes=8, batch=2, folder=tmp_path_factory.mktemp("engine"))
+
+
+def test_every_layer_in_one_netlist(simulator: NetworkSimulator) -> None:
+    inputs = np.random.default_rng(4).integers(0, 128, (5, 21)).astype(np.int8)
+    run = simulator.run(inputs)
+    assert (run.mismatches, run.stall_cycles, run.passes) == (0, 0, 3), run.messages
+    stalled = simulator.run(inputs, stalls=(30, 30), seed=2)
+    assert stalled.mismatches == 0 and stalled.cycles > run.cycles, stalled.messages
+    values = inputs.astype(object)  # whole numbers without end
+    for layer, out in zip(simulator.layers, run.outputs, strict=True):
+        values = values @ layer.weights.T.astype(object) + layer.bias.astype(object)
+        if layer.multiplier:
+            half = 1 << layer.shift
+            values = np.minimum((np.maximum(values, 0) * layer.multiplier + half) >> (layer.shift + 1), 127)
+            assert len(set(values.reshape(-1).tolist())) > 5
+        assert (values == out).all()
+
+
+def test_a_wrong_record_is_seen(simulator: NetworkSimulator) -> None:
+    inputs = np.full((2, 21), 100, np.int8)
+    right = simulator.fixed[3]["s_axis_scale"]
+    wrong = right[0].copy()
+    wrong[0, 0] ^= 255  # of a bias of the last layer, which nothing rounds
+    simulator.fixed[3]["s_axis_scale"] = [wrong]
+    try:
+        assert simulator.run(inputs).mismatches > 0
+    finally:
+        simulator.fixed[3]["s_axis_scale"] = right
+    assert simulator.run(inputs).mismatches == 0
+
+
+def test_what_does_not_fit(simulator: NetworkSimulator, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^the images must be int8 of shape \(n, 21\)"):
+        simulator.run(np.zeros((1, 20), np.int8))
+    with pytest.raises(InputError, match=r"^a layer must have 8 lanes, 8 to 37 columns"):
+        descriptor(simulator.config, LaneLayout(rows=8, cols=38, lanes=8))
+    heavy = IntegerLayer("fc", np.full((1, 140_000), 127, np.int8), np.zeros(1, np.int32), 0, 0)
+    with pytest.raises(InputError, match="must stay below"):
+        NetworkSimulator([heavy], lanes=8, folder=tmp_path)

@@ -1,0 +1,56 @@
+"""``xorweave infer``: the published pruned LeNet-300-100 on digits, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xorweave.cli import main
+from xorweave.sim.simulators import available
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["xorweave", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.mark.skipif(not available("verilator"), reason="verilator is not installed")
+def test_two_digits_of_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], data_dir: Path
+) -> None:
+    model, digits = data_dir / "dns/derived/lenet300100_sparse.npz", data_dir / "mnist/mnist10k.npz"
+    assert _run(monkeypatch, "infer", model, "--images", digits, "--each", 2, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["images"], found["mismatches"], found["stall_cycles"]) == (20, 0, 0)
+    assert [layer["shape"] for layer in found["layers"]] == [[300, 784], [100, 300], [10, 100]]
+    assert found["accuracy_int8"] >= 0.9 and found["predictions_as_float"] >= 0.9
+    # loading the activations, and what the pipeline takes, beside a block in each cycle
+    assert found["blocks"] < found["cycles"] < 1.03 * found["blocks"]
+
+
+def test_what_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    model, images = tmp_path / "m.npz", tmp_path / "i.npz"
+    np.savez(model, **{"a.weight": np.ones((3, 4), np.float32)})
+    np.savez(images, images=np.full((2, 5), 0.5, np.float32))
+    for arguments, message in (
+        ((model, "--images", images), "images must have 4 pixels"),
+        ((model, "--images", model), "must hold an array named images"),
+        ((model, "--images", images, "--lanes", 7), "lanes must be a power of two"),
+        ((tmp_path / "none.npz", "--images", images), "none.npz"),
+    ):
+        assert _run(monkeypatch, "infer", *arguments) == 2
+        said = capsys.readouterr()
+        assert message in said.err and said.err.count("\n") == 1 and not said.out
+    np.savez(images, images=np.full((2, 4), 1.5, np.float32))
+    assert _run(monkeypatch, "infer", model, "--images", images) == 2
+    assert "floats from 0 to 1" in capsys.readouterr().err

@@ -1,0 +1,70 @@
+"""``xorweave infer``: a pruned network on images, every layer through one simulated engine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def infer(
+    model: Annotated[
+        Path,
+        typer.Argument(help="Dense layers in order, NAME.weight and NAME.bias: .npz .safetensors .onnx .pt"),
+    ],
+    images: Annotated[
+        Path, typer.Option(help="An .npz with the arrays images (0 to 255, or 0 to 1) and labels")
+    ],
+    count: Annotated[int, typer.Option(help="So many images, the first ones")] = 100,
+    each: Annotated[int | None, typer.Option(help="Instead: so many images of each label")] = None,
+    lanes: Annotated[int, typer.Option(help="Multiply-accumulate lanes")] = 64,
+    batch: Annotated[int, typer.Option(help="Images that go through the engine together")] = 1,
+    csr: Annotated[
+        bool, typer.Option("--csr", help="The CSR engine beside it, at as many bytes a cycle")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+) -> int:
+    """Run a pruned network on images: quantised to INT8, every layer through one simulated engine."""
+    from xorweave.commands.console import print_json
+    from xorweave.studies.inference import infer_network
+
+    def tell(what: str) -> None:
+        if sys.stderr.isatty():
+            print(f"xorweave: {what}", file=sys.stderr)
+
+    found = infer_network(
+        model, images, count=count, each=each, lanes=lanes, batch=batch, csr=csr, progress=tell
+    )
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+    return int(bool(found["mismatches"] or found.get("csr", {}).get("mismatches")))
+
+
+def _print(found: dict[str, Any]) -> None:
+    from xorweave.commands.console import percent, printable
+
+    for layer in found["layers"]:
+        rows, cols = layer["shape"]
+        print(f"{printable(layer['name'])}: {rows} x {cols}, {percent(layer['sparsity'], 1)} zeros")
+    print(
+        f"{found['images']} images: {percent(found['accuracy_int8'])} right in INT8,"
+        f" {percent(found['accuracy_float'])} in floats"
+    )
+    print(
+        f"engine of {found['lanes']} lanes, batch {found['batch']}: {found['cycles_per_image']:.0f} cycles and"
+        f" {found['bytes_per_image']:.0f} bytes an image, {found['stall_cycles']} stall cycles,"
+        f" {found['mismatches']} mismatches"
+    )
+    if "csr" in found:
+        other = found["csr"]
+        print(
+            f"CSR engine of {'/'.join(map(str, other['lanes']))} lanes, {found['bytes_per_cycle']:.2f} bytes a cycle:"
+            f" {other['cycles_per_image']:.0f} cycles and {other['bytes_per_image']:.0f} bytes an image,"
+            f" {other['mismatches']} mismatches"
+        )
+    for message in found["messages"]:
+        print(printable(message))
