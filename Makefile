@@ -6,13 +6,17 @@ JOBS   ?= 2
 
 comma := ,
 
-.PHONY: demo test test-extras test-bounds docs lint types check clean need
+.PHONY: demo test test-slow test-extras test-bounds docs lint types check clean need
 
 demo: $(VENV)/.demo
 	$(BIN)/xorweave demo -o demo-out
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+# The faults whose refutation takes a minute each: `make test` skips them, and says so.
+test-slow: $(VENV)/.dev
+	XORWEAVE_SLOW=1 $(BIN)/python -m pytest -n $(JOBS) tests/synth/proof/test_reference.py -k faults_are_refuted
 
 # The tests that are skipped without an extra, with every extra that can be had here: MKL is for x86 only, and PyTorch is
 # left out by `make test-extras EXTRAS=baselines,docs,oracles,pnr`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -190,13 +189,36 @@ def test_where_nothing_can_be_kept(lean: Path, monkeypatch: pytest.MonkeyPatch) 
     assert simulate(lean).mismatches == 0
 
 
-def test_two_runs_at_once(lean: Path, tmp_path: Path) -> None:
+def test_two_runs_at_once(lean: Path) -> None:
     command = [sys.executable, "-m", "xorweave.cli", "simulate", str(lean), "--json"]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}  # both compile
-    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(2)]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
     for run in runs:
         out, _ = run.communicate()
         assert run.returncode == 0 and json.loads(out)["mismatches"] == 0
+
+
+_KEEP = """
+import sys
+from pathlib import Path
+from xorweave.sim import verilator_build
+for number in range(100):
+    verilator_build._folder = lambda waves, vpi: Path(sys.argv[2]) / str(number)
+    verilator_build.keep_objects(Path(sys.argv[1]))
+"""
+
+
+def test_builds_that_end_at_once_keep_the_objects_of_one(tmp_path: Path) -> None:
+    kept, builds = tmp_path / "kept", [tmp_path / "a", tmp_path / "b"]
+    for build in builds:
+        build.mkdir()
+        for number in range(20):
+            (build / f"verilated{number}.o").write_text(build.name)
+    runs = [subprocess.Popen([sys.executable, "-c", _KEEP, build, kept]) for build in builds]
+    assert [run.wait() for run in runs] == [0, 0]
+    assert sorted(path.name for path in kept.iterdir()) == sorted(map(str, range(100)))
+    for folder in kept.iterdir():
+        found = [path.read_text() for path in folder.iterdir()]
+        assert len(found) == 20 and len(set(found)) == 1
 
 
 def test_bad_input(tmp_path: Path, lean: Path) -> None:

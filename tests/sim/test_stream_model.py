@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -28,9 +30,15 @@ _I = StreamPort("i", (("i__payload", 8),), "i__valid", "i__ready")
 _O = StreamPort("o", (("o__payload", 8),), "o__valid", "o__ready")
 
 
+@cache
+def _model(verilog: str) -> StreamModel:
+    """Compiled once for all its runs, as its users do."""
+    return StreamModel(verilog, [_I], [_O])
+
+
 def _run(verilog: str, stalls: int | tuple[int, int], added: int = 1) -> StreamRun:
     words = np.random.default_rng(0).integers(0, 256, 200).tolist()
-    model = StreamModel(verilog, [_I], [_O])
+    model = _model(verilog)
     given = {"i": [pack_integers(words, 8)]}
     wanted = {"o": [pack_integers([(word + added) % 256 for word in words], 8)]}
     run = model.run(given, wanted, stalls=stalls, most_cycles=3000)

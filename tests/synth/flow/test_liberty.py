@@ -47,7 +47,7 @@ def test_generic_library_has_the_areas_its_table_states():
     assert library.nand2.name == "NAND2" and library.nand2.area == 1
 
 
-@pytest.mark.parametrize("column, process", enumerate(PROCESSES, 1))
+@pytest.mark.parametrize("column, process", list(enumerate(PROCESSES, 1)))
 def test_ratio_columns_are_what_the_process_libraries_say(column, process):
     path = PROCESSES[process]
     if not path.is_file():

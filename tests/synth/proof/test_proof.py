@@ -251,5 +251,7 @@ def test_what_an_and_inverter_graph_forgets_is_seen(right, wrong, outcome, reaso
         if name in text:
             text = text.replace("endmodule", f"{line}\nendmodule")
     (tmp_path / "netlist.v").write_text(text)
-    verdict = proof.judge_equivalence(tmp_path / "netlist.v", "top", SEEN, timeout_s=20)
+    # what is not found out takes all the time there is
+    patience = 5 if outcome == "not run" else 20
+    verdict = proof.judge_equivalence(tmp_path / "netlist.v", "top", SEEN, timeout_s=patience)
     assert verdict.outcome == outcome and reason in verdict.reason
