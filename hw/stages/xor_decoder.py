@@ -78,6 +78,8 @@ class GroupsDecoder(wiring.Component):
     masked : int
         The planes of so many groups, from the first on, come out as 0 in words whose bit of the port `keep` is 0 (see
         `XorPlanes`).
+    gated : int
+        So many of the last groups do so by bits of their own, of the port `care`.
 
     Members
     -------
@@ -87,6 +89,8 @@ class GroupsDecoder(wiring.Component):
     o : Out(stream.Signature(block_layout(n_out, all planes)))
     keep : In(n_out)
         Only if `masked`.
+    care : In(gated * n_out)
+        Only if `gated`: group by group, word r's bit at r.
 
     Raises
     ------
@@ -101,6 +105,7 @@ class GroupsDecoder(wiring.Component):
         input_register: bool = True,
         max_depth: int | None = None,
         masked: int = 0,
+        gated: int = 0,
     ) -> None:
         check_groups(groups)
         if max_depth is not None and not input_register:
@@ -121,18 +126,20 @@ class GroupsDecoder(wiring.Component):
                 group.network,
                 max_depth=max_depth,
                 stages=stages,
-                masked=index < masked,
+                masked=index < masked or index >= len(groups) - gated,
             )
             for index, group in enumerate(groups)
         ]
         self.latency = self._networks[0].stages if input_register else 0
-        self.masked = masked
+        self.masked, self.gated = masked, gated
         members = {
             "i": In(stream.Signature(symbol_layout(self.symbol_bits, 1))),
             "o": Out(stream.Signature(block_layout(self.n_out, self.planes))),
         }
         if masked:
             members["keep"] = In(self.n_out)
+        if gated:
+            members["care"] = In(gated * self.n_out)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -162,7 +169,10 @@ class GroupsDecoder(wiring.Component):
             m.d.comb += network.x.eq(
                 self._window(m, group, symbol, take, start, name="" if one else f"g{index}_")
             )
-            if network.masked:
+            own = index - len(self.groups) + self.gated
+            if own >= 0:
+                m.d.comb += network.keep.eq(self.care[own * self.n_out : (own + 1) * self.n_out])
+            elif network.masked:
                 m.d.comb += network.keep.eq(self.keep)
             if network.stages > 1:
                 m.d.comb += network.enable.eq(self.i.ready)

@@ -129,7 +129,7 @@ are tried for every block (restructuring up to 40,000 gates), and the smallest n
 """
 
 # Restructuring takes more than ten minutes for 80,000 gates, the other recipes one; what it saves there is 1 %.
-_MOST_RESTRUCTURED = 40_000
+_MOST_RESTRUCTURED = 20_000
 
 _SCRIPTS = {"as written": "strash; &get -n; &nf {D}; &put", "by area": "strash; map -a"}
 _SIZED = {
