@@ -146,11 +146,11 @@ def _patches(tensor: Any, kind: str, gap_bits: int | None, limit: int | None, n_
 
 
 def _fewest_gates(tensor: Any, n_out: int) -> PatchKind:
-    """Return lists or lanes; the differences of all words only where lanes would be as wide."""
+    """Return lists or lanes; the differences of all words only where lanes would be half as wide or wider."""
     n_w = tensor.number_format.n_w
     lists, lanes = (
         kind(1).needed(tensor.patches, n_out, tensor.blocks) for kind in (ListPatches, LanePatches)
     )
-    narrow = lanes * patch_bits(-(-n_out // lanes), n_w) < n_out * n_w
+    narrow = 2 * lanes * patch_bits(-(-n_out // lanes), n_w) < n_out * n_w
     kinds = ListPatches(lists), LanePatches(lanes) if narrow else ListPatches(n_out)
     return min(kinds, key=lambda kind: patch_gates(kind, n_out, n_w))
