@@ -27,7 +27,7 @@ SYNTHESISED = {
     "prefix, bitmap": 5902.0,
     "prefix, shaped": 7871.25,
     "prefix, shaped, gaps": 14668.75,
-    "prefix, no mask, bounded": 7803.25,
+    "prefix, no mask, bounded": 7792.25,
     "prefix, no mask, list": 7687.75,
     "prefix, mask in the codeword": 8740.0,
 }
