@@ -94,7 +94,7 @@ def main() -> None:
             if gates >= cheapest or bits > 1.06 * judged[0][0]:
                 continue
             cheapest = gates
-            book, measured = books[i], gates_of(PrefixWord(books[i], masked=True))
+            book, measured = books[i], gates_of(PrefixWord(books[i], gated=True))
             errors.append(word_gates(book) / measured - 1)
             print(
                 f"| {title} | {book.magnitude} | {book.lengths.size} | {book.planes} | {bits:.3f} | {entropy:.3f}"

@@ -14,21 +14,34 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.values.book_gates import word_gates
 from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 
-_TAPS = 2
-MOST_K, _LEAST_K = 512, 96  # longest and shortest window
-_GATE = 0.0001  # share of the bits that a gate equivalent a weight must save
-_PLANE = 6.0  # gate equivalents of a plane, about: a chain's XORs and its share of the registers
-_CLASS_BITS = (0.002, 0.02)  # bits a word that a class must save: books of many classes and of few
+_WINDOWS = (64, 96, 128, 192, 256, 384, 512)  # longest windows of the densest group, tried
+# Share of the bits that a gate equivalent a weight must save. A decoder's gates do not grow with the tensor, what they
+# save does: the price falls with the weights beyond so many.
+_GATE, _GATE_WEIGHTS = 0.003, 1 << 16
+_PLANE = 3.0  # gate equivalents of a plane's XOR network, about
+_CLASS_BITS = (0.002, 0.02, 0.05)  # bits a word that a class must save: books of many classes and of few
 _BOOKS = 5  # code books for which all rates are judged
+_SUMS = 5  # running sums for each encoded bit: fewer make rings among care bits' edges
+_LEAST_SUMS = 3.0  # times the square root of the outputs, or there are too few pairs of sums
 
 
 def group_code(n_in: int, n_out: int, n_s: int, seed: int) -> Code:
-    """Return the code of a group: chains of ten outputs with two fresh taps each.
+    """Return the code of a group: a graph with as many sums as its encoded bits ask for.
 
-    Against dense rows that costs about a percent of the bits and saves most of the gates.
+    Planes that are seldom care bits have few encoded bits, so few sums, and hardly more than one exclusive-or an
+    output. Chains of two taps take up to twice the gates and a percent more bits.
     """
+    window = n_in * (n_s + 1)
+    run = max(1, min(4, window - 2))
     return Code.from_family(
-        "chain", n_in=n_in, n_out=n_out, n_s=n_s, seed=seed, taps=min(_TAPS, n_in * (n_s + 1))
+        "graph",
+        n_in=n_in,
+        n_out=n_out,
+        n_s=n_s,
+        seed=seed,
+        pool=max(8, math.ceil(_LEAST_SUMS * math.sqrt(n_out)), _SUMS * n_in),
+        run=run,
+        start=max(2, min(3, window - run + 1)),
     )
 
 
@@ -40,23 +53,25 @@ class BookChoice:
     ----------
     book : PrefixCode
     n_out : int
-    widths : tuple of int
-        N_in of each group.
-    max_k : int
-        Longest window of any group.
+    sizes : tuple of (int, int)
+        N_in and N_s of each group.
     expected_bits : float
         Payload, patches and the book's table, foretold.
     """
 
     book: PrefixCode
     n_out: int
-    widths: tuple[int, ...]
-    max_k: int
+    sizes: tuple[tuple[int, int], ...]
     expected_bits: float
 
     def codes(self, seed: int) -> list[Code]:
         """Make the codes of the groups."""
-        return [group_code(n_in, self.n_out, max(1, self.max_k // n_in - 1), seed) for n_in in self.widths]
+        return [group_code(n_in, self.n_out, n_s, seed) for n_in, n_s in self.sizes]
+
+
+def gate_price(n: int) -> float:
+    """Return the share of the bits that a gate equivalent a weight must save, for a tensor of n weights."""
+    return _GATE * min(1.0, _GATE_WEIGHTS / max(1, n))
 
 
 def settle_block(
@@ -69,19 +84,12 @@ def settle_block(
     rank = np.full(truth.size, -1, np.int64)
     rank[under] = found.book.rank_of(truth[under])
     groups = found.book.care_groups(rank)
-    return choose_rates(groups, truth.size, number_format.n_w, max_k or window_for, smooth=True)[1]
-
-
-def window_for(n_out: int) -> int:
-    """Return the longest window that pays for a block: history costs gates for every bit, a block shares them.
-
-    At 256 outputs a window of 96 costs 0.6 % more bits than one of 170, and saves a fifth of the decoder's gates.
-    """
-    return min(MOST_K, max(_LEAST_K, n_out - 192))
+    windows, price = [max_k] if max_k else _WINDOWS, gate_price(truth.size)
+    return choose_rates(groups, truth.size, number_format.n_w, windows, smooth=True, gate_price=price)[1]
 
 
 def book_gates(book: PrefixCode) -> float:
-    """Estimate the gate equivalents of planes and word table for one weight a cycle."""
+    """Estimate the gate equivalents of word table and XOR networks for one weight a cycle."""
     return word_gates(book) + _PLANE * book.planes
 
 
@@ -107,12 +115,13 @@ def choose_book(
     under : ndarray of bool, same shape
         The mask as its decoder gives it, false ones included.
     max_k : int, optional
-        Longest window of any group; by default as the block warrants (`window_for`).
+        Longest window of any group; by default the one that pays.
     n_out : int, optional
         The block, where it is settled already.
     """
     n, n_w = truth.size, number_format.n_w
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
+    price = gate_price(n)
     stored = truth[under]
     candidates: list[tuple[float, int, PrefixCode]] = []
     magnitudes = ("plain",) if number_format.is_float else ("prefix-inverted", "negated")
@@ -130,7 +139,7 @@ def choose_book(
         told = per_class @ (book.lengths + book.tails + 1) + patch_bits * int(
             ((rank < 0) & (stored != 0)).sum()
         )
-        told *= 1 + _GATE * book_gates(book)
+        told *= 1 + price * book_gates(book)
         candidates.append((float(told) + table_bits(book), len(candidates), book))
     best: BookChoice | None = None
     for _, _, book in sorted(candidates)[:_BOOKS]:
@@ -138,9 +147,16 @@ def choose_book(
             continue
         rank = np.full(n, -1, np.int64)
         rank[under] = book.rank_of(stored)
-        cost, outputs, widths = choose_rates(book.care_groups(rank), n, n_w, max_k or window_for, n_out=n_out)
+        cost, outputs, sizes = choose_rates(
+            book.care_groups(rank),
+            n,
+            n_w,
+            [max_k] if max_k else _WINDOWS,
+            n_out=n_out,
+            gate_price=price,
+        )
         cost += table_bits(book) + patch_bits * int((under & (rank < 0) & (truth != 0)).sum())
-        cost *= 1 + _GATE * book_gates(book)
+        cost *= 1 + price * book_gates(book)
         if math.isfinite(cost) and (best is None or cost < best.expected_bits):
-            best = BookChoice(book, outputs, tuple(widths), max_k or window_for(outputs), cost)
+            best = BookChoice(book, outputs, tuple(sizes), cost)
     return best

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.book_choice import BookChoice, choose_book, settle_block, window_for
+from xorweave.golden.choose.book_choice import BookChoice, choose_book, settle_block
 from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.lane_code import encode_on_lanes
@@ -31,6 +31,7 @@ GOALS = ("storage", "hardware", "products", "paper")
 MASK_CODES = ("auto", "bitmap", "shaped")
 VALUES_CODES = ("auto", "raw", "prefix")
 _DENSEST = 0.36  # beyond it a shaped mask costs as much as a bitmap
+_SCAN_K = 192  # window for which the scan of a shaped mask is judged, about that of its values
 _SMALLEST = 256  # weights for which a shaped mask's search has something to choose from
 _LANES = 64
 _WORD_SCANS = ("cells", "tiles")
@@ -234,8 +235,7 @@ class Choice:
         block = _block_of(words, kept, number_format, self.prefix_k, seed) if shaped else None
         if block is not None:
             code = shaped_code(density, block, seed=seed)
-            window = self.prefix_k or window_for(block)
-            scan = shaped_scan(kept, code, n_w, max_k=window, seed=seed)
+            scan = shaped_scan(kept, code, n_w, max_k=self.prefix_k or _SCAN_K, seed=seed)
             mask_coder = encode_shaped(scan.to_scan(kept), code, beam=self.beam)
             found = choose_book(
                 scan.to_scan(words), mask_coder.decode(), number_format, max_k=self.prefix_k, n_out=block

@@ -24,7 +24,7 @@ _WIDTH = 24  # encoded bits a block and plane of the values, about
 
 
 def shaped_scan(
-    kept: NDArray[np.bool_], code: ShapedMaskCode, n_w: int, *, max_k: int, seed: int, family: str = "chain"
+    kept: NDArray[np.bool_], code: ShapedMaskCode, n_w: int, *, max_k: int, seed: int, family: str = "graph"
 ) -> Interleaver:
     """Choose the scan for a mask, shape (n,), that a shaped code is to encode, and its values with it.
 

@@ -116,7 +116,8 @@ class AxisDecoder(wiring.Component):
             elif config.mask_in_network:
                 assert isinstance(decoder, GroupsDecoder)
                 m.d.comb += decoder.keep.eq(mask.keep)
-        block = config.kind_of_words.connect(m, decoder.o, n_out, inversion, keep)
+        care = getattr(decoder, "care", None)
+        block = config.kind_of_words.connect(m, decoder.o, n_out, inversion, keep, care)
         if mask is not None:
             wiring.connect(m, block, mask.i)
             masks: Any = mask.mask
@@ -166,6 +167,7 @@ class AxisDecoder(wiring.Component):
             max_depth=config.max_depth,
             masked=config.masked_groups,
             side_bits=sum(config.said_by_stream.values()),
+            gated=config.gated_groups,
         )
 
     def _symbols(self, m: Module, decoder: GroupsDecoder | RateProgrammableDecoder) -> None:

@@ -228,8 +228,8 @@ def _patches(
 
 
 def _fewest_gates(needed: Callable[[PatchKind], int], n_out: int, n_w: int) -> PatchKind:
-    """Return lists or lanes; the differences of all words only where lanes would be as wide."""
+    """Return lists or lanes; the differences of all words only where lanes would be half as wide or wider."""
     lists, lanes = needed(ListPatches(1)), needed(LanePatches(1))
-    narrow = lanes * patch_bits(-(-n_out // lanes), n_w) < n_out * n_w
+    narrow = 2 * lanes * patch_bits(-(-n_out // lanes), n_w) < n_out * n_w
     kinds = ListPatches(lists), LanePatches(lanes) if narrow else ListPatches(n_out)
     return min(kinds, key=lambda kind: patch_gates(kind, n_out, n_w))

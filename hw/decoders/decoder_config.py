@@ -216,6 +216,21 @@ class DecoderConfig:
         return self.inversion is None and not self.said_by_stream
 
     @property
+    def gated_groups(self) -> int:
+        """How many groups, the last ones, have folded into their XOR networks what the word tables say of them.
+
+        Those of sign and tail, which are 0 where the class has none; as long as the groups are the book's, and no
+        register stands between.
+        """
+        words = self.kind_of_words
+        if isinstance(words, RawWords) or self.max_depth is not None:
+            return 0
+        ends = list(itertools.accumulate(group.planes for group in self.groups))
+        if ends != [end for _, end in words.book.spans]:
+            return 0
+        return sum(first >= words.book.depth for first, _ in words.book.spans)
+
+    @property
     def mask_in_words(self) -> bool:
         """Whether the word tables apply the mask."""
         return self.mask and isinstance(self.kind_of_words, PrefixWords) and not self.masked_groups

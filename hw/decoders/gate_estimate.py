@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from xorweave.golden.values.prefix_code import PrefixCode
+from xorweave.golden.values.book_gates import word_gates
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.stages.layouts import dense_corrections, position_bits
 from xorweave.hw.stages.mask_kinds import ShapedWords
 from xorweave.hw.stages.patch_kinds import GapPatches, ListPatches, PatchKind
 from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
 from xorweave.hw.stages.xor_decoder import XorGroup
+from xorweave.hw.xor.paired import STRUCTURES
 from xorweave.hw.xor.pipeline import pipeline_cut
 
 XOR2 = 2.0
@@ -26,6 +27,7 @@ HISTORY = 9.2  # and what clears it at the start of a stream
 SKID = 8.6
 LENGTH = 3.0  # whether a word is within the block length, and the gate on its mask bit
 _FOLDED = 0.5  # what a mask adds to the exclusive-or that makes a bit
+_SHUT = 1.0  # the same where it is a gate of its own, part of what follows
 _CHANGE = 3.0  # a patch's difference, gated, on one bit
 _CONTROL = 40.0
 
@@ -73,7 +75,7 @@ def decoder_gates(config: DecoderConfig) -> DecoderGates:
     parts = {
         "registers": sum(_registers(group, input_register=config.input_register) for group in config.groups),
         "networks": sum(_network(group, config.max_depth) for group in config.groups),
-        "words": n_out * _word(config.kind_of_words),
+        "words": n_out * (_word(config.kind_of_words) + _shut_off(config)),
         "mask": _mask(config),
         "patches": patch_gates(config.kind_of_patches, n_out, n_w),
         "buffers": _CONTROL,
@@ -118,7 +120,7 @@ def _network(group: XorGroup, max_depth: int | None) -> float:
 def _word(words: RawWords | PrefixWords) -> float:
     """What turns the planes of one weight into its word."""
     if isinstance(words, PrefixWords):
-        return word_table_gates(words.book)
+        return word_gates(words.book)
     low = words.n_w - 1
     gates = XOR2 * len(words.stored_planes) if words.inversion is None else 0.0
     if words.transform == "difference":
@@ -128,16 +130,18 @@ def _word(words: RawWords | PrefixWords) -> float:
     return gates
 
 
-def word_table_gates(book: PrefixCode) -> float:
-    """Estimate one word table: what turns the magnitude, what finds the class, what lets the tail through.
-
-    Fitted to 21 tables of 8-bit words that Yosys mapped: 0.87 to 1.15 of what it made of each.
-    """
-    low = book.n_w - 1
-    turned = {"plain": 0.3, "inverted": 1.0, "prefix-inverted": 1.0, "negated": 2.0}[book.magnitude]
-    kinds = len(set(zip(book.lengths.tolist(), book.tails.tolist(), strict=True)))
-    fixed = int((low - book.tails[book.tails >= 0]).sum())
-    return turned * low + 3.05 * kinds + 0.4 * fixed + 0.14 * int(book.lengths.sum())
+def _shut_off(config: DecoderConfig) -> float:
+    """What shuts sign and tail of a weight off where its class has none."""
+    words = config.kind_of_words
+    if isinstance(words, RawWords):
+        return 0.0
+    if not config.gated_groups:
+        return _SHUT * (words.planes - words.book.depth)
+    # a gate that other outputs read too cannot be made together with its mask
+    return sum(
+        group.planes * (_FOLDED if group.code.family in STRUCTURES else _SHUT)
+        for group in config.groups[-config.gated_groups :]
+    )
 
 
 def _mask(config: DecoderConfig) -> float:

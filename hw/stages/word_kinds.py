@@ -35,10 +35,11 @@ class WordKind(Protocol):
         """Whether the planes are the word: nothing stands between network and mask."""
         ...
 
-    def connect(self, m: Module, block: Any, n_out: int, inversion: Any, keep: Any) -> Any:
+    def connect(self, m: Module, block: Any, n_out: int, inversion: Any, keep: Any, care: Any = None) -> Any:
         """Put the stages behind a stream of blocks of planes and return the stream of blocks of words.
 
-        `inversion` is the word where that is a port; `keep` the mask where the stages are to apply it, else None.
+        `inversion` is the word where that is a port; `keep` the mask where the stages are to apply it, else None;
+        `care` what is to be told of each group that is gated (see `GroupsDecoder`), None where there is none.
         """
         ...
 
@@ -94,7 +95,7 @@ class RawWords:
         """Neither inversion nor map."""
         return self.inversion == 0 and self.transform == "none"
 
-    def connect(self, m: Module, block: Any, n_out: int, inversion: Any, keep: Any) -> Any:
+    def connect(self, m: Module, block: Any, n_out: int, inversion: Any, keep: Any, care: Any = None) -> Any:
         """Constant planes, inversion, map."""
         if len(self.stored_planes) < self.n_w:
             block = self._all_planes(m, block, n_out)
@@ -172,9 +173,12 @@ class PrefixWords:
         """The table stands between."""
         return False
 
-    def connect(self, m: Module, block: Any, n_out: int, inversion: Any, keep: Any) -> Any:
+    def connect(self, m: Module, block: Any, n_out: int, inversion: Any, keep: Any, care: Any = None) -> Any:
         """A table for every weight."""
-        m.submodules.words = words = WordTables(self.book, n_out, masked=keep is not None)
+        gated = 0 if care is None else len(care) // n_out
+        m.submodules.words = words = WordTables(self.book, n_out, masked=keep is not None, gated=gated)
+        if care is not None:
+            m.d.comb += care.eq(words.care)
         if keep is not None:
             m.d.comb += words.keep.eq(keep)
         wiring.connect(m, block, words.i)

@@ -78,6 +78,8 @@ class GroupsDecoder(wiring.Component):
     masked : int
         The planes of so many groups, from the first on, come out as 0 in words whose bit of the port `keep` is 0 (see
         `XorPlanes`).
+    gated : int
+        So many of the last groups do so by bits of their own, of the port `care`.
     side_bits : int
         Width of a word that goes with a whole stream, beside its blocks.
 
@@ -91,6 +93,8 @@ class GroupsDecoder(wiring.Component):
         Only with side_bits: the word of the stream that the block at `o` belongs to.
     keep : In(n_out)
         Only if `masked`.
+    care : In(gated * n_out)
+        Only if `gated`: group by group, word r's bit at r.
 
     Raises
     ------
@@ -106,6 +110,7 @@ class GroupsDecoder(wiring.Component):
         max_depth: int | None = None,
         masked: int = 0,
         side_bits: int = 0,
+        gated: int = 0,
     ) -> None:
         check_groups(groups)
         if max_depth is not None and not input_register:
@@ -126,12 +131,12 @@ class GroupsDecoder(wiring.Component):
                 group.network,
                 max_depth=max_depth,
                 stages=stages,
-                masked=index < masked,
+                masked=index < masked or index >= len(groups) - gated,
             )
             for index, group in enumerate(groups)
         ]
         self.latency = self._networks[0].stages if input_register else 0
-        self.masked = masked
+        self.masked, self.gated = masked, gated
         self.side_bits = side_bits
         members = {
             "i": In(stream.Signature(symbol_layout(self.symbol_bits + side_bits, 1))),
@@ -141,6 +146,8 @@ class GroupsDecoder(wiring.Component):
             members["keep"] = In(self.n_out)
         if side_bits:
             members["side"] = Out(side_bits)
+        if gated:
+            members["care"] = In(gated * self.n_out)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -172,7 +179,10 @@ class GroupsDecoder(wiring.Component):
             m.d.comb += network.x.eq(
                 self._window(m, group, symbol, take, start, name="" if one else f"g{index}_")
             )
-            if network.masked:
+            own = index - len(self.groups) + self.gated
+            if own >= 0:
+                m.d.comb += network.keep.eq(self.care[own * self.n_out : (own + 1) * self.n_out])
+            elif network.masked:
                 m.d.comb += network.keep.eq(self.keep)
             if network.stages > 1:
                 m.d.comb += network.enable.eq(self.i.ready)

@@ -125,11 +125,11 @@ RECIPES = ("restructured", "as written", "by area")
 Restructuring finds sharing in plain sources and destroys it in networks that were optimised on the matrix. Of the
 two mappers for those, ``&nf`` ("as written") looks at delay first, and where XOR cells are slow it makes parities of
 wide NANDs and NORs; ``map -a`` ("by area") takes the smallest cells and leaves the clock to buffers and sizes. All
-are tried for every block (restructuring up to 40,000 gates), and the smallest netlist that meets the clock is kept.
+are tried for every block (restructuring up to 20,000 gates), and the smallest netlist that meets the clock is kept.
 """
 
 # Restructuring takes more than ten minutes for 80,000 gates, the other recipes one; what it saves there is 1 %.
-_MOST_RESTRUCTURED = 40_000
+_MOST_RESTRUCTURED = 20_000
 
 _SCRIPTS = {"as written": "strash; &get -n; &nf {D}; &put", "by area": "strash; map -a"}
 _SIZED = {

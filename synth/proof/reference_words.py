@@ -65,7 +65,13 @@ def word_module(shape: DecoderShape, name: str) -> str:
         size = f"{n_w - 1}'d{prefix << rest}"
         if rest:
             size += f" | bits[{rest - 1}:0]"
-        turned = {"plain": "size", "inverted": "~size", "negated": "-size"}[book.magnitude]
+        above = (1 << (n_w - 1)) - (1 << rest)  # what the class stands for, its tail left as it is
+        turned = {
+            "plain": "size",
+            "inverted": "~size",
+            "negated": "-size",
+            "prefix-inverted": f"size ^ {n_w - 1}'d{above}",
+        }[book.magnitude]
         lines += [
             f"    if (bits[{planes - 1}:{planes - len(codeword)}] == {len(codeword)}'b{codeword}) begin",
             f"      size = {size};",

@@ -5,20 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xorweave.golden.choose.book_choice import book_gates, group_code
+from xorweave.golden.choose.book_choice import book_gates, gate_price, group_code
 from xorweave.golden.values.book_gates import word_gates
 from xorweave.golden.values.prefix_code import PrefixCode
 
 
 @pytest.mark.parametrize("lengths", [[1, 1], [1, 2, 2], [2, 2, 2, 3, 3], [1, 2, 3, 4, 5, 5]])
-def test_a_plane_is_reckoned_at_six_gates_a_weight(lengths: list[int]) -> None:
-    """A chain's XORs of an output and its share of the registers, with the word table on top."""
+def test_a_plane_is_reckoned_at_three_gates_a_weight(lengths: list[int]) -> None:
+    """A graph's XORs of an output, with the word table on top; registers are in the price of the rates."""
     sizes = np.array(lengths)
     book = PrefixCode(8, "inverted", sizes, np.full(sizes.size, 2), np.arange(sizes.size))
-    assert book_gates(book) == pytest.approx(word_gates(book) + 6 * book.planes)
+    assert book_gates(book) == pytest.approx(word_gates(book) + 3 * book.planes)
 
 
-@pytest.mark.parametrize(("n_in", "n_s", "taps"), [(8, 3, 2), (1, 1, 2), (1, 0, 1)])
-def test_groups_have_chains_of_two_taps_where_the_window_has_two(n_in: int, n_s: int, taps: int) -> None:
+@pytest.mark.parametrize(("n_in", "n_s", "pool"), [(8, 3, 40), (1, 1, 19), (2, 0, 19)])
+def test_groups_have_graphs_of_five_sums_for_each_encoded_bit(n_in: int, n_s: int, pool: int) -> None:
+    """And never fewer than three times the square root of the outputs."""
     code = group_code(n_in, 40, n_s, 3)
-    assert code.family == "chain" and dict(code.parameters) == {"seed": 3, "taps": taps, "run": 10}
+    assert code.family == "graph"
+    assert (code.parameters["seed"], code.parameters["pool"]) == (3, pool)
+
+
+@pytest.mark.parametrize(
+    ("n", "price"), [(1, 0.003), (1 << 16, 0.003), (1 << 17, 0.0015), (1 << 20, 0.0001875)]
+)
+def test_gates_cost_large_tensors_fewer_bits(n: int, price: float) -> None:
+    assert gate_price(n) == price

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ SIZES = [(n_in, n_out, 63 // n_in) for n_in in (3, 8, 13) for n_out in (10, 27, 
 def plain_price(
     mask: np.ndarray, size: tuple[int, int, int], ring: bool, planes: int = 8
 ) -> tuple[float, int]:
-    """(bits, start) of uniform planes, step by step."""
+    """(bits, start) of uniform planes of 8-bit words, step by step."""
     n_in, n_out, n_s = size
     blocks = -(-mask.size // n_out)
     start = 0
@@ -131,18 +133,36 @@ def test_rates_of_groups_are_the_cheapest_of_all(max_k: int) -> None:
     rng = np.random.default_rng(5)
     n = 4000
     groups = [(0, 3, rng.random(n) < 0.2), (3, 5, rng.random(n) < 0.05)]
-    bits, n_out, widths = choose_rates(groups, n, 8, max_k, family="uniform")
+    bits, n_out, sizes = choose_rates(groups, n, 8, [max_k], family="uniform")
+    windows = [max_k, math.ceil(max_k * math.sqrt(groups[1][2].sum() / groups[0][2].sum()))]
 
     def plain(n_out: int) -> list[tuple[float, int]]:
         return [
             min(
-                (plain_price(care, (n_in, n_out, max_k // n_in - 1), False, planes)[0], n_in)
+                (plain_price(care, (n_in, n_out, max(1, window // n_in - 1)), False, planes)[0], n_in)
                 for n_in in range(1, max_k // 2 + 1)
             )
-            for planes, care in ((end - first, care) for first, end, care in groups)
+            for planes, care, window in (
+                (end - first, care, window)
+                for (first, end, care), window in zip(groups, windows, strict=True)
+            )
         ]
 
     found = plain(n_out)
     assert bits == pytest.approx(sum(cost for cost, _ in found), rel=1e-4)
-    assert widths == [n_in for _, n_in in found]
-    assert choose_rates(groups, n, 8, max_k, n_out=77)[1] == 77
+    assert sizes == [
+        (n_in, max(1, window // n_in - 1)) for (_, n_in), window in zip(found, windows, strict=True)
+    ]
+    assert choose_rates(groups, n, 8, [max_k], n_out=77)[1] == 77
+
+
+def test_gates_that_cost_bits_shorten_the_windows() -> None:
+    rng = np.random.default_rng(6)
+    n = 20_000
+    groups = [(0, 3, rng.random(n) < 0.2)]
+
+    def window(price: float) -> int:
+        ((n_in, n_s),) = choose_rates(groups, n, 8, [64, 128, 256], n_out=160, gate_price=price)[2]
+        return n_in * (n_s + 1)
+
+    assert window(0.0) > window(0.1)

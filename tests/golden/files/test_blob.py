@@ -188,7 +188,7 @@ def test_a_tensor_that_never_was_in_a_file_gets_its_checksums(kind: str) -> None
     tensor = KINDS[kind]()
     bare = dataclasses.replace(tensor, checksum=None, segment_checksums=())
     assert write_blob(bare) == write_blob(tensor)
-    if kind == "packed":  # the checksum of the bytes is that of the words
+    if kind.startswith("packed"):  # the checksum of the bytes is that of the words
         return
     # what a tensor brings with it is kept: were it made anew, damage would go unseen
     kept = dataclasses.replace(tensor, checksum=(tensor.checksum or 0) ^ 1)
@@ -204,10 +204,13 @@ def test_version_2_is_read_bit_for_bit(kind: str) -> None:
     old = base64.b64decode(VERSION_2[kind])
     assert old[0] == 2
     check_stored(old)
-    tensor = read_blob(old)
-    assert_same(tensor, KINDS[kind]())
+    tensor, made = read_blob(old), KINDS[kind]()
+    assert np.array_equal(decode_tensor(tensor), decode_tensor(made))
+    if tensor.values.kind == "raw":  # books and their codes are chosen otherwise by now
+        assert_same(tensor, made)
     new = write_blob(tensor)
-    assert new == write_blob(KINDS[kind]()) and len(new) < len(old)
+    assert len(new) < len(old)
+    assert_same(read_blob(new), tensor)
 
 
 @pytest.mark.parametrize("kind", VERSION_2)

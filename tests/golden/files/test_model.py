@@ -29,19 +29,20 @@ def test_a_refused_tensor_is_named_and_what_waits_is_not_begun() -> None:
     assert len(set(begun)) < 6  # one thread: the largest, and those it took up before the refusal was seen
 
 
-def test_what_would_grow_is_stored_plain_unless_a_code_is_asked_for() -> None:
+def test_what_would_grow_is_packed_unless_a_code_is_asked_for() -> None:
     rng = np.random.default_rng(1)
     values = {
         "noise": rng.integers(-128, 128, (16, 16)).astype(np.int8),
         "sparse": np.where(rng.random((64, 64)) < 0.1, 77, 0).astype(np.int8),
     }
     model = prepare_model({name: Tensor.of(array) for name, array in values.items()}, Preparation())
-    container, reasons = encode_model(model, Choice(), EncodeOptions())
-    assert list(container.encoded) == ["sparse"] and np.array_equal(
-        container.plain["noise"].values, values["noise"]
-    )
-    assert reasons == {"noise": "stored plain: encoded it would be larger"}
-    for choice in (Choice(goal="hardware"), Choice(code=CodeChoice.parse("paper"))):
-        container, reasons = encode_model(model, choice, EncodeOptions())
-        assert set(container.encoded) == set(values) and reasons == {}
+    for choice, kind in (
+        (Choice(), "packed"),
+        (Choice(goal="hardware"), "raw"),
+        (Choice(code=CodeChoice.parse("paper")), "raw"),
+    ):
+        container, _ = encode_model(model, choice, EncodeOptions())
+        assert set(container.encoded) == set(values)
+        assert container.encoded["noise"].values.kind == kind
+        assert container.encoded["sparse"].values.kind != "packed"
         assert np.array_equal(container.decode("noise"), values["noise"])

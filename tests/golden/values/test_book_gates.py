@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xorweave.golden.values.book_gates import _by_codeword, _decisions, word_gates
+from xorweave.golden.values.book_gates import _decisions, classes_by_codeword, word_gates
 from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 
 
-def subfunctions(tables: list[tuple[bool, ...]]) -> tuple[int, int]:
+def subfunctions(tables: list[tuple[bool, ...]]) -> int:
     """Nodes of a reduced diagram, by their definition: the different subfunctions whose first variable matters."""
     nodes = set()
     for table in tables:
@@ -20,12 +20,7 @@ def subfunctions(tables: list[tuple[bool, ...]]) -> tuple[int, int]:
                 if part[: width // 2] != part[width // 2 :]:
                     nodes.add(part)
             width //= 2
-    # a subfunction of more variables of which the first do not matter is the same node as the one without them
-    constants = [
-        len(set(half)) == 1 for part in nodes for half in (part[: len(part) // 2], part[len(part) // 2 :])
-    ]
-    sides = [constants[i] + constants[i + 1] for i in range(0, len(constants), 2)]
-    return sides.count(0), sides.count(1)
+    return len(nodes)
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=8, max_size=8), min_size=1, max_size=4))
@@ -35,7 +30,7 @@ def test_nodes_are_the_different_subfunctions(tables: list[list[bool]]) -> None:
 
 def test_every_codeword_names_its_class() -> None:
     book = PrefixCode(4, "inverted", np.array([1, 2, 4, 4]), np.array([2, -1, 1, 0]), np.array([1, 0, 1, 1]))
-    tails, prefixes = _by_codeword(book)
+    tails, prefixes = classes_by_codeword(book)
     assert tails.tolist() == [2] * 8 + [-1] * 4 + [1, 0, -1, -1]
     assert prefixes.tolist() == [1] * 8 + [0] * 4 + [1, 1, 0, 0]
 

@@ -24,12 +24,12 @@ SYNTHESISED = {
     "chain, inversion port": 3318.25,
     "graph, bitmap": 1926.25,
     "graph, a constant plane, inversion": 2342.0,
-    "prefix, bitmap": 5877.0,
-    "prefix, shaped": 8035.75,
-    "prefix, shaped, gaps": 14691.5,
-    "prefix, no mask, bounded": 7803.25,
-    "prefix, no mask, list": 7695.75,
-    "prefix, mask in the codeword": 8866.25,
+    "prefix, bitmap": 5902.0,
+    "prefix, shaped": 7871.25,
+    "prefix, shaped, gaps": 14668.75,
+    "prefix, no mask, bounded": 7792.25,
+    "prefix, no mask, list": 7687.75,
+    "prefix, mask in the codeword": 8740.0,
 }
 
 

@@ -23,6 +23,10 @@ SMALL = PrefixCode(4, "inverted", np.array([1, 2, 4, 4]), np.array([2, -1, 1, 0]
 ZERO_FIRST = PrefixCode(
     4, "inverted", np.array([1, 2, 4, 4]), np.array([-1, 2, 1, 0]), np.array([0, 1, 1, 1])
 )
+# the same, but for tails that follow as they are
+TAIL_FIRST = PrefixCode(
+    4, "prefix-inverted", np.array([1, 2, 4, 4]), np.array([-1, 2, 1, 0]), np.array([0, 1, 1, 1])
+)
 
 
 def reference(book: PrefixCode, groups: list[tuple[int, Code]], flip: bool = False) -> str:
@@ -64,11 +68,13 @@ def reference(book: PrefixCode, groups: list[tuple[int, Code]], flip: bool = Fal
                 magnitude = f"{book.n_w - 1 - int(tail)}'d{int(prefix)}"
                 if tail:
                     magnitude += f", c{r}[{int(tail) - 1}:0]"
-                ones = (
-                    f"{{{book.n_w - 1}{{c{r}[{low}]}}}}"
-                    if book.magnitude == "inverted"
-                    else f"{book.n_w - 1}'d0"
-                )
+                ones = {
+                    "plain": f"{book.n_w - 1}'d0",
+                    "inverted": f"{{{book.n_w - 1}{{c{r}[{low}]}}}}",
+                    "prefix-inverted": f"{{{{{book.n_w - 1 - int(tail)}{{c{r}[{low}]}}}}, {int(tail)}'d0}}"
+                    if tail
+                    else f"{{{book.n_w - 1}{{c{r}[{low}]}}}}",
+                }[book.magnitude]
                 word = f"{{c{r}[{low}], {{{magnitude}}} ^ {ones}}}"
             text = f"({same}) ? {word} : {text}"
         lines.append(
@@ -110,8 +116,12 @@ GROUPS = [
 ]
 
 
-def decoder(book: PrefixCode) -> AxisDecoder:
-    groups = tuple(XorGroup(planes, code) for planes, code in GROUPS)
+# the planes as the book's classes divide them
+OWN_GROUPS = [*GROUPS[:4], (1, GROUPS[4][1]), (1, Code.from_family("graph", n_in=2, n_out=6, n_s=2))]
+
+
+def decoder(book: PrefixCode, of: list[tuple[int, Code]] = GROUPS) -> AxisDecoder:
+    groups = tuple(XorGroup(planes, code) for planes, code in of)
     return AxisDecoder(
         DecoderConfig(
             groups=groups, kind_of_words=PrefixWords(book), kind_of_mask=BitmapWords(), input_register=False
@@ -119,11 +129,20 @@ def decoder(book: PrefixCode) -> AxisDecoder:
     )
 
 
-@pytest.mark.parametrize("book", [SMALL, ZERO_FIRST], ids=["mask in the tables", "mask in the network"])
-def test_the_decoder_is_proved_equal_to_plain_verilog(book: PrefixCode, tmp_path: Path) -> None:
-    dut = decoder(book)
-    assert dut.config.mask_in_network == (book is ZERO_FIRST)
-    assert proved_equal(reference(book, GROUPS), amaranth_verilog(dut, "top"), tmp_path)
+@pytest.mark.parametrize("groups", [GROUPS, OWN_GROUPS], ids=["groups", "own groups"])
+@pytest.mark.parametrize(
+    "book",
+    [SMALL, ZERO_FIRST, TAIL_FIRST],
+    ids=["mask in the tables", "mask in the network", "tails as they are"],
+)
+def test_the_decoder_is_proved_equal_to_plain_verilog(
+    book: PrefixCode, groups: list[tuple[int, Code]], tmp_path: Path
+) -> None:
+    dut = decoder(book, groups)
+    assert dut.config.mask_in_network == (book is not SMALL)
+    # sign and tail are shut off in the networks of their groups
+    assert dut.config.gated_groups == (3 if groups is OWN_GROUPS else 0)
+    assert proved_equal(reference(book, groups), amaranth_verilog(dut, "top"), tmp_path)
 
 
 def test_the_proof_finds_one_inverted_plane(tmp_path: Path) -> None:

@@ -60,6 +60,31 @@ def test_every_value_of_the_planes_reads_as_in_the_golden_table(name: str, maske
     assert not any(hidden)
 
 
+@pytest.mark.parametrize("name", BOOKS)
+def test_sign_and_tail_may_be_shut_off_where_the_class_has_none(name: str) -> None:
+    book = BOOKS[name]
+    dut = PrefixWord(book, gated=True)
+    every = np.arange(1 << book.planes, dtype=np.uint64)
+    groups = [(first, end) for first, end in book.spans if first >= book.depth]
+    got = []
+
+    async def run(ctx):  # type: ignore[no-untyped-def]
+        for planes in every.tolist():
+            ctx.set(dut.planes, planes)
+            care = ctx.get(dut.care)  # of the codeword alone
+            for number, (first, end) in enumerate(groups):
+                if not care >> number & 1:
+                    planes &= ~(((1 << (end - first)) - 1) << (book.planes - end))
+            ctx.set(dut.planes, planes)
+            assert ctx.get(dut.care) == care
+            got.append(ctx.get(dut.word))
+
+    simulator = Simulator(dut)
+    simulator.add_testbench(run)
+    simulator.run()
+    assert got == book.words_of(every, np.dtype(np.uint8)).tolist()
+
+
 def test_a_book_without_classes_has_no_decoder() -> None:
     none = np.zeros(0, np.int64)
     with pytest.raises(InputError, match="a decoder needs a code book with at least one class"):
