@@ -21,14 +21,12 @@ def example() -> EncodedTensor:
 
 # (bytes, what they say) up to the sections, in the order of docs/format.md
 PARTS = (
-    (1, "version 2"),
-    (5, "number format: text of 4 bytes, int4"),
+    (1, "version 3"),
+    (1, "int4 (0), raw (0), bitmap (1 << 5), one segment"),
+    (1, "row-major (0), no patches (0), Viterbi (1 << 5), code in full (1 << 6), unusual (1 << 7)"),
     (3, "rank 2, sides 4 and 8"),
-    (1, "scan: row-major"),
     (1, "n_out = 16"),
-    (1, "segment_blocks = 2: one segment"),
-    (1, "mask code: bitmap"),
-    (4, "value coder: raw, no transform, inversion 1, no constant planes"),
+    (3, "raw: no transform, inversion 1, no constant planes"),
     (3, "code: chain, n_in = 4, n_s = 1"),
     (4, "seed 0, taps 2, run 4, of 0"),
 )
@@ -41,17 +39,12 @@ def main() -> None:
     parts = list(PARTS)
     form, *numbers = tensor.correction_format.split(":")
     at = sum(size for size, _ in parts)
-    patch_bits = blob[at + 1 + len(numbers)]
+    assert (form, numbers) == ("none", [])
     parts += [
-        (1 + len(numbers), f"patches: {form} {' '.join(numbers)}".rstrip()),
-        (1, f"patch bits: {patch_bits}"),
-        (1, f"encoder: {tensor.encoder}"),
         (4, f"checksum of the words, {tensor.checksum:08x}"),
         (4, "mask, 32 bits"),
         (4, "symbols: 2 blocks of 4 bits for 4 planes"),
     ]
-    if patch_bits:
-        parts.append((-(-patch_bits // 8), "patches"))
     parts.append((4, "checksum of the bytes before"))
     at = 0
     for size, meaning in parts:

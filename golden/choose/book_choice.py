@@ -59,6 +59,19 @@ class BookChoice:
         return [group_code(n_in, self.n_out, max(1, self.max_k // n_in - 1), seed) for n_in in self.widths]
 
 
+def settle_block(
+    truth: Words, under: NDArray[np.bool_], number_format: NumberFormat, *, max_k: int | None = None
+) -> int | None:
+    """Settle the block of words whose mask is known only about; None where no book pays. See `choose_book`."""
+    found = choose_book(truth, under, number_format, max_k=max_k)
+    if found is None:
+        return None
+    rank = np.full(truth.size, -1, np.int64)
+    rank[under] = found.book.rank_of(truth[under])
+    groups = found.book.care_groups(rank)
+    return choose_rates(groups, truth.size, number_format.n_w, max_k or window_for, smooth=True)[1]
+
+
 def window_for(n_out: int) -> int:
     """Return the longest window that pays for a block: history costs gates for every bit, a block shares them.
 
@@ -125,8 +138,7 @@ def choose_book(
             continue
         rank = np.full(n, -1, np.int64)
         rank[under] = book.rank_of(stored)
-        window = max_k or window_for(n_out or 3 * MOST_K // 2)
-        cost, outputs, widths = choose_rates(book.care_groups(rank), n, n_w, window, n_out=n_out)
+        cost, outputs, widths = choose_rates(book.care_groups(rank), n, n_w, max_k or window_for, n_out=n_out)
         cost += table_bits(book) + patch_bits * int((under & (rank < 0) & (truth != 0)).sum())
         cost *= 1 + _GATE * book_gates(book)
         if math.isfinite(cost) and (best is None or cost < best.expected_bits):

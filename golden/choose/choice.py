@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.book_choice import BookChoice, choose_book, window_for
+from xorweave.golden.choose.book_choice import BookChoice, choose_book, settle_block, window_for
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.lane_code import encode_on_lanes
-from xorweave.golden.choose.mask_choice import encode_shaped, shaped_code
+from xorweave.golden.choose.mask_choice import encode_shaped, false_ones, shaped_code
 from xorweave.golden.choose.plan import Plan, choose_plan
 from xorweave.golden.choose.shaped_scan import shaped_scan
 from xorweave.golden.choose.shared_code import SharedCode
@@ -111,6 +111,20 @@ class Choice:
             or self.transform != "none" or self.scan in ("row-major", "lanes") or self.segments is not None
         )  # fmt: skip
 
+    @property
+    def may_pack(self) -> bool:
+        """Whether all is left to be chosen, so that kept words may be packed where no code takes fewer bits."""
+        return not self._raw_only and self.mask_code != "shaped" and self.values_code == "auto"
+
+    @staticmethod
+    def storable(values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_]) -> Words:
+        """Return the words that are stored, shape (n,), 0 where they are pruned.
+
+        A kept weight whose word is 0 counts as pruned: it reads back as 0.
+        """
+        words = number_format.to_words(np.ascontiguousarray(values)).reshape(-1)
+        return np.where(mask.reshape(-1), words, words.dtype.type(0))
+
     def encode(
         self,
         values: NDArray,
@@ -177,10 +191,9 @@ class Choice:
     def _smallest(
         self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], options: EncodeOptions
     ) -> EncodedTensor:
-        """Store a tensor in the fewest bits. A kept weight whose word is 0 counts as pruned: it reads back as 0."""
-        words = number_format.to_words(np.ascontiguousarray(values)).reshape(-1)
-        kept = (words != 0) & mask.reshape(-1)
-        words = np.where(kept, words, words.dtype.type(0))
+        """Store a tensor in the fewest bits."""
+        words = self.storable(values, number_format, mask)
+        kept = words != 0
         n_w, max_k, seed = number_format.n_w, self.code.max_k, self.code.seed
         density = float(kept.mean()) if kept.size else 0.0
         shaped = self.mask_code == "shaped" or (
@@ -257,12 +270,9 @@ def _block_of(
     As many false ones as the search leaves are drawn at random for it. None where no book pays.
     """
     density = float(kept.mean())
-    parities = shaped_code(density, 64, seed=seed).parities
-    share = max(0.0, 2.0**-parities - density)
     rng = np.random.default_rng(seed)
     # not row by row, where care bits cluster: the scan that is chosen afterwards spreads them
     scan = Interleaver(words.size, candidate_strides(words.size, 2, seed)[-1])
     words, kept = scan.to_scan(words), scan.to_scan(kept)
-    under = kept | (rng.random(words.size, np.float32) < max(0.25 * density, 0.5 * share))
-    found = choose_book(words, under, number_format, max_k=max_k)
-    return None if found is None else found.n_out
+    under = kept | (rng.random(words.size, np.float32) < false_ones(density) / (1 - density))
+    return settle_block(words, under, number_format, max_k=max_k)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from xorweave.golden.choose.price import CareBits, Terms
 # Encoded bits a block of the densest group, tried.
 _WIDTHS = (12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72, 80, 96)
 _MAX_N_OUT = 4096
+_SLACK = 1.008  # encoded over care bits of a good rate, about
 _LEAST_BLOCKS = 12  # of a stream: its first blocks have few encoded bits to choose from, its last is padded
 _ANY_BLOCK, _MANY_BLOCKS = (
     256,
@@ -24,9 +25,10 @@ def choose_rates(
     groups: Sequence[tuple[int, int, NDArray[np.bool_]]],
     n: int,
     n_w: int,
-    max_k: int,
+    max_k: int | Callable[[int], int],
     *,
     n_out: int | None = None,
+    smooth: bool = False,
     family: str = "chain",
 ) -> tuple[float, int, list[int]]:
     """Choose N_out, and N_in of each group, for the fewest bits.
@@ -37,10 +39,13 @@ def choose_rates(
         Planes first .. end - 1, and their care bits in scan order, shape (n,).
     n_w : int
         Bits of a word, and so of a patch.
-    max_k : int
-        Longest window of any group: N_in may be half of it.
+    max_k : int, or callable from int to int
+        Longest window of any group, for every N_out or as a function of it: N_in may be half of it.
     n_out : int, optional
         Where it is settled already.
+    smooth : bool
+        Judge every N_out by those beside it, too. How well the care bits of a block round to whole N_in is luck, which
+        is gone where the care bits will still move a little.
     family : str
         Of the generators.
 
@@ -53,23 +58,31 @@ def choose_rates(
     most = max((care.ones for _, care in packed), default=0)
     # a stream of few blocks loses at its ends, and its decoder would be as large as the tensor
     longest = max(1, min(_MAX_N_OUT, n // _LEAST_BLOCKS, max(_ANY_BLOCK, n // _MANY_BLOCKS)))
-    tried = {n_out or max(1, min(longest, round(width * n / max(most, 1) / 1.008))) for width in _WIDTHS}
-    best: tuple[float, int, list[int]] = (math.inf, min(tried), [1] * len(packed))
+    tried = {n_out or max(1, min(longest, round(width * n / max(most, 1) / _SLACK))) for width in _WIDTHS}
+    found: list[tuple[float, int, list[int]]] = []
+    lowest = math.inf
     for outputs in sorted(tried):
         total, widths = 0.0, []
+        window = max_k if isinstance(max_k, int) else max_k(n_out or longest)
         for planes, care in packed:
             mean = care.ones / max(1, n) * outputs
-            last = min(max(1, math.ceil(mean * 1.03)) + 1, max_k // 2, outputs)
+            last = min(max(1, math.ceil(mean * 1.03)) + 1, window // 2, outputs)
             sizes = [
-                (n_in, outputs, max_k // n_in - 1)
+                (n_in, outputs, window // n_in - 1)
                 for n_in in range(max(1, math.floor(mean * 0.99)), last + 1)
             ]
             terms = Terms(planes=planes, n_w=n_w, family=family)
-            found = care.cheapest(sizes, terms, below=best[0] - total) if sizes else []
-            if not found:
+            cheapest = care.cheapest(sizes, terms, below=lowest - total) if sizes else []
+            if not cheapest:
                 break
-            total += found[0].bits
-            widths.append(found[0].n_in)
-        if len(widths) == len(packed) and total < best[0]:
-            best = (total, outputs, widths)
-    return best
+            total += cheapest[0].bits
+            widths.append(cheapest[0].n_in)
+        if len(widths) == len(packed):
+            found.append((total, outputs, widths))
+            lowest = math.inf if smooth else min(lowest, total)
+    if not found:
+        return math.inf, min(tried), [1] * len(packed)
+    costs = np.array([cost for cost, _, _ in found])
+    if smooth:
+        costs = np.convolve(np.pad(costs, 1, mode="edge"), np.ones(3), "valid")
+    return found[int(np.argmin(costs))]

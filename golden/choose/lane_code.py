@@ -118,7 +118,7 @@ def rank_lane_plans(
             np.concatenate([np.zeros(n_s, np.int64), turned.reshape(-1)]), n_in, n_s, window_use(family)[0]
         )
         cost = foretold.payload_bits * n_w + expected_patch_bits(
-            foretold.dependent, layout.blocks * lanes, n_w
+            foretold.dependent, layout.blocks * lanes, n_w, n_w
         )
         if cost >= layout.blocks * lanes * n_w or (error_free and foretold.dependent > _ERROR_FREE):
             continue

@@ -93,13 +93,13 @@ def _dependent(words, before, length, n_in, n_out, buffer, start, most):  # type
 
 
 @njit(cache=True, nogil=True)
-def _affordable(bits, n, n_w):  # type: ignore[no-untyped-def]
+def _affordable(bits, n, n_w, planes):  # type: ignore[no-untyped-def]
     # the dependent equations whose patches take so many bits, or a few more, by halving
     low = 0.0
     high = max(0.0, bits)
     for _ in range(20):
         middle = (low + high) / 2
-        if expected_patch_bits(middle, n, n_w) > bits:
+        if expected_patch_bits(middle, n, n_w, planes) > bits:
             high = middle
         else:
             low = middle
@@ -117,7 +117,7 @@ def _price(words, before, length, n, sizes, buffers, lost_at_start, rule, limits
         columns = (n + n_out - 1) // n_out * n_in
         most = tolerated
         if limits[-1] < np.inf:
-            most = min(most, _affordable(limits[-1] - columns * planes, n, n_w))
+            most = min(most, _affordable(limits[-1] - columns * planes, n, n_w, planes))
         # no more equations hold than there are columns
         if columns * planes > limits[-1] or ones * scale - columns > most:
             continue
@@ -127,7 +127,7 @@ def _price(words, before, length, n, sizes, buffers, lost_at_start, rule, limits
         if lost > most:
             continue
         dependent[k] = lost + min(lost_at_start[k], ones * scale - lost)
-        bits[k] = columns * planes + expected_patch_bits(dependent[k], n, n_w)
+        bits[k] = columns * planes + expected_patch_bits(dependent[k], n, n_w, planes)
         at = limits.size - 1
         if bits[k] < limits[at]:
             while at > 0 and bits[k] < limits[at - 1]:

@@ -46,7 +46,7 @@ def shaped_scan(
         ones = care.counts(_PIECE, start) * code.parities
         crowded = forecast(ones, room, max(1, _BUFFER // room)).dependent
         unmatched = forecast(care.counts(n_out, start), _WIDTH, max_k // _WIDTH - 1, share).dependent
-        return crowded + expected_patch_bits(unmatched, care.length, n_w)
+        return crowded + expected_patch_bits(unmatched, care.length, n_w, n_w)
 
     # a first part says little of a scan that goes row by row: the best by a glance are looked at in full
     glanced = sorted(candidate_strides(n, _STRIDES, seed), key=lambda stride: demand(stride, _GLANCE))

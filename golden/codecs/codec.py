@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from xorweave.golden.base.byte_fields import ByteWriter
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
 
@@ -85,6 +86,17 @@ class PrunedTensor:
         """Columns of the tensor as a matrix: the product of all dimensions but the first."""
         return self.n // self.rows if self.rows else 0
 
+    @property
+    def head_bits(self) -> int:
+        """Bits that say what is stored, in the fewest bytes that a container takes for it (docs/format.md).
+
+        Three bytes for version, kinds and number format, the rank, the sides, and four bytes of checksum.
+        """
+        head = ByteWriter()
+        for number in (len(self.shape), *self.shape):
+            head.varint(number)
+        return 8 * (3 + len(head.data) + 4)
+
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
@@ -98,7 +110,7 @@ class Encoding:
         Stored bits by purpose: ``mask`` (says where the kept weights lie: indices, pointers, bitmap),
         ``values``, ``table`` (code tables, centroids), ``padding`` (entries that carry nothing),
         ``correction``, or ``mixed`` where place and value cannot be told apart. Bits that only round the
-        stream up to whole bytes are not counted.
+        stream up to whole bytes are in none.
     """
 
     stream: bytes
@@ -143,6 +155,8 @@ class Codec(ABC):
     traits: DecodeTraits
     #: Above so many weights encoding takes minutes: measured where the format is asked for by name.
     slow_above: int | None = None
+    #: Whether the stream says its shape and number format and has a checksum; all others are counted `head_bits` more.
+    complete: ClassVar[bool] = False
 
     def objection(self, tensor: PrunedTensor) -> str | None:
         """Say why the format cannot hold this tensor, or None where it can."""

@@ -47,7 +47,7 @@ class Row:
     codec, title : str
     lossless : bool
     bits : int or None
-        Everything stored.
+        Everything stored: the stream in whole bytes, and what says its shape and number format, with a checksum.
     bits_per_weight, bits_per_weight_with_mask : float or None
         Stored bits over the number of weights, pruned ones included; without the mask None where place and
         value cannot be told apart.
@@ -134,13 +134,14 @@ def measure(codec: Codec, tensor: PrunedTensor, *, slow: bool = True) -> Row:
     if codec.lossless and wrong:
         raise RuntimeError(f"{codec.name} is lossless, but {wrong} of {tensor.n} weights came back different")
     n = max(tensor.n, 1)
-    without = encoding.bits_without_mask
+    bits = 8 * len(encoding.stream) + (0 if codec.complete else tensor.head_bits)
+    without = None if encoding.bits_without_mask is None else bits - encoding.parts.get("mask", 0)
     return Row(
         **common,  # type: ignore[arg-type]
-        bits=encoding.bits,
+        bits=bits,
         bits_per_weight=None if without is None else without / n,
-        bits_per_weight_with_mask=encoding.bits / n,
-        memory_reduction_with_mask=1 - encoding.bits / (n * tensor.n_w),
+        bits_per_weight_with_mask=bits / n,
+        memory_reduction_with_mask=1 - bits / (n * tensor.n_w),
         verified=True if codec.lossless else None,
         wrong_weights=wrong,
         false_positives=int((words[~tensor.mask] != 0).sum()),

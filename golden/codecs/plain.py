@@ -30,7 +30,7 @@ class Dense(Codec):
 
 
 class Bitmap(Codec):
-    """One mask bit a weight, then the kept weights packed."""
+    """One mask bit a weight, filled up to whole bytes, then the kept weights packed."""
 
     name = "bitmap"
     title = "bitmap + packed non-zeros"
@@ -42,6 +42,7 @@ class Bitmap(Codec):
         """Store a tensor."""
         writer = BitWriter()
         mask_bits = writer.raw(tensor.mask.astype(np.uint8))
+        writer.raw(np.zeros(-tensor.n % 8, np.uint8))
         value_bits = writer.fields(tensor.words[tensor.mask], tensor.n_w)
         return Encoding(parts={"mask": mask_bits, "values": value_bits}, stream=writer.stream())
 
@@ -49,6 +50,7 @@ class Bitmap(Codec):
         """Read the words back."""
         reader = BitReader(encoding.stream)
         mask = reader.raw(math.prod(shape)).astype(bool)
+        reader.raw(-mask.size % 8)
         words = np.zeros(mask.size, number_format.word)
         words[mask] = reader.fields(int(mask.sum()), number_format.n_w)
         return words

@@ -10,7 +10,8 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.codecs.codec import Codec, DecodeTraits, Encoding, PrunedTensor
-from xorweave.golden.files.blob import read_blob, side_bits, write_blob
+from xorweave.golden.files.blob import read_blob, side_bits
+from xorweave.golden.files.smallest import store
 from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.figures import figures_of
 
@@ -41,6 +42,7 @@ class XorCode(Codec):
     choice: Choice = field(default_factory=Choice)
     traits: DecodeTraits = field(default=_CORRECTED)
     slow_above: int | None = None
+    complete = True
 
     def objection(self, tensor: PrunedTensor) -> str | None:
         """Say why the format cannot hold this tensor."""
@@ -54,8 +56,7 @@ class XorCode(Codec):
     def encode(self, tensor: PrunedTensor) -> Encoding:
         """Store a tensor."""
         values = tensor.number_format.from_words(tensor.words).reshape(tensor.shape)
-        stored = self.choice.encode(values, tensor.number_format, tensor.mask.reshape(tensor.shape))
-        blob = write_blob(stored)
+        stored, blob = store(values, tensor.number_format, tensor.mask.reshape(tensor.shape), self.choice)
         figures = figures_of(stored, side_bits(stored, blob))
         parts = {
             "mask": figures.mask_bits,

@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.shared_code import SharedCode
-from xorweave.golden.files.blob import write_blob
 from xorweave.golden.files.container import Container
 from xorweave.golden.files.prepare import Preparation, Prepared, prepare, scale_names, sort_tensors
 from xorweave.golden.files.safetensors_file import Tensor
+from xorweave.golden.files.smallest import store
 from xorweave.golden.tensor.encode import EncodeOptions
 from xorweave.golden.tensor.stored import EncodedTensor
 
@@ -70,7 +68,7 @@ def encode_model(
     info: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
     progress: Progress | None = None,
-) -> tuple[Container, dict[str, str]]:
+) -> Container:
     """Encode a prepared model.
 
     Parameters
@@ -83,11 +81,6 @@ def encode_model(
         How the file was made, and the metadata of the source.
     progress : callable, optional
         Called with a tensor's name and the share of its weights that are done.
-
-    Returns
-    -------
-    (Container, dict of str to str)
-        And what is carried or stored plain, with the reason.
 
     Raises
     ------
@@ -105,40 +98,29 @@ def encode_model(
         item = model.work[name]
         own = replace(inner, progress=(lambda share: progress(name, share)) if progress else None)
         try:
-            encoded = choice.encode(item.values, item.number_format, item.mask, own, shared)
+            stored = store(item.values, item.number_format, item.mask, choice, own, shared)
         except InputError as error:
             raise InputError(f"tensor {name}: {error}") from None
         if progress is not None:
             progress(name, 1.0)
-        return encoded, write_blob(encoded)
+        return stored
 
     encoded: dict[str, EncodedTensor] = {}
     written: dict[str, bytes] = {}
-    plain, reasons = dict(model.plain), dict(model.carried)
     largest_first = sorted(model.work, key=lambda name: -model.work[name].values.size)
     with ThreadPoolExecutor(max_workers=options.jobs) as pool:
         try:
             futures = {name: pool.submit(one, name) for name in largest_first}
-            for name, item in model.work.items():
-                stored, blob = futures[name].result()
-                smaller = 8 * len(blob) < item.values.size * item.number_format.n_w
-                if smaller or choice.goal != "storage" or choice.code.kind != "auto":
-                    encoded[name], written[name] = stored, blob
-                    continue
-                pruned = np.where(item.mask, item.values, item.values.dtype.type(0))
-                plain[name] = Tensor(pruned, item.number_format.safetensors)
-                reasons[name] = "stored plain: encoded it would be larger"
+            for name in model.work:
+                encoded[name], written[name] = futures[name].result()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    return (
-        Container(
-            encoded=encoded,
-            plain=plain,
-            info=dict(info or {}),
-            metadata=dict(metadata or {}),
-            scales=dict(model.scales),
-            written=written,
-        ),
-        reasons,
+    return Container(
+        encoded=encoded,
+        plain=model.plain,
+        info=dict(info or {}),
+        metadata=dict(metadata or {}),
+        scales=dict(model.scales),
+        written=written,
     )

@@ -37,6 +37,10 @@ class DenseMask:
         """Return the mask at scan positions begin .. end - 1, and read nothing else."""
         return np.ones(end - begin, bool)
 
+    def ones_before(self, position: int) -> int:
+        """Count the kept positions before one."""
+        return position
+
 
 @dataclass(frozen=True, eq=False)
 class BitmapMask:
@@ -63,6 +67,15 @@ class BitmapMask:
     def part(self, begin: int, end: int) -> NDArray[np.bool_]:
         """Return the mask at scan positions begin .. end - 1, and read nothing else."""
         return self.kept[begin:end]
+
+    @property
+    def length(self) -> int:
+        """Scan positions."""
+        return int(self.kept.size)
+
+    def ones_before(self, position: int) -> int:
+        """Count the kept positions before one."""
+        return int(np.count_nonzero(self.kept[:position]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +107,12 @@ class PackedBitmap:
         """Return the mask at scan positions begin .. end - 1, and read nothing else."""
         bits = np.unpackbits(self.data[begin // 8 : -(-end // 8)], bitorder="little")
         return bits[begin % 8 :][: end - begin].view(bool)
+
+    def ones_before(self, position: int) -> int:
+        """Count the kept positions before one."""
+        whole = position // 8
+        rest = int(self.data[whole]) & (1 << position % 8) - 1 if position % 8 else 0
+        return int(np.bitwise_count(self.data[:whole]).sum(dtype=np.int64)) + rest.bit_count()
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +158,10 @@ class ShapedMask:
             low, high = max(begin, a * n_out), min(end, b * n_out)
             mask[low - begin : high - begin] = decoded[low - a * n_out : high - a * n_out]
         return mask
+
+    def ones_before(self, position: int) -> int:
+        """Count the kept positions before one."""
+        return int(np.count_nonzero(self.part(0, position)))
 
 
 MaskCoder = DenseMask | BitmapMask | PackedBitmap | ShapedMask

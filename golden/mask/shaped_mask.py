@@ -9,7 +9,7 @@ weight of value zero, a false zero a patch.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -180,13 +180,27 @@ class ShapedMaskCode:
         if not shared:
             window = 42 if n_in > 0.25 * n_out else MAX_WINDOW
             return cls(n_in=n_in, n_out=n_out, parities=parities, window=window, seed=seed)
+        usual = cls.usual(n_in=n_in, n_out=n_out, parities=parities)
+        return replace(usual, seed=seed) if seed else usual
+
+    @classmethod
+    def usual(cls, *, n_in: int, n_out: int, parities: int) -> ShapedMaskCode:
+        """Return the code of shared sums that is taken for 1 to 6 parities, its seed one that is known to be good.
+
+        Raises
+        ------
+        InputError
+            There are more parities, or a size is out of range.
+        """
+        if not 1 <= parities <= len(_SEEDS):
+            raise InputError(f"parities must be between 1 and {len(_SEEDS)}, not {parities}")
         return cls(
             n_in=n_in,
             n_out=n_out,
             parities=parities,
             window=MAX_WINDOW,
             taps=6,
-            seed=seed or _SEEDS[parities - 1],
+            seed=_SEEDS[parities - 1],
             sums=3 if parities < 4 else 4,
         )
 

@@ -48,15 +48,15 @@ class CorrectionFormat(Protocol):
 
 
 @njit(cache=True, nogil=True)
-def expected_patch_bits(dependent: float, n: int, n_w: int) -> float:
+def expected_patch_bits(dependent: float, n: int, n_w: int, planes: int) -> float:
     """Return the bits that patches for so many dependent equations are expected to take in the joint format.
 
-    An equation that depends on others holds by luck in each plane; a patch is needed where it fails in any of the
-    n_w planes. Also for use in compiled code.
+    An equation that depends on others holds by luck in each plane; a patch of n_w bits is needed where it fails in any
+    of the planes that share it. Also for use in compiled code.
     """
     if dependent <= 0.0:
         return 0.0
-    patches = dependent * (1.0 - 2.0**-n_w)
+    patches = dependent * (1.0 - 2.0**-planes)
     return patches * (np.log2(max(2.0, n / patches)) + 1.5 + n_w)
 
 

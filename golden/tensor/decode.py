@@ -12,6 +12,7 @@ from xorweave.golden.base.number_format import Words
 from xorweave.golden.code.decoder import decode_words
 from xorweave.golden.tensor.stored import EncodedTensor, PlaneGroup
 from xorweave.golden.values.coder import ValueCoder
+from xorweave.golden.values.packed_words import PackedWords
 
 _PIECE = 1 << 20  # positions or symbols that are decoded together
 
@@ -57,7 +58,10 @@ def decode_blocks(tensor: EncodedTensor, first: int, last: int) -> Words:
                 whole = np.concatenate([whole, rest])
             parts.append(whole.reshape(-1)[: end - begin])
         words = tensor.values.words_of(join_planes(tensor.values, tensor.groups, parts), word)
-    words = np.where(tensor.mask_coder.part(begin, end), words, word.type(0))
+    kept = tensor.mask_coder.part(begin, end)
+    if isinstance(tensor.values, PackedWords):
+        words = tensor.values.under(kept, tensor.mask_coder.ones_before(begin))
+    words = np.where(kept, words, word.type(0))
     at = tensor.patches.positions
     here = slice(np.searchsorted(at, begin), np.searchsorted(at, end))
     words[at[here] - begin] ^= tensor.patches.differences[here]

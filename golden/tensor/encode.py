@@ -30,7 +30,7 @@ from xorweave.golden.tensor.corrections import (
     parse_format,
 )
 from xorweave.golden.tensor.decode import checksum_of, join_planes, segment_checksums
-from xorweave.golden.tensor.solvers import default_segment_blocks, make_solver, resolve_encoder
+from xorweave.golden.tensor.solvers import check_encoder, default_segment_blocks, make_solver, resolve_encoder
 from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
@@ -71,6 +71,7 @@ class EncodeOptions:
 
     def __post_init__(self) -> None:
         split_corrections(self.corrections)
+        check_encoder(self.encoder)
         if self.segment_blocks is not None and self.segment_blocks < 1:
             raise InputError(f"segment_blocks must be at least 1, not {self.segment_blocks}")
         if self.jobs < 1:
@@ -364,7 +365,7 @@ def choose_raw_planes(
             constant = 0
             for q in range(n_w) if drop_planes and kept else ():
                 rest = min(counts[q], kept - counts[q])
-                patched = expected_patch_bits(rest, words.size, n_w)
+                patched = expected_patch_bits(rest, words.size, n_w, n_w)
                 if rest == 0 or (patches_allowed and 2 * patched < payload_bits):
                     constant |= 1 << q
             found = RawPlanes(n_w, inversion, constant, name)

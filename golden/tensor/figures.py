@@ -11,6 +11,7 @@ from xorweave.golden.code.limits import bound_bits
 from xorweave.golden.tensor.decode import decode_scan
 from xorweave.golden.tensor.encode import correction_format_of
 from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.values.packed_words import PackedWords
 from xorweave.golden.values.raw_planes import RawPlanes
 
 
@@ -71,9 +72,11 @@ class Figures:
 
 
 def payload_bits(encoded: EncodedTensor) -> int:
-    """Return the encoded bits that are stored: planes that are constant take none."""
+    """Return the encoded bits that are stored: planes that are constant take none, packed words their own."""
     if isinstance(encoded.values, RawPlanes):
         return int(encoded.symbols.size) * len(encoded.values.stored_planes)
+    if isinstance(encoded.values, PackedWords):
+        return encoded.values.bits
     return sum(int(group.symbols.size) * group.planes for group in encoded.groups)
 
 
@@ -88,9 +91,11 @@ def figures_of(encoded: EncodedTensor, side_bits: int = 0) -> Figures:
     n_w, length = encoded.number_format.n_w, encoded.scan.length
     words = decode_scan(encoded)
     care = encoded.values.targets(words, encoded.mask)[1]
+    packed = encoded.values.bits if isinstance(encoded.values, PackedWords) else 0
     told = encoded.mask if encoded.mask_coder.kind == "bitmap" else words
     return Figures(
-        care_bits=sum(
+        care_bits=packed
+        + sum(
             int(np.count_nonzero(bits)) * group.planes
             for bits, group in zip(care, encoded.groups, strict=True)
         ),
@@ -107,19 +112,19 @@ def figures_of(encoded: EncodedTensor, side_bits: int = 0) -> Figures:
 
 
 def tensor_record(name: str, encoded: EncodedTensor, figures: Figures) -> dict[str, object]:
-    """Return one tensor's entry of ``encode --json`` and ``inspect --json``."""
-    widest = max(encoded.groups, key=lambda group: group.code.n_in).code
+    """Return one tensor's entry of ``encode --json`` and ``inspect --json``; what only a code has is None without."""
+    code = max((group.code for group in encoded.groups), key=lambda code: code.n_in, default=None)
     return {
         "name": name,
         "shape": list(encoded.shape),
         "dtype": encoded.number_format.name,
         "sparsity": 1.0 - figures.kept / encoded.n if encoded.n else None,
-        "n_in": widest.n_in,
-        "n_out": widest.n_out,
-        "n_s": widest.n_s,
-        "constraint_length": widest.constraint_length,
-        "code": widest.spec,
-        "check_value": widest.check_value,
+        "n_in": code and code.n_in,
+        "n_out": code and code.n_out,
+        "n_s": code and code.n_s,
+        "constraint_length": code and code.constraint_length,
+        "code": code and code.spec,
+        "check_value": code and code.check_value,
         "groups": [
             {"planes": group.planes, "code": group.code.spec, "check_value": group.code.check_value}
             for group in encoded.groups
@@ -130,7 +135,7 @@ def tensor_record(name: str, encoded: EncodedTensor, figures: Figures) -> dict[s
         "corrections": encoded.correction_format,
         **_bits(figures),
         **figures.ratios(),
-        "encoder": encoded.encoder,
+        "encoder": encoded.encoder if code else None,
     }
 
 

@@ -16,6 +16,7 @@ from xorweave.golden.base.number_format import Words
 from xorweave.golden.code.decoder import decode_words
 from xorweave.golden.tensor.decode import decode_blocks, join_planes
 from xorweave.golden.tensor.stored import EncodedTensor, PlaneGroup
+from xorweave.golden.values.packed_words import PackedWords
 
 Blocks = NDArray[np.int64]
 
@@ -52,16 +53,18 @@ def decode_picked(tensor: EncodedTensor, blocks: Blocks) -> Words:
         words = tensor.values.words_of(join_planes(tensor.values, tensor.groups, parts), word)
     kept = np.zeros((blocks.size, n_out), bool)
     for first, end in runs_of(blocks, 0):
-        stop = min(end * n_out, tensor.scan.length)
+        start, stop = first * n_out, min(end * n_out, tensor.scan.length)
         at = int(np.searchsorted(blocks, first))
-        kept[at : at + end - first].reshape(-1)[: stop - first * n_out] = tensor.mask_coder.part(
-            first * n_out, stop
-        )
+        here = kept[at : at + end - first].reshape(-1)[: stop - start]
+        here[:] = tensor.mask_coder.part(start, stop)
+        if isinstance(tensor.values, PackedWords):
+            found = tensor.values.under(here, tensor.mask_coder.ones_before(start))
+            words[at : at + end - first].reshape(-1)[: stop - start] = found
     words = np.where(kept, words, word.type(0))
     home, place = np.divmod(tensor.patches.positions, n_out)
     row = np.minimum(np.searchsorted(blocks, home), blocks.size - 1)
-    here = blocks[row] == home
-    words[row[here], place[here]] ^= tensor.patches.differences[here]
+    patched = blocks[row] == home
+    words[row[patched], place[patched]] ^= tensor.patches.differences[patched]
     return words
 
 

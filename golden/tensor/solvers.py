@@ -23,6 +23,12 @@ _EXACT_LIST_WINDOW = 12
 Solver = Callable[[Words, NDArray[np.bool_]], Words]
 
 
+def check_encoder(encoder: str) -> None:
+    """Refuse what is no encoder."""
+    if encoder not in ENCODERS:
+        raise InputError(f"encoder must be one of {', '.join(ENCODERS)}, not {encoder!r}")
+
+
 def resolve_encoder(encoder: str, code: Code) -> str:
     """Turn ``auto`` into the exact encoder where it is bearable (K <= 24), else elimination.
 
@@ -31,8 +37,7 @@ def resolve_encoder(encoder: str, code: Code) -> str:
     InputError
         There is no such encoder, or it cannot take the code's window.
     """
-    if encoder not in ENCODERS:
-        raise InputError(f"encoder must be one of {', '.join(ENCODERS)}, not {encoder!r}")
+    check_encoder(encoder)
     bearable = code.constraint_length <= viterbi.MAX_WINDOW_BITS
     if encoder == "viterbi" and not bearable:
         raise InputError(

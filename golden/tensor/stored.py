@@ -76,9 +76,9 @@ class EncodedTensor:
     mask_coder : DenseMask, BitmapMask or ShapedMask
         Which positions are kept. Positions where it gives 0 read back as zero.
     values : ValueCoder
-        Words to planes: `RawPlanes`, or a `PrefixCode`.
+        Words to planes: `RawPlanes`, or a `PrefixCode`; or `PackedWords`, which has none.
     groups : tuple of PlaneGroup
-        From the first plane to the last.
+        From the first plane to the last; none where there is no plane.
     patches : Patches
         Corrections, applied to the words after the mask.
     correction_format : str
@@ -87,7 +87,8 @@ class EncodedTensor:
         Blocks from one start of stream to the next: before block t with t % segment_blocks == 0 all histories are
         cleared. A tensor that is one segment has segment_blocks == number of blocks.
     checksum : int or None
-        CRC-32 of the decoded words, little-endian, in the order of the tensor; None in files of version 1.
+        CRC-32 of the decoded words, little-endian, in the order of the tensor; None in files of version 1, and for
+        packed words, of which the checksum of the stored bytes says as much.
     segment_checksums : tuple of int
         The same of each segment's words in scan order; empty where there is one segment.
     encoder : str
@@ -113,13 +114,18 @@ class EncodedTensor:
 
     @property
     def n_out(self) -> int:
-        """Weights of a block."""
+        """Weights of a block; 1 where there is no code."""
         return self.groups[0].code.n_out if self.groups else 1
 
     @property
     def blocks(self) -> int:
         """Number of blocks of n_out scan positions; the last one is padded with don't-cares."""
         return -(-self.scan.length // self.n_out)
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a checksum tells that the words are those that were encoded."""
+        return self.checksum is not None or self.values.kind == "packed"
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:

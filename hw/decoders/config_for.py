@@ -59,6 +59,11 @@ def config_for(
     InputError
         The tensor has no block, or the options do not go with it.
     """
+    if tensor.values.kind == "packed":
+        raise InputError(
+            "a decoder must be made for planes, but the words are stored packed, at no fixed rate, as every code takes "
+            "more bits: encode for hardware, or with raw values"
+        )
     if not tensor.groups or tensor.blocks == 0:
         raise InputError("a decoder must be made for a tensor of at least one block of stored planes")
     made: dict[str, XorNetwork | None] = {}

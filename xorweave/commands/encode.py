@@ -153,7 +153,7 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
             r["name"],
             r,
             f"{r['values_code']}, {r['mask_code']}",
-            f"{r['n_in']} -> {r['n_out']}, K {r['constraint_length']}",
+            f"{r['n_in']} -> {r['n_out']}, K {r['constraint_length']}" if r["n_in"] else "-",
         )
         for r in records
     ]
@@ -166,7 +166,10 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
     print_table(title, columns, rows)
     reasons: dict[str, list[str]] = {}
     for name, reason in summary["carried"].items():
-        reasons.setdefault(reason, []).append(name)
+        reasons.setdefault(f"carried unchanged ({reason})", []).append(name)
+    packed = [record["name"] for record in records if record["values_code"] == "packed"]
+    if packed:
+        reasons["packed at no fixed rate (every code would take more bits)"] = packed
     for reason, names in reasons.items():
         listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        print(f"carried unchanged ({reason}): {printable(listed)}")
+        print(f"{reason}: {printable(listed)}")

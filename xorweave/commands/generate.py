@@ -200,7 +200,8 @@ def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:
     if not encoded:
         raise InputError(f"{src} must hold an encoded tensor, but holds none")
     if tensor is None:
-        tensor = max(encoded, key=lambda name: encoded[name].n)
+        coded = [name for name in encoded if encoded[name].groups] or list(encoded)
+        tensor = max(coded, key=lambda name: encoded[name].n)
     if tensor not in encoded:
         raise InputError(f"--tensor must be one of {', '.join(encoded)}, not {tensor!r}")
     return tensor, container.checked(tensor)

@@ -81,7 +81,7 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
     remarks = _negative_zeros(model)
     if said["effective"]:
         remarks += _drop_dead(model, file, said["network"])
-    container, carried = encode_model(
+    container = encode_model(
         model,
         choice,
         options,
@@ -89,7 +89,7 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
         metadata=file.metadata,
         progress=_overall(model, said["progress"]),
     )
-    return Encoded(container, carried, tuple(remarks))
+    return Encoded(container, model.carried, tuple(remarks))
 
 
 def _choice(said: Mapping[str, Any]) -> Choice:

@@ -346,7 +346,7 @@ def verify(source: Encoded | AnyPath, *, progress: Callable[[float], None] | Non
             progress(count / len(container.encoded))
     for name in container.plain:
         container.plain[name]
-    if any(container.encoded[name].checksum is None for name in container.encoded):
+    if not all(container.encoded[name].is_checked for name in container.encoded):
         what = "the container" if isinstance(source, Encoded) else str(source)
         raise InputError(
             f"{what} was decoded, but has version 1, which stores no checksums: encode again to have them"

@@ -19,8 +19,10 @@ from xorweave.golden.tensor.figures import figures_of
 SIZES = [(n_in, n_out, 63 // n_in) for n_in in (3, 8, 13) for n_out in (10, 27, 41, 64, 100)]
 
 
-def plain_price(mask: np.ndarray, size: tuple[int, int, int], ring: bool) -> tuple[float, int]:
-    """(bits, start) of eight uniform planes, step by step."""
+def plain_price(
+    mask: np.ndarray, size: tuple[int, int, int], ring: bool, planes: int = 8
+) -> tuple[float, int]:
+    """(bits, start) of uniform planes, step by step."""
     n_in, n_out, n_s = size
     blocks = -(-mask.size // n_out)
     start = 0
@@ -34,7 +36,7 @@ def plain_price(mask: np.ndarray, size: tuple[int, int, int], ring: bool) -> tup
         for _ in range(int(turned[t * n_out : (t + 1) * n_out].sum())):
             lost += 0.5**free
             free -= 1 - 0.5**free
-    return blocks * n_in * 8 + expected_patch_bits(lost, mask.size, 8), start
+    return blocks * n_in * planes + expected_patch_bits(lost, mask.size, 8, planes), start
 
 
 @pytest.mark.parametrize("ring", [False, True])
@@ -133,11 +135,7 @@ def test_rates_of_groups_are_the_cheapest_of_all() -> None:
     def plain(n_out: int) -> list[tuple[float, int]]:
         return [
             min(
-                (
-                    plain_price(care, (n_in, n_out, 64 // n_in - 1), False)[0]
-                    + (planes - 8) * n_in * -(-n // n_out),
-                    n_in,
-                )
+                (plain_price(care, (n_in, n_out, 64 // n_in - 1), False, planes)[0], n_in)
                 for n_in in range(1, 33)
             )
             for planes, care in ((end - first, care) for first, end, care in groups)

@@ -74,18 +74,21 @@ def test_a_models_total_adds_its_tensors() -> None:
     tables = {name: compare(tensor, chosen) for name, tensor in tensors.items()}
     dense, bitmap, *_ = total_rows(tensors, tables)
     kept = [tensor.kept for tensor in tensors.values()]
-    assert dense.bits == 600 * 8 + 100 * 4
-    assert bitmap.bits == 700 + 8 * kept[0] + 4 * kept[1]
-    assert bitmap.bits_per_weight == pytest.approx((8 * kept[0] + 4 * kept[1]) / 700)
-    assert bitmap.memory_reduction_with_mask == pytest.approx(1 - bitmap.bits / dense.bits)
+    head = 2 * 8 * (3 + 1 + 2 + 4)  # what is stored, rank, sides, checksum, of each
+    words = head + 8 * kept[0] + 8 * -(-kept[1] // 2)
+    assert dense.bits == 600 * 8 + 100 * 4 + head
+    assert bitmap.bits == 600 + 104 + words
+    assert bitmap.bits_per_weight == pytest.approx((words + 4) / 700)
+    assert bitmap.memory_reduction_with_mask == pytest.approx(1 - bitmap.bits / (600 * 8 + 100 * 4))
 
 
 def test_convolutions_of_four_dimensions_go_through_every_codec() -> None:
     tensor = pruned((6, 3, 3, 3), "int8", 0.3, 1)
     chosen = [codec for codec in all_codecs() if codec not in OURS]
     rows = {row.codec: row for row in compare(tensor, chosen)}
-    assert rows["bitmap"].bits == tensor.n + 8 * tensor.kept
-    assert rows["dense"].bits_per_weight_with_mask == 8
+    head = 8 * (3 + 1 + 4 + 4)
+    assert rows["bitmap"].bits == 168 + 8 * tensor.kept + head  # 162 in whole bytes
+    assert rows["dense"].bits_per_weight_with_mask == pytest.approx(8 + head / 162)
     assert rows["csr"].verified
 
 

@@ -15,7 +15,9 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.mask.coders import BitmapMask, DenseMask, ShapedMask
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.encode import EncodeOptions, encode_stored, encode_tensor
+from xorweave.golden.tensor.packed import pack_tensor
 from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.values.packed_words import PackedWords
 from xorweave.golden.values.raw_planes import RawPlanes
 
 SHORT = Code.uniform(n_in=4, n_out=10, n_s=1, seed=3)
@@ -126,6 +128,13 @@ def shared_example() -> EncodedTensor:
     return encode_tensor(values, FORMATS["int8"], code.first_rows(24), mask=mask)
 
 
+def packed_example(name: str, density: float) -> EncodedTensor:
+    """No code: kept words one after another, all of them, or none."""
+    values, mask = random_tensor(name, density=density)
+    words = np.where(mask, FORMATS[name].to_words(values) | 1, 0).astype(FORMATS[name].word)
+    return pack_tensor(words.reshape(-1), values.shape, FORMATS[name])
+
+
 KINDS = {
     "raw": raw_example,
     "paper": lambda: raw_example("int4", corrections="paper"),
@@ -140,6 +149,9 @@ KINDS = {
     "prefix, shaped": prefix_example,
     "lanes": lanes_example,
     "shared": shared_example,
+    "packed": lambda: packed_example("int4", 0.3),
+    "packed, no mask": lambda: packed_example("fp16", 1.0),
+    "zeros": lambda: packed_example("int8", 0.0),
     "empty": lambda: encode_tensor(np.zeros((0, 4), np.int8), FORMATS["int8"], SHORT),
     "scalar": lambda: encode_tensor(np.full((), 3, np.int8), FORMATS["int8"], SHORT),
 }
@@ -159,6 +171,8 @@ def assert_same(a: EncodedTensor, b: EncodedTensor) -> None:
     assert a.values.kind == b.values.kind and a.values.spans == b.values.spans
     if isinstance(a.values, RawPlanes):
         assert a.values == b.values
+    elif isinstance(a.values, PackedWords) and isinstance(b.values, PackedWords):
+        assert np.array_equal(np.asarray(a.values.words), np.asarray(b.values.words))
     else:
         for name in ("magnitude", "lengths", "tails", "prefixes"):
             assert np.array_equal(getattr(a.values, name), getattr(b.values, name)), name

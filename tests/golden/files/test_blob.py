@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+import base64
+import json
 import math
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.golden.files.stored_examples import KINDS, SHORT, assert_same, prefix_example, raw_example
+from tests.golden.files.stored_examples import (
+    KINDS,
+    SHORT,
+    assert_same,
+    packed_example,
+    prefix_example,
+    raw_example,
+)
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.files.blob import check_stored, read_blob, side_bits, write_blob
@@ -85,9 +95,8 @@ def test_books_and_shaped_masks_come_back(
 def test_every_bit_is_counted_once() -> None:
     """Counted by hand from docs/format.md for the plainest tensor."""
     tensor = raw_example()
-    header = (
-        1 + (1 + 4) + (1 + 1 + 1) + 1 + 1 + 1 + 1 + (1 + 1 + 1 + 1) + (1 + 1 + 1 + 2) + (1 + 1 + 1) + 1 + 4
-    )
+    # version, kinds, shape, n_out, a code in full, gap, length of the patches, checksum
+    header = 1 + 2 + (1 + 1 + 1) + 1 + (1 + 1 + 1 + 2) + 1 + 1 + 4
     mask, payload, patches = 66, 7 * 4 * 8, 2 * (6 + 8)
     parts = -(-mask // 8) + payload // 8 + -(-patches // 8)
     blob = write_blob(tensor)
@@ -132,6 +141,44 @@ def test_bytes_cut_short_or_too_many_are_refused(kind: str) -> None:
 
 def test_another_version_is_refused() -> None:
     blob = bytearray(write_blob(raw_example()))
-    blob[0] = 3
-    with pytest.raises(InputError, match=r"^the stored tensor must have version 2, not 3$"):
+    blob[0] = 4
+    with pytest.raises(InputError, match=r"^the stored tensor must have version 2 or 3, not 4$"):
         read_blob(bytes(blob))
+
+
+VERSION_2 = json.loads(Path(__file__).with_name("version_2_blobs.json").read_text())
+
+
+@pytest.mark.parametrize("kind", VERSION_2)
+def test_version_2_is_read_bit_for_bit(kind: str) -> None:
+    """Written by a release that wrote version 2; what is in them is made again, and written in fewer bytes."""
+    old = base64.b64decode(VERSION_2[kind])
+    assert old[0] == 2
+    check_stored(old)
+    tensor = read_blob(old)
+    assert_same(tensor, KINDS[kind]())
+    new = write_blob(tensor)
+    assert new == write_blob(KINDS[kind]()) and len(new) < len(old)
+
+
+@pytest.mark.parametrize("kind", VERSION_2)
+def test_version_2_that_lies_is_read_or_refused_in_one_line(kind: str) -> None:
+    blob = base64.b64decode(VERSION_2[kind])
+    for at in range(len(blob) - 4):
+        for value in (0, 127, 255, blob[at] ^ 1):
+            lie = bytearray(blob)
+            lie[at] = value
+            try:
+                decode_tensor(read_blob(sealed(lie)))
+            except InputError as error:
+                assert "\n" not in str(error) and len(str(error)) < 300
+
+
+def test_packed_words_take_what_they_are_said_to() -> None:
+    """n + kept * n_w bits, and what any file needs: what it is, the shape, a checksum."""
+    for name, density in (("int8", 0.3), ("fp32", 0.3), ("int8", 1.0)):
+        tensor = packed_example(name, density)
+        kept = int(np.count_nonzero(FORMATS[name].to_words(decode_tensor(tensor))))
+        n_w = FORMATS[name].n_w
+        bitmap = 66 if density < 1 else 0
+        assert len(write_blob(tensor)) == 3 + 3 + -(-bitmap // 8) + kept * n_w // 8 + 4

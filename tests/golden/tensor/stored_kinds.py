@@ -17,6 +17,7 @@ from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.cells import CELL_COLUMNS, CellScan
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.encode import EncodeOptions, encode_stored, encode_tensor
+from xorweave.golden.tensor.packed import pack_tensor
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.golden.values.raw_planes import RawPlanes
 
@@ -95,6 +96,14 @@ def _own_taps() -> tuple[EncodedTensor, NDArray]:
     return stored, values
 
 
+def _packed(dtype: str, full: bool = False) -> tuple[EncodedTensor, NDArray]:
+    form = number_format(dtype)
+    values, _ = weights(form)
+    if full:
+        values = np.full_like(values, 0x3F80)
+    return pack_tensor(form.to_words(values).reshape(-1), SHAPE, form), values
+
+
 def _options(**words: object) -> dict[str, object]:
     return {"options": EncodeOptions(**words)}  # type: ignore[arg-type]
 
@@ -129,6 +138,9 @@ _KINDS: dict[str, Callable[[], tuple[EncodedTensor, NDArray]]] = {
         name: (lambda name=name: _chosen(name, code=CodeChoice.parse(_CODES["chain"])))
         for name in ("int4", "fp16", "bf16", "fp32")
     },
+    "packed": lambda: _packed("int8"),
+    "packed, int4": lambda: _packed("int4"),
+    "packed, no mask": lambda: _packed("bf16", full=True),
     "rate 1": lambda: _raw(Code.from_family("identity", n_in=8, n_out=8, n_s=0)),
 }
 

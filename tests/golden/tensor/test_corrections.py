@@ -326,5 +326,5 @@ def test_formats_are_written_as_they_are_read(text: str) -> None:
 
 
 def test_corrections_cost_more_the_more_there_are() -> None:
-    costs = [expected_patch_bits(d, 10_000, 8) for d in (-1.0, 0.0, 0.5, 3.0, 100.0)]
+    costs = [expected_patch_bits(d, 10_000, 8, 8) for d in (-1.0, 0.0, 0.5, 3.0, 100.0)]
     assert costs[:2] == [0.0, 0.0] and costs == sorted(costs)

@@ -18,9 +18,14 @@ def by_definition(tensor) -> np.ndarray:  # type: ignore[no-untyped-def]
         planes |= bits.astype(np.uint64) << np.uint64(tensor.values.planes - group.end)
     patches = dict(zip(tensor.patches.positions.tolist(), tensor.patches.differences.tolist(), strict=True))
     word, words = tensor.number_format.word, np.zeros(tensor.scan.length, tensor.number_format.word)
+    packed = iter(
+        np.asarray(tensor.values.words).reshape(-1).tolist() if tensor.values.kind == "packed" else ()
+    )
     for i, kept in enumerate(tensor.mask_coder.decode().tolist()):
         one = planes[i : i + 1] if tensor.values.kind == "prefix" else planes[i : i + 1].astype(word)
-        words[i] = (int(tensor.values.words_of(one, word)[0]) if kept else 0) ^ patches.get(i, 0)
+        coded = next(packed, None) if kept else None
+        coded = int(tensor.values.words_of(one, word)[0]) if coded is None else coded
+        words[i] = (coded if kept else 0) ^ patches.get(i, 0)
     return words
 
 

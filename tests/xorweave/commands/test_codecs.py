@@ -48,10 +48,10 @@ def test_json_is_one_object_with_every_format_of_every_tensor(run, source: Path)
     assert [tensor["name"] for tensor in found["tensors"]] == ["a", "b"]
     rows = {row["codec"]: row for row in found["tensors"][0]["codecs"]}
     kept = round((1 - found["tensors"][0]["sparsity"]) * 2000)
-    assert rows["bitmap"]["bits"] == 2000 + 8 * kept
+    assert rows["bitmap"]["bits"] == 2000 + 8 * kept + 8 * (3 + 3 + 4)  # bits of a header
     assert rows["csr"]["verified"] is True and rows["weightless"]["lossless"] is False
     assert {"bound-raw-values", "bound-entropy"} <= set(rows)
-    assert found["total"][0]["bits"] == 8 * 2200
+    assert found["total"][0]["bits"] == 8 * 2200 + 2 * 8 * (3 + 3 + 4)
 
 
 def test_the_csv_has_a_row_for_every_tensor_and_format(run, source: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

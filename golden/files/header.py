@@ -1,0 +1,400 @@
+"""The header of a stored tensor, version 3: what is usual is not written. docs/format.md has it byte by byte.
+
+`golden.files.header_v2` reads the one of version 2. Whatever a header says is checked against how many bytes there are
+before anything of that size is made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from xorweave.golden.base.bit_fields import BitWriter
+from xorweave.golden.base.byte_fields import ByteReader, ByteWriter
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.number_format import NumberFormat, number_format
+from xorweave.golden.code.code import MAX_CONSTRAINT_LENGTH, MAX_N_IN, MAX_N_OUT, Code
+from xorweave.golden.code.generators import check_cost, family_parameters
+from xorweave.golden.mask.coders import MaskCoder, ShapedMask
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode
+from xorweave.golden.scan.scan import Scan
+from xorweave.golden.scan.spec import scan_from_items, scan_items
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.values.coder import ValueCoder
+from xorweave.golden.values.prefix_code import MAGNITUDES, PrefixCode
+from xorweave.golden.values.raw_planes import RawPlanes
+from xorweave.golden.values.transforms import TRANSFORMS
+
+VERSION = 3
+FORMATS = ("int4", "int8", "uint8", "int16", "int32", "fp16", "bf16", "fp32")
+FAMILIES = ("custom", "uniform", "sparse", "chain", "paired", "graph", "identity")
+SCANS = ("row-major", "affine", "lanes", "cells")
+MASKS = ("none", "bitmap", "shaped")
+VALUES = ("raw", "prefix", "packed")
+PATCHES = ("none", "paper", "joint", "plane", "bounded")
+ENCODERS = ("elimination", "viterbi")
+MASK_NUMBERS = ("n_in", "parities", "window", "taps", "sums", "seed")
+SAME = 255  # instead of a family: family and parameters are those of the group before
+_SCAN_NUMBERS = {"row-major": 0, "affine": 2, "lanes": 4, "cells": 3}
+_PATCH_NUMBERS = {"joint": 1, "plane": 1, "bounded": 2}
+_MAX_SIDES = 64
+_MAX_CLASSES = 1 << 15
+_MAX_WEIGHTS = 1 << 40
+# What a generator may cost: so many elements whatever the file's size, and more only if the file is as large.
+_FREE_ELEMENTS = 1 << 22
+
+CodeOrSizes = Code | tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Header:
+    """What a header says of a tensor before its sections are read.
+
+    Attributes
+    ----------
+    number_format, shape, scan, n_out, segment_blocks
+        As of `EncodedTensor`.
+    mask : "none", "bitmap" or ShapedMaskCode
+    values : ValueCoder or None
+        None for packed words, which are a section.
+    codes : list of Code or (n_in, n_out, n_s)
+        Of a code whose matrix is a section only its sizes.
+    corrections : str
+    patch_bits : int
+    encoder : str
+    checksum : int or None
+        None for packed words: the checksum of the bytes is one of the words.
+    segment_checksums : tuple of int
+    """
+
+    number_format: NumberFormat
+    shape: tuple[int, ...]
+    scan: Scan
+    n_out: int
+    segment_blocks: int
+    mask: str | ShapedMaskCode
+    values: ValueCoder | None
+    codes: Sequence[CodeOrSizes] = ()
+    corrections: str = "none"
+    patch_bits: int = 0
+    encoder: str = "elimination"
+    checksum: int | None = None
+    segment_checksums: tuple[int, ...] = ()
+
+
+def write_header(tensor: EncodedTensor, patch_bits: int, checksums: Sequence[int]) -> bytes:
+    """Write the header of a tensor.
+
+    Parameters
+    ----------
+    patch_bits : int
+        Length of that section.
+    checksums : sequence of int
+        Of the words, and of the segments' if there are several; none for packed words.
+    """
+    head = ByteWriter()
+    packed = tensor.values.kind == "packed"
+    several = tensor.segment_blocks < tensor.blocks
+    kind, numbers = scan_items(tensor.scan)
+    patches, *fields = tensor.correction_format.split(":")
+    window = common_window([group.code for group in tensor.groups])
+    usual = _is_usual(tensor.mask_coder, tensor.values)
+    head.byte(VERSION)
+    head.byte(
+        FORMATS.index(tensor.number_format.name)
+        | VALUES.index(tensor.values.kind) << 3
+        | MASKS.index(tensor.mask_coder.kind) << 5
+        | several << 7
+    )
+    head.byte(
+        SCANS.index(kind)
+        | PATCHES.index(patches) << 2
+        | ENCODERS.index(tensor.encoder) << 5
+        | (window is None) << 6
+        | (not usual) << 7
+    )
+    head.varint(len(tensor.shape))
+    for number in (*tensor.shape, *numbers):
+        head.varint(number)
+    if not packed:
+        head.varint(tensor.n_out)
+        if several:
+            head.varint(tensor.segment_blocks)
+    if isinstance(tensor.mask_coder, ShapedMask):
+        for name in MASK_NUMBERS[: 2 if usual else None]:
+            head.varint(getattr(tensor.mask_coder.code, name))
+    _write_values(head, tensor.values, usual)
+    _write_codes(head, [group.code for group in tensor.groups], window)
+    for said in fields:
+        head.varint(int(said))
+    if patches != "none":
+        head.varint(patch_bits)
+    for checksum in checksums:
+        head.word(checksum)
+    return bytes(head.data)
+
+
+def read_header(head: ByteReader, size: int) -> Header:
+    """Read a header whose version byte is read; `size` is that of the whole stored tensor in bytes."""
+    first, second = head.byte(), head.byte()
+    form = number_format(FORMATS[first & 7])
+    kind = item(VALUES, first >> 3 & 3, "value coder")
+    mask_kind = item(MASKS, first >> 5 & 3, "mask code")
+    patches = item(PATCHES, second >> 2 & 7, "correction format")
+    in_full, usual = bool(second >> 6 & 1), not second >> 7
+    shape = read_shape(head)
+    scan = read_scan(head, SCANS[second & 3], shape, size)
+    if kind == "packed":
+        if mask_kind == "shaped" or second >> 2 or first >> 7:
+            raise InputError("packed words must come under a bitmap or no mask, and without patches")
+        return Header(
+            number_format=form, shape=shape, scan=scan, n_out=1, segment_blocks=max(1, scan.length), mask=mask_kind,
+            values=None,
+        )  # fmt: skip
+    n_out = read_n_out(head)
+    blocks = -(-scan.length // n_out)
+    period = head.varint(max(1, blocks)) if first >> 7 else max(1, blocks)
+    if not period:
+        raise InputError("the blocks of a segment must be at least 1")
+    mask = read_mask(head, mask_kind, n_out, usual)
+    values = _read_values(head, kind, form.n_w, usual)
+    spans = len(values.spans)
+    codes = read_codes(head, spans, n_out, size) if in_full else _read_chains(head, spans, n_out, size)
+    corrections = read_corrections(head, patches)
+    patch_bits = head.varint(8 * size) if patches != "none" else 0
+    checksum = head.word()
+    segments = -(-blocks // period)
+    return Header(
+        number_format=form,
+        shape=shape,
+        scan=scan,
+        n_out=n_out,
+        segment_blocks=period,
+        mask=mask,
+        values=values,
+        codes=codes,
+        corrections=corrections,
+        patch_bits=patch_bits,
+        encoder=ENCODERS[second >> 5 & 1],
+        checksum=checksum,
+        segment_checksums=tuple(head.word() for _ in range(segments)) if segments > 1 else (),
+    )
+
+
+# -- what both versions have in common ---------------------------------------------------------------------------
+def item(names: tuple[str, ...], number: int, what: str) -> str:
+    """Return the name of a number; refuse one that has none."""
+    if number >= len(names):
+        raise InputError(f"the {what} must be numbered 0 to {len(names) - 1}, not {number}")
+    return names[number]
+
+
+def read_shape(head: ByteReader) -> tuple[int, ...]:
+    """Read rank and sides."""
+    shape = tuple(head.varint(_MAX_WEIGHTS) for _ in range(head.varint(_MAX_SIDES)))
+    if math.prod(shape) > _MAX_WEIGHTS:
+        raise InputError(f"the stored tensor must have at most 2^40 weights, not the shape {shape!s:.60}")
+    return shape
+
+
+def read_scan(head: ByteReader, kind: str, shape: tuple[int, ...], size: int) -> Scan:
+    """Read the numbers of a scan, and make it."""
+    numbers = [head.varint(_MAX_WEIGHTS) for _ in range(_SCAN_NUMBERS[kind])]
+    if kind == "lanes" and (
+        0 in shape or not 1 <= numbers[0] <= MAX_N_OUT or numbers[3] > MAX_CONSTRAINT_LENGTH
+    ):
+        raise InputError("the lanes of a scan must be those of a matrix, and its lead a window at most")
+    scan = scan_from_items(kind, numbers, shape)
+    if scan.length > 4 * scan.n + (1 << 20):
+        raise InputError(f"a scan of {scan.n} weights must not have {scan.length} positions")
+    if scan.length > (1 << 20) + 1024 * size:
+        raise InputError(f"a tensor of {scan.length} scan positions must not come with {size} bytes")
+    return scan
+
+
+def read_n_out(head: ByteReader) -> int:
+    """Read the weights of a block."""
+    n_out = head.varint(MAX_N_OUT)
+    if not n_out:
+        raise InputError("the weights of a block must be at least 1")
+    return n_out
+
+
+def read_mask(head: ByteReader, kind: str, n_out: int, usual: bool) -> str | ShapedMaskCode:
+    """Read the numbers of a mask code."""
+    if kind != "shaped":
+        return kind
+    names = MASK_NUMBERS[: 2 if usual else None]
+    return _mask_code(n_out=n_out, **{name: head.varint((1 << 32) - 1) for name in names})
+
+
+@lru_cache(maxsize=64)
+def _mask_code(**sizes: int) -> ShapedMaskCode:
+    return ShapedMaskCode(**sizes) if "seed" in sizes else ShapedMaskCode.usual(**sizes)
+
+
+def read_raw(head: ByteReader, n_w: int) -> RawPlanes:
+    """Read what is unusual about raw planes."""
+    transform = item(TRANSFORMS, head.byte(), "transform")
+    ones = (1 << n_w) - 1
+    return RawPlanes(n_w, head.varint(ones), head.varint(ones), transform)
+
+
+def read_codes(head: ByteReader, count: int, n_out: int, size: int) -> list[CodeOrSizes]:
+    """Read codes that are given in full; of a custom one, whose matrix is a section, only the sizes."""
+    codes: list[CodeOrSizes] = []
+    family = ""
+    parameters: tuple[tuple[str, int], ...] = ()
+    for _ in range(count):
+        number = head.byte()
+        same = number == SAME and family not in ("", "custom")
+        if not same:
+            family = item(FAMILIES, number, "generator family")
+        n_in, n_s = head.varint(MAX_N_IN), head.varint(MAX_CONSTRAINT_LENGTH)
+        if n_in * (n_s + 1) * n_out > max(_FREE_ELEMENTS, 8 * size):
+            raise InputError(f"a generator of {n_out} x {n_in * (n_s + 1)} must not come with {size} bytes")
+        if family == "custom":
+            codes.append((n_in, n_out, n_s))
+            continue
+        if not same:
+            parameters = tuple((key, head.varint((1 << 63) - 1)) for key in family_parameters(family))
+        codes.append(_made(family, n_in, n_out, n_s, parameters, size))
+    return codes
+
+
+def _made(
+    family: str, n_in: int, n_out: int, n_s: int, parameters: tuple[tuple[str, int], ...], size: int
+) -> Code:
+    check_cost(family, n_in, n_out, n_s, dict(parameters), max(_FREE_ELEMENTS, 8 * size))
+    return _code(family, n_in, n_out, n_s, parameters)
+
+
+@lru_cache(maxsize=64)
+def _code(family: str, n_in: int, n_out: int, n_s: int, parameters: tuple[tuple[str, int], ...]) -> Code:
+    used = {key: value for key, value in parameters if (key, value) != ("of", 0)}
+    return Code.from_family(family, n_in=n_in, n_out=n_out, n_s=n_s, **used)
+
+
+def read_corrections(head: ByteReader, kind: str) -> str:
+    """Read the numbers of a correction format."""
+    return ":".join([kind, *(str(head.varint(99999)) for _ in range(_PATCH_NUMBERS.get(kind, 0)))])
+
+
+# -- what is usual -------------------------------------------------------------------------------------------------
+def _is_usual(mask: MaskCoder, values: ValueCoder) -> bool:
+    """Whether a shaped mask has the structure of its density, and raw planes are the words as they are."""
+    if isinstance(mask, ShapedMask):
+        code = mask.code
+        made = ShapedMaskCode.usual(n_in=code.n_in, n_out=code.n_out, parities=min(6, code.parities))
+        if code != made:
+            return False
+    return not isinstance(values, RawPlanes) or values == RawPlanes(values.n_w)
+
+
+def _write_values(head: ByteWriter, values: ValueCoder, usual: bool) -> None:
+    if isinstance(values, RawPlanes) and not usual:
+        head.byte(TRANSFORMS.index(values.transform))
+        head.varint(values.inversion)
+        head.varint(values.constant_planes)
+    if not isinstance(values, PrefixCode):
+        return
+    head.varint(values.lengths.size << 2 | MAGNITUDES.index(values.magnitude))
+    table, before = BitWriter(), 1
+    for length, tail, prefix in zip(values.lengths, values.tails, values.prefixes, strict=True):
+        table.raw(np.r_[np.ones(int(length) - before, np.uint8), np.uint8(0)])
+        table.field(int(tail) + 1, values.n_w.bit_length())
+        if tail >= 0:
+            table.field(int(prefix), values.n_w - 1 - int(tail))
+        before = int(length)
+    head.data += table.stream()
+
+
+def _read_values(head: ByteReader, kind: str, n_w: int, usual: bool) -> ValueCoder:
+    if kind == "raw":
+        return RawPlanes(n_w) if usual else read_raw(head, n_w)
+    said = head.varint(_MAX_CLASSES << 2)
+    table = _Bits(head)
+    rows, length = [], 1
+    for _ in range(said >> 2):
+        while table.field(1):
+            length += 1
+        tail = table.field(n_w.bit_length()) - 1
+        if tail >= n_w:
+            raise InputError(f"tails must be between 0 and {n_w - 1}, and -1 for the word 0 alone")
+        rows.append((length, tail, table.field(n_w - 1 - tail) if tail >= 0 else 0))
+    table.end()
+    columns = np.array(rows, np.int64).reshape(len(rows), 3)
+    return PrefixCode(n_w, MAGNITUDES[said & 3], columns[:, 0], columns[:, 1], columns[:, 2])
+
+
+class _Bits:
+    """Reads fields of bits from the bytes of a header, and goes on to a whole byte at the end."""
+
+    def __init__(self, head: ByteReader) -> None:
+        self._head, self._bits, self._left = head, 0, 0
+
+    def field(self, width: int) -> int:
+        while self._left < width:
+            self._bits |= self._head.byte() << self._left
+            self._left += 8
+        value = self._bits & (1 << width) - 1
+        self._bits >>= width
+        self._left -= width
+        return value
+
+    def end(self) -> None:
+        if self._bits:
+            raise InputError("the book must be padded with zeros to whole bytes")
+
+
+def common_window(codes: Sequence[Code]) -> int | None:
+    """Return K if the codes are usual: chains with runs of 10, equal taps, seed 0, n_s = max(1, K // n_in - 1)."""
+    if len({tuple(sorted(code.parameters.items())) for code in codes}) > 1:
+        return None
+    low, high = 0, MAX_CONSTRAINT_LENGTH
+    for code in codes:
+        told = dict(code.parameters)
+        if code.family != "chain" or code.n_s < 1 or told != {"seed": 0, "taps": told.get("taps"), "run": 10}:
+            return None
+        if code.n_s > 1:
+            low = max(low, code.constraint_length)
+        high = min(high, code.constraint_length + code.n_in - 1)
+    return low if low <= high else None
+
+
+def _write_codes(head: ByteWriter, codes: Sequence[Code], window: int | None) -> None:
+    if window is not None and codes:
+        head.byte(codes[0].parameters["taps"])
+        head.varint(window)
+        for code in codes:
+            head.varint(code.n_in)
+        return
+    before: tuple[str, dict[str, int]] | None = None
+    for code in codes:
+        said = (code.family, dict(code.parameters))
+        same = before == said and code.family != "custom"
+        head.byte(SAME if same else FAMILIES.index(code.family))
+        head.varint(code.n_in)
+        head.varint(code.n_s)
+        if code.family != "custom" and not same:
+            for key in family_parameters(code.family):
+                head.varint(code.parameters.get(key, 0))
+        before = said
+
+
+def _read_chains(head: ByteReader, count: int, n_out: int, size: int) -> list[CodeOrSizes]:
+    if not count:
+        return []
+    taps, window = head.byte(), head.varint(MAX_CONSTRAINT_LENGTH)
+    parameters = (("seed", 0), ("taps", taps), ("run", 10))
+    codes: list[CodeOrSizes] = []
+    for _ in range(count):
+        n_in = head.varint(MAX_N_IN)
+        if not n_in:
+            raise InputError("a code must have at least one bit a symbol")
+        codes.append(_made("chain", n_in, n_out, max(1, window // n_in - 1), parameters, size))
+    return codes

@@ -1,0 +1,50 @@
+"""A tensor without any code: its kept words packed under a bitmap, or all of them, or nothing where all are 0."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xorweave.golden.base.number_format import NumberFormat, Words
+from xorweave.golden.mask.coders import BitmapMask, DenseMask, MaskCoder
+from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.tensor.corrections import no_patches
+from xorweave.golden.tensor.decode import checksum_of
+from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.values.coder import ValueCoder
+from xorweave.golden.values.packed_words import PackedWords
+from xorweave.golden.values.prefix_code import PrefixCode
+
+_AS_BOOK = 48  # bits that an empty book takes besides what any stored tensor does
+
+
+def packed_bits(words: Words, n_w: int) -> int:
+    """Return the bits of mask and words that `pack_tensor` stores of words, shape (n,)."""
+    kept = int(np.count_nonzero(words))
+    return min(words.size + kept * n_w, words.size * n_w if kept else _AS_BOOK)
+
+
+def pack_tensor(words: Words, shape: tuple[int, ...], number_format: NumberFormat) -> EncodedTensor:
+    """Store words, shape (n,), in the order of the tensor, in the fewest bits that take no code.
+
+    That is n + kept * n_w bits with a bitmap, n * n_w without, none where every word is 0.
+    """
+    kept, n_w = words != 0, number_format.n_w
+    mask: MaskCoder = DenseMask(words.size)
+    values: ValueCoder = PackedWords.of(words, n_w)
+    if not kept.any() and words.size > _AS_BOOK:
+        nothing = np.zeros(0, np.int64)
+        values = PrefixCode(n_w, "plain", nothing, nothing, nothing)
+    elif packed_bits(words, n_w) < words.size * n_w:
+        mask, values = BitmapMask(kept), PackedWords.of(words[kept], n_w)
+    return EncodedTensor(
+        shape=shape,
+        number_format=number_format,
+        scan=Interleaver(words.size),
+        mask_coder=mask,
+        values=values,
+        groups=(),
+        patches=no_patches(number_format.word),
+        correction_format="none",
+        segment_blocks=max(1, words.size),
+        checksum=None if values.kind == "packed" else checksum_of(words),
+    )
