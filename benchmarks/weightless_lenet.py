@@ -10,6 +10,7 @@ with and without retraining what comes later. Lossy: compare the accuracies.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,6 @@ from xorweave.golden.network.catalogue import lenet_300_100
 from xorweave.golden.network.digits import load_digits
 from xorweave.golden.network.training import accuracy, initial_tensors, train
 from xorweave.golden.weightless.layers import store_layer, store_model
-from xorweave.golden.weightless.retraining import retrain_unfrozen
 
 
 def main() -> None:
@@ -67,10 +67,13 @@ def main() -> None:
     before = accuracy(network, pruned, *test_set)
     print(f"pruned accuracy {before:.4f}, S = {arguments.sparsity} / 0.9 / 0.5")
 
-    def retrain(now: dict[str, NDArray], frozen: dict[str, NDArray], step: int) -> dict[str, NDArray]:
-        return retrain_unfrozen(network, now, frozen, *train_set, epochs=10, seed=arguments.seed + step)
+    def retrain(now: dict[str, NDArray], free: Collection[str], step: int) -> dict[str, NDArray]:
+        kept = {name: now[name] != 0 for name in network.weights}
+        return train(
+            network, now, *train_set, kept, epochs=10, rate=5e-4, seed=arguments.seed + step, free=free
+        )
 
-    def leave(now: dict[str, NDArray], frozen: dict[str, NDArray], step: int) -> dict[str, NDArray]:
+    def leave(now: dict[str, NDArray], free: Collection[str], step: int) -> dict[str, NDArray]:
         return now
 
     layers = list(network.weights)
@@ -78,7 +81,9 @@ def main() -> None:
         for t in range(6, 10):
             found = []
             for how in (leave, retrain):
-                model = store_model(pruned, order, how, t=t, clusters=arguments.clusters, seed=arguments.seed)
+                model = store_model(
+                    network, pruned, order, how, t=t, clusters=arguments.clusters, seed=arguments.seed
+                )
                 found.append((model, accuracy(network, model.tensors, *test_set)))
             model = found[1][0]
             dense = 32 * sum(layer.weights.size for layer in model.layers.values())

@@ -47,6 +47,17 @@ def _error_free_scan(
     return None
 
 
+def paper_n_out(mask: NDArray[np.bool_]) -> int:
+    """Return the paper's N_out = floor(8 / (1 - S)) for a mask (True = kept), at most 4096.
+
+    S is taken to three digits, as it is asked for: one kept weight more than 10 % is still S = .9.
+    """
+    kept = int(np.count_nonzero(mask))
+    # a mask without a kept weight would ask for an endless block
+    share = round(kept / mask.size, 3) or kept / mask.size if kept else 0.0
+    return min(4096, math.floor(8 / share + 1e-9)) if kept else 4096
+
+
 @dataclass(frozen=True, kw_only=True)
 class TensorChoice:
     """The code, the scan and the correction format (``auto`` or a name) for one tensor."""
@@ -58,17 +69,18 @@ class TensorChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class CodeChoice:
-    """A parsed ``--code``: ``auto``, ``paper[,n_s=..][,seed=..]``, a name of the catalogue, or KEY=VALUE,...
+    """A parsed ``--code``: ``auto``, ``paper[,KEY=VALUE,...]``, a name of the catalogue, or KEY=VALUE,...
 
     With ``rates=A/B/...`` among the KEY=VALUE items the code is that of a decoder of several rates, and each tensor
     is encoded at the rate that serves it best. The paper's code has N_in = 8 and N_out = floor(8 / (1 - S)) by the
-    tensor's own sparsity, row-major order and the paper's correction format.
+    tensor's own sparsity, row-major order and the paper's correction format; with ``invert=0`` no plane is inverted.
     """
 
     kind: str = "auto"
     max_k: int = 256
     seed: int = 0
     n_s: int = 2
+    invert: bool | None = None
     code: Code | None = None
     rates: tuple[int, ...] = ()
 
@@ -87,15 +99,25 @@ class CodeChoice:
                 raise InputError(f"max_k must be at least 4, not {max_k}")
             return cls(kind="auto", max_k=max_k, seed=seed)
         if head == "paper":
-            numbers = {"n_s": 2, "seed": seed}
+            numbers = {"n_s": 2, "seed": seed, "invert": 1}
             for item in items:
                 key, _, value = item.partition("=")
                 if key not in numbers or not value.isdecimal():
-                    raise InputError(f"the paper's code takes n_s=NUMBER and seed=NUMBER, not {item!r}")
+                    raise InputError(
+                        f"the paper's code takes n_s=NUMBER, seed=NUMBER and invert=0|1, not {item!r}"
+                    )
                 numbers[key] = int(value)
             if numbers["n_s"] > 2:
                 raise InputError(f"the paper's code has n_s = 0, 1 or 2, not {numbers['n_s']}")
-            return cls(kind="paper", max_k=max_k, seed=numbers["seed"], n_s=numbers["n_s"])
+            if numbers["invert"] > 1:
+                raise InputError(f"invert must be 0 or 1, not {numbers['invert']}")
+            return cls(
+                kind="paper",
+                max_k=max_k,
+                seed=numbers["seed"],
+                n_s=numbers["n_s"],
+                invert=None if numbers["invert"] else False,
+            )
         if text in CATALOGUE:
             return cls(kind="fixed", max_k=max_k, seed=seed, code=Code.from_name(text))
         if "=" not in text:
@@ -125,12 +147,7 @@ class CodeChoice:
             plan = choose_plan(mask, n_w, max_k=self.max_k, seed=self.seed)
             return TensorChoice(code=plan.code, interleaver=plan.interleaver, corrections="auto")
         if self.kind == "paper":
-            kept = int(np.count_nonzero(mask))
-            # a mask without a kept weight would ask for an endless block
-            # S is taken to three digits, as it is asked for: one kept weight more than 10 % is still S = .9
-            share = round(kept / n, 3) or kept / n if kept else 0.0
-            n_out = min(4096, math.floor(8 / share + 1e-9)) if kept else 4096
-            code = Code.uniform(n_in=8, n_out=n_out, n_s=self.n_s, seed=self.seed)
+            code = Code.uniform(n_in=8, n_out=paper_n_out(mask), n_s=self.n_s, seed=self.seed)
             return TensorChoice(code=code, interleaver=Interleaver(n), corrections="paper")
         assert self.code is not None
         if self.kind == "rates":
@@ -171,7 +188,14 @@ class CodeChoice:
         if options.corrections == "auto":
             options = replace(options, corrections=chosen.corrections)
         return encode_tensor(
-            values, number_format, chosen.code, mask=mask, scan=order, options=options, **raw
+            values,
+            number_format,
+            chosen.code,
+            mask=mask,
+            scan=order,
+            invert=self.invert,
+            options=options,
+            **raw,
         )
 
     def _encode_bounded(
@@ -248,6 +272,7 @@ class CodeChoice:
                 chosen.code,
                 mask=mask,
                 scan=scan or chosen.interleaver,
+                invert=self.invert,
                 options=replace(options, segment_blocks=blocks),
                 **raw,
             )

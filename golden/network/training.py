@@ -7,7 +7,7 @@ work gains more from running several trainings side by side.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -51,6 +51,7 @@ def train(
     batch: int = 64,
     rate: float = 1e-3,
     seed: int = 0,
+    free: Collection[str] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Tensors:
     """Train a classifier with Adam on the cross-entropy; pruned weights stay zero.
@@ -68,6 +69,8 @@ def train(
         Step size.
     seed : int
         Of the order of the examples.
+    free : collection of str, optional
+        Names of the tensors that are trained; the others stay as they are, bit for bit. By default all are.
     progress : callable, optional
         Called with the number of every finished epoch.
 
@@ -79,15 +82,22 @@ def train(
     Raises
     ------
     InputError
-        PyTorch is missing, or images do not fit the network.
+        PyTorch is missing, images do not fit the network, or a free tensor is none of the network's.
     """
+    names = _names(network)
+    trained = names if free is None else [name for name in names if name in free]
+    if free is not None and len(trained) < len(set(free)):
+        raise InputError(f"free must name tensors of {network.name}: {', '.join(names)}")
     torch = import_torch()
     data, target = _batch(network, images), torch.from_numpy(np.asarray(labels, np.int64))
-    held = {name: torch.tensor(np.asarray(tensors[name], np.float32)) for name in _names(network)}
+    held = {name: torch.tensor(np.asarray(tensors[name], np.float32)) for name in names}
     kept = _torch_masks(network, masks)
-    for tensor in held.values():
-        tensor.requires_grad_(True)
-    optimiser = torch.optim.Adam(held.values(), lr=rate)
+    kept = {name: mask for name, mask in kept.items() if name in trained}
+    if not trained:
+        return {name: tensor.numpy() for name, tensor in held.items()}
+    for name in trained:
+        held[name].requires_grad_(True)
+    optimiser = torch.optim.Adam([held[name] for name in trained], lr=rate)
     order = np.random.default_rng(seed)
     with _one_thread():
         for epoch in range(1, epochs + 1):

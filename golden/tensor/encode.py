@@ -384,6 +384,7 @@ def encode_tensor(
     scan: Scan | None = None,
     transform: str = "none",
     drop_planes: bool = False,
+    invert: bool | None = None,
     options: EncodeOptions | None = None,
 ) -> EncodedTensor:
     """Encode a tensor with raw planes, one code for all of them, under a bitmap: the paper's form.
@@ -401,6 +402,8 @@ def encode_tensor(
         Reversible map of the words that are encoded; ``auto`` takes the one that leaves the fewest planes to store.
     drop_planes : bool
         Leave planes out of the payload that are constant over the kept weights, or nearly so.
+    invert : bool, optional
+        Invert planes whose care bits are mostly 1; by default where the exact encoder is used or planes are dropped.
     options : EncodeOptions, optional
 
     Raises
@@ -424,7 +427,7 @@ def encode_tensor(
         flat_mask,
         n_w,
         transform=transform,
-        invert=viterbi or drop_planes,
+        invert=viterbi or drop_planes if invert is None else invert,
         drop_planes=drop_planes,
         payload_bits=-(-scan.length // code.n_out) * code.n_in,
         patches_allowed=split_corrections(options.corrections)[0] in ("auto", "joint"),

@@ -7,13 +7,14 @@ layers after it learn to live with it. Lossy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.network.network import Network
 from xorweave.golden.weightless.bloomier import Bloomier
 from xorweave.golden.weightless.clustering import cluster_weights
 
@@ -93,7 +94,7 @@ def store_layer(
     )
 
 
-Retrain = Callable[[dict[str, NDArray], Mapping[str, NDArray], int], dict[str, NDArray]]
+Retrain = Callable[[dict[str, NDArray], Collection[str], int], Mapping[str, NDArray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,35 @@ class WeightlessModel:
     tensors: dict[str, NDArray]
 
 
+def tensors_after(network: Network, weight: str) -> list[str]:
+    """Return the names of all tensors, biases and norms too, of the layers that read what a weight's layer gives.
+
+    Layers before it, beside it, and its own bias are not among them.
+
+    Raises
+    ------
+    InputError
+        The network has no such weight.
+    """
+    if weight not in network.weights:
+        raise InputError(f"the model must hold the layer {weight!r}; it holds {', '.join(network.weights)}")
+    reached: set[str] = set()
+    after: dict[str, None] = {}
+    before: set[str] = set()
+    for node in network.nodes.values():
+        own = [*node.layer.weights, *node.layer.parameters]
+        if reached.intersection(node.inputs):
+            after.update(dict.fromkeys(own))
+        else:
+            before.update(own)
+        if weight in own or reached.intersection(node.inputs):
+            reached.add(node.name)
+    # a tensor used before the layer, too, is not after it
+    return [name for name in after if name not in before]
+
+
 def store_model(
+    network: Network,
     tensors: Mapping[str, NDArray],
     order: Sequence[str],
     retrain: Retrain,
@@ -123,29 +152,46 @@ def store_model(
     layout: str = "fuse",
     seed: int = 0,
 ) -> WeightlessModel:
-    """Store layers one after another, retraining what is not stored yet after each.
+    """Store layers one after another; after each, only what comes after it in the network is retrained.
+
+    Layers before the one just stored, stored layers and their biases stay as they are, bit for bit, whatever
+    `retrain` gives back for them: their outputs are what the later layers learn to live with. Biases are not stored in
+    the filter and not counted.
 
     Parameters
     ----------
+    network : Network
     tensors : mapping of str to ndarray
         A trained, pruned model.
     order : sequence of str
         Weights to store, first layer first.
     retrain : callable
-        ``retrain(tensors, frozen, step)`` returns the tensors after some epochs in which the names in `frozen`
-        keep their values and pruned weights of the others stay pruned.
+        ``retrain(tensors, free, step)`` returns the tensors after some epochs in which the names in `free` were
+        trained, pruned weights staying pruned. It is not called when nothing comes after.
     t, clusters, k, layout, seed
         See `store_layer`.
+
+    Raises
+    ------
+    InputError
+        The network has no such weight, or as of `store_layer`.
     """
     now = {name: np.array(value) for name, value in tensors.items()}
-    frozen: dict[str, NDArray] = {}
+    done: set[str] = set()
     layers: dict[str, WeightlessLayer] = {}
     for step, name in enumerate(order):
-        if name not in now:
-            raise InputError(f"the model must hold the layer {name!r}; it holds {', '.join(now)}")
+        later = tensors_after(network, name)
         layers[name] = store_layer(now[name], t=t, clusters=clusters, k=k, layout=layout, seed=seed)
-        frozen[name] = layers[name].weights
         now[name] = layers[name].weights
-        now = retrain(now, frozen, step)
-        now.update(frozen)
+        done.update(tensors_of_layer(network, name))
+        free = [other for other in later if other not in done]
+        if free:
+            found = retrain(dict(now), free, step)
+            now.update({other: np.array(found[other]) for other in free})
     return WeightlessModel(layers=layers, tensors=now)
+
+
+def tensors_of_layer(network: Network, weight: str) -> set[str]:
+    """Return a weight and the other tensors of the layers that use it: their biases."""
+    owners = [node.layer for node in network.nodes.values() if weight in node.layer.weights]
+    return {name for layer in owners for name in (*layer.weights, *layer.parameters)}

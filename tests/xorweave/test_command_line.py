@@ -454,7 +454,7 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "paper's n_s": ([good, "--code", "paper,n_s=3"], "the paper's code has n_s = 0, 1 or 2, not 3"),
         "paper's words": (
             [good, "--code", "paper,K=3"],
-            "the paper's code takes n_s=NUMBER and seed=NUMBER, not 'K=3'",
+            "the paper's code takes n_s=NUMBER, seed=NUMBER and invert=0|1, not 'K=3'",
         ),
         "family": ([good, "--code", "cls=1,n_in=8,n_out=8,n_s=0"], "the family uniform takes seed, not cls"),
         "max-k": ([good, "--max-k", "3"], "max_k must be at least 4, not 3"),

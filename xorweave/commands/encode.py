@@ -52,7 +52,9 @@ def encode(
     scan: Annotated[str, typer.Option(help="auto, row-major, affine or lanes")] = "auto",
     code: Annotated[
         str,
-        typer.Option(help="auto, paper[,n_s=2], KEY=VALUE,... (n_in, n_out, n_s, family, seed), or a name"),
+        typer.Option(
+            help="auto, paper[,n_s=2,invert=0], KEY=VALUE,... (n_in, n_out, n_s, family, seed), or a name"
+        ),
     ] = "auto",
     max_k: Annotated[
         int | None,

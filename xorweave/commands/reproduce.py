@@ -2,87 +2,108 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import asdict
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.commands.console import meter, percent, print_json, print_table
+from xorweave.commands.console import meter, print_json, print_table
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from xorweave.studies.reproduction import Reproduced
+    from xorweave.studies.paper_cells import Plan
 
 
 def reproduce(
     data: Annotated[
         Path | None, typer.Argument(help="Folder of .smtx masks (the DLMC collection, say); default: none")
     ] = None,
-    weights: Annotated[int, typer.Option(help="Weights of each random mask")] = 131072,
-    dtype: Annotated[str, typer.Option(help="int8 or fp32, as in the paper, or int4 fp16 bf16")] = "int8",
-    values: Annotated[str, typer.Option(help="uniform or normal")] = "uniform",
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write, and to go on from")] = Path(
+        "reproduce-out"
+    ),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Minutes: one small mask a family, INT8, small samples")
+    ] = False,
+    weights: Annotated[int, typer.Option(help="Weights of each random mask that ours takes")] = 131072,
+    sample: Annotated[
+        int | None,
+        typer.Option(help="Weights of each mask for the exact encoder; default: 4096, quick 2048"),
+    ] = None,
+    generators: Annotated[int, typer.Option(help="Seeds of codes, values and random masks: 0, 1, ...")] = 5,
+    values: Annotated[str, typer.Option(help="uniform, normal, or a file of weights")] = "normal",
     largest: Annotated[int, typer.Option(help="Leave out masks of more weights")] = 300_000,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write every row to this file")] = None,
-    seed: Annotated[int, typer.Option(help="Of masks, values and codes")] = 0,
+    jobs: Annotated[int, typer.Option(help="Encodings at a time; 0: as many as there are cores")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
-    """Measure the paper's tables: E by sparsity and N_s with its exact encoder, and memory reduction."""
-    from xorweave.studies.reproduction import real_masks, reproduce_mask, synthetic_masks
+    """Remake the paper's experiments: E, care bits a block, memory; on random and on real masks, ours beside.
 
-    if weights < 1000:
-        raise InputError(f"--weights must be at least 1000, not {weights}")
-    if csv_file is not None and not csv_file.parent.is_dir():
-        raise InputError(f"there is no folder {csv_file.parent} to write into")
-    masks = synthetic_masks(weights, seed)
-    real = real_masks(data, largest) if data is not None else {}
-    rows: list[Reproduced] = []
-    with meter() as show:
-        for name, mask in {**masks, **real}.items():
-            with show.task(name) as advance:
-                rows.append(reproduce_mask(name, mask, dtype, values, seed, advance))
-    if csv_file is not None:
-        write_whole(csv_file, _csv_text(rows))
+    Writes Markdown, CSV and a page. Interrupted, it goes on where it was when it is called again.
+    """
+    from xorweave.pages.provenance import machine
+    from xorweave.pages.reproduction_page import Reproduction, write_results
+    from xorweave.studies.paper_cells import quick_plan, whole_plan
+    from xorweave.studies.paper_record import Record, run
+    from xorweave.studies.paper_tables import Results, all_tables, csv_rows
+
+    make = quick_plan if quick else whole_plan
+    plan, left_out = make(
+        data, random_weights=weights, sample=sample, generators=generators, values=values, largest=largest
+    )
+    if jobs < 0:
+        raise InputError(f"--jobs must be 0 or more, not {jobs}")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} must be a folder, but is a file")
+    out.mkdir(parents=True, exist_ok=True)
+    record = Record(out / "cells.jsonl")
+    whole = False
+    try:
+        with meter() as show, show.task("cells") as advance:
+            run(plan, record, jobs=jobs or os.cpu_count() or 1, progress=advance)
+        whole = True
+    finally:
+        results = Results(plan, record.figures)
+        tables = list(all_tables(results))
+        report = Reproduction(
+            tables=tables, made=_made(plan, data, quick, machine()), left_out=left_out, whole=whole
+        )
+        paths = write_results(out, report, results)
     if as_json:
-        print_json({"dtype": dtype, "values": values, "seed": seed, "masks": [asdict(row) for row in rows]})
+        head, *rows = [list(row) for row in csv_rows(results)]
+        print_json(
+            {
+                "tables": [
+                    {
+                        "title": t.title,
+                        "note": t.note,
+                        "rows": [dict(zip(t.columns, r, strict=True)) for r in t.rows],
+                    }
+                    for t in tables
+                ],
+                "estimates": [dict(zip(head, row, strict=True)) for row in rows],
+                "not_made": report.missing,
+                "files": [str(path) for path in paths],
+            }
+        )
         return
-    _print("random masks", rows[: len(masks)], dtype)
-    if real:
-        _print(f"masks of {data}", rows[len(masks) :], dtype)
+    for table in tables:
+        print_table(table.title, table.columns, table.rows)
+    for line in report.missing:
+        print(f"Not made: {line}")
+    print(f"Written: {', '.join(str(path) for path in paths)}")
 
 
-_COLUMNS = (
-    "mask", "S", "N_out", "variation", "random", "E, N_s = 0", "1", "2", "largest E", "reduction", "with mask",
-    "auto: overhead", "reduction", "with mask",
-)  # fmt: skip
-
-
-def _print(title: str, rows: list[Reproduced], dtype: str) -> None:
-    print_table(
-        f"{title}, {dtype}: the paper's code (8 -> N_out, uniform G, exact encoder, row-major), then --code auto",
-        _COLUMNS,
-        [
-            [
-                row.name, percent(row.sparsity, 1), str(row.n_out),
-                f"{row.variation:.3f}", f"{row.variation_random:.3f}",
-                *(percent(e) for e in row.efficiency), percent(row.best_efficiency), percent(row.memory_reduction),
-                percent(row.memory_reduction_with_mask), percent(row.auto_overhead), percent(row.auto_memory_reduction),
-                percent(row.auto_memory_reduction_with_mask),
-            ]
-            for row in rows
-        ],
-    )  # fmt: skip
-
-
-def _csv_text(rows: list[Reproduced]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = [name for name in asdict(rows[0]) if name != "efficiency"]
-    writer.writerow([*names, "efficiency_n_s_0", "efficiency_n_s_1", "efficiency_n_s_2"])
-    for row in rows:
-        record = asdict(row)
-        writer.writerow([*(record[name] for name in names), *row.efficiency])
-    return text.getvalue()
+def _made(plan: Plan, data: Path | None, quick: bool, host: dict[str, object]) -> str:
+    words = ["xorweave reproduce", *([data.name] if data else []), *(["--quick"] if quick else [])]
+    words += [
+        f"--weights {plan.random_weights}",
+        f"--sample {plan.sample}",
+        f"--generators {plan.generators}",
+    ]
+    words += [f"--values {Path(plan.values).name}"]
+    return (
+        f"Made by `{' '.join(words)}`, {datetime.now(UTC):%d %B %Y}, {host['processor']}, {host['cores']} cores, "
+        f"xorweave {host['xorweave']}, NumPy {host['numpy']}; seeds 0 to {plan.generators - 1}. "
+        "± is half the 95 % confidence interval over the generators (Student's t)."
+    )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from importlib import resources
@@ -15,33 +13,14 @@ from typing import Any
 
 import jinja2
 import matplotlib as mpl
-import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from xorweave import __version__
 from xorweave.golden.base.whole_file import write_whole
+from xorweave.pages.provenance import machine
 from xorweave.pages.report_plots import GRID, STYLE, svg_text
 from xorweave.studies.spmv_figure import Point
 from xorweave.studies.spmv_flow import Layer, Row
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures were made on: processor, its cores, and versions."""
-    processor = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
-                break
-    return {
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "xorweave": __version__,
-    }
 
 
 def record_of(layers: Sequence[Layer], points: Sequence[Point], source: str) -> dict[str, Any]:

@@ -75,9 +75,10 @@ def test_a_given_code_that_leaves_a_bit_unmatched_is_refused() -> None:
     "text, message",
     [
         ("paper,n_s=3", "the paper's code has n_s = 0, 1 or 2, not 3"),
-        ("paper,n_s=", "the paper's code takes n_s=NUMBER and seed=NUMBER, not 'n_s='"),
-        ("paper,n_s=-1", "the paper's code takes n_s=NUMBER and seed=NUMBER, not 'n_s=-1'"),
-        ("paper,taps=6", "the paper's code takes n_s=NUMBER and seed=NUMBER, not 'taps=6'"),
+        ("paper,n_s=", "the paper's code takes n_s=NUMBER, seed=NUMBER and invert=0|1, not 'n_s='"),
+        ("paper,n_s=-1", "the paper's code takes n_s=NUMBER, seed=NUMBER and invert=0|1, not 'n_s=-1'"),
+        ("paper,invert=2", "invert must be 0 or 1, not 2"),
+        ("paper,taps=6", "the paper's code takes n_s=NUMBER, seed=NUMBER and invert=0|1, not 'taps=6'"),
         ("auto,n_s=2", "a code must be written as KEY=VALUE,..., not 'auto' in 'auto,n_s=2'"),
         ("n_in=0,n_out=8,n_s=1", "n_in must be between 1 and 1024, not 0"),
     ],

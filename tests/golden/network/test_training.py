@@ -62,6 +62,29 @@ def test_training_learns_under_a_mask_and_is_reproducible(torch: object) -> None
     assert all((first[name] == again[name]).all() for name in first)
 
 
+def test_only_free_tensors_are_trained(torch: object) -> None:
+    rng = np.random.default_rng(0)
+    network = perceptron((6, 16, 2))
+    images = rng.normal(size=(400, 6)).astype(np.float32)
+    labels = (images[:, 0] > 0).astype(np.int64)
+    start = initial_tensors(network, 0)
+    start["fc1.weight"][0] = -0.0  # pruned or not, a tensor that is not free keeps its bits
+    start["fc2.weight"][:, ::2] = 0
+    masks = {name: start[name] != 0 for name in network.weights}
+    free = ["fc2.weight", "fc2.bias"]
+    after = train(network, start, images, labels, masks, epochs=20, rate=1e-2, free=free)
+    for name in ("fc1.weight", "fc1.bias"):
+        assert after[name].tobytes() == start[name].tobytes()
+    assert not after["fc2.weight"][:, ::2].any()
+    for name in free:
+        assert not np.array_equal(after[name], start[name])
+    assert accuracy(network, after, images, labels) > accuracy(network, start, images, labels) + 0.1
+    unchanged = train(network, start, images, labels, free=[])
+    assert all(unchanged[name].tobytes() == start[name].tobytes() for name in start)
+    with pytest.raises(InputError, match=r"free must name tensors of perceptron: fc1.weight"):
+        train(network, start, images, labels, free=["fc9.weight"])
+
+
 def test_digits_have_the_size_lenet_reads() -> None:
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
     digits = load_digits(seed=3)

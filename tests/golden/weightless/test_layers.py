@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.weightless.layers import store_layer, store_model
+from xorweave.golden.network.catalogue import perceptron
+from xorweave.golden.network.network import Network
+from xorweave.golden.weightless.layers import store_layer, store_model, tensors_after
 
 DATA = Path(os.environ.get("XORWEAVE_DATA", Path(__file__).parents[4] / "shared" / "data"))
 LENET = DATA / "dns" / "derived" / "lenet300100_sparse.npz"
@@ -29,27 +31,64 @@ def test_kept_weights_come_back_as_their_centroid_and_false_positives_are_counte
     assert layer.compression == pytest.approx(32 * weights.size / layer.bits)
 
 
-def test_later_layers_are_retrained_on_frozen_earlier_ones() -> None:
-    tensors = {"first": pruned((40, 50), 1), "second": pruned((20, 40), 2), "bias": np.zeros(20, np.float32)}
+def shaken(now, free, step):  # type: ignore[no-untyped-def]
+    """Retraining that moves everything, also what it must leave alone."""
+    return {
+        name: value + 1 if "bias" in name else value + np.float32(0.25) * (value != 0)
+        for name, value in now.items()
+    }
+
+
+def three_layers() -> tuple[Network, dict[str, np.ndarray]]:
+    network = perceptron((50, 40, 20, 10))
+    shapes = {**network.weights, **network.parameters}
+    return network, {
+        name: pruned(shape, seed) if len(shape) == 2 else np.full(shape, seed, np.float32)
+        for seed, (name, shape) in enumerate(shapes.items(), 1)
+    }
+
+
+def test_only_what_comes_after_the_stored_layer_is_retrained() -> None:
+    network, tensors = three_layers()
     seen = []
 
-    def retrain(now, frozen, step):  # type: ignore[no-untyped-def]
-        seen.append((step, sorted(frozen)))
-        assert all(np.array_equal(now[name], value) for name, value in frozen.items())
-        changed = {name: value + np.float32(0.25) * (value != 0) for name, value in now.items()}
-        return {**changed, "bias": now["bias"] + 1}
+    def retrain(now, free, step):  # type: ignore[no-untyped-def]
+        seen.append((step, sorted(free)))
+        return shaken(now, free, step)
 
-    model = store_model(tensors, ["first", "second"], retrain, t=8, clusters=7)
-    assert seen == [(0, ["first"]), (1, ["first", "second"])]
-    # the second layer went into its filter only after the retraining that followed the first
-    kept = tensors["second"] != 0
-    assert np.abs(model.layers["second"].weights[kept] - tensors["second"][kept] - 0.25).max() < 0.7
-    assert np.array_equal(model.tensors["first"], model.layers["first"].weights)
-    assert (model.tensors["bias"] == 2).all()
-    with pytest.raises(
-        InputError, match="the model must hold the layer 'third'; it holds first, second, bias"
-    ):
-        store_model(tensors, ["third"], retrain, t=8, clusters=7)
+    model = store_model(network, tensors, ["fc2.weight", "fc3.weight"], retrain, t=8, clusters=7)
+    assert seen == [(0, ["fc3.bias", "fc3.weight"])]  # after the last layer nothing is left to train
+    # bit for bit as they were: the layer before, its bias, and the biases of both stored layers' own
+    for name in ("fc1.weight", "fc1.bias", "fc2.bias"):
+        assert model.tensors[name].tobytes() == tensors[name].tobytes()
+    assert model.tensors["fc2.weight"].tobytes() == model.layers["fc2.weight"].weights.tobytes()
+    # the third layer went into its filter only after the retraining that followed the second
+    kept = tensors["fc3.weight"] != 0
+    assert np.abs(model.layers["fc3.weight"].weights[kept] - tensors["fc3.weight"][kept] - 0.25).max() < 0.7
+    assert np.array_equal(model.tensors["fc3.bias"], tensors["fc3.bias"] + 1)
+
+
+def test_a_layer_stored_before_an_earlier_one_stays_stored() -> None:
+    network, tensors = three_layers()
+    model = store_model(network, tensors, ["fc2.weight", "fc1.weight"], shaken, t=8, clusters=7)
+    for name in ("fc1.weight", "fc2.weight"):
+        assert model.tensors[name].tobytes() == model.layers[name].weights.tobytes()
+    assert np.array_equal(model.tensors["fc2.bias"], tensors["fc2.bias"])
+    assert np.array_equal(model.tensors["fc3.bias"], tensors["fc3.bias"] + 2)
+
+
+def test_what_comes_after_a_layer_follows_the_graph() -> None:
+    # a, then b beside c, then d: c does not read b, and s is used on both sides of b
+    network = Network()
+    a = network.dense(network.input((4,)), "a.weight", 4, bias="a.bias")
+    shared = network.dense(a, "s.weight", 4)
+    b = network.dense(shared, "b.weight", 4, bias="b.bias")
+    c = network.dense(a, "c.weight", 4)
+    network.dense(network.dense(network.sum(b, c), "s.weight", 4), "d.weight", 2, bias="d.bias")
+    assert set(tensors_after(network, "b.weight")) == {"d.weight", "d.bias"}
+    assert set(tensors_after(network, "d.weight")) == set()
+    with pytest.raises(InputError, match=r"must hold the layer 'x.weight'; it holds a.weight, s.weight"):
+        tensors_after(network, "x.weight")
 
 
 @pytest.mark.skipif(not LENET.exists(), reason=f"needs the published pruned LeNet ({LENET})")
