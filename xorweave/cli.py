@@ -22,6 +22,7 @@ from xorweave.guard import give_caches, run_guarded
 COMMANDS = {
     "demo": "The whole flow on one real pruned layer: one table and a page.",
     "encode": "Encode the tensors of a file losslessly.",
+    "merge": "Put the parts together that encode --shard wrote.",
     "verify": "Check every checksum of a container, and decode everything in it.",
     "decode": "Decode a container: bit for bit the weights that were encoded, pruned ones zero.",
     "inspect": "Print what a container holds.",

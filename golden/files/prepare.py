@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,9 @@ class Preparation:
         What -0.0 is where zeros are the mask: a weight to be given back bit for bit, or one more zero.
     masks : dict of str to ndarray of bool
         Masks by tensor name; they take the place of sparsity.
+    include, exclude : tuple of str
+        Patterns of names (``*`` and ``?``): only tensors that match one of the first, where there are any, and none of
+        the second are encoded.
     """
 
     dtype: str | None = None
@@ -85,6 +89,13 @@ class Preparation:
     seed: int = 0
     negative_zero: str = "kept"
     masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def takes(self, name: str) -> bool:
+        """Whether a tensor of this name is to be encoded."""
+        included = not self.include or any(fnmatchcase(name, glob) for glob in self.include)
+        return included and not any(fnmatchcase(name, glob) for glob in self.exclude)
 
     def __post_init__(self) -> None:
         check_dtype(self.dtype)
@@ -134,6 +145,9 @@ def sort_tensors(tensors: Mapping[str, Tensor], how: Preparation) -> tuple[dict[
         if name not in large:
             carried[name] = "empty" if tensor.values.size == 0 else f"rank {tensor.values.ndim}"
             continue
+        if not how.takes(name):
+            carried[name] = "left out by name"
+            continue
         reason = _reason_to_carry(tensor, how.dtype, floats)
         if reason is None:
             encoded[name] = tensor
@@ -142,6 +156,10 @@ def sort_tensors(tensors: Mapping[str, Tensor], how: Preparation) -> tuple[dict[
             refusals.append(f"tensor {name} holds {tensor.dtype}: {reason}")
     if refusals and not encoded:
         raise InputError(refusals[0])
+    if large and not encoded:
+        raise InputError(
+            f"include and exclude must leave a tensor to encode, of {', '.join(list(large)[:5])}"
+        )
     return encoded, carried
 
 
@@ -224,6 +242,14 @@ def _cast(
     if (np.isinf(back) & np.isfinite(values)).any():
         raise InputError(f"tensor {name} holds values beyond the range of {dtype}")
     return rounded, wanted, None
+
+
+def is_quantised(tensor: Tensor, dtype: str | None) -> bool:
+    """Whether casting to `dtype` quantises this tensor, so that it has scales."""
+    if dtype is None or number_format(dtype).is_float:
+        return False
+    wanted = number_format(dtype)
+    return _BY_SAFETENSORS.get(tensor.dtype) is not wanted and not (dtype == "int4" and _is_int4(tensor))
 
 
 def prepare(name: str, tensor: Tensor, how: Preparation) -> Prepared:

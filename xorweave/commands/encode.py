@@ -96,7 +96,27 @@ def encode(
     segments: Annotated[
         int | None, typer.Option(help="Cut each tensor into so many segments, for decoders side by side")
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Threads")] = 1,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(help="Encode only tensors whose names match (* and ?); may be given again"),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Carry tensors whose names match; may be given again")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Tensors encoded at once; default: as many as there are cores")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Encode on the workers of a Dask scheduler (tcp://...), which see the same files"),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(help="Encode a part of the tensors: 2/4, or slurm in a job array; see merge"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Take up what an interrupted run to the same output finished")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an output of another kind")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
@@ -104,21 +124,29 @@ def encode(
     """Encode the tensors of a file losslessly."""
     import xorweave
     from xorweave.commands.console import meter, printable
+    from xorweave.golden.files.finished import Finished
     from xorweave.golden.files.outputs import check_output
+    from xorweave.library.workers import cores, shard_of_job, workers
 
     started = time.perf_counter()
     check_output(out, inputs=[src], force=force)
-    with meter() as show, show.task("encoding") as advance:
+    finished = Finished.beside(out)
+    if not resume:
+        finished.clear()
+    jobs = cores() if jobs is None else jobs
+    with workers(src, jobs, scheduler) as executor, meter() as show, show.task("encoding") as advance:
         encoded = xorweave.encode(
             src, values=values, dtype=dtype, sparsity=sparsity, prune=prune, mask=mask, negative_zero=negative_zero,
             per_row=per_row, goal=goal, overhead=overhead, mask_code=mask_code, values_code=values_code, scan=scan,
             code=code, max_k=max_k, encoder=encoder, effort=effort, corrections=corrections, error_free=error_free,
             transform=transform, drop_planes=drop_planes, effective=effective, network=network, segments=segments,
-            jobs=jobs, seed=seed, progress=advance,
+            include=include or (), exclude=exclude or (), shard=shard_of_job(shard), jobs=jobs, executor=executor,
+            finished=finished, seed=seed, progress=advance,
         )  # fmt: skip
     for remark in encoded.remarks:
         print(f"xorweave: {printable(remark)}", file=sys.stderr)
     encoded.save(out, force=force)
+    finished.clear()
     report(
         encoded,
         title=f"{src.name} -> {out.name}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -16,8 +16,9 @@ from xorweave.golden.base.number_format import to_bfloat16
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.files.model import PreparedModel, encode_model, prepare_model
-from xorweave.golden.files.prepare import Preparation, Prepared, is_negative_zero, synthetic_values
+from xorweave.golden.files.prepare import Preparation, Prepared, synthetic_values
 from xorweave.golden.files.safetensors_file import Tensor
+from xorweave.golden.files.sharding import take_shard
 from xorweave.golden.files.weight_files import (
     WeightFile,
     plain_name,
@@ -48,8 +49,12 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
         array's own), `sparsity` (by default the zeros are the mask) and `prune`, or `mask` (a path, an array, or arrays
         by name); `goal` (``storage``, ``hardware`` or ``paper``: what ``--for`` says) and `overhead`; `mask_code`,
         `values_code`, `scan`, `code`, `max_k`; `encoder`, `effort`, `corrections`, `error_free`, `transform`,
-        `drop_planes`, `segments`; `values`, `negative_zero`, `per_row`, `effective`, `network`; `jobs`, `seed`;
-        and `progress`, called with the share of the weights that are done.
+        `drop_planes`, `segments`; `values`, `negative_zero`, `per_row`, `effective`, `network`; `include` and
+        `exclude` (patterns of names; what they leave is carried); `shard` (``"2/4"``: a part of the tensors, for
+        `merge`); `jobs` (threads), `executor` (any ``concurrent.futures.Executor``, in place of threads), `finished`
+        (a `Finished` that keeps stored tensors, to go on after an interruption); `seed`; and `progress`, called
+        with the share of the weights that are done. The bytes depend on none of the last six but the shard and
+        the seed.
 
     Returns
     -------
@@ -78,18 +83,25 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
     if said["network"] is not None and not said["effective"]:
         raise InputError("network must be given with effective only")
     origin, model, file = _read(source, said["values"], said["mask"], how)
-    remarks = _negative_zeros(model)
+    info = _info(origin, said)
+    dropped: list[str] = []
     if said["effective"]:
-        remarks += _drop_dead(model, file, said["network"])
-    container = encode_model(
+        model, dropped = _drop_dead(model, file, said["network"])
+    only = None
+    if said["shard"] is not None:
+        model, only, info = take_shard(model, said["shard"], info)
+    container, zeros = encode_model(
         model,
         choice,
         options,
-        info=_info(origin, said),
+        info=info,
         metadata=file.metadata,
-        progress=_overall(model, said["progress"]),
+        progress=_overall(model, only, said["progress"]),
+        executor=said["executor"],
+        finished=said["finished"],
+        only=only,
     )
-    return Encoded(container, model.carried, tuple(remarks))
+    return Encoded(container, model.carried, (*_negative_zeros(zeros), *dropped))
 
 
 def _choice(said: Mapping[str, Any]) -> Choice:
@@ -127,7 +139,16 @@ def _options(said: Mapping[str, Any]) -> EncodeOptions:
 
 def _preparation(said: Mapping[str, Any]) -> Preparation:
     names = ("dtype", "sparsity", "prune", "per_row", "seed", "negative_zero")
-    return Preparation(**{name: said[name] for name in names})
+    given = {name: said[name] for name in names}
+    globs = {name: _globs(name, said[name]) for name in ("include", "exclude")}
+    return Preparation(**given, include=globs["include"], exclude=globs["exclude"])
+
+
+def _globs(name: str, said: object) -> tuple[str, ...]:
+    given = (said,) if isinstance(said, str) else said
+    if not isinstance(given, Sequence) or not all(isinstance(glob, str) for glob in given):
+        raise InputError(f"{name} must be patterns of names, not {said!r:.60}")
+    return tuple(given)
 
 
 def _info(origin: str, said: Mapping[str, Any]) -> dict[str, str]:
@@ -153,7 +174,7 @@ def _read(
         origin, file = plain_name(path) + path.suffix, read_weight_file(path)
     else:
         origin, file = "arrays", WeightFile(_tensors(source))
-    model = prepare_model(file.tensors, replace(how, masks=_masks(mask)))
+    model = prepare_model(file.tensors, replace(how, masks=_masks(mask)), path)
     model.carried.update({name: f"left out: {reason}" for name, reason in file.left_out.items()})
     return origin, model, file
 
@@ -209,42 +230,45 @@ def _masks(mask: Any) -> dict[str, NDArray[np.bool_]]:
     return {name: _array(name, value) != 0 for name, value in _named(mask).items()}
 
 
-def _negative_zeros(model: PreparedModel) -> list[str]:
-    floats = [item for item in model.work.values() if item.number_format.is_float]
-    zeros = sum(int(np.count_nonzero(is_negative_zero(i.values, i.number_format) & i.mask)) for i in floats)
+def _negative_zeros(zeros: int) -> list[str]:
     if not zeros:
         return []
     return [f"{zeros} kept weights are -0.0; where negative_zero is pruned they are zeros like others"]
 
 
-def _drop_dead(model: PreparedModel, file: WeightFile, network: str | None) -> list[str]:
-    """Narrow the masks of a network to its live weights, in place; return what there is to say of it."""
+def _drop_dead(
+    model: PreparedModel, file: WeightFile, network: str | None
+) -> tuple[PreparedModel, list[str]]:
+    """Narrow the masks of a network to its live weights; return what there is to say of it, too."""
     from xorweave.golden.network.effective import make_effective
     from xorweave.golden.network.matching import resolve_network
     from xorweave.golden.network.network_files import as_arrays, stored_order
 
     if not file.tensors:
         raise InputError("effective needs the weights of a network, not an .smtx mask")
-    arrays, direct = as_arrays(file.tensors), {name: item.mask for name, item in model.work.items()}
+    work = dict(model.work)
+    arrays, direct = as_arrays(file.tensors), {name: item.mask for name, item in work.items()}
     found = resolve_network(network, arrays, order=stored_order(file.metadata), ordered=file.ordered)
     alive = make_effective(arrays, direct, found)
-    for name, item in model.work.items():
-        model.work[name] = replace(item, mask=alive.masks[name])
+    work = {name: replace(item, mask=alive.masks[name]) for name, item in work.items()}
+    plain = dict(model.plain)
     for name, values in alive.biases.items():
-        narrow = to_bfloat16(values) if model.plain[name].dtype == "BF16" else values
-        model.plain[name] = replace(model.plain[name], values=narrow)
+        narrow = to_bfloat16(values) if plain[name].dtype == "BF16" else values
+        plain[name] = replace(plain[name], values=narrow)
     dropped = sum(alive.inactivated.values())
     said = [found.remark] if found.remark else []
-    return said + ([f"{dropped} kept weights lay on no live path and became don't-cares"] if dropped else [])
+    if dropped:
+        said.append(f"{dropped} kept weights lay on no live path and became don't-cares")
+    return replace(model, work=work, plain=plain), said
 
 
 def _overall(
-    model: PreparedModel, progress: Callable[[float], None] | None
+    model: PreparedModel, only: Sequence[str] | None, progress: Callable[[float], None] | None
 ) -> Callable[[str, float], None] | None:
     """Turn the shares of single tensors into the share of all weights."""
     if progress is None:
         return None
-    weights = {name: item.values.size for name, item in model.work.items()}
+    weights = {name: size for name, size in model.sizes().items() if only is None or name in set(only)}
     done = dict.fromkeys(weights, 0.0)
     total = max(1, sum(weights.values()))
 

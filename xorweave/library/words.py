@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from os import PathLike
 from types import UnionType
 from typing import Any, TypedDict, get_args, get_origin, get_type_hints
@@ -11,6 +12,7 @@ from typing import Any, TypedDict, get_args, get_origin, get_type_hints
 from numpy.typing import ArrayLike
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.finished import Finished
 
 
 class EncodeWords(TypedDict, total=False):
@@ -39,7 +41,12 @@ class EncodeWords(TypedDict, total=False):
     effective: bool
     network: str | None
     segments: int | None
+    include: str | Sequence[str]
+    exclude: str | Sequence[str]
+    shard: str | None
     jobs: int
+    executor: Executor | None
+    finished: Finished | None
     seed: int
     progress: Callable[[float], None] | None
 
@@ -68,7 +75,12 @@ DEFAULTS: EncodeWords = {
     "effective": False,
     "network": None,
     "segments": None,
+    "include": (),
+    "exclude": (),
+    "shard": None,
     "jobs": 1,
+    "executor": None,
+    "finished": None,
     "seed": 0,
     "progress": None,
 }

@@ -1,0 +1,115 @@
+"""Weights that wait to be encoded: each is cast, quantised and pruned where it is stored, in whatever process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.prepare import Preparation, Prepared, prepare
+from xorweave.golden.files.safetensors_file import Tensor
+from xorweave.golden.files.weight_files import read_weight_file
+
+_PIECE = 1 << 24  # bytes that are hashed together
+
+
+@dataclass(frozen=True, eq=False)
+class FilePart:
+    """One tensor of a file, as it travels to a process that has the same file: its place instead of its values.
+
+    Attributes
+    ----------
+    path : Path
+    stamp : tuple of int
+        Size and time of the last change of the file (nanoseconds) when it was opened.
+    name : str
+    how : Preparation
+    """
+
+    path: Path
+    stamp: tuple[int, int]
+    name: str
+    how: Preparation
+
+    def prepared(self) -> Prepared:
+        """Read and prepare the tensor.
+
+        Raises
+        ------
+        InputError
+            The file is not there or is another one by now, or the tensor cannot be prepared.
+        """
+        if stamp_of(self.path) != self.stamp:
+            raise InputError(f"{self.path} must not change while it is encoded")
+        return prepare(self.name, _tensors_of(self.path, self.stamp)[self.name], self.how)
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Return what tells one state of a file from another: its size, and when it was changed last (nanoseconds)."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    return found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=1)  # a worker takes one tensor of a file after another
+def _tensors_of(path: Path, stamp: tuple[int, int]) -> dict[str, Tensor]:
+    return read_weight_file(path).tensors
+
+
+class Waiting(Mapping[str, Prepared]):
+    """Tensors by name; each is prepared when it is asked for, and anew each time.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+    how : Preparation
+    path : Path, optional
+        The file that they come from, where other processes can read it again.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], how: Preparation, path: Path | None = None) -> None:
+        self._tensors, self._how = dict(tensors), how
+        self._path = path.absolute() if path is not None else None
+        self._stamp = stamp_of(path) if path is not None else (0, 0)
+
+    def __getitem__(self, name: str) -> Prepared:
+        return prepare(name, self._tensors[name], self._how)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def part(self, name: str) -> FilePart | Prepared:
+        """Return what another process needs to have the tensor."""
+        if self._path is None:
+            return self[name]
+        masks = {name: self._how.masks[name]} if name in self._how.masks else {}
+        return FilePart(self._path, self._stamp, name, replace(self._how, masks=masks))
+
+    def sizes(self) -> dict[str, int]:
+        """Return the weights of each tensor."""
+        return {name: tensor.values.size for name, tensor in self._tensors.items()}
+
+    def digest(self, name: str) -> str:
+        """Return a digest of all that `__getitem__` depends on."""
+        tensor, how = self._tensors[name], self._how
+        state = hashlib.blake2b(digest_size=20)
+        told = replace(how, masks={})
+        state.update(
+            f"{name}\0{tensor.dtype}\0{tensor.values.shape}\0{told}\0".encode("utf-8", "surrogatepass")
+        )
+        arrays = [tensor.values, *([how.masks[name]] if name in how.masks else [])]
+        for array in arrays:
+            flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            for at in range(0, flat.size, _PIECE):
+                state.update(flat[at : at + _PIECE].data)
+        return state.hexdigest()

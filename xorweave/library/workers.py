@@ -1,0 +1,95 @@
+"""Where the tensors of a model are encoded: threads, processes of this machine, or a cluster's workers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from xorweave.golden.base.errors import InputError
+
+# A process takes some two seconds to start: below so many bytes threads are done before.
+_WORTH_PROCESSES = 16 << 20
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def shard_of_job(shard: str | None) -> str | None:
+    """Return a shard as ``i/n``; ``slurm`` stands for the place of this job in its array.
+
+    Raises
+    ------
+    InputError
+        It is ``slurm``, and this is no job of an array.
+    """
+    if shard != "slurm":
+        return shard
+    names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
+    try:
+        task, first, count = (int(os.environ[name]) for name in names)
+    except (KeyError, ValueError):
+        raise InputError(f"the shard may be slurm only in a job array, where {names[0]} is set") from None
+    return f"{task - first + 1}/{count}"
+
+
+@contextmanager
+def workers(source: Path, jobs: int, scheduler: str | None = None) -> Iterator[Executor | None]:
+    """Lend an executor for the tensors of a file, or None where threads of this process serve as well.
+
+    Parameters
+    ----------
+    source : Path
+    jobs : int
+        Processes of this machine.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers see the same files (extra ``cluster``).
+
+    Raises
+    ------
+    InputError
+        There is no such scheduler, or the extra is not installed.
+    """
+    if scheduler is not None:
+        with _dask(scheduler) as executor:
+            yield executor
+    elif jobs > 1 and _bytes_of(source) >= _WORTH_PROCESSES:
+        # fork would copy the locks of threads that are not there afterwards
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["xorweave.golden.files.model"])
+        pool = ProcessPoolExecutor(jobs, mp_context=context)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    else:
+        yield None
+
+
+@contextmanager
+def _dask(scheduler: str) -> Iterator[Executor]:
+    from distributed import Client  # an extra: its absence is one line that names it
+
+    try:
+        client = Client(scheduler, timeout=20)
+    except (OSError, ValueError, TimeoutError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"the scheduler {scheduler} must answer: {reason:.200}") from None
+    try:
+        with client.get_executor() as executor:
+            yield executor
+    finally:
+        client.close()
+
+
+def _bytes_of(source: Path) -> int:
+    if source.is_dir():
+        return sum(path.stat().st_size for path in source.iterdir() if path.is_file())
+    if source.name.endswith(".json"):
+        return _bytes_of(source.parent)
+    return source.stat().st_size if source.is_file() else 0
