@@ -16,8 +16,8 @@ from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 
 _WINDOWS = (64, 96, 128, 192, 256, 384, 512)  # longest windows of the densest group, tried
 # Share of the bits that a gate equivalent a weight must save. A decoder's gates do not grow with the tensor, what they
-# save does: the price falls with the weights beyond so many.
-_GATE, _GATE_WEIGHTS = 0.003, 1 << 16
+# save does, and a large tensor is the rarer to have a decoder of its own: the price falls beyond so many weights.
+_GATE, _GATE_WEIGHTS, _GATE_FALLS = 0.004, 1 << 16, 1.5
 _PLANE = 3.0  # gate equivalents of a plane's XOR network, about
 _CLASS_BITS = (0.002, 0.02, 0.05)  # bits a word that a class must save: books of many classes and of few
 _BOOKS = 5  # code books for which all rates are judged
@@ -71,7 +71,7 @@ class BookChoice:
 
 def gate_price(n: int) -> float:
     """Return the share of the bits that a gate equivalent a weight must save, for a tensor of n weights."""
-    return _GATE * min(1.0, _GATE_WEIGHTS / max(1, n))
+    return _GATE * min(1.0, _GATE_WEIGHTS / max(1, n)) ** _GATE_FALLS
 
 
 def settle_block(

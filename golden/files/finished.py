@@ -46,15 +46,17 @@ class Finished:
     ----------
     folder : Path
         Made when the first tensor is put there.
+    release : str
+        Of the program: another one might store other bytes.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, release: str = "") -> None:
+        self.folder, self._release = folder, release
 
     @classmethod
-    def beside(cls, out: Path) -> Finished:
+    def beside(cls, out: Path, release: str = "") -> Finished:
         """Return the folder that belongs to an output: ``OUT.parts``."""
-        return cls(out.with_name(out.name + ".parts"))
+        return cls(out.with_name(out.name + ".parts"), release)
 
     def get(self, *told: str) -> StoredBytes | None:
         """Return a tensor that was put, or None. What is damaged was not put."""
@@ -95,5 +97,7 @@ class Finished:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, told: tuple[str, ...]) -> Path:
-        digest = hashlib.blake2b("\0".join(told).encode("utf-8", "surrogatepass"), digest_size=20)
+        digest = hashlib.blake2b(
+            "\0".join([self._release, *told]).encode("utf-8", "surrogatepass"), digest_size=20
+        )
         return self.folder / f"{digest.hexdigest()}.part"

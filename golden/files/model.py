@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xorweave import __version__
 from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.shared_code import SharedCode
@@ -265,7 +264,7 @@ def _told(
         item = model.work[name]
         tensor = Tensor(item.values, item.number_format.name)
         weights = Waiting({name: tensor}, Preparation(masks={name: item.mask})).digest(name)
-    return __version__, name, weights, str(choice), str(how), code
+    return name, weights, str(choice), str(how), code
 
 
 @contextmanager

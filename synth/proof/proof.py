@@ -224,6 +224,8 @@ def _all_zero(
     except ToolError:
         (directory / "swept.aig").write_bytes((directory / "cut.aig").read_bytes())
     literals = [int(line) for line in _output_lines(directory / "swept.aig")]
+    if any(literals) and 1 not in literals:
+        literals = _swept_harder(directory, clock)
     if 1 in literals:
         return False
     open_ones = [k for k, literal in enumerate(literals) if literal]
@@ -238,6 +240,24 @@ def _all_zero(
                 return False
             undecided |= zero is None
     return None if undecided else True
+
+
+def _swept_harder(directory: Path, clock: _Clock) -> list[int]:
+    """Give the sweep of ``swept.aig`` ten times the conflicts, and return the outputs' literals.
+
+    It closes most of what word tables leave open in seconds, where decision diagrams take each output by itself.
+    """
+    swept, harder = directory / "swept.aig", directory / "harder.aig"
+    try:
+        run_abc(
+            "read_aiger swept.aig; &get; &fraig -C 1000; &put; strash; write_aiger harder.aig",
+            directory,
+            timeout_s=clock.left(60),
+        )
+        harder.replace(swept)
+    except (ToolError, FileNotFoundError):
+        pass  # as it was
+    return [int(line) for line in _output_lines(swept)]
 
 
 def _output_lines(path: Path) -> list[bytes]:

@@ -130,7 +130,7 @@ def encode(
 
     started = time.perf_counter()
     check_output(out, inputs=[src], force=force)
-    finished = Finished.beside(out)
+    finished = Finished.beside(out, xorweave.__version__)
     if not resume:
         finished.clear()
     jobs = cores() if jobs is None else jobs
