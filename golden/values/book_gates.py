@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from xorweave.golden.values.prefix_code import PrefixCode
 
-# Gate equivalents, fitted to 22 tables of 8-bit words that Yosys mapped (0.78 to 1.19 of what it made of each): a node
-# of the decision diagram; a bit of the magnitude that is always fixed by the class, that now follows from the tail and
-# now does not, and that always follows; and what is there in any case.
+# Gate equivalents, fitted to 22 tables of 8-bit words that Yosys mapped (0.78 to 1.19 of what it made of each; 1.26 of
+# one that was not fitted): a node of the decision diagram; a bit of the magnitude that is always fixed by the class,
+# that now follows from the tail and now does not, and that always follows; and what is there in any case.
 _DECISION = 1.5
 _BIT = {
     "plain": (0.1, 0.1, 0.0, 0.0),

@@ -33,6 +33,7 @@ SHAPED = ShapedMaskCode(n_in=4, n_out=N_OUT, parities=2, window=9, taps=4)
 class Raw:
     """Raw planes, written out anew."""
 
+    kind = "raw"
     n_w: int
     inversion: int = 0
     constant_planes: int = 0

@@ -188,7 +188,9 @@ def test_options_of_weights_are_refused_for_what_is_stored(folder: Path) -> None
 
 def test_a_damaged_file_is_named(folder: Path) -> None:
     data = bytearray((folder / "lanes.safetensors").read_bytes())
-    data[-40] ^= 1
+    start = 8 + int.from_bytes(data[:8], "little")
+    end = json.loads(data[8:start])["xorweave/a"]["data_offsets"][1]
+    data[start + end - 40] ^= 1
     (folder / "damaged.safetensors").write_bytes(data)
     done = CliRunner().invoke(app, ["spmv", str(folder / "damaged.safetensors"), "--no-rtl"])
     assert isinstance(done.exception, InputError) and "tensor a: the stored tensor is damaged" in str(
