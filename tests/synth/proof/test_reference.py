@@ -191,7 +191,7 @@ LONG = {
             *mutant,
             marks=pytest.mark.skipif(
                 mutant[1] in LONG and "XORWEAVE_SLOW" not in os.environ,
-                reason="takes a minute to refute: set XORWEAVE_SLOW=1",
+                reason="takes a minute to refute: make test-slow runs it (XORWEAVE_SLOW=1)",
             ),
         )
         for mutant in MUTANTS
