@@ -177,7 +177,7 @@ def multiply_stream(encoded: EncodedTensor, vector: NDArray[np.integer]) -> NDAr
     """
     rows, columns = encoded.shape
     weights = encoded.number_format.from_words(decode_scan(encoded)).astype(np.int64)
-    kept = np.flatnonzero(encoded.mask)
+    kept = np.flatnonzero(weights)  # a patch behind the mask makes weights where the mask has none
     element = encoded.scan.positions()[kept]
     sums = np.zeros(rows, np.int64)
     np.add.at(sums, element // columns, weights[kept] * vector.astype(np.int64)[element % columns])

@@ -67,6 +67,18 @@ def test_product_from_the_stream_is_the_dense_product(rows: int, columns: int, s
     assert multiply_stream(encoded, vector).tolist() == wanted
 
 
+def test_patches_behind_a_shaped_mask_are_in_the_product() -> None:
+    """A kept weight whose mask bit comes out as 0 is there by its patch alone."""
+    rng = np.random.default_rng(0)
+    floats = rng.standard_normal((96, 384)).astype(np.float32)
+    item = prepare("w", Tensor.of(floats), Preparation(dtype="int8", sparsity=0.9))
+    encoded = Choice().encode(item.values, item.number_format, item.mask)
+    assert (~encoded.mask[encoded.patches.positions]).any()
+    vector = rng.integers(-128, 128, 384)
+    dense = np.where(item.mask, item.values, 0).astype(np.int64) @ vector
+    assert np.array_equal(multiply_stream(encoded, vector), dense)
+
+
 def test_product_sees_a_wrong_symbol() -> None:
     item = _layer(8, 16, 0.5)
     encoded = encode_tensor(item.values, INT8, Code.uniform(n_in=4, n_out=8, n_s=1), mask=item.mask)
