@@ -13,7 +13,6 @@ import argparse
 import json
 import multiprocessing
 import platform
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -29,7 +28,7 @@ from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.lanes import LaneMatrix, encode_lanes
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
-from xorweave.studies.timing import Timing, measure, ratio
+from xorweave.studies.timing import Timing, command_line, measure, ratio
 
 ENCODED, DENSE, SCIPY = "encoded", "dense INT8", "CSR float32, SciPy"
 MOST_FLOATS = 1 << 28  # weights that are also held as float32, dense
@@ -171,7 +170,7 @@ def main() -> None:
             for batch in given.batch:
                 figures.append({"sparsity": matrix[1], **one(lanes, rivals, threads, batch, repeats)})
                 if given.json:
-                    found = {"processor": processor(), "command": sys.argv[1:], "runs": figures}
+                    found = {"processor": processor(), "command": command_line(), "runs": figures}
                     given.json.write_text(json.dumps(found, indent=1))
 
 

@@ -35,6 +35,7 @@ from xorweave.golden.spmv.kernels import SOURCES, product_source
 from xorweave.golden.spmv.stored_product import StoredProduct
 from xorweave.golden.spmv.tile_product import TileProduct
 from xorweave.golden.spmv.tiled import TiledMatrix, tile_matrix
+from xorweave.studies.timing import command_line
 
 SHAPES = ("4096x4096", "11008x4096", "4096x11008", "8192x8192", "28672x8192")
 SPARSITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -272,7 +273,7 @@ def main() -> int:
 def provenance(options: argparse.Namespace) -> dict[str, Any]:
     """Return what a reader needs to know of how the figures came about."""
     return {
-        "command": " ".join(["python", "benchmarks/spmv_gpu.py", *sys.argv[1:]]),
+        "command": " ".join(["python", "benchmarks/spmv_gpu.py", *command_line()]),
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "warm_ups": options.warm_ups,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
@@ -25,6 +27,11 @@ class Timing:
 
     def __str__(self) -> str:
         return f"{self.median:.4g} s ({min(self.seconds):.4g} .. {max(self.seconds):.4g}, {len(self.seconds)} runs)"
+
+
+def command_line() -> list[str]:
+    """Return the words of this run, for the record of its figures; of files their names, not where they lie."""
+    return [Path(word).name if "/" in word else word for word in sys.argv[1:]]
 
 
 def measure(work: Mapping[str, Callable[[], object]], repeats: int = 5) -> dict[str, Timing]:
