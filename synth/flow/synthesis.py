@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from xorweave.golden.base.errors import InputError, ToolError
@@ -204,81 +205,15 @@ def map_to_cells(
     place_liberty(path, directory)
     for number, file in enumerate(files):
         shutil.copyfile(file, directory / f"source{number}.v")
-    timed = liberty is not None
-    register_ns = None
-    if timed:
-        # the outside world: inputs come from the smallest buffer, every output drives four NAND2 inputs
-        load_ff = 4000 * library.pin_capacitance(library.nand2.name)
-        (directory / "constraints").write_text(
-            f"set_driving_cell {library.buffer.name}\nset_load {load_ff:.4f} [all_outputs]\n"
-        )
-        register_ns = _register_ns(library)
-    delay_ps = None
-    if clock_mhz is not None:
-        delay_ps = 1e6 / clock_mhz - 1000 * (register_ns or 0.0)
-        if delay_ps <= 0:
-            raise InputError(
-                f"the clock must be slower than {1000 / (register_ns or 1):.0f} MHz (flip-flops alone),"
-                f" not {clock_mhz:g} MHz"
-            )
-    if progress is not None:
-        progress("reading and flattening the Verilog")
-    names = " ".join(f"source{number}.v" for number in range(len(files)))
-    run_yosys(
-        f"""
-read_verilog {names}
-hierarchy -check -top {top}
-proc
-flatten
-setattr -unset init w:*
-synth -noabc -run coarse:check -top {top}
-dfflibmap -liberty cells.lib
-write_rtlil before.il
-tee -q -o before.json stat -json
-""",
-        directory,
-        timeout_s=timeout_s,
-    )
-
-    gates = int(json.loads((directory / "before.json").read_text())["design"]["num_cells"])
+    aim = _Aim(top, directory, library, liberty is not None, clock_mhz, timeout_s)
+    if aim.timed:
+        aim.write_constraints()
+    told = progress or (lambda _: None)
+    told("reading and flattening the Verilog")
+    gates = aim.flatten(len(files))
     recipes = RECIPES if gates <= _MOST_RESTRUCTURED else RECIPES[1:]
-
-    def mapped(recipe: str) -> tuple[SynthesisResult, NetlistCount]:
-        folder = directory / recipe.replace(" ", "-")
-        folder.mkdir(exist_ok=True)
-        log = run_yosys(
-            f"""
-read_rtlil ../before.il
-{_abc_command(library, recipe, timed=timed, delay_ps=delay_ps)}
-opt_clean -purge
-write_verilog -noattr netlist.v
-write_json netlist.json
-""",
-            folder,
-            timeout_s=timeout_s,
-        )
-        count = count_netlist(folder / "netlist.json", top, library)
-        result = _result(count, library, recipe, timed=timed, clock_mhz=clock_mhz)
-        path_ps = [float(value) for value in re.findall(r"Delay = *([\d.]+) ps", log)]
-        if timed and path_ps:
-            result = _timed(result, count, max(path_ps) / 1000, library, register_ns)
-        return result, count
-
-    found, late = [], []
-    with ThreadPoolExecutor(min(len(recipes), os.cpu_count() or 1)) as pool:
-        waiting = {pool.submit(mapped, recipe): recipe for recipe in recipes}
-        if progress is not None:
-            progress(f"mapping {gates} gates, in {len(recipes)} ways")
-        for number, future in enumerate(waiting):
-            try:
-                result, count = future.result()
-            except ToolError as error:
-                late.append((waiting[future], error))
-                continue
-            found.append((_merit(result), number, result, count))
-    if not found:
-        raise late[0][1]
-    _, _, result, count = min(found, key=lambda item: item[:2])
+    told(f"mapping {gates} gates, in {len(recipes)} ways")
+    result, count, late = _smallest(aim, recipes)
     best = directory / str(result.recipe).replace(" ", "-")
     for kind in ("v", "json"):
         shutil.copyfile(best / f"netlist.{kind}", directory / f"netlist.{kind}")
@@ -286,6 +221,119 @@ write_json netlist.json
     if recipes != RECIPES:
         notes += (f"not {RECIPES[0]}: {gates} gates are more than {_MOST_RESTRUCTURED}",)
     return replace(result, notes=notes), count
+
+
+_Mapped = tuple[SynthesisResult, NetlistCount]
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """What is mapped, with which cells, and to which clock.
+
+    Raises
+    ------
+    InputError
+        The flip-flops alone take longer than the clock's period.
+    """
+
+    top: str
+    directory: Path
+    library: Library
+    timed: bool
+    clock_mhz: float | None
+    timeout_s: float | None
+
+    def __post_init__(self) -> None:
+        if self.delay_ps is not None and self.delay_ps <= 0:
+            raise InputError(
+                f"the clock must be slower than {1000 / (self.register_ns or 1):.0f} MHz (flip-flops alone),"
+                f" not {self.clock_mhz:g} MHz"
+            )
+
+    @cached_property
+    def register_ns(self) -> float | None:
+        """What a flip-flop takes of the period, in nanoseconds."""
+        return _register_ns(self.library) if self.timed else None
+
+    @property
+    def delay_ps(self) -> float | None:
+        """What is left of the period for logic, in picoseconds."""
+        return None if self.clock_mhz is None else 1e6 / self.clock_mhz - 1000 * (self.register_ns or 0.0)
+
+    def write_constraints(self) -> None:
+        """Describe the outside world: inputs come from the smallest buffer, every output drives four NAND2 inputs."""
+        load_ff = 4000 * self.library.pin_capacitance(self.library.nand2.name)
+        (self.directory / "constraints").write_text(
+            f"set_driving_cell {self.library.buffer.name}\nset_load {load_ff:.4f} [all_outputs]\n"
+        )
+
+    def flatten(self, sources: int) -> int:
+        """Read ``source0.v`` and so on into ``before.il``, and return its gates."""
+        names = " ".join(f"source{number}.v" for number in range(sources))
+        run_yosys(
+            f"""
+read_verilog {names}
+hierarchy -check -top {self.top}
+proc
+flatten
+setattr -unset init w:*
+synth -noabc -run coarse:check -top {self.top}
+dfflibmap -liberty cells.lib
+write_rtlil before.il
+tee -q -o before.json stat -json
+""",
+            self.directory,
+            timeout_s=self.timeout_s,
+        )
+        return int(json.loads((self.directory / "before.json").read_text())["design"]["num_cells"])
+
+    def mapped(self, recipe: str) -> _Mapped:
+        """Map ``before.il`` by a recipe, in a folder of its name."""
+        folder = self.directory / recipe.replace(" ", "-")
+        folder.mkdir(exist_ok=True)
+        log = run_yosys(
+            f"""
+read_rtlil ../before.il
+{_abc_command(self.library, recipe, timed=self.timed, delay_ps=self.delay_ps)}
+opt_clean -purge
+write_verilog -noattr netlist.v
+write_json netlist.json
+""",
+            folder,
+            timeout_s=self.timeout_s,
+        )
+        count = count_netlist(folder / "netlist.json", self.top, self.library)
+        result = _result(count, self.library, recipe, timed=self.timed, clock_mhz=self.clock_mhz)
+        path_ps = [float(value) for value in re.findall(r"Delay = *([\d.]+) ps", log)]
+        if self.timed and path_ps:
+            result = _timed(result, count, max(path_ps) / 1000, self.library, self.register_ns)
+        return result, count
+
+
+def _smallest(
+    aim: _Aim, recipes: Sequence[str]
+) -> tuple[SynthesisResult, NetlistCount, list[tuple[str, ToolError]]]:
+    """Map by every recipe, side by side; return the best netlist, and the recipes that did not end in time.
+
+    Raises
+    ------
+    ToolError
+        None of them did.
+    """
+    found, late = [], []
+    with ThreadPoolExecutor(min(len(recipes), os.cpu_count() or 1)) as pool:
+        waiting = {pool.submit(aim.mapped, recipe): recipe for recipe in recipes}
+        for number, (future, recipe) in enumerate(waiting.items()):
+            try:
+                result, count = future.result()
+            except ToolError as error:
+                late.append((recipe, error))
+                continue
+            found.append((_merit(result), number, result, count))
+    if not found:
+        raise late[0][1]
+    _, _, result, count = min(found, key=lambda item: item[:2])
+    return result, count, late
 
 
 def _result(
