@@ -43,7 +43,7 @@ def paired_network(code: Code) -> XorNetwork:
             signal = column if signal is None else None if signal == column else add(signal, column)
         sums.append(signal)
     outputs: list[int | None] = []
-    for first, second in edges[: code.n_out]:
+    for first, second in np.asarray(edges[: code.n_out]).tolist():
         a, b = sums[first], sums[second]
         if a is None or b is None:
             outputs.append(b if a is None else a)
