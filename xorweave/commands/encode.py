@@ -202,7 +202,8 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
     print_table(title, columns, rows)
     reasons: dict[str, list[str]] = {}
     for name, reason in summary["carried"].items():
-        reasons.setdefault(f"carried unchanged ({reason})", []).append(name)
+        told = reason if reason.startswith("left out: ") else f"carried unchanged ({reason})"
+        reasons.setdefault(told, []).append(name)
     packed = [record["name"] for record in records if record["values_code"] == "packed"]
     if packed:
         reasons["packed at no fixed rate (every code would take more bits)"] = packed

@@ -101,7 +101,7 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
         finished=said["finished"],
         only=only,
     )
-    return Encoded(container, model.carried, (*_negative_zeros(zeros), *dropped))
+    return Encoded(container, model.carried, (*model.remarks, *_negative_zeros(zeros), *dropped))
 
 
 def _choice(said: Mapping[str, Any]) -> Choice:
@@ -174,7 +174,7 @@ def _read(
         origin, file = plain_name(path) + path.suffix, read_weight_file(path)
     else:
         origin, file = "arrays", WeightFile(_tensors(source))
-    model = prepare_model(file.tensors, replace(how, masks=_masks(mask)), path)
+    model = prepare_model(file.tensors, replace(how, masks=_masks(mask)), path, beside=file.beside)
     model.carried.update({name: f"left out: {reason}" for name, reason in file.left_out.items()})
     return origin, model, file
 
