@@ -1,9 +1,9 @@
 """Reading weights and masks from whatever holds them, by the file's name.
 
-``.npy``, ``.npz``, ``.safetensors``, a folder of shards or the ``.index.json`` that lists them, ``.onnx``, PyTorch's
-``.pt``, ``.pth``, ``.bin`` and ``.ckpt``, and ``.smtx`` (masks of the Deep Learning Matrix Collection). Tensors in
-parts (sparse-bitmask, weights and masks) come as one. Files are not trusted: nothing in them runs, and memory stays
-within four times the file and the decoded tensors together.
+``.npy``, ``.npz``, ``.safetensors``, a folder of shards or the ``.index.json`` that lists them, ``.onnx``, ``.gguf``,
+PyTorch's ``.pt``, ``.pth``, ``.bin`` and ``.ckpt``, and ``.smtx`` (masks of the Deep Learning Matrix Collection).
+Tensors in parts (sparse-bitmask, weights and masks) come as one. Files are not trusted: nothing in them runs, and
+memory stays within four times the file and the decoded tensors together.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.gguf_file import read_gguf
 from xorweave.golden.files.masks_beside import join_masks
 from xorweave.golden.files.numpy_files import read_npy, read_npz
 from xorweave.golden.files.onnx_file import load_onnx, onnx_weights
@@ -24,7 +25,7 @@ from xorweave.golden.files.sparse_bitmask import join_bitmasks
 from xorweave.golden.files.torch_file import read_torch
 
 TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
-SUFFIXES = (".npy", ".npz", ".safetensors", ".onnx", *TORCH_SUFFIXES, ".smtx")
+SUFFIXES = (".npy", ".npz", ".safetensors", ".onnx", *TORCH_SUFFIXES, ".gguf", ".smtx")
 # A mask takes about five bytes a kept weight as text, so a small file cannot describe a vast layer: the emptiest
 # layers of networks stay far below this, and a header that lies is caught before memory is taken.
 _ALWAYS_ALLOWED = 1 << 24
@@ -150,6 +151,9 @@ def _read(path: Path) -> WeightFile:
     if suffix in TORCH_SUFFIXES:
         tensors, left_out = read_torch(path)
         return WeightFile(tensors, left_out=left_out)
+    if suffix == ".gguf":
+        tensors, metadata, left_out = read_gguf(path)
+        return WeightFile(tensors, metadata, left_out)
     raise InputError(f"{path} must end in one of {', '.join(SUFFIXES)}, or be a folder or an index of shards")
 
 
