@@ -198,6 +198,8 @@ class Encoded(Mapping[str, StoredTensor]):
         What is not encoded, and why.
     remarks : tuple of str
         What the one who encodes should know.
+    options : str
+        The text of an options file that gives the same bytes of the same source; empty where that is not known.
     """
 
     def __init__(
@@ -206,8 +208,9 @@ class Encoded(Mapping[str, StoredTensor]):
         carried: Mapping[str, str] | None = None,
         remarks: tuple[str, ...] = (),
         path: Path | None = None,
+        options: str = "",
     ) -> None:
-        self.container, self.remarks, self._path = container, remarks, path
+        self.container, self.remarks, self._path, self.options = container, remarks, path, options
         self.carried = dict(carried) if carried is not None else dict.fromkeys(container.plain, "carried")
         self._handles: dict[str, StoredTensor] = {}
 
