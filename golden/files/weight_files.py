@@ -20,7 +20,7 @@ from xorweave.golden.files.masks_beside import join_masks
 from xorweave.golden.files.numpy_files import read_npy, read_npz
 from xorweave.golden.files.onnx_file import load_onnx, onnx_weights
 from xorweave.golden.files.safetensors_file import Tensor, check_file, read_safetensors
-from xorweave.golden.files.shards import INDEX, read_folder, read_index
+from xorweave.golden.files.shards import INDEX, read_shards
 from xorweave.golden.files.sparse_bitmask import join_bitmasks
 from xorweave.golden.files.torch_file import read_torch
 
@@ -48,6 +48,8 @@ class WeightFile:
     ordered : bool
         Whether the tensors stand in the order in which somebody put them there. False for safetensors, whose
         writers sort by type and name, and for folders.
+    shards : dict of str to str
+        Of a checkpoint in several safetensors files: the name of the file that holds each tensor.
     """
 
     tensors: dict[str, Tensor]
@@ -55,6 +57,7 @@ class WeightFile:
     left_out: dict[str, str] = field(default_factory=dict)
     beside: dict[str, str] = field(default_factory=dict)
     ordered: bool = True
+    shards: dict[str, str] = field(default_factory=dict)
 
 
 def read_smtx(path: Path) -> NDArray[np.bool_]:
@@ -125,18 +128,23 @@ def read_weight_file(path: Path) -> WeightFile:
         tensors, masks = join_masks(tensors)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    return replace(file, tensors=tensors, left_out=file.left_out | masks, beside=beside)
+    shards = {name: _shard_of(name, file.shards) for name in tensors} if file.shards else {}
+    return replace(file, tensors=tensors, left_out=file.left_out | masks, beside=beside, shards=shards)
+
+
+def _shard_of(name: str, shards: dict[str, str]) -> str:
+    """Return the file of a tensor; of one that lay in parts, that of its values."""
+    stem = name.removesuffix(".weight")
+    parts = (name, f"{name}.compressed", f"{stem}.compressed", f"{name}_orig")
+    return next(shards[part] for part in parts if part in shards)
 
 
 def _read(path: Path) -> WeightFile:
     """Read the tensors as they lie there."""
     suffix = path.suffix.lower()
-    if path.is_dir():
-        tensors, metadata = read_folder(path)
-        return WeightFile(tensors, metadata, ordered=False)
-    if path.name.lower().endswith(INDEX):
-        tensors, metadata = read_index(path)
-        return WeightFile(tensors, metadata, ordered=False)
+    if path.is_dir() or path.name.lower().endswith(INDEX):
+        tensors, metadata, shards = read_shards(path)
+        return WeightFile(tensors, metadata, ordered=False, shards=shards)
     if suffix == ".safetensors":
         tensors, metadata = read_safetensors(path)
         return WeightFile(tensors, metadata, ordered=False)

@@ -19,13 +19,19 @@ if TYPE_CHECKING:
     from xorweave.library.stored import Encoded
 
 
+_FLAGS = ("force", "as_json", "write_options", "sharded")
+
+
 def encode(
     ctx: typer.Context,
     src: Annotated[
         Path,
         typer.Argument(help="Weights: .npy .npz .safetensors .onnx .pt .pth .gguf, shards; or a mask: .smtx"),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The container to write (.safetensors)")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="The container to write (.safetensors); with --sharded a folder"),
+    ],
     options: Annotated[
         Path | None,
         typer.Option(help="A TOML file of options, of single tensors, too; what is given here wins over it"),
@@ -50,13 +56,20 @@ def encode(
     import xorweave
     from xorweave.commands.console import meter, printable
     from xorweave.golden.files.finished import Finished
-    from xorweave.golden.files.outputs import check_output
+    from xorweave.golden.files.outputs import check_output, check_output_folder
+    from xorweave.golden.files.shards import shard_files
     from xorweave.library.workers import cores, shard_of_job, workers
 
     started = time.perf_counter()
-    force, as_json, write = (bool(words.pop(name)) for name in ("force", "as_json", "write_options"))
+    force, as_json, write, sharded = (bool(words.pop(name)) for name in _FLAGS)
     given = {name: value for name, value in words.items() if _is_given(ctx, name)}
-    check_output(out, inputs=[src], force=force)
+    if sharded and shard is not None:
+        raise InputError("a part of a model must be one file: shard and sharded must not be given together")
+    if sharded:
+        shard_files(src)
+        check_output_folder(out, inputs=[src])
+    else:
+        check_output(out, inputs=[src], force=force)
     beside = _options_beside(out, options, force) if write or options is not None else None
     finished = Finished.beside(out, xorweave.__version__)
     if not resume:
@@ -69,7 +82,7 @@ def encode(
         )  # type: ignore[misc]  # fmt: skip
     for remark in encoded.remarks:
         print(f"xorweave: {printable(remark)}", file=sys.stderr)
-    encoded.save(out, force=force)
+    encoded.save(out, force=force, sharded=sharded)
     if beside is not None:
         write_whole(beside, encoded.options)
     finished.clear()
@@ -104,6 +117,7 @@ def _parameters() -> list[inspect.Parameter]:
     own = list(inspect.signature(encode, eval_str=True).parameters.values())[:-1]
     words = [_parameter(word) for word in WORDS]
     flags = {
+        "sharded": "Write a folder of files as the source's, with their index",
         "write_options": "Write OUT.options.toml beside the output, as --options takes it; done with --options, too",
         "force": "Replace an output of another kind",
         "as_json": "Print one JSON object",

@@ -107,6 +107,7 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
         finished=said["finished"],
         only=only,
     )
+    container = replace(container, shards=file.shards)
     remarks = (*unmatched(tables, read.names), *model.remarks, *_negative_zeros(zeros), *dropped)
     return Encoded(container, model.carried, remarks, options=write_options(said, tables))
 
