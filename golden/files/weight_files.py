@@ -1,9 +1,9 @@
 """Reading weights and masks from whatever holds them, by the file's name.
 
 ``.npy``, ``.npz``, ``.safetensors``, a folder of shards or the ``.index.json`` that lists them, ``.onnx``, ``.gguf``,
-PyTorch's ``.pt``, ``.pth``, ``.bin`` and ``.ckpt``, and ``.smtx`` (masks of the Deep Learning Matrix Collection).
-Tensors in parts (sparse-bitmask, weights and masks) come as one. Files are not trusted: nothing in them runs, and
-memory stays within four times the file and the decoded tensors together.
+PyTorch's ``.pt``, ``.pth``, ``.th``, ``.bin`` and ``.ckpt``, and ``.smtx`` (masks of the Deep Learning Matrix
+Collection). Tensors in parts (sparse-bitmask, weights and masks) come as one. Files are not trusted: nothing in them
+runs, and memory stays within four times the file and the decoded tensors together.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from xorweave.golden.files.shards import INDEX, read_shards
 from xorweave.golden.files.sparse_bitmask import join_bitmasks
 from xorweave.golden.files.torch_file import read_torch
 
-TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
+TORCH_SUFFIXES = (".pt", ".pth", ".th", ".bin", ".ckpt")
 SUFFIXES = (".npy", ".npz", ".safetensors", ".onnx", *TORCH_SUFFIXES, ".gguf", ".smtx")
 # A mask takes about five bytes a kept weight as text, so a small file cannot describe a vast layer: the emptiest
 # layers of networks stay far below this, and a header that lies is caught before memory is taken.

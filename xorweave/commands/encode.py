@@ -50,7 +50,7 @@ def encode(
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up what an interrupted run to the same output finished")
     ] = False,
-    **words: object,
+    **words: Any,
 ) -> None:
     """Encode the tensors of a file losslessly."""
     import xorweave
@@ -79,7 +79,7 @@ def encode(
         encoded = xorweave.encode(
             src, options=options, shard=shard_of_job(shard), jobs=jobs, executor=executor, finished=finished,
             progress=advance, **given,
-        )  # type: ignore[misc]  # fmt: skip
+        )  # fmt: skip
     for remark in encoded.remarks:
         print(f"xorweave: {printable(remark)}", file=sys.stderr)
     encoded.save(out, force=force, sharded=sharded)
