@@ -17,6 +17,7 @@ from xorweave.commands.console import printable
 from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.extras import EXTRA_OF, install_advice
 from xorweave.guard import give_caches, run_guarded
+from xorweave.without_blas import load_kernels_without_blas
 
 #: The commands and what they do. A command is the function of its name in the module of its name.
 COMMANDS = {
@@ -98,6 +99,7 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in COMMANDS and "--help" not in sys.argv and "numpy" not in sys.modules:
         run_guarded()
         give_caches()
+        load_kernels_without_blas()
     sys.exit(_status())
 
 

@@ -194,7 +194,7 @@ class PrefixCode:
         if not self.lengths.size:
             return np.zeros(planes.shape, word)
         if self.planes <= _TABLE_BITS and planes.size > 1 << self.planes:
-            return self._word_of_every_plane_word[planes.astype(np.int64)].astype(word)
+            return self._word_of_every_plane_word.astype(word)[planes]
         bits = planes.astype(np.int64)
         code = bits >> (self.tail_planes + 1)
         sign = bits >> self.tail_planes & 1

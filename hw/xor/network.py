@@ -173,6 +173,10 @@ class XorNetwork:
 
     def pruned(self) -> XorNetwork:
         """Return the same network without gates that no output needs and without a pair made twice."""
+        return self._pruned
+
+    @cached_property
+    def _pruned(self) -> XorNetwork:
         made: dict[Gate, int] = {}
         name: list[int | None] = list(range(self.inputs))  # None: always 0
         pairs: list[Gate] = []
