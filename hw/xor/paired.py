@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
@@ -11,7 +14,10 @@ from xorweave.golden.code.graph_code import graph_structure
 from xorweave.hw.xor.network import Gate, XorNetwork
 from xorweave.hw.xor.synthesis import optimize
 
-STRUCTURES = {"paired": paired_structure, "graph": graph_structure}
+STRUCTURES: dict[str, Callable[..., tuple[Sequence[Sequence[int]], Any]]] = {
+    "paired": paired_structure,
+    "graph": graph_structure,
+}
 
 
 def paired_network(code: Code) -> XorNetwork:
