@@ -97,9 +97,9 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     # a process that has loaded more than this file belongs to somebody else, who cannot be split
     if sys.argv[1:2] and sys.argv[1] in COMMANDS and "--help" not in sys.argv and "numpy" not in sys.modules:
-        run_guarded()
         give_caches()
         load_kernels_without_blas()
+        run_guarded()
     sys.exit(_status())
 
 
