@@ -6,8 +6,8 @@ import statistics
 
 import numpy as np
 import pytest
-from tests.golden.tensor.stored_kinds import STORED_KINDS, stored_kind
 
+from tests.golden.tensor.stored_kinds import STORED_KINDS, stored_kind
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.care_bits import care_statistics
