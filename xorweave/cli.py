@@ -13,9 +13,9 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from xorweave import __version__
-from xorweave.commands.console import printable
 from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.extras import EXTRA_OF, install_advice
+from xorweave.golden.base.printable import printable
 from xorweave.guard import give_caches, run_guarded
 from xorweave.without_blas import load_kernels_without_blas
 

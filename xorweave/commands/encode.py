@@ -54,7 +54,8 @@ def encode(
 ) -> None:
     """Encode the tensors of a file losslessly."""
     import xorweave
-    from xorweave.commands.console import meter, printable
+    from xorweave.commands.console import meter
+    from xorweave.golden.base.printable import printable
     from xorweave.golden.files.finished import Finished
     from xorweave.golden.files.outputs import check_output, check_output_folder
     from xorweave.golden.files.shards import shard_files
@@ -169,7 +170,8 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
     seconds : float, optional
         What encoding took from start to end, choosing included.
     """
-    from xorweave.commands.console import percent, print_json, print_table, printable
+    from xorweave.commands.console import percent, print_json, print_table
+    from xorweave.golden.base.printable import printable
 
     summary = encoded.summary()
     records, total = summary["tensors"], summary["total"]
