@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import lru_cache
 from os import PathLike
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypedDict, get_args, get_origin, get_type_hints
 
-from numpy.typing import ArrayLike
-
 from xorweave.golden.base.errors import InputError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from numpy.typing import ArrayLike
+
     from xorweave.golden.files.finished import Finished
 
 
@@ -154,10 +156,14 @@ _KINDS: dict[type, type] = {str: str, int: numbers.Integral, float: numbers.Real
 
 def kinds_of(name: str) -> tuple[Any, ...]:
     """Return the types that a word may have."""
-    from xorweave.golden.files.finished import Finished
-
-    hint = get_type_hints(EncodeWords, localns={"Finished": Finished})[name]
+    hint = _hints()[name]
     return get_args(hint) if get_origin(hint) is UnionType else (hint,)
+
+
+@lru_cache(maxsize=1)
+def _hints() -> dict[str, Any]:
+    # what no line of a command can say is not looked at, so it need not be loaded for its help
+    return get_type_hints(EncodeWords, localns=dict.fromkeys(("ArrayLike", "Executor", "Finished"), object))
 
 
 def check_words(words: Mapping[str, Any]) -> None:
