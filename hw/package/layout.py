@@ -42,8 +42,8 @@ def _counted(walk: Walk, kind: str) -> str:
     bounds = ", ".join(f"{name} {bound}" for name, bound in walk.bounds.items())
     return (
         f"{kind}: scan positions are counted by loops of {' '.join(map(str, walk.turns))} turns, the innermost first,"
-        f" and one around them; where a loop moves on, and those inside it begin again, {'; '.join(moved)}; what reaches"
-        f" {bounds} means nothing"
+        f" and one around them; where a loop moves on, and those inside it begin again, {'; '.join(moved)};"
+        f" what reaches {bounds} means nothing"
     )
 
 
