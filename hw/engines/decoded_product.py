@@ -49,10 +49,15 @@ def decoded_product(decoder: DecoderConfig, engine: ScanEngineConfig) -> tuple[s
             "the decoder must be that of one tensor, without a stream guard or an inversion port"
         )
     flags = {} if decoder.kind_of_patches is None else decoder.kind_of_patches.flags()
-    ports, decoding = [], {name: "1'b0" if flag.flow is In else "" for name, flag in flags.items()}
+    open_ends = [name for name, flag in flags.items() if flag.flow is not In] + [
+        "m_axis_tuser",
+        "m_axis_tlast",
+    ]
+    ports, wires = [], [f"  wire unused_{name};\n" for name in open_ends]
+    decoding = {name: "1'b0" for name, flag in flags.items() if flag.flow is In}
+    decoding |= {name: f"unused_{name}" for name in open_ends}
     for prefix, (_, pins) in axis_pins(decoder).items():
         if prefix == "m_axis":
-            decoding |= {"m_axis_tuser": "", "m_axis_tlast": ""}
             decoding |= {f"m_axis_{pin}": f"weights_{pin}" for pin in ("tdata", "tvalid", "tready")}
             continue
         ports += [_port(name, width, True) for name, width in (*pins, (f"{prefix}_tvalid", 1))]
@@ -61,7 +66,7 @@ def decoded_product(decoder: DecoderConfig, engine: ScanEngineConfig) -> tuple[s
         decoding |= {name: name for name in (f"{prefix}_tvalid", f"{prefix}_tready")}
     component = ScanEngine(engine)
     widths = {name: len(getattr(component, name)) for name in component.signature.members}
-    multiplying, wires = {}, []
+    multiplying = {}
     for name, member in component.signature.members.items():
         joint = name.removeprefix("s_axis_")
         if joint in ("tdata", "tvalid", "tready"):
