@@ -12,8 +12,7 @@ import typer
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.whole_file import write_whole
-from xorweave.library.options_file import FIRST_LINE
-from xorweave.library.words import WORDS, Word, kinds_of
+from xorweave.library.words import WORDS, Word, written_kind
 
 if TYPE_CHECKING:
     from xorweave.library.stored import Encoded
@@ -102,6 +101,8 @@ def _is_given(ctx: typer.Context, name: str) -> bool:
 
 def _options_beside(out: Path, options: Path | None, force: bool) -> Path:
     """Return where the options are written; never over those that are read, nor over another file."""
+    from xorweave.library.options_file import FIRST_LINE
+
     beside = out.with_name(f"{out.stem}.options.toml")
     if not beside.exists():
         return beside
@@ -132,10 +133,7 @@ def _parameters() -> list[inspect.Parameter]:
 def _parameter(word: Word) -> inspect.Parameter:
     if word.default is False:
         return _flag(word.name, f"--{word.option}", word.about)
-    kinds = (
-        [Path] if word.name == "mask" else [kind for kind in kinds_of(word.name) if kind in (str, int, float)]
-    )
-    kind: Any = kinds[-1]
+    kind: Any = Path if word.name == "mask" else written_kind(word.name)
     default: Any = word.default
     if word.default is None:
         kind = kind | None
