@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +71,9 @@ def finished(out: Path) -> dict[str, tuple[int, int]]:
     parts = out.with_name(out.name + ".parts")
     found = {}
     for path in sorted(parts.glob("*.part")):
-        state = path.stat()
-        found[path.name] = (state.st_ino, state.st_mtime_ns)
+        with suppress(FileNotFoundError):  # removed meanwhile: the output is there
+            state = path.stat()
+            found[path.name] = (state.st_ino, state.st_mtime_ns)
     return found
 
 
