@@ -222,8 +222,9 @@ class PrefixCode:
         """
         if not self.lengths.size:
             return []
-        length = np.where(rank >= 0, self.lengths[rank], 0)
-        tail = np.where(rank >= 0, self.tails[rank], -1)
+        # narrow numbers: each is compared once for every group; -1 is the last of a table
+        length = np.append(self.lengths, 0).astype(np.int8)[rank]
+        tail = np.append(self.tails, -1).astype(np.int8)[rank]
         groups = [
             (first, end, length >= end)
             for first, end in itertools.pairwise([0, *np.unique(self.lengths).tolist()])

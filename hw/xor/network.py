@@ -202,7 +202,9 @@ class XorNetwork:
                 rank[signal] = self.inputs + len(gates)
                 gates.append((rank[a], rank[b]))
         outputs = tuple(None if s is None else rank[s] for s in roots)
-        return XorNetwork(self.inputs, tuple(gates), outputs)
+        found = XorNetwork(self.inputs, tuple(gates), outputs)
+        found.__dict__["_pruned"] = found  # nothing is left to take away
+        return found
 
 
 def balanced_trees(matrix: ArrayLike) -> XorNetwork:

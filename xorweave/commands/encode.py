@@ -12,7 +12,8 @@ import typer
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.whole_file import write_whole
-from xorweave.library.words import WORDS, Word, written_kind
+from xorweave.library.options_file import FIRST_LINE
+from xorweave.library.words import WORDS, Word, kinds_of
 
 if TYPE_CHECKING:
     from xorweave.library.stored import Encoded
@@ -53,7 +54,8 @@ def encode(
 ) -> None:
     """Encode the tensors of a file losslessly."""
     import xorweave
-    from xorweave.commands.console import meter, printable
+    from xorweave.commands.console import meter
+    from xorweave.golden.base.printable import printable
     from xorweave.golden.files.finished import Finished
     from xorweave.golden.files.outputs import check_output, check_output_folder
     from xorweave.golden.files.shards import shard_files
@@ -101,8 +103,6 @@ def _is_given(ctx: typer.Context, name: str) -> bool:
 
 def _options_beside(out: Path, options: Path | None, force: bool) -> Path:
     """Return where the options are written; never over those that are read, nor over another file."""
-    from xorweave.library.options_file import FIRST_LINE
-
     beside = out.with_name(f"{out.stem}.options.toml")
     if not beside.exists():
         return beside
@@ -133,7 +133,10 @@ def _parameters() -> list[inspect.Parameter]:
 def _parameter(word: Word) -> inspect.Parameter:
     if word.default is False:
         return _flag(word.name, f"--{word.option}", word.about)
-    kind: Any = Path if word.name == "mask" else written_kind(word.name)
+    kinds = (
+        [Path] if word.name == "mask" else [kind for kind in kinds_of(word.name) if kind in (str, int, float)]
+    )
+    kind: Any = kinds[-1]
     default: Any = word.default
     if word.default is None:
         kind = kind | None
@@ -167,7 +170,8 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
     seconds : float, optional
         What encoding took from start to end, choosing included.
     """
-    from xorweave.commands.console import percent, print_json, print_table, printable
+    from xorweave.commands.console import percent, print_json, print_table
+    from xorweave.golden.base.printable import printable
 
     summary = encoded.summary()
     records, total = summary["tensors"], summary["total"]

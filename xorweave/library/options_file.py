@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.safetensors_file import check_file
 from xorweave.library.words import WORDS, Word, check_words
 
 #: The first line of every file that is written here: what begins with it may be replaced.
@@ -81,6 +80,8 @@ def read_options(path: Path) -> OptionsFile:
     InputError
         It is no TOML, holds something else than options, or an option is of the wrong type; the line names the table.
     """
+    from xorweave.golden.files.safetensors_file import check_file  # not for `encode --help`
+
     check_file(path)
     try:
         if path.stat().st_size > _LARGEST:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import lru_cache
 from os import PathLike
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypedDict, get_args, get_origin, get_type_hints
 
 from xorweave.golden.base.errors import InputError
 
-if TYPE_CHECKING:  # --help shows the words, and loads nothing that takes time
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from numpy.typing import ArrayLike
 
     from xorweave.golden.files.finished import Finished
@@ -152,20 +154,16 @@ _NAMES = {str: "a text", bool: "True or False", int: "an integer", float: "a num
 _KINDS: dict[type, type] = {str: str, int: numbers.Integral, float: numbers.Real, type(None): type(None)}
 
 
-def _kinds_of(name: str) -> tuple[Any, ...]:
+def kinds_of(name: str) -> tuple[Any, ...]:
     """Return the types that a word may have."""
-    from numpy.typing import ArrayLike
-
-    from xorweave.golden.files.finished import Finished
-
-    hint = get_type_hints(EncodeWords, localns={"Finished": Finished, "ArrayLike": ArrayLike})[name]
+    hint = _hints()[name]
     return get_args(hint) if get_origin(hint) is UnionType else (hint,)
 
 
-def written_kind(name: str) -> type:
-    """Return the type of a word as it is written on the command line; nothing is loaded for it."""
-    names = EncodeWords.__annotations__[name].__forward_arg__.split(" | ")
-    return next(kind for kind in (str, float, int, bool) if kind.__name__ in names)
+@lru_cache(maxsize=1)
+def _hints() -> dict[str, Any]:
+    # what no line of a command can say is not looked at, so it need not be loaded for its help
+    return get_type_hints(EncodeWords, localns=dict.fromkeys(("ArrayLike", "Executor", "Finished"), object))
 
 
 def check_words(words: Mapping[str, Any]) -> None:
@@ -179,7 +177,7 @@ def check_words(words: Mapping[str, Any]) -> None:
     for name, value in words.items():
         if name not in DEFAULTS:
             raise InputError(f"encode takes {', '.join(DEFAULTS)}, not {name!r}")
-        kinds = _kinds_of(name)
+        kinds = kinds_of(name)
         known = [kind for kind in kinds if kind in _NAMES]
         if len(known) == len(kinds) and not any(_is_a(value, kind) for kind in kinds):
             raise InputError(
