@@ -1,6 +1,6 @@
 """`encode` killed with SIGKILL at random moments and taken up with --resume: the same file, and what was lost.
 
-    python benchmarks/killed.py [--kills 10] [--tensors 24] [--side 512] [--jobs 2] [--seed 0]
+    python benchmarks/killed.py [--kills 10] [--tensors 16] [--side 256] [--jobs 2] [--seed 0]
 
 A model of random weights is encoded once without an interruption. Then, for each kill, anew: the command is killed at a
 moment drawn uniformly between its first finished tensor and the time that the whole run took, and taken up. Shown are
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -50,12 +51,19 @@ def command(source: Path, out: Path, jobs: int, *more: str) -> list[str]:
     return [sys.executable, "-m", "xorweave.cli", *words, *more]
 
 
-def ran(words: list[str]) -> float:
-    """Run to the end; return processor seconds of it and all it started."""
-    before = os.times()
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+def ran(words: list[str], out: Path) -> tuple[float, float, float]:
+    """Run to the end; return its processor seconds, and when the first tensor and when all was finished."""
+    before, started, first = os.times(), time.monotonic(), 0.0
+    run = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    while run.poll() is None:
+        if not first and finished(out):
+            first = time.monotonic() - started
+        time.sleep(0.005)
+    if run.returncode:
+        raise SystemExit(f"the run ended with status {run.returncode}")
     after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return cpu, first, time.monotonic() - started
 
 
 def finished(out: Path) -> dict[str, tuple[int, int]]:
@@ -63,8 +71,9 @@ def finished(out: Path) -> dict[str, tuple[int, int]]:
     parts = out.with_name(out.name + ".parts")
     found = {}
     for path in sorted(parts.glob("*.part")):
-        state = path.stat()
-        found[path.name] = (state.st_ino, state.st_mtime_ns)
+        with suppress(FileNotFoundError):  # removed meanwhile: the output is there
+            state = path.stat()
+            found[path.name] = (state.st_ino, state.st_mtime_ns)
     return found
 
 
@@ -90,7 +99,7 @@ def taken_over(words: list[str], out: Path, kept: dict[str, tuple[int, int]]) ->
     new: set[str] = set()
     while run.poll() is None:
         now = finished(out)
-        if len(now) >= len(last):  # fewer: the output is there, and they are removed
+        if len(now) >= len(last):  # fewer: they are removed, as the output is there
             last = now
             new |= set(now) - set(kept)
         time.sleep(0.005)
@@ -105,8 +114,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--tensors", type=int, default=24)
-    parser.add_argument("--side", type=int, default=512)
+    parser.add_argument("--tensors", type=int, default=16)
+    parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -117,14 +126,12 @@ def main() -> None:
         source = folder / "model.npz"
         model(source, arguments.tensors, arguments.side, arguments.seed)
         whole = folder / "whole.safetensors"
-        started = time.monotonic()
-        cpu = ran(command(source, whole, arguments.jobs))
-        took = time.monotonic() - started
+        cpu, first, took = ran(command(source, whole, arguments.jobs), whole)
         print("  ".join(COLUMNS))
         for kill in range(1, arguments.kills + 1):
             out = folder / f"{kill}.safetensors"
             while True:
-                after = float(rng.uniform(0, took))
+                after = float(rng.uniform(first, took))
                 before = kill_at(command(source, out, arguments.jobs), out, after)
                 if before:
                     break

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 import xorweave as xw
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.files.container import read_container
+from xorweave.studies.spmv_operand import holds_stored, stored_operands
 
 RNG = np.random.default_rng(2)
 SHARDS = {
@@ -84,6 +85,8 @@ def test_a_folder_becomes_a_folder_and_comes_back(checkpoint: Path, tmp_path: Pa
         assert opened["b.weight"].figures.to_dict() == made["b.weight"].figures.to_dict()
         assert np.array_equal(opened["a.weight"].rows(3, 5), made["a.weight"].decode()[3:5])
         assert opened.summary()["total"]["payload_bits"] == made.summary()["total"]["payload_bits"]
+        assert holds_stored(source) and list(stored_operands(source)) == list(opened)
+    assert not holds_stored(checkpoint)
     opened.write_decoded(tmp_path / "back")
     back = loaded(tmp_path / "back")
     whole = made.decode()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from safetensors.numpy import save_file
 
 import xorweave as xw
 from xorweave.library.options_file import Table, read_options, write_options
-from xorweave.library.recipes import check_options
+from xorweave.library.recipes import check_options, own_recipes
 from xorweave.library.words import DEFAULTS, WORDS
 
 RNG = np.random.default_rng(11)
@@ -120,6 +122,15 @@ def test_flags_alone_are_written_too(model: Path, tmp_path: Path) -> None:
     assert first.container.info == second.container.info
 
 
+def test_another_process_is_told_the_same(model: Path, tmp_path: Path) -> None:
+    path = options(tmp_path)
+    here = xw.encode(model, options=path)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        there = xw.encode(model, options=path, executor=pool)
+    for name in here:
+        assert there.container.blob(name) == here.container.blob(name)
+
+
 def test_masks_given_as_arrays_are_said_to_be_missing() -> None:
     said = {**DEFAULTS, "mask": {"w": np.ones((2, 2))}}
     assert "# mask was given as arrays, which this file cannot hold" in write_options(said, ()).splitlines()
@@ -187,6 +198,25 @@ def test_what_is_wrong_is_one_line_that_names_the_table(tmp_path: Path, text: st
     with pytest.raises(xw.InputError, match=f"^{path}{message}$") as caught:
         check_options(read_options(path))
     assert "\n" not in str(caught.value)
+
+
+def test_the_pages_example_is_right(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "models.md").read_text()
+    file = read_options(options(tmp_path, page.partition("```toml\n")[2].partition("```")[0]))
+    check_options(file)
+    assert [table.match for table in file.tables] == ["*.attention.*", "*.attention.output.*", "*embeddings*"]
+    said = {**DEFAULTS, **file.words}
+    names = ["layer.attention.query", "layer.attention.output.dense", "embeddings.word", "layer.output"]
+    own = own_recipes(said, file.tables, names)
+    assert [(own[name].how.sparsity, own[name].how.dtype) for name in names[:2]] == [
+        (0.8, "int8"),
+        (0.8, "fp16"),
+    ]
+    assert not own["embeddings.word"].how.takes("embeddings.word") and "layer.output" not in own
+    listed = (
+        page.partition("those of the whole call (")[2].partition(")")[0].replace("`", "").replace("\n", " ")
+    )
+    assert listed.split(", ") == [word.option for word in WORDS if not word.of_tensor]
 
 
 @pytest.mark.parametrize("value", [3, "nothing.toml"])
