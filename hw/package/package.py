@@ -104,7 +104,7 @@ def check_replaceable(directory: Path) -> None:
         )
 
 
-def _write_files(directory: Path, files: Mapping[str, str | bytes]) -> None:
+def write_files(directory: Path, files: Mapping[str, str | bytes]) -> None:
     """Write a package; the folder appears whole or stays as it was."""
     check_replaceable(directory)
     try:
@@ -195,7 +195,7 @@ def write_design(directory: Path | str, design: StreamDesign, *, top: str = TOP)
     }
     files[MANIFEST] = json.dumps(entries, indent=1) + "\n"
     manifest = Manifest.parse(json.loads(files[MANIFEST]))
-    _write_files(directory, files)
+    write_files(directory, files)
     return manifest
 
 
