@@ -48,7 +48,8 @@ def infer(
 
 
 def _print(found: dict[str, Any]) -> None:
-    from xorweave.commands.console import percent, printable
+    from xorweave.commands.console import percent
+    from xorweave.golden.base.printable import printable
 
     for layer in found["layers"]:
         rows, cols = layer["shape"]

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.files.container import Container, directory_bytes, read_container, write_container
-from xorweave.golden.files.outputs import check_output
+from xorweave.golden.files.outputs import check_output, check_output_folder
 from xorweave.golden.files.restore import restore_tensors
-from xorweave.golden.files.safetensors_file import write_safetensors
+from xorweave.golden.files.safetensors_file import for_loaders, write_safetensors
+from xorweave.golden.files.sharded import ShardedContainer, decode_sharded, write_sharded
+from xorweave.golden.files.shards import shard_files
 from xorweave.golden.tensor.figures import Figures, tensor_record, total_record
 from xorweave.golden.tensor.random_access import decode_block, decode_rows
 from xorweave.golden.tensor.stored import EncodedTensor
@@ -198,6 +200,8 @@ class Encoded(Mapping[str, StoredTensor]):
         What is not encoded, and why.
     remarks : tuple of str
         What the one who encodes should know.
+    options : str
+        The text of an options file that gives the same bytes of the same source; empty where that is not known.
     """
 
     def __init__(
@@ -206,8 +210,9 @@ class Encoded(Mapping[str, StoredTensor]):
         carried: Mapping[str, str] | None = None,
         remarks: tuple[str, ...] = (),
         path: Path | None = None,
+        options: str = "",
     ) -> None:
-        self.container, self.remarks, self._path = container, remarks, path
+        self.container, self.remarks, self._path, self.options = container, remarks, path, options
         self.carried = dict(carried) if carried is not None else dict.fromkeys(container.plain, "carried")
         self._handles: dict[str, StoredTensor] = {}
 
@@ -231,26 +236,32 @@ class Encoded(Mapping[str, StoredTensor]):
         """Metadata of the source."""
         return self.container.metadata
 
-    def save(self, path: AnyPath, *, force: bool = False) -> int:
+    def save(self, path: AnyPath, *, force: bool = False, sharded: bool = False) -> int:
         """Write the container file, and return its size in bytes. The file appears whole or not at all.
 
         Parameters
         ----------
         path : path
-            Named .safetensors.
+            Named .safetensors; a folder where it is sharded.
         force : bool
             Replace a file of another kind.
+        sharded : bool
+            Write files as the source's, with their index. The source was a folder of safetensors files.
 
         Raises
         ------
         InputError
-            The path cannot be written to.
+            The path cannot be written to, or there is nothing to shard by.
         """
         out = path_of(path, "the output")
-        check_output(out, force=force)
-        write_container(out, self.container)
+        if sharded:
+            check_output_folder(out)
+            write_sharded(out, self.container)
+        else:
+            check_output(out, force=force)
+            write_container(out, self.container)
         self._path = out
-        return out.stat().st_size
+        return sum(file.stat().st_size for file in _files(out))
 
     def decode(self, *, dequantized: bool = False) -> dict[str, NDArray]:
         """Decode everything, checksums checked, what is carried included.
@@ -271,18 +282,33 @@ class Encoded(Mapping[str, StoredTensor]):
     def write_decoded(self, path: AnyPath, *, dequantized: bool = False) -> None:
         """Write what `decode` gives as an ordinary safetensors file, with the source's metadata.
 
+        Of a sharded container: a folder of files of the same names, with their index. Loaders want metadata to say a
+        ``format``: where the source's do not, it is ``pt``.
+
         Raises
         ------
         InputError
             As of `decode`; or the path cannot be written to.
         """
+        out = path_of(path, "the output")
+        if self.is_sharded:
+            check_output_folder(out)
+            decode_sharded(out, self.container, dequantized=dequantized)
+            return
         restored = restore_tensors(self.container, dequantized=dequantized)
-        write_safetensors(path_of(path, "the output"), restored, self.container.metadata)
+        write_safetensors(out, restored, for_loaders(self.container.metadata))
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether it was opened from a folder, and is decoded to one."""
+        return isinstance(self.container, ShardedContainer)
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of every tensor and of all together, as ``xorweave inspect --json`` prints them."""
         counted = [self[name].counted for name in self]
-        directory = 8 * directory_bytes(self._path) if self._path is not None else None
+        directory = None
+        if self._path is not None:
+            directory = 8 * sum(directory_bytes(file) for file in _files(self._path))
         return {
             "tensors": [self[name].figures.to_dict() for name in self],
             "total": total_record(counted, directory),
@@ -290,8 +316,14 @@ class Encoded(Mapping[str, StoredTensor]):
         }
 
 
+def _files(path: Path) -> list[Path]:
+    """Return the files of a container, which may be a folder or the index of one."""
+    return shard_files(path)[1] if path.is_dir() or path.suffix == ".json" else [path]
+
+
 def open_container(path: AnyPath) -> Encoded:
-    """Open a container that was saved, or written by ``xorweave encode``. Nothing is decoded yet.
+    """Open a container that was saved, or written by ``xorweave encode``: a file, or a folder of them. Nothing is
+    decoded yet.
 
     The file is mapped: a tensor's header is read when the tensor is asked for, its symbols when they are decoded.
 
