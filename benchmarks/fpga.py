@@ -249,18 +249,26 @@ def write_rows(path: Path, rows: dict[tuple[str, str], dict[str, Any]]) -> None:
         writer.writerows(rows[key] for key in order if key in rows)
 
 
-def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Print the table of docs/figures.md."""
+def print_table(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> None:
+    """Print the table of docs/figures.md: a row a decoder, what families differ in with a stroke between them."""
+    names = " / ".join(families)
+    print(f"{names}:\n")
     print(
-        "| decoder | bits a weight | weights a cycle | on | LUTs a weight | FFs a weight | LUTs | memories | MHz |"
+        "| decoder | bits a weight | weights a cycle | LUTs a weight | FFs a weight | block memories | MHz | proved |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
-    for row in rows:
-        clock = f"{row['mhz']} ({row['seeds']})" if row["mhz"] else "not measured"
+    print("|---|---|---|---|---|---|---|---|")
+    for name in dict.fromkeys(row["decoder"] for row in rows):
+        own = {row["family"]: row for row in rows if row["decoder"] == name}
+
+        def each(column: str, own: dict[str, dict[str, Any]] = own) -> str:
+            found = [own[family][column] if family in own else "" for family in families]
+            shown = [value or "-" for value in found]
+            return shown[0] if len(set(shown)) == 1 else " / ".join(shown)
+
+        first = next(iter(own.values()))
         print(
-            f"| {row['decoder']} | {row['bits_per_weight']} | {row['weights_per_cycle']} | {row['family']}"
-            f" | {row['luts_per_weight']} | {row['flip_flops_per_weight']} | {int(row['luts']):,}"
-            f" | {row['memories']} | {clock} |"
+            f"| {name} | {first['bits_per_weight']} | {first['weights_per_cycle']} | {each('luts_per_weight')}"
+            f" | {each('flip_flops_per_weight')} | {each('memories')} | {each('mhz')} | {each('equivalence')} |"
         )
 
 
@@ -293,7 +301,7 @@ def main() -> None:
                 tell(f"  not measured: {reason}")
                 continue
             write_rows(said.csv, rows)
-    print_table(list(kept_rows(said.csv).values()))
+    print_table(list(kept_rows(said.csv).values()), list(DEVICES))
 
 
 if __name__ == "__main__":
