@@ -42,23 +42,25 @@ class Family:
     pads: str = ""
 
 
-# Multiplexers that join tables to wider ones (-nowidelut leaves them out) make XOR networks a third to twice as large.
+# What decides is the number of tables. Multiplexers that join them to wider ones (left out by -nowidelut) make XOR
+# networks a third to twice as large; carry chains take tables of their own on ECP5 and Gowin, and more of them than
+# short adders need (-noccu2, -noalu).
 FAMILIES = {
     "ice40": Family("synth_ice40", r"SB_LUT4", r"SB_DFF\w*", "+/ice40/cells_sim.v", r"SB_RAM40_4K\w*"),
     "ecp5": Family(
-        "synth_ecp5 -nowidelut",
+        "synth_ecp5 -nowidelut -noccu2",
         r"LUT4",
         r"TRELLIS_FF",
         "-DNO_INCLUDES +/ecp5/cells_sim.v",
         r"DP16KD|PDPW16KD",
     ),
     "gowin": Family(
-        "synth_gowin -noiopads -nowidelut",
-        r"LUT[1-4]|ALU",
+        "synth_gowin -noiopads -nowidelut -noalu",
+        r"LUT[1-4]",
         r"DFF\w*",
         "+/gowin/cells_sim.v",
         r"p?ROM(X9)?|SPX?9?|SDPB|SDPX9B|DPB|DPX9B",
-        pads="synth_gowin -nowidelut",
+        pads="synth_gowin -nowidelut -noalu",
     ),
     "xilinx": Family(
         "synth_xilinx -flatten -noiopad -noclkbuf",
@@ -107,6 +109,12 @@ def map_to_fpga(
         cells=dict(sorted(cells.items())),
         tool_versions=tool_versions(),
     )
+
+
+def count_memories(result: SynthesisResult) -> int:
+    """Return the block memories among the cells of what `map_to_fpga` made."""
+    kind = FAMILIES[result.target].memories
+    return sum(number for name, number in result.cells.items() if re.fullmatch(kind, name))
 
 
 def count_luts(files: Sequence[Path], top: str, family: str) -> SynthesisResult:
