@@ -10,6 +10,7 @@ from xorweave.golden.base.bit_fields import BitReader, BitWriter, width_for
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.codecs.codec import Codec, DecodeTraits, Encoding, PrunedTensor
+from xorweave.golden.scan.spec import matrix_shape
 
 
 class CompressedRows(Codec):
@@ -42,8 +43,7 @@ class CompressedRows(Codec):
     def decode(self, encoding: Encoding, shape: tuple[int, ...], number_format: NumberFormat) -> Words:
         """Read the words back."""
         n = math.prod(shape)
-        rows = shape[0] if len(shape) > 1 else 1
-        cols = n // rows if rows else 0
+        rows, cols = matrix_shape(shape)
         pointer, column = self._widths(rows, cols, n)
         reader = BitReader(encoding.stream)
         starts = reader.fields(rows + 1, pointer).astype(np.int64)

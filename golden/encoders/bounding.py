@@ -57,6 +57,7 @@ def encode_bounded(
             return symbols, wrong
         # room for further give-ups; a given-up bit may match by luck, but is counted as a patch all the same
         room = np.minimum(limit - np.maximum(needed, given_up), [b.size for b in by_block] - given_up)
+        before = given_up.copy()
         for t in np.flatnonzero(needed > limit).tolist():
             excess = int(needed[t]) - limit
             for back in range(t - 1, max(-1, t - 4 * reach - 1), -1):
@@ -66,6 +67,8 @@ def encode_bounded(
                 excess -= take
                 if excess == 0:
                     break
+        if np.array_equal(given_up, before):
+            break  # no block has room for more: every further round would be this one again
     raise InputError(
         f"at most {limit} patches a block cannot be kept at this rate; use a lower rate or a higher bound"
     )

@@ -348,8 +348,5 @@ def _pool(executor: Executor | None, jobs: int) -> Iterator[Executor]:
     if executor is not None:
         yield executor
         return
-    pool = ThreadPoolExecutor(max_workers=jobs)
-    try:
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
         yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

@@ -38,7 +38,7 @@ def check_output(out: Path, *, inputs: Iterable[Path] = (), force: bool = False)
     for source in inputs:
         if source.exists() and out.samefile(source):
             raise InputError(f"the output must be another file than the input {source}")
-    if not force and out.stat().st_size and not _is_safetensors(out):
+    if not force and not (_is_safetensors(out) or (out.is_file() and not out.stat().st_size)):
         raise InputError(f"{out} is a file of another kind, and is replaced only with force")
 
 

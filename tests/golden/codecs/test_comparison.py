@@ -10,9 +10,11 @@ from scipy.stats import entropy
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS, number_format
+from xorweave.golden.choose.choice import Choice
 from xorweave.golden.code.limits import binary_entropy
 from xorweave.golden.codecs.codec import Codec, Encoding, PrunedTensor
 from xorweave.golden.codecs.comparison import all_codecs, bounds, compare, measure, missing_extra, total_rows
+from xorweave.golden.codecs.xor_code import XorCode
 
 OURS = [codec for codec in all_codecs() if codec.name.startswith("xor-")]
 
@@ -143,3 +145,21 @@ def test_exact_zeros_are_the_mask_unless_one_is_given() -> None:
     assert PrunedTensor.from_values(values, number_format("fp32")).mask.tolist() == [False, False, True]
     kept = PrunedTensor.from_values(values, number_format("fp32"), np.array([[False, True, True]]))
     assert kept.words.tolist() == [0, 0x80000000, 0x3FC00000]
+
+
+@pytest.mark.parametrize(("kept", "crowded"), [(0, False), (1, True), (3, True), (40, False)])
+def test_values_that_nearly_all_differ_are_said_to_be_beyond_any_code(kept: int, crowded: bool) -> None:
+    values = np.zeros((8, 8), np.int8)
+    values.reshape(-1)[:kept] = np.arange(1, kept + 1) if crowded else 7
+    rows = {row.codec: row for row in bounds(PrunedTensor.from_values(values, number_format("int8")))}
+    assert ("no code reaches this" in rows["bound-entropy"].note) == crowded
+
+
+def test_a_shaped_mask_is_objected_to_where_it_is_dense_and_a_bitmap_never() -> None:
+    dense, empty = (
+        PrunedTensor.from_values(np.full((4, 4), v, np.int8), number_format("int8")) for v in (1, 0)
+    )
+    shaped = XorCode(choice=Choice(mask_code="shaped"))
+    assert shaped.objection(dense) == "takes masks of density above 0 and at most 0.5, not 1.0000"
+    assert shaped.objection(empty) == "takes masks of density above 0 and at most 0.5, not 0.0000"
+    assert XorCode().objection(dense) is None and XorCode().objection(empty) is None

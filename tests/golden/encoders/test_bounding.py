@@ -57,6 +57,18 @@ def test_a_bound_that_cannot_be_kept_is_refused() -> None:
         )
 
 
+def test_a_round_that_gives_nothing_more_up_is_the_last() -> None:
+    rounds: list[int] = []
+
+    def encode(active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rounds.append(int(active.sum()))
+        return np.zeros((3, 1), np.uint8), np.arange(12)  # nothing ever matches
+
+    with pytest.raises(InputError, match=r"^at most 1 patches a block cannot be kept"):
+        encode_bounded(encode, np.ones(12, bool), 4, 1, 1)
+    assert rounds == [12]
+
+
 def test_give_ups_go_to_the_nearest_blocks_before_a_burst() -> None:
     # an encoder that needs three patches in the third block, less one for every bit given up before it
     mask = np.ones(12, bool)

@@ -8,7 +8,12 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_plain
 from xorweave.golden.encoders.elimination import encode_segment, rotated_rows
-from xorweave.golden.encoders.list_elimination import MAX_ALTERNATIVES, encode_segment_with_list
+from xorweave.golden.encoders.list_elimination import (
+    _COST,
+    MAX_ALTERNATIVES,
+    _branch,
+    encode_segment_with_list,
+)
 
 
 def unmatched_bits(code: Code, symbols: np.ndarray, targets: np.ndarray, mask: np.ndarray) -> int:
@@ -32,6 +37,19 @@ def test_without_a_limit_the_cost_is_algorithm_3s_optimum(data: st.DataObject) -
     symbols = encode_segment_with_list(code, targets, mask, 1, 1 << (code.constraint_length + 1))
     _, optimum = plain_algorithm3(code, targets, mask)
     assert unmatched_bits(code, symbols, targets, mask) == optimum
+
+
+@pytest.mark.parametrize(("n_in", "n_out", "n_s"), [(1, 4, 3), (2, 6, 1), (2, 7, 2), (3, 8, 1)])
+def test_the_optimum_is_found_in_long_streams_too(n_in: int, n_out: int, n_s: int) -> None:
+    """Alternatives that have become alike are merged at every block, and none of the others is."""
+    code = Code.uniform(n_in=n_in, n_out=n_out, n_s=n_s, seed=4)
+    rng = np.random.default_rng(7)
+    for density in (0.5, 0.9):
+        targets = rng.integers(0, 2, 30 * n_out).astype(np.uint8)
+        mask = rng.random(targets.size) < density
+        symbols = encode_segment_with_list(code, targets, mask, 1, 4096)
+        _, optimum = plain_algorithm3(code, targets, mask)
+        assert unmatched_bits(code, symbols, targets, mask) == optimum
 
 
 @pytest.mark.parametrize(("n_in", "n_out", "n_s"), [(8, 80, 7), (5, 17, 12)])
@@ -66,6 +84,27 @@ def test_forgetting_dead_paths_changes_nothing() -> None:
     symbols = encode_segment_with_list(code, targets, mask, 1, 64)
     greedy = encode_segment_with_list(code, targets, mask, 1, 1)
     assert unmatched_bits(code, symbols, targets, mask) < unmatched_bits(code, greedy, targets, mask)
+
+
+@pytest.mark.parametrize("spawn", [1, 2, 3, 8])
+@pytest.mark.parametrize("costs", [[0, 2, 1], [5, 5, 7], [3], [1, 4, 2, 2]])
+def test_the_cheapest_alternatives_branch_whatever_the_others_cost(costs: list[int], spawn: int) -> None:
+    limit, parents = 16, len(costs)
+    sides = np.zeros((limit, 1), np.uint64)
+    sides[:parents, 0] = np.arange(parents) << 8
+    states = np.full((3, limit), -1, np.int64)
+    states[_COST, :parents] = costs
+    nodes = np.zeros((64, 2), np.int64)
+    count, taken = _branch.py_func(sides, states, parents, nodes, 0, 9, 3, limit, spawn)
+    born = min(spawn, parents)
+    assert (count, taken) == (parents + born, born)
+    assert states[_COST, :parents].tolist() == costs
+    assert states[_COST, parents:count].tolist() == sorted(cost + 1 for cost in costs)[:born]
+    # each child is a parent with the bit at place 3 turned
+    children = sides[parents:count, 0]
+    assert (children & 255).tolist() == [8] * born
+    assert [costs[c >> 8] + 1 for c in children.tolist()] == states[_COST, parents:count].tolist()
+    assert nodes[:born, 0].tolist() == [9] * born
 
 
 @pytest.mark.parametrize("effort", [0, -1, MAX_ALTERNATIVES + 1])

@@ -86,6 +86,17 @@ def test_checkpointed_traceback_finds_the_same_cost(
         check_against_plain(code, plane, mask)
 
 
+def test_metrics_are_kept_of_every_block_only_while_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, plane, mask = problem(2, 2, 9, 17 * 9, 0.6, 1)
+    strides: list[int] = []
+    trellis = viterbi._trellis
+    monkeypatch.setattr(viterbi, "_trellis", lambda *a: strides.append(a[5]) or trellis(*a))
+    for room in (17 * 16, 17 * 16 - 1):  # blocks times states, of a byte each
+        monkeypatch.setattr(viterbi, "_METRICS_BYTES", room)
+        viterbi.encode_plane(code, plane, mask)
+    assert strides == [1, 4]
+
+
 def vector_algorithm3(code: Code, plane: np.ndarray, mask: np.ndarray) -> int:
     """Algorithm 3 with NumPy over the states, for blocks too long for the plain form."""
     states = 1 << (code.n_in * code.n_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_only_safetensors_files_are_replaced(held: bytes, replaced: bool, tmp_pa
     else:
         with pytest.raises(InputError, match=r"is a file of another kind, and is replaced only with force$"):
             check_output(out)
+
+
+def test_pipes_and_devices_are_replaced_by_force_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (tmp_path / "null.safetensors").symlink_to("/dev/null")
+    for out in (tmp_path / "pipe.safetensors", tmp_path / "null.safetensors"):
+        with pytest.raises(InputError, match=r"is a file of another kind, and is replaced only with force$"):
+            check_output(out)
+        check_output(out, force=True)
 
 
 def test_inputs_folders_and_other_names_are_refused_whatever_is_forced(tmp_path: Path) -> None:

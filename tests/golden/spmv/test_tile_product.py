@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from tests.golden.tensor.stored_kinds import stored_kind
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.tile_code import choose_tile_code
@@ -22,7 +23,7 @@ from xorweave.golden.spmv.host_build import HostDevice
 from xorweave.golden.spmv.kernels import SOURCES, bitmap_source, delta_source, product_source
 from xorweave.golden.spmv.lanes import encode_lanes
 from xorweave.golden.spmv.tile_product import TileProduct
-from xorweave.golden.spmv.tiled import TiledMatrix, tile_matrix
+from xorweave.golden.spmv.tiled import TiledMatrix, tile_matrix, tiled_matrix
 
 NVCC = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
 
@@ -172,6 +173,12 @@ def test_bad_matrices() -> None:
         tile_matrix(matrix[0])
     with pytest.raises(InputError, match="n_s must be at most 16, the registers of a thread, not 17"):
         tile_matrix(matrix, code=short_code(2, 6, 17))
+
+
+def test_other_stored_tensors_are_refused() -> None:
+    tensor, _ = stored_kind("uniform code")
+    with pytest.raises(InputError, match=r"^the scan must be tiles for products on a GPU, not "):
+        tiled_matrix(tensor)
 
 
 def test_sums_that_could_overflow_are_refused(host: HostDevice) -> None:

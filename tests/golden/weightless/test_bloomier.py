@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import binom
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.weightless import bloomier
 from xorweave.golden.weightless.bloomier import Bloomier, _peel
 from xorweave.golden.weightless.layout import Layout
 
@@ -90,3 +91,32 @@ def test_sizes_of_a_layout_add_up() -> None:
     assert layout.cells == layout.bank * (layout.starts + 2)
     assert layout.bank == 1 << layout.offset_bits
     assert Layout.for_keys("uniform", 4, 1000, 2.0).cells == 2000
+
+
+def test_sizes_of_small_fuse_tables_are_those_of_binary_fuse_filters() -> None:
+    """Graf and Lemire: few keys need more cells a key; the factor for 100 keys, in whole segments."""
+    for k, factor, bank in (
+        (3, 0.875 + 0.25 * np.log(1e6) / np.log(100), 64),
+        (4, 0.77 + 0.305 * np.log(6e5) / np.log(100), 8),
+    ):
+        layout = Layout.for_keys("fuse", k, 100)
+        assert layout.bank == bank and layout.cells == bank * int(np.ceil(factor * 100 / bank))
+
+
+def test_the_default_seed_is_frozen() -> None:
+    keys, values = np.arange(0, 900, 3), np.arange(300) % 16
+    tables = [Bloomier.build(keys, values, t=5, **how).table for how in ({}, {"seed": 0}, {"seed": 1})]
+    assert np.array_equal(tables[0], tables[1]) and not np.array_equal(tables[0], tables[2])
+
+
+def test_the_largest_key_of_its_bits_is_the_last() -> None:
+    assert Bloomier.build(np.array([3]), np.array([1]), t=2, key_bits=2).query(np.array([3])) == [1]
+    with pytest.raises(InputError, match=r"^keys must lie between 0 and 3$"):
+        Bloomier.build(np.array([4]), np.array([1]), t=2, key_bits=2)
+
+
+def test_a_table_that_cannot_be_peeled_grows_by_a_percent_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bloomier, "_TRIES_AT_ONE_SIZE", 0)
+    first = Layout.for_keys("uniform", 3, 1000).cells / 1000
+    with pytest.raises(InputError, match=f"none up to {first * 1.01**60:.2f} cells a key could"):
+        Bloomier.build(np.arange(1000), np.zeros(1000, int), t=4, k=3, layout="uniform")

@@ -31,3 +31,10 @@ def test_few_different_values_are_kept_exactly() -> None:
 def test_values_that_are_not_finite_are_refused() -> None:
     with pytest.raises(InputError, match="weights must be finite to be clustered"):
         cluster_weights(np.array([1.0, np.nan]), 2)
+
+
+def test_one_value_is_its_own_centroid_and_none_has_none() -> None:
+    centroids, labels = cluster_weights(np.array([3.5]), 4)
+    assert centroids.tolist() == [3.5] and labels.tolist() == [0]
+    centroids, labels = cluster_weights(np.zeros(0), 4)
+    assert centroids.size == labels.size == 0

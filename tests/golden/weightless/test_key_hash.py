@@ -25,3 +25,10 @@ def test_evenly_spread_keys_hash_to_even_cells() -> None:
     counts = np.bincount(KeyHash(24, 8, 1)(np.arange(0, 1 << 22, 64))[:, 0].astype(int), minlength=256)
     expected = counts.sum() / 256
     assert ((counts - expected) ** 2 / expected).sum() < 400
+
+
+def test_hashes_are_frozen() -> None:
+    """Tables made before are read with them."""
+    assert KeyHash(10, 40, 0)(np.array([0, 1, 5, 1023]))[:, 0].tolist() == [
+        182492802246, 887867578936, 572915226118, 668078455907,
+    ]  # fmt: skip

@@ -28,6 +28,7 @@ def test_kept_weights_come_back_as_their_centroid_and_false_positives_are_counte
     nearest = layer.centroids[np.abs(weights[kept][:, None] - layer.centroids).argmin(axis=1)]
     assert np.array_equal(layer.weights[kept], nearest)
     assert layer.false_positives == (layer.weights[~kept] != 0).sum() > 0
+    assert layer.bits == layer.table.bits + 32 * 9
     assert layer.compression == pytest.approx(32 * weights.size / layer.bits)
 
 

@@ -90,3 +90,21 @@ def test_no_such_tensor(encoded: xw.Encoded) -> None:
         xw.open(3)  # type: ignore[arg-type]
     with pytest.raises(xw.InputError, match=r"^the output must be named \.safetensors"):
         encoded.save("m.bin")
+
+
+@pytest.mark.parametrize(
+    ("code", "counted"),
+    [
+        (
+            "family=uniform,n_in=8,n_out=80,n_s=127,seed=0",
+            False,
+        ),  # a file of 241 bytes: six seconds of sharing
+        ("family=sparse,n_in=64,n_out=4096,n_s=3,taps=9,seed=0", False),  # 291 bytes: twenty
+        ("family=graph,n_in=256,n_out=4096,n_s=3,seed=0", True),  # brings its network
+    ],
+)
+def test_a_small_file_cannot_ask_for_minutes_of_counting(code: str, counted: bool) -> None:
+    weights = np.zeros((10, 10), np.int8)
+    weights[3, 4] = 5
+    stored = xw.encode(weights, code=code)["weights"]
+    assert (stored.figures.gates_per_weight is not None) == counted
