@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xorweave.golden.base.printable import printable
+
 if TYPE_CHECKING:
     from xorweave.library.stored import Encoded
 
@@ -124,7 +126,6 @@ def encode(
     """Encode the tensors of a file losslessly."""
     import xorweave
     from xorweave.commands.console import meter
-    from xorweave.golden.base.printable import printable
     from xorweave.golden.files.finished import Finished
     from xorweave.golden.files.outputs import check_output
     from xorweave.library.workers import cores, shard_of_job, workers
@@ -165,7 +166,6 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
         What encoding took from start to end, choosing included.
     """
     from xorweave.commands.console import percent, print_json, print_table
-    from xorweave.golden.base.printable import printable
 
     summary = encoded.summary()
     records, total = summary["tensors"], summary["total"]
