@@ -14,7 +14,7 @@ from typing import Any
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import Row
 from xorweave.pages.bars import Bar, Bars
-from xorweave.pages.page import name, render
+from xorweave.pages.page import name, percent, render
 
 Record = dict[str, Any]
 
@@ -124,7 +124,7 @@ def conclusion(source: str, formats: Sequence[Record]) -> str:
     )
     if bound is not None:
         over = bits(best) / bits(bound) - 1
-        said[0] += f", {abs(over):.1%} {'over' if over >= 0 else 'under'} {bound['title']}"
+        said[0] += f", {percent(abs(over), 1)} {'over' if over >= 0 else 'under'} {bound['title']}"
     ours = best["codec"].startswith("xor")
     rest = [record for record in found if record["codec"].startswith("xor") != ours]
     if rest:

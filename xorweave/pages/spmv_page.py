@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
+from matplotlib.ticker import LogLocator, NullLocator
 
 from xorweave.golden.base.whole_file import write_whole
 from xorweave.pages.page import count, render
@@ -80,8 +81,9 @@ def normalized_plots(points: Sequence[Point]) -> list[str]:
                     linewidth=2.4 if index == 0 else 1.2,
                 )
             drawn.axes.set_yscale("log")
+            drawn.axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             drawn.axes.yaxis.set_major_formatter("{x:g}")  # powers would be smaller than the other text
-            drawn.axes.yaxis.set_minor_formatter("")
+            drawn.axes.yaxis.set_minor_locator(NullLocator())
             drawn.axes.set_ylim(lowest / 1.2, highest * 1.2)
             drawn.axes.set_title(f"batch {batch}")
             drawn.axes.set_xlabel("sparsity")
