@@ -104,9 +104,13 @@ def copy_sources(sources: Sequence[Path], folder: Path) -> list[str]:
     return names
 
 
-@cache
 def _folder(waves: bool, vpi: bool) -> Path:
     """Return where the objects are kept: a folder for each version of everything that shapes them."""
+    return cache_folder() / f"verilator-{_key(waves, vpi)}"
+
+
+@cache
+def _key(waves: bool, vpi: bool) -> str:
     compiler = shutil.which("c++") or "c++"
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
     names = [
@@ -117,8 +121,7 @@ def _folder(waves: bool, vpi: bool) -> Path:
         platform.machine(),
         *([] if vpi else ["without VPI"]),
     ]
-    key = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
-    return cache_folder() / f"verilator-{key}"
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def cache_folder() -> Path:

@@ -17,6 +17,7 @@ from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.extras import EXTRA_OF, install_advice
 from xorweave.golden.base.printable import printable
 from xorweave.guard import give_caches, run_guarded
+from xorweave.without_blas import load_kernels_without_blas
 
 #: The commands and what they do. A command is the function of its name in the module of its name.
 COMMANDS = {
@@ -97,8 +98,9 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     # a process that has loaded more than this file belongs to somebody else, who cannot be split
     if sys.argv[1:2] and sys.argv[1] in COMMANDS and "--help" not in sys.argv and "numpy" not in sys.modules:
-        run_guarded()
         give_caches()
+        load_kernels_without_blas()
+        run_guarded()
     sys.exit(_status())
 
 

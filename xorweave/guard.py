@@ -13,6 +13,7 @@ import ctypes
 import os
 import select
 import signal
+import stat
 import sys
 import tempfile
 import time
@@ -163,16 +164,32 @@ def _reap() -> None:
 
 
 def give_caches() -> None:
-    """Let compiled kernels and fonts be kept for this run where neither the installation nor HOME can be written."""
+    """Let what is compiled, and fonts, be kept where neither the installation nor HOME can be written.
+
+    They go to a folder of this user alone in the system's temporary one: what others could write there would be run.
+    Call it before `run_guarded`, whose own temporary folder ends with the run.
+    """
     if _writable(Path(__file__).parent):
         return
     with suppress(RuntimeError):  # there is no home
-        if _writable(Path.home() / ".cache"):
+        if _writable(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")):
             return
-    with suppress(OSError):
-        folder = Path(tempfile.gettempdir())
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    folder = Path(tempfile.gettempdir()) / f"xorweave-cache-{user}"
+    if _is_private(folder, user):
+        os.environ["XDG_CACHE_HOME"] = str(folder)
         os.environ.setdefault("NUMBA_CACHE_DIR", str(folder / "numba"))
         os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
+
+
+def _is_private(folder: Path, user: int) -> bool:
+    """Make a folder that only `user` can read and write, and say whether there is one."""
+    with suppress(OSError):
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        found = folder.lstat()
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o077
+    return False
 
 
 def _writable(folder: Path) -> bool:

@@ -19,11 +19,13 @@ from xorweave.golden.choose.shaped_scan import shaped_scan
 from xorweave.golden.choose.shared_code import SharedCode
 from xorweave.golden.choose.tile_code import encode_in_tiles
 from xorweave.golden.mask.coders import BitmapMask, MaskCoder
+from xorweave.golden.scan.cells import CELL_ROWS
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.scan.scan import Scan
-from xorweave.golden.scan.spec import SCANS, matrix_shape
+from xorweave.golden.scan.spec import SCANS, matrix_shape, most_positions
 from xorweave.golden.scan.strides import candidate_strides
+from xorweave.golden.scan.tiles import TILE_ROWS
 from xorweave.golden.tensor.encode import EncodeOptions, encode_stored
 from xorweave.golden.tensor.stored import EncodedTensor
 
@@ -135,7 +137,7 @@ class Choice:
         A kept weight whose word is 0 counts as pruned: it reads back as 0.
         """
         words = number_format.to_words(np.ascontiguousarray(values)).reshape(-1)
-        return np.where(mask.reshape(-1), words, words.dtype.type(0))
+        return words * mask.reshape(-1)
 
     def encode(
         self,
@@ -165,9 +167,15 @@ class Choice:
         if mask.shape != values.shape:
             raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")
         raw = {"transform": self.transform, "drop_planes": self.drop_planes}
-        if self.scan in _WORD_SCANS or (self.goal == "products" and self.scan == "auto"):
+        if self.goal == "products" and self.scan == "auto" and self._fills(values.shape, CELL_ROWS):
+            return replace(self, scan="cells")._for_products(values, number_format, mask, options)
+        if self.scan in _WORD_SCANS:
+            self._check_rows(values.shape, TILE_ROWS if self.scan == "tiles" else CELL_ROWS)
             return self._for_products(values, number_format, mask, options)
+        if self.goal == "products" and self.scan == "auto":
+            return replace(self, goal="storage").encode(values, number_format, mask, options)
         if self.scan == "lanes" and self.code.kind == "auto":
+            self._check_rows(values.shape, self.lanes)
             return self._on_lanes(values, number_format, mask)
         if self.error_free:
             return self.code.encode_error_free(values, number_format, mask, options=options, **raw)
@@ -185,6 +193,20 @@ class Choice:
                 values, number_format, mask, options=options, segments=self.segments, scan=self.scan, **raw
             )
         return self._smallest(values, number_format, mask, options)
+
+    @staticmethod
+    def _fills(shape: tuple[int, ...], together: int) -> bool:
+        """Whether a matrix has rows enough for a scan that takes `together` at once: the rest is padding."""
+        rows, cols = matrix_shape(shape)
+        return -(-rows // together) * together * cols <= most_positions(rows * cols)
+
+    def _check_rows(self, shape: tuple[int, ...], together: int) -> None:
+        if not self._fills(shape, together):
+            rows, cols = matrix_shape(shape)
+            raise InputError(
+                f"scan {self.scan} takes {together} rows at once: so wide a matrix must have at least"
+                f" {-(-together // 4)} rows, not the shape ({rows}, {cols})"
+            )
 
     def _for_products(
         self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], options: EncodeOptions

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.files.blob import check_stored
 from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
 from xorweave.golden.tensor.figures import Figures
+
+#: Bytes of a file name on the systems there are.
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +53,21 @@ class Finished:
         Made when the first tensor is put there.
     release : str
         Of the program: another one might store other bytes.
+
+    Where the folder cannot be written (a full disk), no more is kept: the output may still find its room.
     """
 
     def __init__(self, folder: Path, release: str = "") -> None:
         self.folder, self._release = folder, release
+        self._writable = True
 
     @classmethod
     def beside(cls, out: Path, release: str = "") -> Finished:
-        """Return the folder that belongs to an output: ``OUT.parts``."""
-        return cls(out.with_name(out.name + ".parts"), release)
+        """Return the folder that belongs to an output: ``OUT.parts``, or a digest of OUT where that is too long."""
+        name = os.fsencode(out.name)
+        if len(name) > _LONGEST_NAME - len(".parts"):
+            name = hashlib.blake2b(name, digest_size=20).hexdigest().encode()
+        return cls(out.with_name(os.fsdecode(name) + ".parts"), release)
 
     def get(self, *told: str) -> StoredBytes | None:
         """Return a tensor that was put, or None. What is damaged was not put."""
@@ -73,21 +84,19 @@ class Finished:
             return None
 
     def put(self, stored: StoredBytes, *told: str) -> None:
-        """Keep a tensor; its file appears whole or not at all.
-
-        Raises
-        ------
-        InputError
-            The folder cannot be written to.
-        """
-        try:
-            self.folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self.folder} cannot be made: {error.strerror}") from None
+        """Keep a tensor, if it can be kept; its file appears whole or not at all."""
+        if not self._writable:
+            return
         tensors = {"blob": Tensor(np.frombuffer(stored.blob, np.uint8), "U8")}
         if stored.scale is not None:
             tensors["scale"] = Tensor(stored.scale, "F32")
-        write_safetensors(self._path(told), tensors, {"negative_zeros": str(stored.negative_zeros)})
+        try:
+            self.folder.mkdir(exist_ok=True)
+            write_safetensors(self._path(told), tensors, {"negative_zeros": str(stored.negative_zeros)})
+        except (InputError, OSError):
+            self._writable = False
+            with suppress(OSError):  # it holds what was kept before
+                self.folder.rmdir()
 
     def clear(self) -> None:
         """Remove what was put, and nothing else."""

@@ -22,7 +22,7 @@ from xorweave.golden.code.generators import check_cost, family_parameters
 from xorweave.golden.mask.coders import MaskCoder, ShapedMask
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.scan import Scan
-from xorweave.golden.scan.spec import scan_from_items, scan_items
+from xorweave.golden.scan.spec import most_positions, scan_from_items, scan_items
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.prefix_code import MAGNITUDES, PrefixCode
@@ -202,7 +202,7 @@ def read_scan(head: ByteReader, kind: str, shape: tuple[int, ...], size: int) ->
     ):
         raise InputError("the lanes of a scan must be those of a matrix, and its lead a window at most")
     scan = scan_from_items(kind, numbers, shape)
-    if scan.length > 4 * scan.n + (1 << 20):
+    if scan.length > most_positions(scan.n):
         raise InputError(f"a scan of {scan.n} weights must not have {scan.length} positions")
     if scan.length > (1 << 20) + 1024 * size:
         raise InputError(f"a tensor of {scan.length} scan positions must not come with {size} bytes")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.shards import INDEX
 
 
 def check_output(
@@ -43,6 +44,33 @@ def check_output(
             raise InputError(f"the output must be another file than the input {source}")
     if not force and out.stat().st_size and not _KINDS[suffix](out):
         raise InputError(f"{out} is a file of another kind, and is replaced only with force")
+
+
+def check_output_folder(out: Path, *, inputs: Iterable[Path] = ()) -> None:
+    """Refuse a folder of safetensors files as an output before any work is done for it.
+
+    Raises
+    ------
+    InputError
+        Its name is that of a file, there is no folder to make it in, it is an input or holds one, or it holds anything
+        but safetensors files and their index.
+    """
+    if out.suffix.lower() == ".safetensors":
+        raise InputError(f"the output must be a folder, not named as a file is, {out.name!r}")
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent} to write into")
+    if not out.exists():
+        return
+    if not out.is_dir() or out.is_symlink():
+        raise InputError(f"the output {out} must be a folder")
+    for source in inputs:
+        if source.exists() and (out.samefile(source) or out.resolve() in source.resolve().parents):
+            raise InputError(f"the output must be another folder than that of the input {source}")
+    for path in out.iterdir():
+        if not path.name.endswith((".safetensors", INDEX)) or not path.is_file():
+            raise InputError(
+                f"the output {out} must be a new folder, or one of safetensors files: {path.name} lies there"
+            )
 
 
 def _is_safetensors(path: Path) -> bool:

@@ -28,6 +28,11 @@ def matrix_shape(shape: Sequence[int]) -> tuple[int, int]:
     return rows, math.prod(shape) // rows if rows else 0
 
 
+def most_positions(n: int) -> int:
+    """Return the positions that a stored scan of n weights may have, so that a small file cannot ask for many."""
+    return 4 * n + (1 << 20)
+
+
 def scan_items(scan: Scan) -> tuple[str, tuple[int, ...]]:
     """Return the kind of a scan and its numbers, in the order of its `spec`."""
     kind, *items = scan.spec.split(",")

@@ -13,9 +13,8 @@ from xorweave.golden.spmv import native
 from xorweave.golden.spmv.lane_fallback import FallbackKernel
 from xorweave.golden.spmv.lane_kernel import lane_source
 from xorweave.golden.spmv.lanes import LINE, LaneMatrix
+from xorweave.golden.spmv.sums import check_columns
 
-# 128 * 128 * columns must fit a sum of 32 bits
-MOST_COLUMNS = (1 << 17) - 1
 FALLBACK = "numba"
 
 
@@ -42,10 +41,8 @@ class EncodedProduct:
 
     def __init__(self, matrix: LaneMatrix, threads: int = 1, instructions: str | None = None) -> None:
         fmt, scan = matrix.number_format, matrix.scan
-        if not fmt.is_float and scan.columns > MOST_COLUMNS:
-            raise InputError(
-                f"the columns must be at most {MOST_COLUMNS} for products in 32 bits, not {scan.columns}"
-            )
+        if not fmt.is_float:
+            check_columns(scan.columns)
         self.matrix = matrix
         self.vector_dtype = np.dtype(np.float32 if fmt.is_float else np.int8)
         self._kernel: FallbackKernel | _CompiledKernel

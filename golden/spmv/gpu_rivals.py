@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from xorweave.golden.spmv.kernels import bitmap_source, delta_source
+from xorweave.golden.spmv.sums import check_columns
 from xorweave.golden.spmv.tile_product import MAX_VECTORS, Device, parts
 
 _WARPS = 8
@@ -25,6 +26,8 @@ class _RowKernel(ABC):
         self.rows, self._columns = matrix.shape
         self.vector_dtype = matrix.dtype
         self.sum_dtype = np.float32 if matrix.dtype == np.float16 else np.int32
+        if self.sum_dtype == np.int32:
+            check_columns(self._columns)
 
     @abstractmethod
     def padded(self, vectors: NDArray) -> NDArray:

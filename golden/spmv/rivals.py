@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.spmv import native
+from xorweave.golden.spmv.sums import check_columns
 
 _LINE = 64  # bytes that are read at once
 _GROUP = 256  # columns that rows are padded to: four lines, as many sums are independent of each other
@@ -56,9 +57,16 @@ def _csr(values, columns, starts, vectors, first, last, product):  # type: ignor
 
 
 class CsrProduct:
-    """Algorithm 1: compressed sparse rows, one byte a value, two or four a column index, eight a row."""
+    """Algorithm 1: compressed sparse rows, one byte a value, two or four a column index, eight a row.
+
+    Raises
+    ------
+    InputError
+        Sums could overflow.
+    """
 
     def __init__(self, matrix: NDArray[np.int8], mask: NDArray[np.bool_], threads: int = 1) -> None:
+        check_columns(matrix.shape[1])
         self._values = matrix[mask]
         columns = np.flatnonzero(mask) % matrix.shape[1]
         self._columns = columns.astype(np.uint16 if matrix.shape[1] <= 1 << 16 else np.uint32)
@@ -96,7 +104,7 @@ class BitmapProduct:
     Raises
     ------
     InputError
-        There is no compiler, or the processor lacks the instructions.
+        There is no compiler, the processor lacks the instructions, or sums could overflow.
     """
 
     def __init__(
@@ -108,6 +116,7 @@ class BitmapProduct:
         dense: bool = False,
         instructions: str | None = None,
     ) -> None:
+        check_columns(matrix.shape[1])
         flags = native.flags_of(native.instruction_set(instructions))
         self._library = native.build('#include "rows.hpp"\n', ("-O3", *flags))
         rows, columns = matrix.shape

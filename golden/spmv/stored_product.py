@@ -37,6 +37,17 @@ def _add(words, weights, elements, cols, transposed, factors, sums):  # type: ig
                 sums[row, v] += weights[i] * factors[column, v]
 
 
+def _check_wide_sums(n_w: int, length: int, vectors: NDArray) -> None:
+    """Refuse integers of which a product with so many weights of `n_w` bits might not fit an int64."""
+    largest = max(abs(int(vectors.max(initial=0))), abs(int(vectors.min(initial=0)))) if vectors.size else 0
+    most = (length * largest) << (n_w - 1)
+    if most >= 1 << 63:
+        raise InputError(
+            f"integer products must stay below 2^63 in magnitude, but {length} weights of {n_w} bits times up to"
+            f" {largest} might reach {most}: give smaller vectors, or floats"
+        )
+
+
 def multiply_stored(
     tensor: EncodedTensor, vectors: NDArray, *, transposed: bool = False, threads: int = 1
 ) -> NDArray:
@@ -55,12 +66,13 @@ def multiply_stored(
     Returns
     -------
     ndarray, shape (rows, batch); (columns, batch) where `transposed`
-        int64, exact unless it overflows, where weights and vectors are integers; float64 (complex128) otherwise.
+        int64, exact, where weights and vectors are integers; float64 (complex128) otherwise.
 
     Raises
     ------
     InputError
-        The vectors have another length, or are no numbers.
+        The vectors have another length, are no numbers, or are integers so large that a sum might need more than
+        64 bits.
     """
     rows, cols = matrix_shape(tensor.shape)
     taken, given = (rows, cols) if transposed else (cols, rows)
@@ -71,6 +83,8 @@ def multiply_stored(
     form = tensor.number_format
     exact = not form.is_float and vectors.dtype.kind in "biu"
     dtype = np.dtype(np.int64) if exact else np.result_type(vectors.dtype, np.float64)
+    if exact:
+        _check_wide_sums(form.n_w, taken, vectors)
     factors = np.ascontiguousarray(vectors.astype(dtype))
     step = max(1, _POSITIONS // tensor.n_out)
 

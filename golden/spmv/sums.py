@@ -8,6 +8,22 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 
 SUM_BITS = 32
+#: So many products of two INT8 numbers, -128 times -128 each, are below 2^31.
+MOST_COLUMNS = (1 << 17) - 1
+
+
+def check_columns(columns: int) -> None:
+    """Refuse a kernel with sums of 32 bits for rows of which the product with some INT8 vector needs more.
+
+    Raises
+    ------
+    InputError
+        There are too many columns.
+    """
+    if columns > MOST_COLUMNS:
+        raise InputError(
+            f"the columns must be at most {MOST_COLUMNS} for products in {SUM_BITS} bits, not {columns}"
+        )
 
 
 def check_sums(weights: NDArray[np.integer], activations: NDArray[np.integer]) -> None:

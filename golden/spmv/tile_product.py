@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.tiles import THREADS
 from xorweave.golden.spmv.kernels import WARPS, product_source
+from xorweave.golden.spmv.sums import check_columns
 from xorweave.golden.spmv.tiled import TiledMatrix
 
 MAX_VECTORS = 16  # decoded once for so many vectors; more go in several passes
@@ -38,11 +39,18 @@ class TileProduct:
     ----------
     matrix : TiledMatrix
     device : Device
+
+    Raises
+    ------
+    InputError
+        Sums could overflow.
     """
 
     def __init__(self, matrix: TiledMatrix, device: Device) -> None:
         self.matrix, self.device, self.rows = matrix, device, matrix.order.rows
         self._halves = matrix.number_format.is_float
+        if not self._halves:
+            check_columns(matrix.order.columns)
         self.vector_dtype = np.dtype(np.float16 if self._halves else np.int8)
         self.sum_dtype = np.float32 if self._halves else np.int32
         layout = matrix.order.layout

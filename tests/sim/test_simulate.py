@@ -19,6 +19,7 @@ from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.package.manifest import read_manifest
 from xorweave.hw.package.package import write_package
 from xorweave.hw.package.vectors import random_tensor
+from xorweave.sim import verilator_build
 from xorweave.sim.simulate import simulate
 from xorweave.sim.simulators import SIMULATORS, available
 
@@ -185,8 +186,27 @@ def test_a_build_in_any_folder_for_temporary_files(
 
 
 def test_where_nothing_can_be_kept(lean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was kept before in this process: the folder is asked for anew."""
+    asked = []
+    folder = verilator_build._folder
+    monkeypatch.setattr(verilator_build, "_folder", lambda *how: asked.append(folder(*how)) or asked[-1])
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
     assert simulate(lean).mismatches == 0
+    # once to lend, once to keep
+    assert len(asked) == 2 and all(path.parent == Path("/proc/xorweave") for path in asked)
+
+
+def test_without_a_home_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def homeless() -> Path:
+        raise RuntimeError("there is no home")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    (tmp_path / "verilated.o").touch()
+    verilator_build.keep_objects(tmp_path)
+    verilator_build.lend_objects(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["verilated.o"]
 
 
 def test_two_runs_at_once(lean: Path) -> None:

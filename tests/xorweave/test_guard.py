@@ -119,15 +119,69 @@ def test_the_status_of_a_command_is_passed_on(tmp_path: Path) -> None:
     assert not temporary.exists() and not list((tmp_path / "out").iterdir())
 
 
-def test_caches_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+_CACHES = ("NUMBA_CACHE_DIR", "MPLCONFIGDIR", "XDG_CACHE_HOME")
+
+
+@pytest.fixture
+def nothing_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return where this user's caches go when nothing else can be written."""
     monkeypatch.setattr(guard, "_writable", lambda folder: False)
     monkeypatch.setattr(guard.tempfile, "gettempdir", lambda: str(tmp_path))
-    for name in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):
+    for name in _CACHES:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
+    return tmp_path / f"xorweave-cache-{os.getuid()}"
+
+
+def test_caches_where_nothing_can_be_written(nothing_writable: Path) -> None:
     guard.give_caches()
-    assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path / "numba")
-    assert os.environ["MPLCONFIGDIR"] == str(tmp_path / "matplotlib")
+    assert nothing_writable.stat().st_mode & 0o777 == 0o700
+    assert os.environ["XDG_CACHE_HOME"] == str(nothing_writable)
+    assert os.environ["NUMBA_CACHE_DIR"] == str(nothing_writable / "numba")
+    assert os.environ["MPLCONFIGDIR"] == str(nothing_writable / "matplotlib")
+    guard.give_caches()  # another run finds its own
+    assert os.environ["XDG_CACHE_HOME"] == str(nothing_writable)
+
+
+@pytest.mark.parametrize("how", ["open to others", "a link", "a file", "someone else's"])
+def test_caches_are_not_taken_from_where_others_could_write(
+    nothing_writable: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = nothing_writable.with_name("elsewhere")
+    elsewhere.mkdir(mode=0o700)
+    if how == "open to others":
+        nothing_writable.mkdir()
+        nothing_writable.chmod(0o777)
+    elif how == "a link":
+        nothing_writable.symlink_to(elsewhere)
+    elif how == "a file":
+        nothing_writable.touch(0o600)
+    else:
+        user = os.getuid() + 1
+        elsewhere.rename(nothing_writable.with_name(f"xorweave-cache-{user}"))
+        monkeypatch.setattr(os, "getuid", lambda: user)
+    guard.give_caches()
+    assert not set(_CACHES) & set(os.environ)
+
+
+def test_caches_outlive_the_run(tmp_path: Path) -> None:
+    """The command line gives them before a run has a temporary folder of its own, which ends with it."""
+    script = (
+        "import os, sys; from xorweave import guard, cli; guard._writable = lambda folder: False;"
+        " cli._status = lambda: print(os.environ['NUMBA_CACHE_DIR'], os.environ['TMPDIR']) or 0;"
+        " sys.argv = ['xorweave', 'inspect']; cli.main()"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in _CACHES}
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment | {"TMPDIR": str(tmp_path)},
+    )
+    caches, temporary = map(Path, run.stdout.split())
+    assert caches.parent.is_dir() and caches.parent.parent == tmp_path
+    assert not temporary.exists()
 
 
 def test_caches_stay_where_they_are_if_they_can(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def model_record(encoded: Encoded, *, progress: Callable[[float], None] | None =
     summary = encoded.summary()
     return {
         **summary,
-        "files": [{"name": path.name, "bytes": path.stat().st_size} for path in encoded.paths],
+        "files": [{"name": path.name, "bytes": path.stat().st_size} for path in encoded.files],
         "made": dict(encoded.container.info),
         "care": care,
         "decoder": _decoder(encoded),

@@ -16,6 +16,7 @@ from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import GpuProduct
 from xorweave.golden.spmv.lanes import lane_matrix
 from xorweave.golden.spmv.stored_product import multiply_stored
+from xorweave.golden.spmv.sums import MOST_COLUMNS
 from xorweave.golden.spmv.tiled import tiled_matrix
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.library.stored import StoredTensor
@@ -25,7 +26,8 @@ class StoredMatrix(LinearOperator):
     """The matrix of a stored tensor: its first dimension against all others. Never decoded as a whole.
 
     Products of integers are exact (int64); all others are float64. A matrix in the scan ``cells`` is multiplied
-    by compiled kernels: of integers with int8 vectors, of floats with float32 vectors (in float32). On a GPU one in
+    by compiled kernels: of integers with int8 vectors (up to 131,071 columns, in int32), of floats with float32
+    vectors (in float32). On a GPU one in
     ``tiles`` is, of integers with int8 vectors, of floats with float16 vectors (in float32). Everything else goes
     block by block, slowly.
     """
@@ -53,7 +55,10 @@ class StoredMatrix(LinearOperator):
     @cached_property
     def _kernel(self) -> EncodedProduct | GpuProduct | None:
         """The fast product, of what is stored in the scan that it takes."""
-        return EncodedProduct(lane_matrix(self._tensor)) if isinstance(self._tensor.scan, CellScan) else None
+        wide = not self._tensor.number_format.is_float and self.shape[1] > MOST_COLUMNS
+        if wide or not isinstance(self._tensor.scan, CellScan):
+            return None
+        return EncodedProduct(lane_matrix(self._tensor))
 
     def _rmatvec(self, x: NDArray) -> NDArray:
         return self._rmatmat(np.asarray(x).reshape(-1, 1))[:, 0]

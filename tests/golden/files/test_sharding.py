@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -82,6 +83,44 @@ def test_what_is_finished_is_not_encoded_again(
     assert len(stored) == 2 + 5
     finished.clear()
     assert not finished.folder.exists()
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "a" * 243 + ".safetensors", "é" * 121 + ".safetensors"])
+def test_any_name_of_an_output_has_a_folder_of_its_own(name: str, tmp_path: Path) -> None:
+    """Names have 255 bytes, and an output may use them all."""
+    finished, other = Finished.beside(tmp_path / name), Finished.beside(tmp_path / ("b" + name[1:]))
+    assert finished.folder != other.folder
+    finished.clear()
+    finished.put(StoredBytes(b"12345678", None, 0), "a")
+    assert len(list(finished.folder.iterdir())) == 1 and not other.folder.exists()
+    finished.clear()
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_nothing_can_be_kept_all_is_stored(
+    model: Path, goal: str, whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full after one tensor: the rest is stored without being kept."""
+    from xorweave.golden.files import finished as room
+
+    asked = []
+    original = room.write_safetensors
+
+    def write(path: Path, *what: object) -> None:
+        asked.append(path)
+        if len(asked) > kept:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        original(path, *what)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(room, "write_safetensors", write)
+    for kept in (0, 1):
+        asked.clear()
+        finished = Finished.beside(tmp_path / "w.safetensors")
+        encoded = xw.encode(model, goal=goal, finished=finished, **WORDS)  # type: ignore[arg-type]
+        encoded.save(tmp_path / "w.safetensors")
+        assert (tmp_path / "w.safetensors").read_bytes() == whole
+        assert len(asked) == kept + 1
+        assert finished.folder.exists() == bool(kept)
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:

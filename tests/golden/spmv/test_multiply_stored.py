@@ -31,6 +31,27 @@ def test_product_of_every_kind(kind: str, monkeypatch: pytest.MonkeyPatch) -> No
         assert np.allclose(multiply_stored(tensor, real, transposed=transposed), matrix @ real)
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_integers_beyond_64_bits_are_refused(transposed: bool) -> None:
+    tensor, wanted = stored_kind("uniform code")  # int8
+    dense = wanted.T if transposed else wanted
+    length = dense.shape[1]
+    fits = ((1 << 63) - 1) // (128 * length)
+    for largest in (fits, -fits):
+        vectors = np.full((length, 1), largest)
+        exact = [sum(int(w) * largest for w in row) for row in dense]
+        assert multiply_stored(tensor, vectors, transposed=transposed)[:, 0].tolist() == exact
+    for vectors in (
+        np.full((length, 1), fits + 1),
+        np.full((length, 1), -fits - 1),
+        np.full((length, 1), np.iinfo(np.int64).min),
+        np.full((length, 1), 1 << 63, np.uint64),
+    ):
+        with pytest.raises(InputError, match=r"^integer products must stay below 2\^63 in magnitude, but "):
+            multiply_stored(tensor, vectors, transposed=transposed)
+    assert multiply_stored(tensor, np.zeros((length, 0), int), transposed=transposed).shape[1] == 0
+
+
 def test_wrong_vectors() -> None:
     tensor, _ = stored_kind("uniform code")
     with pytest.raises(

@@ -48,6 +48,17 @@ def test_bitmap_and_dense_are_exact(instructions):
         product(vectors(2999, 1)[0])
 
 
+@pytest.mark.parametrize("rival", [CsrProduct, BitmapProduct])
+def test_sums_that_could_overflow_are_refused(rival):
+    matrix = np.full((1, 1 << 17), -128, np.int8)
+    with pytest.raises(
+        InputError, match=r"^the columns must be at most 131071 for products in 32 bits, not 131072$"
+    ):
+        rival(matrix, matrix != 0)
+    most = rival(matrix[:, 1:], matrix[:, 1:] != 0)
+    assert most(matrix[0, 1:]).tolist() == [((1 << 17) - 1) << 14]
+
+
 def test_bytes_are_those_of_the_formats():
     matrix, mask = pruned(64, 512, 0.75)
     kept = int(np.count_nonzero(mask))

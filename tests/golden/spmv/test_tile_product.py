@@ -174,6 +174,19 @@ def test_bad_matrices() -> None:
         tile_matrix(matrix, code=short_code(2, 6, 17))
 
 
+def test_sums_that_could_overflow_are_refused(host: HostDevice) -> None:
+    message = r"^the columns must be at most 131071 for products in 32 bits, not 131072$"
+    wide = np.full((1, 1 << 17), -128, np.int8)
+    tiled = tile_matrix(wide, code=short_code(4, 4, 0))
+    with pytest.raises(InputError, match=message):
+        TileProduct(tiled, host)
+    for rival in (BitmapTileProduct, DeltaProduct):
+        with pytest.raises(InputError, match=message):
+            rival(wide, wide != 0, host)
+    most = TileProduct(tile_matrix(wide[:, 1:], code=short_code(4, 4, 0)), host)
+    assert most(wide[0, 1:]).tolist() == [((1 << 17) - 1) << 14]
+
+
 @pytest.mark.skipif(
     NVCC is None, reason="nvcc is not installed: whether the kernels compile for a GPU is not tested"
 )

@@ -1,14 +1,17 @@
 """Unpacked corrections against the golden formats."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.hw.equivalence import proved_equal
 from xorweave.golden.tensor.corrections import JointCorrections
 from xorweave.golden.tensor.stored import Patches
+from xorweave.hw.package.verilog import structured_verilog
+from xorweave.hw.stages.fields import pack_patch, patch_bits
 from xorweave.hw.stages.gap_correction import BoundedUnpacker, GapUnpacker
-from xorweave.hw.stages.layouts import pack_patch, patch_bits
 
 N_OUT, N_W, BLOCKS = 10, 4, 60
 
@@ -76,6 +79,39 @@ def test_one_record_too_many_is_reported(run_streams: Callable[..., list[int]]) 
     )
     assert seen[0] == 0
     assert seen[-1] == 1
+
+
+# What an unpacker shows while no block had too many records; afterwards its patches mean nothing.
+_SHOWN = """
+module top(input clk, input rst, input [{records}:0] i_records, input [1:0] i_count, input i_last, input i_valid,
+    input o_ready, input restart, output overflow, output ready, output valid, output [{list}:0] payload);
+  wire i_ready, o_valid;
+  wire [{list}:0] o_payload;
+  assign ready = i_ready & ~overflow;
+  assign valid = o_valid & ~overflow;
+  assign payload = valid ? o_payload : 0;
+  unpacker unpacker(.clk(clk), .rst(rst), .i_records(i_records), .i_count(i_count), .i_last(i_last),
+    .i_valid(i_valid), .i_ready(i_ready), .o_payload(o_payload), .o_valid(o_valid), .o_ready(o_ready),
+    .restart(restart), .overflow(overflow));
+endmodule
+"""
+
+
+@pytest.mark.parametrize(("gap_bits", "slot", "equal"), [(3, 0, True), (3, 1, False), (4, 0, False)])
+def test_a_record_at_the_next_blocks_first_place(
+    gap_bits: int, slot: int, equal: bool, tmp_path: Path
+) -> None:
+    """To take it with this block is a fault, but of the oldest record only where a gap reaches over a whole block.
+
+    With 3 bits the next record is at most 8 places on, so each of 9 places meets one: proved for every stream.
+    """
+    dut = GapUnpacker(9, 1, gap_bits, 2)
+    right = structured_verilog(dut, "unpacker")
+    kept = f"(position{slot} < 8'h9)"
+    assert right.count(kept) == 1
+    wrong = right.replace(kept, kept.replace("<", "<="))
+    top = _SHOWN.format(records=2 * (gap_bits + 1) - 1, list=2 * patch_bits(9, 1) - 1)
+    assert proved_equal(right + top, wrong + top, tmp_path) == equal
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])

@@ -110,9 +110,18 @@ def test_shards_and_parts_are_one_model(run: Run, tmp_path: Path) -> None:
         assert record["total"][key] == sum(one["total"][key] for one in alone)
     assert record["tensors"] == [tensor for one in alone for tensor in one["tensors"]]
     status, _, said = run("report", files[0], files[0], "--json")
-    assert (
-        status == 2 and said.count("\n") == 1 and "holds the tensor fc0, which another of the files" in said
-    )
+    assert status == 2 and said.count("\n") == 1 and "must be files of different names" in said
+    again = tmp_path / "again.safetensors"
+    again.write_bytes(files[0].read_bytes())
+    status, _, said = run("report", files[0], again, "--json")
+    assert status == 2 and said.count("\n") == 1
+    assert "again.safetensors holds the tensor fc0, which fc0.safetensors holds too" in said
+
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for file in files:
+        (folder / file.name).write_bytes(file.read_bytes())
+    assert json.loads(run("report", folder, "--json")[1])["total"] == record["total"]
 
     parts = []
     for number in (1, 2):

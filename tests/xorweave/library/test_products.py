@@ -11,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator, svds
 
 import xorweave as xw
 from tests.golden.tensor.stored_kinds import stored_kind
+from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.spmv import gpu
 from xorweave.golden.spmv.host_build import HostDevice
 
@@ -52,6 +53,26 @@ def test_encoding_for_products(tmp_path: Path) -> None:
     assert kernel is not None and np.array_equal(product, stored.decode().astype(int) @ x)
     with pytest.raises(xw.InputError, match="must not be given for products"):
         xw.encode({"w": weights}, goal="products", code="paper")
+
+
+def test_a_product_that_needs_more_than_32_bits_is_widened() -> None:
+    weights = np.zeros((5, 1 << 17), np.int8)
+    weights[3] = -128
+    matrix = xw.matrix(xw.encode(weights, goal="products", mask=weights != 0)["weights"])
+    assert isinstance(matrix._tensor.scan, CellScan) and matrix._kernel is None  # its sums have 32 bits
+    assert (matrix @ np.full(1 << 17, -128, np.int8)).tolist() == [0, 0, 0, 1 << 31, 0]
+
+
+def test_a_matrix_of_few_rows_and_many_columns() -> None:
+    """Rows go sixteen at a time: what would be nearly all padding is stored as for storage."""
+    weights = np.zeros((1, 1 << 17), np.int8)
+    weights[0, ::100] = -128
+    matrix = xw.matrix(xw.encode(weights, goal="products")["weights"])
+    assert (matrix @ np.full(1 << 17, -128, np.int8)).tolist() == [1311 << 14]
+    for scan, rows in (("cells", 4), ("tiles", 4), ("lanes", 16)):
+        message = rf"so wide a matrix must have at least {rows} rows, not the shape \(1, 131072\)$"
+        with pytest.raises(xw.InputError, match=message):
+            xw.encode(weights, scan=scan)
 
 
 def test_matrices_of_floats_take_the_kernels() -> None:
