@@ -111,3 +111,14 @@ def test_what_is_bad_is_seen(broken: str, said: str, tmp_path: Path) -> None:
 
 def test_the_hostile_name_is_hostile() -> None:
     assert "<script>" in HOSTILE and "\u202e" in HOSTILE
+
+
+def test_a_page_can_be_printed(page: Path, tmp_path: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.count("@media print") == 1
+    printed = tmp_path / "printed.html"
+    printed.write_text(text.replace("@media print", "@media all"), encoding="utf-8")
+    found = look(printed, 1032, tmp_path)  # A4 across, without its margins
+    assert found["cut"] == [] and found["pale"] == []
+    for table in found["tables"]:
+        assert not table["over"] and not table["hinted"], table
