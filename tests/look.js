@@ -2,7 +2,7 @@
 addEventListener("load", () => setTimeout(() => {
   const linear = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
   const luminance = c => .2126 * linear(c[0]) + .7152 * linear(c[1]) + .0722 * linear(c[2]);
-  const colour = text => text.match(/[\d.]+/g).map(Number);
+  const colour = text => (text.match(/[\d.]+/g) ?? [0, 0, 0]).map(Number);
   const ratio = (a, b) => { const [x, y] = [luminance(a), luminance(b)].sort((p, q) => q - p); return (x + .05) / (y + .05); };
   function ground(node) {
     for (; node && node.nodeType === 1; node = node.parentElement) {

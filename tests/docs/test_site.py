@@ -34,7 +34,7 @@ def test_every_page_is_there(site: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("page", ["index", "tutorial", "verification", "api", "commands"])
+@pytest.mark.parametrize("page", ["index", "tutorial", "verification", "report", "api", "commands"])
 def test_no_page_is_wider_than_the_screen(site: Path, page: str, width: int, tmp_path: Path) -> None:
     found = look(site / f"{page}.html", width, tmp_path)
     assert found["width"] == width and found["wide"] <= width
