@@ -117,7 +117,8 @@ def conclusion(source: str, formats: Sequence[Record]) -> str:
 
     best = min(found, key=bits)
     said = [
-        f"{source}: {best['title']} takes the fewest bits of the lossless formats, {bits(best):.3f} a weight"
+        f"{source}: {best['title']} takes the fewest bits of the lossless formats, {bits(best):.3f} a weight at a "
+        f"{best['rate']} rate"
     ]
     bound = next(
         (r for r in formats if r["codec"] == "bound-entropy" and r["bits_per_weight_with_mask"]), None
@@ -129,8 +130,9 @@ def conclusion(source: str, formats: Sequence[Record]) -> str:
     rest = [record for record in found if record["codec"].startswith("xor") != ours]
     if rest:
         second = min(rest, key=bits)
+        whose = "other" if ours else "XOR"
         said.append(
-            f"the best {'other' if ours else 'XOR'} format, {second['title']}, takes {bits(second):.3f}"
+            f"the best {whose} format, {second['title']}, takes {bits(second):.3f} at a {second['rate']} one"
         )
     built = [record for record in found if record["decoder_ge_per_weight"] is not None]
     if built:

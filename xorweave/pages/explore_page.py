@@ -19,7 +19,8 @@ def conclusion(points: Sequence[Point], front: Sequence[Point]) -> str:
         return f"{percent(point['overhead'])}, {point['gate_equivalents_per_output']:.2f} GE an output"
 
     least, leanest = front[0], front[-1]
-    said = [f"{len(front)} of {len(points)} decoders are beaten by none in both figures"]
+    are = "is" if len(front) == 1 else "are"
+    said = [f"{len(front)} of {len(points)} decoders {are} beaten by none in both figures"]
     if least is leanest:
         said.append(f"{least['code']} is best in both ({told(least)})")
     else:

@@ -116,7 +116,7 @@ def explore() -> str:
             "command": f"xorweave generate --code family={family},n_in=8,n_out=80 --planes 1 --patches 3 -o decoder",
         }
         for index, (family, overhead, gates) in enumerate(
-            [("uniform", 0.5, 14.0), ("chain", 0.02, 7.0), ("uniform", 0.05, 12.0)]
+            [("uniform", 0.5, 5.5), ("chain", 0.02, 7.0), ("uniform", 0.05, 12.0)]
         )
     ]  # fmt: skip
     return explore_page(points, pareto(points, "overhead", "gate_equivalents_per_output", smaller=True))

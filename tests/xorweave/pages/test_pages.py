@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -122,3 +123,31 @@ def test_a_page_can_be_printed(page: Path, tmp_path: Path) -> None:
     assert found["cut"] == [] and found["pale"] == []
     for table in found["tables"]:
         assert not table["over"] and not table["hinted"], table
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "codecs",
+            "xor takes the fewest bits of the lossless formats, 1.140 a weight at a fixed rate, 6.5 % over mask and "
+            "value entropy; the best other format, eie, takes 1.500 at a fixed one; the smallest decoder is that of "
+            "xor-raw (",
+        ),
+        (
+            "explore",
+            "2 of 3 decoders are beaten by none in both figures; family=chain,n_in=8,n_out=80,n_s=1,seed=0 has "
+            "the least overhead (2.00 %, 7.00 GE an output); family=uniform,n_in=8,n_out=80,n_s=0,seed=0 has the fewest",
+        ),
+        (
+            "spmv",
+            "Over 2 layers together: CPU, bitmap INT8, 1 thread takes the least time of what was measured, 2.0 µs, and "
+            "CPU, encoded, 1 thread 4.0 µs, 2.00 times as much; all products agree bit for bit.",
+        ),
+        ("reproduction", "1 table of the papers' experiments"),
+        ("report of a hardware model", "hardware.safetensors takes "),
+    ],
+)
+def test_a_page_says_its_conclusion_in_a_sentence(name: str, sentence: str, tmp_path: Path) -> None:
+    said = re.search(r'<p class="conclusion">(.*?)</p>', PAGES[name](tmp_path), re.DOTALL)
+    assert said and sentence in html.unescape(said[1])
