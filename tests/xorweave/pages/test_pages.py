@@ -137,7 +137,7 @@ def test_a_page_can_be_printed(page: Path, tmp_path: Path) -> None:
         (
             "explore",
             "2 of 3 decoders are beaten by none in both figures; family=chain,n_in=8,n_out=80,n_s=1,seed=0 has "
-            "the least overhead (2.00 %, 7.00 GE an output); family=uniform,n_in=8,n_out=80,n_s=0,seed=0 has the fewest",
+            "the least overhead (2.00 %, 7.00 GE an output); family=uniform,n_in=8,n_out=80,n_s=0,seed=0 has the",
         ),
         (
             "spmv",
