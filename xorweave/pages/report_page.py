@@ -12,6 +12,7 @@ from xorweave.pages.page import name, number, percent, render
 
 Record = Mapping[str, Any]
 
+_LEAST_SHARE = 0.01
 _MOST_BARS = 24  # of a picture; the tables have all
 
 
@@ -26,10 +27,13 @@ def conclusion(model: str, record: Record) -> str:
         f"{model} takes {number(total['bits_per_weight_with_mask'])} bits a weight{_over(total['over_bound'])}",
         f"the largest part is {part} ({percent(total[key] / all_bits, 0)})",
     ]
-    bounded = [tensor for tensor in tensors if tensor["over_bound"] is not None]
-    if len(bounded) > 1:
-        worst = max(bounded, key=lambda tensor: tensor["over_bound"])
-        said.append(f"{name(worst['name'])} is farthest from its bound ({_beyond(worst['over_bound'])})")
+    # a tensor of a few weights is far from its bound whatever one does
+    large = [t for t in tensors if t["over_bound"] is not None and _all_bits(t) >= _LEAST_SHARE * all_bits]
+    if len(large) > 1:
+        worst = max(large, key=lambda tensor: tensor["over_bound"])
+        whose = f"of its tensors with {percent(_LEAST_SHARE, 0)} of the bits or more"
+        over = _beyond(worst["over_bound"])
+        said.append(f"{whose}, {name(worst['name'])} is farthest from its bound ({over})")
     return "; ".join([*said, _decoder_said(record)]) + "."
 
 
