@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": "Check every checksum of a container, and decode everything in it.",
     "decode": "Decode a container: bit for bit the weights that were encoded, pruned ones zero.",
     "inspect": "Print what a container holds.",
+    "report": "Write one page about a model: bits against the bound, care bits, decoder, what was carried.",
     "generate": "Write a decoder in Verilog with golden vectors and a test bench that needs no Python.",
     "simulate": "Simulate a generated decoder and compare every word of every cycle with the golden model.",
     "synth": "Count a decoder's gates, prove its netlist, give area and clock.",

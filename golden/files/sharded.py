@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from xorweave.golden.base.leftovers import beside, leftover, remove
 from xorweave.golden.files.container import PREFIX, Container, read_container, write_container
 from xorweave.golden.files.restore import restore_tensors
 from xorweave.golden.files.safetensors_file import for_loaders, write_safetensors
+from xorweave.golden.files.sharding import is_part, merge_shards
 from xorweave.golden.files.shards import INDEX, read_places, shard_files
 from xorweave.golden.tensor.stored import EncodedTensor
 
@@ -70,7 +71,50 @@ def read_sharded(path: Path) -> ShardedContainer:
         A file is not there, is damaged or no container, two hold one tensor, or the index says otherwise.
     """
     index, paths = shard_files(path)
-    files = {file.name: read_container(file) for file in paths}
+    joined = join({file.name: read_container(file) for file in paths}, path)
+    if index is not None:
+        listed = {name.removeprefix(PREFIX): file for name, file in read_places(index).items()}
+        shards = joined.shards
+        if wrong := next((name for name in listed | shards if listed.get(name) != shards.get(name)), None):
+            raise InputError(
+                f"{index} must say which file holds the tensor {wrong}: {shards.get(wrong, 'none')}"
+            )
+    return joined
+
+
+def read_together(paths: Sequence[Path]) -> Container:
+    """Open the container files of one model: parts that a shard was encoded to, or files that were encoded one by one.
+
+    Raises
+    ------
+    InputError
+        As of `read_container`; two files hold a tensor of one name, or they are parts of a model but not all of one.
+    """
+    if len(paths) == 1:
+        return read_container(paths[0])
+    files: dict[str, Container] = {}
+    for path in paths:
+        if path.is_dir() or path.name in files:
+            raise InputError(f"several containers of one model must be files of different names, not {path}")
+        files[path.name] = read_container(path)
+    joined = join(files, "the model")
+    if any(is_part(container) for container in files.values()):
+        # looks whether they are all the parts of one model
+        return replace(joined, info=merge_shards(paths).info)
+    same = {
+        key: said for key, said in joined.info.items() if all(c.info.get(key) == said for c in files.values())
+    }
+    return replace(joined, info=same)
+
+
+def join(files: Mapping[str, Container], whole: object) -> ShardedContainer:
+    """Return containers by name as one, named `whole` where two hold the same tensor.
+
+    Raises
+    ------
+    InputError
+        Two hold a tensor of one name.
+    """
     encoded: dict[str, Container] = {}
     plain: dict[str, Container] = {}
     shards: dict[str, str] = {}
@@ -79,15 +123,9 @@ def read_sharded(path: Path) -> ShardedContainer:
             for tensor in held:
                 if tensor in shards:
                     raise InputError(
-                        f"{path}: {name} holds the tensor {tensor}, which {shards[tensor]} holds too"
+                        f"{whole}: {name} holds the tensor {tensor}, which {shards[tensor]} holds too"
                     )
                 places[tensor], shards[tensor] = file, name
-    if index is not None:
-        listed = {name.removeprefix(PREFIX): file for name, file in read_places(index).items()}
-        if wrong := next((name for name in listed | shards if listed.get(name) != shards.get(name)), None):
-            raise InputError(
-                f"{index} must say which file holds the tensor {wrong}: {shards.get(wrong, 'none')}"
-            )
     first = next(iter(files.values()))
     return ShardedContainer(
         encoded=_Joined(lambda file: file.encoded, encoded),
@@ -96,7 +134,7 @@ def read_sharded(path: Path) -> ShardedContainer:
         metadata=first.metadata,
         scales={name: scale for file in files.values() for name, scale in file.scales.items()},
         shards=shards,
-        files=files,
+        files=dict(files),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.printable import printable
 from xorweave.golden.base.whole_file import write_whole
 from xorweave.library.options_file import FIRST_LINE
 from xorweave.library.words import WORDS, Word, kinds_of
@@ -55,7 +56,6 @@ def encode(
     """Encode the tensors of a file losslessly."""
     import xorweave
     from xorweave.commands.console import meter
-    from xorweave.golden.base.printable import printable
     from xorweave.golden.files.finished import Finished
     from xorweave.golden.files.outputs import check_output, check_output_folder
     from xorweave.golden.files.shards import shard_files
@@ -171,7 +171,6 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
         What encoding took from start to end, choosing included.
     """
     from xorweave.commands.console import percent, print_json, print_table
-    from xorweave.golden.base.printable import printable
 
     summary = encoded.summary()
     records, total = summary["tensors"], summary["total"]

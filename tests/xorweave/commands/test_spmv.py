@@ -79,7 +79,7 @@ def test_json_csv_and_page_say_the_same(written: tuple[dict[str, Any], Path]) ->
         assert float(row["bytes_read"]) == item["bytes_read"]
     page = (folder / "spmv.html").read_text()
     for row in rows:
-        assert f"<td>{row['product']}</td>" in page
+        assert f'<th scope="row">{row["product"]}</th>' in page
         assert f"{float(row['cycles']):,.0f}".replace(",", "\u2009") in page
     assert not re.search(r"(src|href)\s*=", page.replace("http://www.w3.org", "")), (
         "the page needs nothing else"
