@@ -19,10 +19,11 @@ test-slow: $(VENV)/.dev
 	XORWEAVE_SLOW=1 $(BIN)/python -m pytest -n $(JOBS) tests/synth/proof/test_reference.py -k faults_are_refuted
 
 # The tests that are skipped without an extra, with every extra that can be had here: MKL is for x86 only, and PyTorch is
-# left out by `make test-extras EXTRAS=baselines,cluster,docs,oracles,pnr`.
-EXTRAS ?= baselines,cluster,docs,oracles,pnr,train$(if $(filter x86_64,$(shell uname -m)),$(comma)mkl)
+# left out by `make test-extras EXTRAS=baselines,cluster,docs,gguf,oracles,pnr,soc`.
+EXTRAS ?= baselines,cluster,docs,gguf,oracles,pnr,soc,train$(if $(filter x86_64,$(shell uname -m)),$(comma)mkl)
 EXTRA_TESTS := tests/golden/codecs tests/golden/spmv tests/golden/network tests/golden/weightless \
-    tests/synth/flow/test_place_route.py tests/docs/test_site.py tests/xorweave/library/test_workers.py
+    tests/golden/files/test_gguf_file.py tests/synth/flow/test_place_route.py tests/docs/test_site.py \
+    tests/xorweave/library/test_workers.py tests/examples/test_axi_stream.py tests/examples/test_litex.py
 
 test-extras: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,$(EXTRAS)]'

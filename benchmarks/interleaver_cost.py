@@ -11,6 +11,7 @@ from pathlib import Path
 
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.strides import candidate_strides
+from xorweave.golden.scan.walk import walk_of
 from xorweave.hw.engines.address_generator import AddressGenerator
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.synth.flow.synthesis import synthesize
@@ -31,7 +32,9 @@ def main() -> None:
         for lanes in (1, 8, 32):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "address_generator.v"
-                path.write_text(amaranth_verilog(AddressGenerator(scan, lanes), "address_generator"))
+                path.write_text(
+                    amaranth_verilog(AddressGenerator(walk_of(scan, (n,)), lanes), "address_generator")
+                )
                 result = synthesize([path], "address_generator")
             assert result.gate_equivalents is not None
             print(

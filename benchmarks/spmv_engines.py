@@ -1,6 +1,6 @@
 """The SpMV engines on real masks: overhead of the lane layout, cycles against CSR, gates and clock, projections.
 
-python benchmarks/spmv_engines.py [--tables layout cycles width synth projection] [--lanes 64] [--liberty FILE]
+python benchmarks/spmv_engines.py [--tables layout cycles width synth scan projection] [--lanes 64] [--liberty FILE]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from xorweave.golden.choose.lane_code import encode_on_lanes
 from xorweave.golden.choose.plan import choose_plan
 from xorweave.golden.code.code import Code
 from xorweave.golden.files.weight_files import read_smtx
+from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.cycle_model import projected_model
 from xorweave.golden.tensor.decode import decode_tensor
@@ -27,6 +28,7 @@ from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.figures import figures_of
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.engines.csr_engine import CsrConfig
+from xorweave.hw.engines.scan_engine import ScanEngineConfig
 from xorweave.sim.csr_run import CsrRun, CsrSimulator
 from xorweave.sim.spmv_run import SpmvRun, SpmvSimulator, engine_config
 from xorweave.synth.engine import synthesize_engine
@@ -236,6 +238,23 @@ def synth_table(
             )
 
 
+def scan_table(timeout: float) -> None:
+    """Gates of the scan engine without its decoder: the part that grows with the lanes, and the rest."""
+    print("\n256 x 256, blocks of 341 INT8 weights, affine; the decoder apart, memories counted in bits.\n")
+    print("| lanes | kGE | flip-flops | memory bits | cycles of a block |\n|---|---|---|---|---|")
+    for lanes in (1, 8):
+        config = ScanEngineConfig(
+            scan=Interleaver(1 << 16, 53193, 20280), shape=(256, 256), n_out=341, lanes=lanes
+        )
+        made = synthesize_engine(config, timeout_s=timeout)
+        gates = made.logic.gate_equivalents or 0.0
+        print(
+            f"| {lanes} | {gates / 1000:.1f} | {made.logic.flip_flops} | {made.memory_bits} "
+            f"| {config.block_cycles} |",
+            flush=True,
+        )
+
+
 def projection_table() -> None:
     """Cycles foretold for layers of language models."""
     print("\nProjection by the cycle model, not simulated: 64 lanes and 1024 lanes, S = .9, INT8.\n")
@@ -253,9 +272,11 @@ def projection_table() -> None:
 
 
 def main() -> None:
-    tables = ("layout", "cycles", "width", "synth", "projection")
+    tables = ("layout", "cycles", "width", "synth", "scan", "projection")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tables", nargs="+", choices=tables, default=[t for t in tables if t != "synth"])
+    parser.add_argument(
+        "--tables", nargs="+", choices=tables, default=["layout", "cycles", "width", "projection"]
+    )
     parser.add_argument("--lanes", type=int, default=64)
     parser.add_argument("--banks-per-lane", type=int, default=2, help="of the CSR engines, at least")
     parser.add_argument(
@@ -273,6 +294,8 @@ def main() -> None:
         width_table(options.lanes)
     if "synth" in options.tables:
         synth_table(options.lanes, options.liberty, options.clock, options.timeout, options.rival_lanes)
+    if "scan" in options.tables:
+        scan_table(options.timeout)
     if "projection" in options.tables:
         projection_table()
 

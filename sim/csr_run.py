@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,8 @@ class CsrRun(EngineRun):
         As the engine gave them.
     messages : tuple of str
     """
+
+    label: ClassVar[str] = "CSR"
 
     items: int
     fullest_lane: int

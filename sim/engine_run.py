@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,11 @@ class EngineRun:
     lanes, batch : int
     results : ndarray of int32, shape (batch, rows)
     messages : tuple of str
+    label : str
+        What the engine is called.
     """
+
+    label: ClassVar[str]
 
     cycles: int
     mismatches: int
@@ -46,4 +50,9 @@ class EngineRun:
         """Return the figures, without the results."""
         figures = asdict(self)
         figures.pop("results")
-        return {**figures, "slots_used": self.slots_used, "messages": list(self.messages)}
+        return {
+            "engine": self.label,
+            **figures,
+            "slots_used": self.slots_used,
+            "messages": list(self.messages),
+        }

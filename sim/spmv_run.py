@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +132,8 @@ class SpmvRun(EngineRun):
         As the engine gave them if there are no mismatches.
     messages : tuple of str
     """
+
+    label: ClassVar[str] = "encoded"
 
     blocks: int
     model_cycles: int

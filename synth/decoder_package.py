@@ -21,7 +21,7 @@ from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells, with_ra
 from xorweave.synth.proof.proof import NOT_RUN, PROVED, Verdict, judge_equivalence, prove_contract
 from xorweave.synth.proof.shape import DecoderShape, MaskParities, WordBook, code_from_rows
 
-TARGETS = ("gates", "ice40", "ecp5", "xilinx")
+TARGETS = ("gates", *FAMILIES)
 
 
 def _code(head: Mapping[str, Any]) -> Code:
@@ -125,8 +125,8 @@ def synthesize_decoder(
         See `xorweave.synth.flow.synthesis.synthesize`.
     prove : bool
     seeds : int
-        On iCE40 and ECP5: how many times to place and route, if the extra ``pnr`` is installed. With 0, without the
-        extra, and where no device is large enough, there is no clock; `notes` says why.
+        On iCE40, ECP5 and Gowin: how many times to place and route, if the extra ``pnr`` is installed. With 0, without
+        the extra, and where no device is large enough, there is no clock; `notes` says why.
     progress : callable, optional
         Told what is begun or done.
     timeout_s : float

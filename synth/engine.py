@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xorweave.hw.engines.csr_engine import CsrConfig, CsrEngine
+from xorweave.hw.engines.scan_engine import ScanEngine, ScanEngineConfig
 from xorweave.hw.engines.spmv_engine import SpmvConfig, SpmvEngine
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.synth.flow.memory_ports import MemoryShape, take_out_memories
@@ -39,7 +40,7 @@ class EngineSynthesis:
 
 
 def synthesize_engine(
-    config: SpmvConfig | CsrConfig,
+    config: SpmvConfig | ScanEngineConfig | CsrConfig,
     *,
     liberty: Path | None = None,
     clock_mhz: float | None = None,
@@ -49,8 +50,8 @@ def synthesize_engine(
 
     Parameters
     ----------
-    config : SpmvConfig or CsrConfig
-        Trace ports are left out.
+    config : SpmvConfig, ScanEngineConfig or CsrConfig
+        Trace ports are left out. A scan engine is mapped without its decoder, which is a package of its own.
     liberty, clock_mhz, timeout_s
         As in `xorweave.synth.flow.synthesis.synthesize`.
 
@@ -59,7 +60,11 @@ def synthesize_engine(
     InputError, ToolError
     """
     config = replace(config, trace=False)
-    engine = SpmvEngine(config) if isinstance(config, SpmvConfig) else CsrEngine(config)
+    engine: ScanEngine | SpmvEngine | CsrEngine
+    if isinstance(config, ScanEngineConfig):
+        engine = ScanEngine(config)
+    else:
+        engine = SpmvEngine(config) if isinstance(config, SpmvConfig) else CsrEngine(config)
     with tempfile.TemporaryDirectory(prefix="xorweave-engine-") as name:
         folder = Path(name)
         source = folder / "engine.v"

@@ -13,10 +13,11 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from xorweave import __version__
-from xorweave.commands.console import printable
 from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.extras import EXTRA_OF, install_advice
+from xorweave.golden.base.printable import printable
 from xorweave.guard import give_caches, run_guarded
+from xorweave.without_blas import load_kernels_without_blas
 
 #: The commands and what they do. A command is the function of its name in the module of its name.
 COMMANDS = {
@@ -26,6 +27,7 @@ COMMANDS = {
     "verify": "Check every checksum of a container, and decode everything in it.",
     "decode": "Decode a container: bit for bit the weights that were encoded, pruned ones zero.",
     "inspect": "Print what a container holds.",
+    "report": "Write one page about a model: bits against the bound, care bits, decoder, what was carried.",
     "generate": "Write a decoder in Verilog with golden vectors and a test bench that needs no Python.",
     "simulate": "Simulate a generated decoder and compare every word of every cycle with the golden model.",
     "synth": "Count a decoder's gates, prove its netlist, give area and clock.",
@@ -97,6 +99,7 @@ def main() -> None:
     # a process that has loaded more than this file belongs to somebody else, who cannot be split
     if sys.argv[1:2] and sys.argv[1] in COMMANDS and "--help" not in sys.argv and "numpy" not in sys.modules:
         give_caches()
+        load_kernels_without_blas()
         run_guarded()
     sys.exit(_status())
 

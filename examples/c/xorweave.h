@@ -371,9 +371,26 @@ static int xw_stored_planes(const xw_tensor *t, const xw_group *group) {
     return count;
 }
 
+/* How the weights of a tile lie in the registers of 32 threads, slowest first. */
+typedef struct {
+    uint64_t weights, columns; /* of a tile, which has 16 rows */
+    struct { int size, rows, columns; } axes[6];
+} xw_tile;
+
+static xw_tile xw_tile_of(const uint64_t *k) {
+    int n_w = (int)k[2], fragments = (int)k[3] * (n_w == 4 ? 2 : 1), width = n_w == 16 ? 16 : 32, wide = fragments / 4;
+    xw_tile bytes = {0, 0, {{8, 1, 0}, {4, 0, 4}, {4, 0, 1}, {wide, 0, 32}, {2, 0, 16}, {2, 8, 0}}};
+    xw_tile nibbles = {0, 0, {{8, 1, 0}, {4, 0, 4}, {4, 0, 1}, {2, 8, 0}, {wide, 0, 32}, {2, 0, 16}}};
+    xw_tile halves = {0, 0, {{8, 1, 0}, {4, 0, 2}, {2, 0, 1}, {wide, 0, 16}, {2, 0, 8}, {2, 8, 0}}};
+    xw_tile tile = n_w == 4 ? nibbles : n_w == 8 ? bytes : halves;
+    tile.columns = (uint64_t)(wide * width);
+    tile.weights = 16 * tile.columns;
+    return tile;
+}
+
 static const char *xw_read_scan(xw_tensor *t, xw_reader *r) {
-    static const int counts[] = {0, 2, 4, 3};
-    if (t->scan > 3) return "no such scan";
+    static const int counts[] = {0, 2, 4, 3, 4};
+    if (t->scan > 4) return "no such scan";
     for (int i = 0; i < counts[t->scan]; i++) t->scan_numbers[i] = xw_varint(r, (uint64_t)1 << 40);
     const uint64_t *k = t->scan_numbers;
     t->length = t->n;
@@ -391,6 +408,15 @@ static const char *xw_read_scan(xw_tensor *t, xw_reader *r) {
         if (!cols || (k[0] != 1 && k[0] != 2 && k[0] != 4 && k[0] != 8) || !k[1] || k[1] > 16384 || !k[2] || k[2] > 16384)
             return "the cells are out of range";
         t->length = 16 * k[0] * ((rows + 16 * k[1] - 1) / (16 * k[1])) * ((cols + k[0] * k[2] - 1) / (k[0] * k[2]) * k[2]) * k[1];
+    }
+    if (t->scan == 4) {
+        uint64_t rows = t->rank > 1 ? t->sides[0] : 1, cols = rows ? t->n / rows : 0;
+        if (!cols || !k[0] || k[0] > 16384 || !k[1] || k[0] % k[1] ||
+            !((k[3] == 8 && (k[2] == 4 || k[2] == 8)) || (k[3] == 16 && (k[2] == 8 || k[2] == 16))))
+            return "the tiles are out of range";
+        xw_tile tile = xw_tile_of(k);
+        uint64_t tiles = (rows + 15) / 16 * ((cols + tile.columns * k[1] - 1) / (tile.columns * k[1])) * k[1];
+        t->length = (tiles + k[0] - 1) / k[0] * k[0] * tile.weights;
     }
     return NULL;
 }
@@ -945,6 +971,8 @@ static void xw_mask_block(const xw_tensor *t, xw_mask *mask, uint64_t block, uin
 
 typedef struct {
     uint64_t rows, cols, spread;
+    uint64_t padded, high, leap; /* of tiles: columns with padding, tiles one below the other, and what the walk leaps */
+    xw_tile tile;
 } xw_order;
 
 static uint64_t xw_golden(uint64_t m) {
@@ -959,10 +987,16 @@ static uint64_t xw_golden(uint64_t m) {
 
 /* What the scans of matrices take beside the header. */
 static xw_order xw_order_of(const xw_tensor *t) {
-    xw_order order = {t->rank > 1 ? t->sides[0] : 1, 0, 1};
+    xw_order order = {t->rank > 1 ? t->sides[0] : 1, 0, 1, 0, 0, 0, {0, 0, {{0, 0, 0}}}};
     if (t->scan < 2) return order;
     order.cols = t->n / order.rows;
-    order.spread = xw_golden(t->scan == 2 ? t->scan_numbers[0] : order.cols);
+    if (t->scan == 4) {
+        order.tile = xw_tile_of(t->scan_numbers);
+        order.padded = (order.cols + order.tile.columns - 1) / order.tile.columns * order.tile.columns;
+        order.high = (order.rows + 15) / 16;
+        order.leap = xw_golden(order.high) % order.high;
+    }
+    order.spread = xw_golden(t->scan == 2 ? t->scan_numbers[0] : t->scan == 4 ? order.padded : order.cols);
     return order;
 }
 
@@ -978,6 +1012,21 @@ static uint64_t xw_element(const xw_tensor *t, const xw_order *order, uint64_t s
         uint64_t line = (place % k[1] * passes + place / (k[1] * groups)) * 16 + i / c;
         uint64_t beside = place / k[1] % groups * k[0] + at / (16 * c) * c + i % c;
         return line < order->rows && beside < order->cols ? line * order->cols + beside * order->spread % order->cols : t->n;
+    }
+    if (t->scan == 4) {
+        uint64_t lane = s / k[0], within = lane % order->tile.weights, line = 0, column = 0;
+        for (int i = 5; i >= 0; i--) {
+            uint64_t digit = within % (unsigned)order->tile.axes[i].size;
+            within /= (unsigned)order->tile.axes[i].size;
+            line += digit * (unsigned)order->tile.axes[i].rows;
+            column += digit * (unsigned)order->tile.axes[i].columns;
+        }
+        uint64_t tile = lane / order->tile.weights * k[0] + s % k[0], run = tile / k[1];
+        line += run % order->high * order->leap % order->high * 16;
+        uint64_t beside = (run / order->high * k[1] + tile % k[1]) * order->tile.columns + column;
+        if (line >= order->rows || beside >= order->padded) return t->n;
+        beside = beside * order->spread % order->padded;
+        return beside < order->cols ? line * order->cols + beside : t->n;
     }
     uint64_t block = s / k[0], lane = s % k[0];
     if (block < k[3]) return t->n;

@@ -5,7 +5,20 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
+
+
+@njit(cache=True, nogil=True)
+def below(words, at, bound):  # type: ignore[no-untyped-def]
+    """Return (integer, next): what `BitSource.below` makes of words[at] and those after it; next is -1 at their end."""
+    limit = np.int64(1 << 32) // bound * bound
+    while at < words.size:
+        word = np.int64(words[at])
+        at += 1
+        if word < limit:
+            return word % bound, at
+    return np.int64(0), -1
 
 
 class BitSource:
@@ -28,13 +41,23 @@ class BitSource:
         limit = (1 << 32) // bound * bound
         while True:
             if not self._pool:
-                self._counter += 1
-                text = f"xorweave;{self._key};{self._counter}".encode()
-                words = np.frombuffer(hashlib.shake_256(text).digest(4096), "<u4")
-                self._pool = [int(word) for word in words[::-1]]
+                self._pool = self._more()
             word = self._pool.pop()
             if word < limit:
                 return word % bound
+
+    def words(self, count: int) -> NDArray[np.uint32]:
+        """Return the next `count` words that `below` would use, for the `below` of compiled code."""
+        while len(self._pool) < count:
+            self._pool = [*self._more(), *self._pool]
+        taken, self._pool = self._pool[-count:][::-1], self._pool[:-count]
+        return np.array(taken, np.uint32)
+
+    def _more(self) -> list[int]:
+        self._counter += 1
+        text = f"xorweave;{self._key};{self._counter}".encode()
+        stream = np.frombuffer(hashlib.shake_256(text).digest(4096), "<u4")
+        return stream[::-1].tolist()  # taken from the end
 
     def shuffled(self, items: list[int]) -> list[int]:
         """Return the items in uniformly random order (Fisher-Yates)."""

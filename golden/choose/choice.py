@@ -137,7 +137,7 @@ class Choice:
         A kept weight whose word is 0 counts as pruned: it reads back as 0.
         """
         words = number_format.to_words(np.ascontiguousarray(values)).reshape(-1)
-        return np.where(mask.reshape(-1), words, words.dtype.type(0))
+        return words * mask.reshape(-1)
 
     def encode(
         self,

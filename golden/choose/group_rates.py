@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from xorweave.golden.choose.price import CareBits, Terms
+from xorweave.golden.choose.family import window_use
+from xorweave.golden.choose.price import CareBits, price_of
 
 # Encoded bits a block of the densest group, tried.
 _WIDTHS = (12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72, 80, 96)
@@ -67,32 +69,32 @@ def choose_rates(
         Expected bits, raised by the price of the registers, N_out, N_in and N_s of each group; infinitely many bits if
         no N_in is within a window.
     """
-    packed = [(end - first, CareBits.of(care)) for first, end, care in groups]
-    most = max((care.ones for _, care in packed), default=0)
+    packed = [CareBits.of(care) for _, _, care in groups]
+    planes = np.array([end - first for first, end, _ in groups], np.int64)
+    ones = np.array([care.ones for care in packed], np.int64)
+    most = int(ones.max(initial=0))
+    words, before = (
+        np.stack(part) for part in zip(*((care.words, care.before) for care in packed), strict=True)
+    )
+    spans = np.array([[window_of(int(c), most, max_k) for c in ones] for max_k in windows], np.int64)
     # a stream of few blocks loses at its ends, and its decoder would be as large as the tensor
     longest = max(1, min(_MAX_N_OUT, n // _LEAST_BLOCKS, max(_ANY_BLOCK, n // _MANY_BLOCKS)))
     tried = {n_out or max(1, min(longest, round(width * n / max(most, 1) / _SLACK))) for width in _WIDTHS}
     found: list[tuple[float, int, list[tuple[int, int]]]] = []
     lowest = math.inf
     for outputs in sorted(tried):
-        best: tuple[float, int, list[tuple[int, int]]] | None = None
-        for max_k in windows:
-            total, chosen, held = 0.0, [], 0.0
-            for planes, care in packed:
-                sizes = _sizes(care.ones, most, n, outputs, max_k)
-                terms = Terms(planes=planes, n_w=n_w, family=family)
-                cheapest = care.cheapest(sizes, terms, below=lowest - total) if sizes else []
-                if not cheapest:
-                    break
-                total += cheapest[0].bits
-                chosen.append((cheapest[0].n_in, cheapest[0].n_s))
-                held += planes * cheapest[0].n_in * (cheapest[0].n_s + 1)
-            total *= 1 + gate_price * _REGISTER * held / outputs
-            if len(chosen) == len(packed) and (best is None or total < best[0]):
-                best = (total, outputs, chosen)
-                lowest = lowest if smooth else min(lowest, total)
-        if best is not None:
-            found.append(best)
+        chosen = np.zeros((len(packed), 2), np.int64)
+        best = _rates(
+            (words, before, n),
+            (planes, ones, spans, np.array(windows, np.int64)),
+            (n_w, outputs, *window_use(family)),
+            gate_price * _REGISTER / outputs,
+            (lowest, smooth),
+            chosen,
+        )
+        if best < math.inf:
+            found.append((best, outputs, [(n_in, n_s) for n_in, n_s in chosen.tolist()]))
+            lowest = lowest if smooth else min(lowest, best)
     if not found:
         return math.inf, min(tried), [(1, 1)] * len(packed)
     costs = np.array([cost for cost, _, _ in found])
@@ -101,12 +103,37 @@ def choose_rates(
     return found[int(np.argmin(costs))]
 
 
-def _sizes(ones: int, most: int, n: int, outputs: int, max_k: int) -> list[tuple[int, int, int]]:
-    """Return the sizes (N_in, N_out, N_s) worth looking at for a group of so many care bits."""
-    mean = ones / max(1, n) * outputs
-    last = min(max(1, math.ceil(mean * 1.03)) + 1, max_k // 2, outputs)
-    window = window_of(ones, most, max_k)
-    return [
-        (n_in, outputs, max(1, window // n_in - 1))
-        for n_in in range(max(1, math.floor(mean * 0.99)), last + 1)
-    ]
+@njit(cache=True, nogil=True)
+def _rates(care, groups, block, held_price, limit, chosen):  # type: ignore[no-untyped-def]
+    # Fills `chosen`, shape (groups, 2), with N_in and N_s of each group, all of one longest window, for the fewest
+    # bits. Returns the bits, infinitely many if no window has fewer than `lowest`.
+    words, before, n = care
+    planes, ones, spans, windows = groups
+    n_w, n_out, share, start_loss = block
+    lowest, smooth = limit
+    sizes = np.zeros_like(chosen)
+    best = np.inf
+    for w in range(windows.size):
+        total, held = 0.0, 0.0
+        for g in range(planes.size):
+            mean = ones[g] / max(1, n) * n_out
+            last = min(max(1, np.int64(np.ceil(mean * 1.03))) + 1, windows[w] // 2, n_out)
+            rule = (planes[g], n_w, np.inf, False)
+            least = np.inf
+            for n_in in range(max(1, np.int64(np.floor(mean * 0.99))), last + 1):
+                size = (n_in, n_out, max(1, spans[w, g] // n_in - 1))
+                most = min(least, lowest - total)
+                bits, _, _ = price_of(words[g], before[g], n, n, size, (share, start_loss), rule, most)
+                if bits < least:
+                    least = bits
+                    sizes[g] = n_in, size[2]
+            total += least
+            if total == np.inf:
+                break
+            held += planes[g] * sizes[g, 0] * (sizes[g, 1] + 1)
+        total *= 1 + held_price * held
+        if total < best:
+            best = total
+            chosen[:] = sizes
+            lowest = lowest if smooth else min(lowest, best)
+    return best

@@ -30,7 +30,7 @@ _FINALISTS = 2
 # best at a glance, and taken if others are hardly better: than the whole scan's price can tell, or than a sample's.
 _NEAR, _AS_GOOD, _AS_SAMPLES = 1.02, 0.0005, 0.003
 # Longer scans are judged by their first part: beyond it, one part is like another.
-_SAMPLE = 1 << 22
+_SAMPLE = 1 << 20
 # An error-free code must be expected to meet fewer dependent equations than this in the whole tensor.
 _ERROR_FREE = 0.05
 

@@ -107,27 +107,36 @@ def _affordable(bits, n, n_w, planes):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _price(words, before, length, n, sizes, buffers, lost_at_start, rule, limits, bits, dependent, starts):  # type: ignore[no-untyped-def]
-    # limits: the lowest prices so far, rising; a size that is dearer than all of them stays at infinity
+def price_of(words, before, length, n, size, use, rule, limit):  # type: ignore[no-untyped-def]
+    # Returns (bits, dependent, start) of one size; infinitely many bits if they are more than `limit`.
+    n_in, n_out, n_s = size
+    share, start_loss = use
     planes, n_w, tolerated, ring = rule
+    window = n_in * (n_s + 1)
     ones = _ones_before(words, before, length)
     scale = n / length
+    columns = (n + n_out - 1) // n_out * n_in
+    most = tolerated
+    if limit < np.inf:
+        most = min(most, _affordable(limit - columns * planes, n, n_w, planes))
+    # no more equations hold than there are columns
+    if columns * planes > limit or ones * scale - columns > most:
+        return np.inf, 0.0, 0
+    start = _lowest_surplus(words, before, length, n_in, n_out) if ring else 0
+    buffer = max(0.0, window * share - n_in)
+    lost = scale * _dependent(words, before, length, n_in, n_out, buffer, start, most / scale)
+    if lost > most:
+        return np.inf, 0.0, 0
+    dependent = lost + min(max(0, window - 2 * n_in) * start_loss, ones * scale - lost)
+    return columns * planes + expected_patch_bits(dependent, n, n_w, planes), dependent, start
+
+
+@njit(cache=True, nogil=True)
+def _price(words, before, length, n, sizes, use, rule, limits, bits, dependent, starts):  # type: ignore[no-untyped-def]
+    # limits: the lowest prices so far, rising; a size that is dearer than all of them stays at infinity
     for k in range(sizes.shape[0]):
-        n_in, n_out = sizes[k, 0], sizes[k, 1]
-        columns = (n + n_out - 1) // n_out * n_in
-        most = tolerated
-        if limits[-1] < np.inf:
-            most = min(most, _affordable(limits[-1] - columns * planes, n, n_w, planes))
-        # no more equations hold than there are columns
-        if columns * planes > limits[-1] or ones * scale - columns > most:
-            continue
-        if ring:
-            starts[k] = _lowest_surplus(words, before, length, n_in, n_out)
-        lost = scale * _dependent(words, before, length, n_in, n_out, buffers[k], starts[k], most / scale)
-        if lost > most:
-            continue
-        dependent[k] = lost + min(lost_at_start[k], ones * scale - lost)
-        bits[k] = columns * planes + expected_patch_bits(dependent[k], n, n_w, planes)
+        size = (sizes[k, 0], sizes[k, 1], sizes[k, 2])
+        bits[k], dependent[k], starts[k] = price_of(words, before, length, n, size, use, rule, limits[-1])
         at = limits.size - 1
         if bits[k] < limits[at]:
             while at > 0 and bits[k] < limits[at - 1]:
@@ -196,12 +205,16 @@ class CareBits:
         Positions of the scan.
     length : int
         Those that are looked at, from the first: one part of a long scan is like another.
+    words : ndarray of uint64
+        The care bits, 64 a word, the first lowest.
+    before : ndarray of int32, same shape
+        Care bits before each word.
     """
 
     n: int
     length: int
-    _words: NDArray[np.uint64]
-    _before: NDArray[np.int32]
+    words: NDArray[np.uint64]
+    before: NDArray[np.int32]
 
     @classmethod
     def along(cls, mask: NDArray[np.bool_], scan: Interleaver, length: int | None = None) -> CareBits:
@@ -221,17 +234,17 @@ class CareBits:
     @property
     def ones(self) -> int:
         """Care bits of the whole scan, as far as can be told from those looked at."""
-        return round(int(_ones_before(self._words, self._before, self.length)) * self.n / max(1, self.length))
+        return round(int(_ones_before(self.words, self.before, self.length)) * self.n / max(1, self.length))
 
     def counts(self, n_out: int, start: int = 0) -> NDArray[np.int64]:
         """Count the care bits of each block of a ring that starts at `start`, shape (blocks,)."""
         counts = np.zeros(-(-self.length // n_out), np.int64)
-        _counts(self._words, self._before, self.length, n_out, start, counts)
+        _counts(self.words, self.before, self.length, n_out, start, counts)
         return counts
 
     def lowest_surplus(self, n_in: int, n_out: int) -> int:
         """Return where a ring starts best: the edge up to which care bits are furthest ahead of encoded bits."""
-        return int(_lowest_surplus(self._words, self._before, self.length, n_in, n_out))
+        return int(_lowest_surplus(self.words, self.before, self.length, n_in, n_out))
 
     def cheapest(
         self,
@@ -254,19 +267,16 @@ class CareBits:
         if not self.length:
             return []
         table = np.ascontiguousarray(sizes, np.int64).reshape(-1, 3)
-        window = table[:, 0] * (table[:, 2] + 1)
-        share, start_loss = window_use(terms.family)
         bits = np.full(len(table), math.inf)
         dependent = np.zeros(len(table))
         starts = np.zeros(len(table), np.int64)
         _price(
-            self._words,
-            self._before,
+            self.words,
+            self.before,
             self.length,
             self.n,
             table,
-            np.maximum(0.0, window * share - table[:, 0]),
-            np.maximum(0, window - 2 * table[:, 0]) * start_loss,
+            window_use(terms.family),
             (terms.planes, terms.n_w, terms.tolerated, terms.free_start and self.length == self.n),
             np.full(count, below),
             bits,

@@ -6,6 +6,8 @@ generator: the decoder is the XOR network of G, applied to n_w-bit words.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -80,6 +82,7 @@ def _decode_segments(symbols, period, n_s, tap_start, tap_age, tap_bit, from_pre
         _decode_kernel(symbols, first, last, n_s, tap_start, tap_age, tap_bit, from_previous, output, chunk)
 
 
+@lru_cache(maxsize=64)  # a tensor is decoded in many pieces, by a code of each group
 def tap_lists(
     code: Code,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
@@ -98,13 +101,13 @@ def tap_lists(
     step = matrix.copy()
     step[1:] ^= matrix[:-1]
     # a row that differs from the one before in fewer columns than it has taps is cheaper from there (chains)
-    from_previous = step.sum(axis=1) + 1 < matrix.sum(axis=1)
+    from_previous = np.count_nonzero(step, axis=1) + 1 < np.count_nonzero(matrix, axis=1)
     from_previous[0] = False
     rows = np.where(from_previous[:, None], step, matrix)
-    columns = [np.flatnonzero(row) for row in rows]
-    flat = np.concatenate(columns) if columns else np.zeros(0, np.int64)
-    start = np.concatenate([[0], np.cumsum([len(c) for c in columns])]).astype(np.int64)
-    return start, flat // code.n_in, flat % code.n_in, from_previous
+    taps = np.flatnonzero(rows.view(np.bool_))
+    start = np.searchsorted(taps, np.arange(code.n_out + 1) * rows.shape[1])
+    column = taps % rows.shape[1]
+    return start, column // code.n_in, column % code.n_in, from_previous
 
 
 def decode_words(code: Code, symbols: Words, segment_blocks: int | None = None) -> Words:

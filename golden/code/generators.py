@@ -6,7 +6,7 @@ seed means the same matrix on every machine and with every version of every depe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, signature
 
 import numpy as np
@@ -154,7 +154,9 @@ def paired(*, n_in: int, n_out: int, n_s: int, seed: int, pool: int = 0, run: in
     return _edge_rows(added, edges, run, n_in * (n_s + 1))
 
 
-def _edge_rows(added: list[list[int]], edges: list[tuple[int, int]], run: int, columns: int) -> Matrix:
+def _edge_rows(
+    added: Sequence[Sequence[int]], edges: Sequence[tuple[int, int]] | NDArray, run: int, columns: int
+) -> Matrix:
     """Add up running sums, started anew every `run`, and give the sum of two of them for each edge."""
     sums = np.zeros((len(added), columns), np.uint8)
     for j, fresh in enumerate(added):

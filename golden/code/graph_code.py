@@ -7,10 +7,13 @@ ring is. That takes one exclusive-or an output and about one a vertex, of which 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from xorweave.golden.base.bit_source import BitSource
+from xorweave.golden.base.bit_source import BitSource, below
 from xorweave.golden.base.errors import InputError
 
 # A new edge keeps this many steps between its ends, steps between neighbours of a run counted too: beside rings, it
@@ -70,37 +73,80 @@ def _distances(start, neighbours, degrees, run, along, far, distance, queue):  #
                 tail += 1
 
 
-def _draw_edges(source: BitSource, vertices: int, edges: int, run: int) -> list[tuple[int, int]]:
-    """Draw edges one by one, each from a vertex with the fewest edges to one as far from it as can be."""
-    neighbours = np.zeros((vertices, 4 * edges // vertices + 8), np.int32)
-    degrees = np.zeros(vertices, np.int32)
-    distance, nearby, queue = (np.zeros(vertices, np.int32) for _ in range(3))
-    drawn = []
-    for _ in range(edges):
+@njit(cache=True, nogil=True)
+def _draw(words, run, neighbours, degrees, drawn):  # type: ignore[no-untyped-def]
+    # Fills `drawn`, shape (edges, 2), by random 32-bit words. Returns how many edges it drew: fewer if the vertices
+    # do not do, or -1 if the words do not.
+    vertices = degrees.size
+    most = neighbours.shape[1]
+    nearby = np.zeros(vertices, np.int32)
+    distance = np.zeros(vertices, np.int32)
+    queue = np.zeros(vertices, np.int32)
+    picks = np.zeros(vertices, np.int32)
+    word = 0
+    for edge in range(drawn.shape[0]):
         least = degrees.min()
-        poorest = np.flatnonzero(degrees == least)
-        a = int(poorest[source.below(poorest.size)])
+        count = 0
+        for v in range(vertices):
+            if degrees[v] == least:
+                picks[count] = v
+                count += 1
+        at, word = below(words, word, count)
+        if word < 0:
+            return -1
+        a = picks[at]
         _distances(a, neighbours, degrees, run, True, _LEAST_DISTANCE, nearby, queue)
         _distances(a, neighbours, degrees, run, False, 2 * vertices, distance, queue)
-        apart = nearby == _LEAST_DISTANCE
-        if not apart.any():  # a graph too dense for that: any vertex but a and those joined to it
-            apart = distance > 1
-        poor = apart & (degrees <= least + _DEGREE_SLACK)
-        allowed = poor if poor.any() else apart
-        if not allowed.any():
-            raise InputError(f"the pool must hold more sums for {edges} outputs, not {vertices}")
-        farthest = np.flatnonzero(allowed & (distance == distance[allowed].max()))
-        farthest = farthest[degrees[farthest] == degrees[farthest].min()]
-        b = int(farthest[source.below(farthest.size)])
-        for end, other in ((a, b), (b, a)):
-            if degrees[end] == neighbours.shape[1]:
-                raise InputError(f"the pool must hold more sums for {edges} outputs, not {vertices}")
-            neighbours[end, degrees[end]] = other
-            degrees[end] += 1
-        drawn.append((a, b))
+        apart = False
+        for v in range(vertices):
+            apart |= nearby[v] == _LEAST_DISTANCE
+        # a graph too dense for that: any vertex but a and those joined to it; then the farthest, then the poorest
+        poor = False
+        for v in range(vertices):
+            far = nearby[v] == _LEAST_DISTANCE if apart else distance[v] > 1
+            poor |= far and degrees[v] <= least + _DEGREE_SLACK
+        farthest, poorest, count = -1, 0, 0
+        for v in range(vertices):
+            far = nearby[v] == _LEAST_DISTANCE if apart else distance[v] > 1
+            if not far or (poor and degrees[v] > least + _DEGREE_SLACK):
+                continue
+            if distance[v] > farthest or (distance[v] == farthest and degrees[v] < poorest):
+                farthest, poorest, count = distance[v], degrees[v], 0
+            if distance[v] == farthest and degrees[v] == poorest:
+                picks[count] = v
+                count += 1
+        if count == 0:
+            return edge
+        at, word = below(words, word, count)
+        if word < 0:
+            return -1
+        b = picks[at]
+        if degrees[a] == most or degrees[b] == most:
+            return edge
+        neighbours[a, degrees[a]] = b
+        neighbours[b, degrees[b]] = a
+        degrees[a] += 1
+        degrees[b] += 1
+        drawn[edge] = a, b
+    return drawn.shape[0]
+
+
+def _draw_edges(source: BitSource, vertices: int, edges: int, run: int) -> NDArray[np.int32]:
+    """Draw edges one by one, each from a vertex with the fewest edges to one as far from it as can be."""
+    drawn = np.zeros((edges, 2), np.int32)
+    words = source.words(2 * edges + 8)
+    while True:
+        neighbours = np.zeros((vertices, 4 * edges // vertices + 8), np.int32)
+        done = _draw(words, run, neighbours, np.zeros(vertices, np.int32), drawn)
+        if done >= 0:
+            break
+        words = np.concatenate([words, source.words(edges)])  # some were no good, one in a million
+    if done < edges:
+        raise InputError(f"the pool must hold more sums for {edges} outputs, not {vertices}")
     return drawn
 
 
+@lru_cache(maxsize=1024)  # asked for by the code, its network, and again when what was stored is read
 def graph_structure(
     *,
     n_in: int,
@@ -111,7 +157,7 @@ def graph_structure(
     run: int = 4,
     start: int = 2,
     history: int = 0,
-) -> tuple[list[list[int]], list[tuple[int, int]]]:
+) -> tuple[tuple[tuple[int, ...], ...], NDArray[np.int32]]:
     """Return what a code of the family ``graph`` is made of.
 
     Parameters
@@ -129,7 +175,7 @@ def graph_structure(
 
     Returns
     -------
-    (list of lists of int, list of (int, int))
+    (tuple of tuples of int, ndarray of int32, shape (n_out, 2))
         The columns that each sum adds to the one before it (or, first of a run, to nothing), and the two sums of each
         output.
 
@@ -164,4 +210,6 @@ def graph_structure(
                 held.add(deck.draw(held))
             fresh = sorted(held)
         added.append(fresh)
-    return added, _draw_edges(source, pool, n_out, run)
+    edges = _draw_edges(source, pool, n_out, run)
+    edges.setflags(write=False)
+    return tuple(map(tuple, added)), edges

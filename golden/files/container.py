@@ -22,12 +22,13 @@ from xorweave.golden.files import container_v1
 from xorweave.golden.files.blob import check_stored, read_blob, side_bits, write_blob
 from xorweave.golden.files.mapped import MappedTensor, map_safetensors
 from xorweave.golden.files.safetensors_file import Tensor, tensor_from_bytes, write_safetensors
+from xorweave.golden.files.shards import INDEX
 from xorweave.golden.tensor.decode import decode_scan, decode_tensor, segment_checksums
 from xorweave.golden.tensor.figures import Figures, figures_of
 from xorweave.golden.tensor.stored import EncodedTensor
 
 VERSION = 2
-_PREFIX = "xorweave/"
+PREFIX = "xorweave/"
 _KEY = "xorweave"
 _CRC = "xorweave.crc"
 
@@ -51,6 +52,8 @@ class Container:
         What `write_blob` gave for tensors that were written already.
     counted : dict of str to Figures
         Figures of tensors that were counted already.
+    shards : dict of str to str
+        Of a source in several files: the name of the file that holds each tensor. Not stored; files say it.
     """
 
     encoded: Mapping[str, EncodedTensor]
@@ -60,6 +63,7 @@ class Container:
     scales: dict[str, str] = field(default_factory=dict)
     written: dict[str, bytes] = field(default_factory=dict)
     counted: dict[str, Figures] = field(default_factory=dict)
+    shards: dict[str, str] = field(default_factory=dict)
 
     def blob(self, name: str) -> bytes:
         """Return the bytes of a tensor, written once."""
@@ -127,11 +131,11 @@ def write_container(path: Path, container: Container) -> None:
     """
     tensors: dict[str, Tensor] = {}
     for name, tensor in container.plain.items():
-        if name.startswith(_PREFIX) or name in container.encoded:
+        if name.startswith(PREFIX) or name in container.encoded:
             raise InputError(f"a tensor may not be named {name!r} in a container")
         tensors[name] = tensor
     for name in container.encoded:
-        tensors[_PREFIX + name] = Tensor(np.frombuffer(container.blob(name), np.uint8), "U8")
+        tensors[PREFIX + name] = Tensor(np.frombuffer(container.blob(name), np.uint8), "U8")
     head = {
         "version": VERSION,
         "info": container.info,
@@ -157,7 +161,7 @@ def _crc_of(tensor: Tensor) -> str:
 
 def _own_crc(name: str, data: np.ndarray) -> str:
     """Return the checksum that ends a stored tensor: it ties the name to the bytes. None of what is carried."""
-    return data[-4:].tobytes().hex() if name.startswith(_PREFIX) else ""
+    return data[-4:].tobytes().hex() if name.startswith(PREFIX) else ""
 
 
 def _directory_crc(directory: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
@@ -175,7 +179,7 @@ def directory_bytes(path: Path) -> int:
         header = json.loads(file.read(length))
     metadata = header.pop("__metadata__", {})
     others: list[Any] = [{k: v} for k, v in metadata.items() if k not in (_KEY, _CRC)]
-    others += [{name: entry} for name, entry in header.items() if not name.startswith(_PREFIX)]
+    others += [{name: entry} for name, entry in header.items() if not name.startswith(PREFIX)]
     return 8 + length - sum(len(_compact(item).encode()) - 1 for item in others)
 
 
@@ -254,7 +258,7 @@ class OpenContainer(Container):
 
 
 def read_container(path: Path) -> Container:
-    """Open a container file of version 2, mapped, or read one of version 1.
+    """Open a container file of version 2, mapped, or read one of version 1; or a folder of them, or its index.
 
     Whatever the file says, opening and decoding take at most 16 times its size, 3 times what is decoded, and 128 MiB.
     Nothing in the file can run code.
@@ -264,6 +268,10 @@ def read_container(path: Path) -> Container:
     InputError
         The file is not there, is damaged, or is no xorweave container.
     """
+    if path.is_dir() or path.name.lower().endswith(INDEX):
+        from xorweave.golden.files.sharded import read_sharded  # which comes back here for each file
+
+        return read_sharded(path)
     entries, metadata = map_safetensors(path)
     head = _read_head(path, metadata)
     if head["version"] == 1:
@@ -273,8 +281,8 @@ def read_container(path: Path) -> Container:
     }
     if metadata.get(_CRC) != _directory_crc(directory, metadata):
         raise InputError(f"{path} is damaged: the checksum of its metadata is another")
-    blobs = {name.removeprefix(_PREFIX): e for name, e in entries.items() if name.startswith(_PREFIX)}
-    plain = {name: e for name, e in entries.items() if not name.startswith(_PREFIX)}
+    blobs = {name.removeprefix(PREFIX): e for name, e in entries.items() if name.startswith(PREFIX)}
+    plain = {name: e for name, e in entries.items() if not name.startswith(PREFIX)}
     listed = str(head.get("plain"))
     checks = {name: listed[8 * i : 8 * i + 8] for i, name in enumerate(sorted(plain))}
     return OpenContainer(
@@ -321,6 +329,6 @@ def _read_version_1(path: Path, entries: dict[str, MappedTensor], head: dict[str
             encoded[name] = container_v1.read_tensor(record, tensors, name)
         except InputError as error:
             raise InputError(f"{path}: tensor {name}: {error}") from None
-    plain = {name: tensor for name, tensor in tensors.items() if not name.startswith(_PREFIX)}
+    plain = {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
     scales = {name: f"{name}.scale" for name in encoded if f"{name}.scale" in plain}
     return Container(encoded=encoded, plain=plain, info=_texts(info), scales=scales)

@@ -18,6 +18,7 @@ from xorweave.golden.choose.shared_code import SharedCode
 from xorweave.golden.files.blob import read_blob, side_bits
 from xorweave.golden.files.container import Container
 from xorweave.golden.files.finished import Finished, StoredBytes
+from xorweave.golden.files.masks_beside import named_masks
 from xorweave.golden.files.prepare import (
     Preparation,
     Prepared,
@@ -26,6 +27,7 @@ from xorweave.golden.files.prepare import (
     scale_names,
     sort_tensors,
 )
+from xorweave.golden.files.recipe import Recipe
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.files.smallest import store
 from xorweave.golden.files.waiting import FilePart, Waiting
@@ -49,12 +51,15 @@ class PreparedModel:
         Why each carried tensor is not encoded.
     scales : dict of str to str
         Name of the tensor of scales of each quantised tensor.
+    remarks : tuple of str
+        What the one who encodes should know.
     """
 
     work: Mapping[str, Prepared]
     plain: dict[str, Tensor] = field(default_factory=dict)
     carried: dict[str, str] = field(default_factory=dict)
     scales: dict[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def sizes(self) -> dict[str, int]:
         """Return the weights of each tensor to be encoded."""
@@ -63,7 +68,13 @@ class PreparedModel:
         return {name: item.values.size for name, item in self.work.items()}
 
 
-def prepare_model(tensors: Mapping[str, Tensor], how: Preparation, path: Path | None = None) -> PreparedModel:
+def prepare_model(
+    tensors: Mapping[str, Tensor],
+    how: Preparation,
+    path: Path | None = None,
+    own: Mapping[str, Recipe] | None = None,
+    beside: Mapping[str, str] | None = None,
+) -> PreparedModel:
     """Tell the tensors that can be encoded from those that are carried.
 
     Parameters
@@ -73,23 +84,55 @@ def prepare_model(tensors: Mapping[str, Tensor], how: Preparation, path: Path | 
     how : Preparation
     path : Path, optional
         The file, where other processes can read it again.
+    own : mapping of str to Recipe, optional
+        Of tensors that are stored in another way. One that prunes to a sparsity needs no mask.
+    beside : mapping of str to str, optional
+        Tensors that are no weights, and why.
 
     Raises
     ------
     InputError
-        No tensor can be encoded as asked.
+        No tensor can be encoded as asked, or a mask is of none.
     """
-    encodable, carried = sort_tensors(tensors, how)
-    if len(how.masks) == 1 and len(encodable) == 1:
-        # one mask for one tensor needs no name
-        how = replace(how, masks={next(iter(encodable)): next(iter(how.masks.values()))})
-    quantised = [name for name, tensor in encodable.items() if is_quantised(tensor, how.dtype)]
+    ways = {name: recipe.how for name, recipe in (own or {}).items()}
+    encodable, carried = sort_tensors(tensors, how, ways, beside)
+    how, ways, remarks = _with_masks(how, ways, tensors, encodable)
+    quantised = [
+        name for name, tensor in encodable.items() if is_quantised(tensor, ways.get(name, how).dtype)
+    ]
     return PreparedModel(
-        Waiting(encodable, how, path),
+        Waiting(encodable, how, path, ways),
         {name: tensors[name] for name in carried},
         carried,
         scale_names(quantised, tensors),
+        remarks,
     )
+
+
+def _with_masks(
+    how: Preparation,
+    ways: Mapping[str, Preparation],
+    tensors: Mapping[str, Tensor],
+    encodable: Mapping[str, Tensor],
+) -> tuple[Preparation, dict[str, Preparation], tuple[str, ...]]:
+    """Give masks to the tensors that they are of; say which tensors have none, and which masks are not used."""
+    if not how.masks:
+        return how, dict(ways), ()
+    shapes = {name: tensor.values.shape for name, tensor in tensors.items()}
+    alone = len(how.masks) == len(encodable) == 1  # one mask for one tensor needs no name
+    found = named_masks(how.masks, {name: shapes[name] for name in encodable} if alone else shapes)
+    remarks = []
+    if without := [name for name in encodable if name not in found and ways.get(name, how).sparsity is None]:
+        remarks.append(f"no mask is given for {_listed(without)}: zeros are the mask there")
+    if unused := [name for name in found if name not in encodable]:
+        remarks.append(f"the masks of {_listed(unused)} are not used: these tensors are carried unchanged")
+    masks = {name: mask for name, mask in found.items() if name in encodable}
+    own = {name: way if way.sparsity is not None else replace(way, masks=masks) for name, way in ways.items()}
+    return replace(how, masks=masks), own, tuple(remarks)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,17 +142,23 @@ class Job:
     Attributes
     ----------
     name : str
-    weights : FilePart or Prepared
+    weights : FilePart or Prepared or None
+        None where they are not read yet.
     choice : Choice
     options : EncodeOptions
     shared : SharedCode or None
     """
 
     name: str
-    weights: FilePart | Prepared
+    weights: FilePart | Prepared | None
     choice: Choice
     options: EncodeOptions
     shared: SharedCode | None
+
+    def sent(self, model: PreparedModel) -> Job:
+        """Return the job with what another process needs to have the weights."""
+        part = model.work.part(self.name) if isinstance(model.work, Waiting) else model.work[self.name]
+        return replace(self, weights=part)
 
     def run(self) -> StoredBytes:
         """Store the tensor.
@@ -120,6 +169,7 @@ class Job:
             It cannot be encoded as asked; the line names it.
         """
         item = self.weights.prepared() if isinstance(self.weights, FilePart) else self.weights
+        assert item is not None
         zeros = 0
         if item.number_format.is_float:
             zeros = int(np.count_nonzero(is_negative_zero(item.values, item.number_format) & item.mask))
@@ -139,6 +189,7 @@ def encode_model(
     choice: Choice,
     options: EncodeOptions,
     *,
+    own: Mapping[str, Recipe] | None = None,
     info: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
     progress: Progress | None = None,
@@ -146,13 +197,15 @@ def encode_model(
     finished: Finished | None = None,
     only: Sequence[str] | None = None,
 ) -> tuple[Container, int]:
-    """Encode a prepared model. The result depends on the model, the choice and the options alone.
+    """Encode a prepared model. The result depends on the model, the choices and the options alone.
 
     Parameters
     ----------
     choice : Choice
     options : EncodeOptions
         Its `jobs` are threads over tensors, and over segments where there is one tensor.
+    own : mapping of str to Recipe, optional
+        Of tensors that are stored in another way; their `how` was for `prepare_model`.
     info, metadata : mapping of str to str
         How the file was made, and the metadata of the source.
     progress : callable, optional
@@ -178,11 +231,9 @@ def encode_model(
         A process of the executor ended.
     """
     names = [name for name in model.work if only is None or name in set(only)]
-    shared = _shared_code(model.work, choice)
-    inner = options if len(model.work) == 1 else replace(options, jobs=1)
-    inner = replace(inner, progress=None)
-    work, done = model.work, {}
-    told = {name: _told(model, name, choice, inner, shared) for name in names} if finished else {}
+    jobs = _jobs(model, Recipe(choice=choice, options=options), own or {}, names)
+    told = {name: _told(model, job) for name, job in jobs.items()} if finished else {}
+    done: dict[str, StoredBytes] = {}
     for name in names if finished is not None else ():
         stored = finished.get(*told[name])  # type: ignore[union-attr]
         if stored is not None:
@@ -192,18 +243,18 @@ def encode_model(
 
     def one(name: str) -> StoredBytes:
         share = (lambda part: progress(name, part)) if progress else None
-        return Job(name, work[name], choice, replace(inner, progress=share), shared).run()
+        job = jobs[name]
+        return replace(job, weights=model.work[name], options=replace(job.options, progress=share)).run()
 
     sizes = model.sizes()
     left = sorted((name for name in names if name not in done), key=lambda name: -sizes[name])
     with _pool(executor, options.jobs) as pool:
         futures: dict[Future[StoredBytes], str] = {}
         for name in left:
-            if executor is None:
-                futures[pool.submit(one, name)] = name
-            else:
-                part = work.part(name) if isinstance(work, Waiting) else work[name]
-                futures[pool.submit(Job.run, Job(name, part, choice, inner, shared))] = name
+            waiting = (
+                pool.submit(one, name) if executor is None else pool.submit(Job.run, jobs[name].sent(model))
+            )
+            futures[waiting] = name
         try:
             for future in as_completed(futures):
                 name = futures[future]
@@ -220,51 +271,75 @@ def encode_model(
                     "a process that stored tensors ended: it was killed, or had no memory"
                 ) from None
             raise
+    whole = _container(model, {name: done[name] for name in names}, info or {}, metadata or {})
+    return whole, sum(stored.negative_zeros for stored in done.values())
+
+
+def _jobs(
+    model: PreparedModel, usual: Recipe, own: Mapping[str, Recipe], names: Sequence[str]
+) -> dict[str, Job]:
+    """Return what is to be done for each tensor, its weights not read yet."""
+    recipes = {name: own.get(name, usual) for name in model.work}
+    shared = _shared_code(model.work, {name: recipe.choice for name, recipe in recipes.items()})
+    alone = len(model.work) == 1
+    return {
+        name: Job(
+            name,
+            None,
+            recipes[name].choice,
+            replace(recipes[name].options, jobs=usual.options.jobs if alone else 1, progress=None),
+            shared,
+        )
+        for name in names
+    }
+
+
+def _container(
+    model: PreparedModel,
+    done: Mapping[str, StoredBytes],
+    info: Mapping[str, str],
+    metadata: Mapping[str, str],
+) -> Container:
     scales: dict[str, Tensor] = {}
-    for name in names:
-        scale = done[name].scale
-        if scale is not None:
-            scales[model.scales[name]] = Tensor.of(scale)
-    return (
-        Container(
-            encoded={name: read_blob(done[name].blob) for name in names},
-            plain=model.plain | scales,
-            info=dict(info or {}),
-            metadata=dict(metadata or {}),
-            scales={name: model.scales[name] for name in names if name in model.scales},
-            written={name: done[name].blob for name in names},
-            counted={
-                name: figures for name in names for figures in [done[name].figures] if figures is not None
-            },
-        ),
-        sum(stored.negative_zeros for stored in done.values()),
+    for name, stored in done.items():
+        if stored.scale is not None:
+            scales[model.scales[name]] = Tensor.of(stored.scale)
+    return Container(
+        encoded={name: read_blob(stored.blob) for name, stored in done.items()},
+        plain=model.plain | scales,
+        info=dict(info),
+        metadata=dict(metadata),
+        scales={name: model.scales[name] for name in done if name in model.scales},
+        written={name: stored.blob for name, stored in done.items()},
+        counted={name: stored.figures for name, stored in done.items() if stored.figures is not None},
     )
 
 
-def _shared_code(work: Mapping[str, Prepared], choice: Choice) -> SharedCode | None:
-    """Choose the one code of all tensors, where the goal has one; all are looked at, whichever are encoded here."""
-    if choice.goal != "hardware" or choice.code.kind != "auto" or not work:
+def _shared_code(work: Mapping[str, Prepared], choices: Mapping[str, Choice]) -> SharedCode | None:
+    """Choose the one code of all tensors that share it; all are looked at, whichever are encoded here."""
+    sharing = [
+        name for name in work if choices[name].goal == "hardware" and choices[name].code.kind == "auto"
+    ]
+    if not sharing:
         return None
     masks: list[tuple[NDArray[np.bool_], int]] = []
-    for name in work:
+    for name in sharing:
         item = work[name]
         masks.append((item.mask, item.number_format.n_w))
-    return SharedCode.choose(masks, overhead=choice.overhead)
+    return SharedCode.choose(masks, overhead=choices[sharing[0]].overhead)
 
 
-def _told(
-    model: PreparedModel, name: str, choice: Choice, options: EncodeOptions, shared: SharedCode | None
-) -> tuple[str, ...]:
+def _told(model: PreparedModel, job: Job) -> tuple[str, ...]:
     """Return in words all that the stored bytes of a tensor depend on."""
-    code = "" if shared is None else f"{shared.code.spec} {shared.overhead}"
-    how = replace(options, jobs=1)
+    code = "" if job.shared is None else f"{job.shared.code.spec} {job.shared.overhead}"
+    how = replace(job.options, jobs=1)
     if isinstance(model.work, Waiting):
-        weights = model.work.digest(name)
+        weights = model.work.digest(job.name)
     else:
-        item = model.work[name]
+        item = model.work[job.name]
         tensor = Tensor(item.values, item.number_format.name)
-        weights = Waiting({name: tensor}, Preparation(masks={name: item.mask})).digest(name)
-    return name, weights, str(choice), str(how), code
+        weights = Waiting({job.name: tensor}, Preparation(masks={job.name: item.mask})).digest(job.name)
+    return job.name, weights, str(job.choice), str(how), code
 
 
 @contextmanager

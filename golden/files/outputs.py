@@ -6,28 +6,33 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.shards import INDEX
 
 
-def check_output(out: Path, *, inputs: Iterable[Path] = (), force: bool = False) -> None:
+def check_output(
+    out: Path, *, inputs: Iterable[Path] = (), force: bool = False, suffix: str = ".safetensors"
+) -> None:
     """Refuse an output before any work is done for it.
 
     Parameters
     ----------
     out : Path
-        A safetensors file to write.
+        A file to write.
     inputs : iterable of Path
         Files that are read: the output must be none of them.
     force : bool
-        Replace an existing file that is no safetensors file.
+        Replace an existing file that is of another kind.
+    suffix : {".safetensors", ".html"}
+        What is written: a safetensors file, or a page of ours.
 
     Raises
     ------
     InputError
-        The name does not end with .safetensors, there is no such folder, the output is a folder or an input, or a file
+        The name does not end with the suffix, there is no such folder, the output is a folder or an input, or a file
         of another kind lies there.
     """
-    if out.suffix.lower() != ".safetensors":
-        raise InputError(f"the output must be named .safetensors, not {out.name!r}")
+    if out.suffix.lower() != suffix:
+        raise InputError(f"the output must be named {suffix}, not {out.name!r}")
     if not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent} to write into")
     if out.is_dir():
@@ -37,8 +42,35 @@ def check_output(out: Path, *, inputs: Iterable[Path] = (), force: bool = False)
     for source in inputs:
         if source.exists() and out.samefile(source):
             raise InputError(f"the output must be another file than the input {source}")
-    if not force and not (_is_safetensors(out) or (out.is_file() and not out.stat().st_size)):
+    if not force and not (out.is_file() and (not out.stat().st_size or _KINDS[suffix](out))):
         raise InputError(f"{out} is a file of another kind, and is replaced only with force")
+
+
+def check_output_folder(out: Path, *, inputs: Iterable[Path] = ()) -> None:
+    """Refuse a folder of safetensors files as an output before any work is done for it.
+
+    Raises
+    ------
+    InputError
+        Its name is that of a file, there is no folder to make it in, it is an input or holds one, or it holds anything
+        but safetensors files and their index.
+    """
+    if out.suffix.lower() == ".safetensors":
+        raise InputError(f"the output must be a folder, not named as a file is, {out.name!r}")
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent} to write into")
+    if not out.exists():
+        return
+    if not out.is_dir() or out.is_symlink():
+        raise InputError(f"the output {out} must be a folder")
+    for source in inputs:
+        if source.exists() and (out.samefile(source) or out.resolve() in source.resolve().parents):
+            raise InputError(f"the output must be another folder than that of the input {source}")
+    for path in out.iterdir():
+        if not path.name.endswith((".safetensors", INDEX)) or not path.is_file():
+            raise InputError(
+                f"the output {out} must be a new folder, or one of safetensors files: {path.name} lies there"
+            )
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -50,3 +82,16 @@ def _is_safetensors(path: Path) -> bool:
     return (
         len(head) == 9 and int.from_bytes(head[:8], "little") <= path.stat().st_size - 8 and head[8:] == b"{"
     )
+
+
+def _is_page(path: Path) -> bool:
+    """Whether the file begins as the pages of this package do."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return PAGE_MARK.encode() in file.read(300)
+
+
+#: What the head of every page of ours has in it.
+PAGE_MARK = '<meta name="generator" content="xorweave '
+_KINDS = {".safetensors": _is_safetensors, ".html": _is_page}

@@ -76,7 +76,7 @@ class Preparation:
     negative_zero : {"kept", "pruned"}
         What -0.0 is where zeros are the mask: a weight to be given back bit for bit, or one more zero.
     masks : dict of str to ndarray of bool
-        Masks by tensor name; they take the place of sparsity.
+        Masks by tensor name; they take the place of sparsity. Of a tensor without one the zeros are the mask.
     include, exclude : tuple of str
         Patterns of names (``*`` and ``?``): only tensors that match one of the first, where there are any, and none of
         the second are encoded.
@@ -114,7 +114,12 @@ def is_encodable(tensor: Tensor) -> bool:
     return tensor.values.ndim >= 2 and tensor.values.size > 0
 
 
-def sort_tensors(tensors: Mapping[str, Tensor], how: Preparation) -> tuple[dict[str, Tensor], dict[str, str]]:
+def sort_tensors(
+    tensors: Mapping[str, Tensor],
+    how: Preparation,
+    own: Mapping[str, Preparation] | None = None,
+    beside: Mapping[str, str] | None = None,
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tell the tensors that are encoded from those that are carried through unchanged.
 
     Parameters
@@ -123,6 +128,10 @@ def sort_tensors(tensors: Mapping[str, Tensor], how: Preparation) -> tuple[dict[
         Everything a file holds.
     how : Preparation
         Its dtype decides what can be encoded.
+    own : mapping of str to Preparation, optional
+        Of tensors that are prepared in another way.
+    beside : mapping of str to str, optional
+        Tensors that are no weights, and why.
 
     Returns
     -------
@@ -145,10 +154,14 @@ def sort_tensors(tensors: Mapping[str, Tensor], how: Preparation) -> tuple[dict[
         if name not in large:
             carried[name] = "empty" if tensor.values.size == 0 else f"rank {tensor.values.ndim}"
             continue
-        if not how.takes(name):
+        mine = own.get(name, how) if own else how
+        if not mine.takes(name):
             carried[name] = "left out by name"
             continue
-        reason = _reason_to_carry(tensor, how.dtype, floats)
+        if beside and name in beside:
+            carried[name] = beside[name]
+            continue
+        reason = _reason_to_carry(tensor, mine.dtype, floats)
         if reason is None:
             encoded[name] = tensor
         else:
@@ -265,9 +278,7 @@ def prepare(name: str, tensor: Tensor, how: Preparation) -> Prepared:
     """
     try:
         values, fmt, scale = _cast(name, tensor, how.dtype, how.per_row)
-        if how.masks:
-            if name not in how.masks:
-                raise InputError(f"there is no mask of that name, only {', '.join(sorted(how.masks)[:5])}")
+        if name in how.masks:
             mask = how.masks[name]
             if mask.shape != values.shape:
                 raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")

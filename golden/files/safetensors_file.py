@@ -123,6 +123,11 @@ def _view(data: NDArray[np.uint8], start: int, size: int, kind: str, shape: list
     return array if array.flags.aligned else array.copy()
 
 
+def for_loaders(metadata: dict[str, str]) -> dict[str, str]:
+    """Return metadata as loaders want it: those of Hugging Face refuse a file that does not say its ``format``."""
+    return metadata if "format" in metadata else {**metadata, "format": "pt"}
+
+
 def check_file(path: Path) -> None:
     """Refuse what is no ordinary file before it is opened: a pipe would wait for ever, a device never end.
 

@@ -65,6 +65,11 @@ def take_shard(
     return replace(model, plain=plain), mine, {**info, _SHARD: f"{number}/{of}", _ORDER: order}
 
 
+def is_part(container: Container) -> bool:
+    """Whether a container is a part that was written with a shard."""
+    return _SHARD in container.info
+
+
 def merge_shards(paths: Sequence[Path]) -> Container:
     """Put the parts of a model together.
 
@@ -84,7 +89,7 @@ def merge_shards(paths: Sequence[Path]) -> Container:
     for path in paths:
         part = read_container(path)
         info = dict(part.info)
-        if _SHARD not in info:
+        if not is_part(part):
             raise InputError(f"{path} must be a part of a model, written with a shard")
         number, total = parse_shard(info.pop(_SHARD))
         if parts and (total, info, part.metadata) != (of, common, next(iter(parts.values())).metadata):

@@ -11,47 +11,66 @@ from xorweave.golden.files.safetensors_file import Tensor, check_file, read_safe
 
 INDEX = ".safetensors.index.json"
 
-Read = tuple[dict[str, Tensor], dict[str, str]]
+Read = tuple[dict[str, Tensor], dict[str, str], dict[str, str]]
 
 
-def read_folder(folder: Path) -> Read:
-    """Read a folder: by its index if it has one, else all its safetensors files, else all its .npy files.
+def read_shards(path: Path) -> Read:
+    """Read a folder, or an index: by its index if it has one, else all safetensors files, else all .npy files.
 
     Returns
     -------
-    (dict of str to Tensor, dict of str to str)
-        Tensors, those of .npy files named after their files; and metadata.
+    (dict of str to Tensor, dict of str to str, dict of str to str)
+        Tensors, those of .npy files named after their files; metadata; and which safetensors file holds each tensor.
 
     Raises
     ------
     InputError
-        It holds none of these or several indices, or two files hold a tensor of one name.
+        The folder holds none of these or several indices, two files hold a tensor of one name, or the index cannot be
+        read, names a file outside its own folder, or a tensor that its file does not hold.
     """
-    indices = sorted(folder.glob(f"*{INDEX}"))
-    if len(indices) > 1:
-        raise InputError(f"{folder} must hold one index, not {len(indices)}; name the one to read")
-    if indices:
-        return read_index(indices[0])
-    if shards := sorted(folder.glob("*.safetensors")):
-        return _joined(shards)
-    files = sorted(folder.glob("*.npy"))
-    if not files:
-        raise InputError(f"{folder} must hold .safetensors or .npy files, as it is a folder, but has none")
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        check_file(file)
-        name = file.stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        tensors[name] = Tensor.of(read_npy(file))
-    return tensors, {}
+    if path.is_dir() and not any(path.glob("*.safetensors")) and not any(path.glob(f"*{INDEX}")):
+        return *_read_arrays(path), {}
+    index, files = shard_files(path)
+    read = _joined(files)
+    if index is not None:
+        places, found = read_places(index), read[2]
+        if missing := [name for name in places if name not in found]:
+            raise InputError(
+                f"{index} names the tensor {missing[0]}, which {places[missing[0]]} does not hold"
+            )
+    return read
 
 
-def read_index(path: Path) -> Read:
-    """Read the shards that an index in the layout of Hugging Face names: ``{"weight_map": {tensor: file}}``.
+def shard_files(path: Path) -> tuple[Path | None, list[Path]]:
+    """Return the index of a folder, or None where it has none, and the safetensors files that are read.
 
     Raises
     ------
     InputError
-        The index cannot be read, names a file outside its own folder, or a tensor that its file does not hold.
+        As of `read_shards`, or it is neither a folder nor an index.
+    """
+    if not path.is_dir() and not path.name.lower().endswith(INDEX):
+        raise InputError(f"{path} must be a folder of safetensors files, or their index")
+    if path.is_dir():
+        indices = sorted(path.glob(f"*{INDEX}"))
+        if len(indices) > 1:
+            raise InputError(f"{path} must hold one index, not {len(indices)}; name the one to read")
+        if not indices:
+            files = sorted(path.glob("*.safetensors"))
+            if not files:
+                raise InputError(f"{path} must hold .safetensors files, as it is a folder, but has none")
+            return None, files
+        path = indices[0]
+    return path, [path.with_name(name) for name in sorted(set(read_places(path).values()))]
+
+
+def read_places(path: Path) -> dict[str, str]:
+    """Read an index in the layout of Hugging Face, ``{"weight_map": {tensor: file}}``: the file of each tensor.
+
+    Raises
+    ------
+    InputError
+        The index cannot be read, or names a file outside its own folder.
     """
     check_file(path)
     try:
@@ -68,19 +87,30 @@ def read_index(path: Path) -> Read:
             or "\0" in name
         ):
             raise InputError(f"{path} must name files of its own folder, not {name!r:.200}")
-    tensors, metadata = _joined([path.with_name(name) for name in names])
-    if missing := [name for name in places if name not in tensors]:
-        raise InputError(f"{path} names the tensor {missing[0]}, which {places[missing[0]]} does not hold")
-    return tensors, metadata
+    return places
 
 
-def _joined(shards: list[Path]) -> Read:
+def _read_arrays(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    files = sorted(folder.glob("*.npy"))
+    if not files:
+        raise InputError(f"{folder} must hold .safetensors or .npy files, as it is a folder, but has none")
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        check_file(file)
+        name = file.stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        tensors[name] = Tensor.of(read_npy(file))
+    return tensors, {}
+
+
+def _joined(files: list[Path]) -> Read:
     tensors: dict[str, Tensor] = {}
     metadata: dict[str, str] = {}
-    for shard in shards:
-        read, notes = read_safetensors(shard)
+    places: dict[str, str] = {}
+    for file in files:
+        read, notes = read_safetensors(file)
         if twice := next((name for name in read if name in tensors), None):
-            raise InputError(f"{shard} holds the tensor {twice}, which another file of the folder holds too")
+            raise InputError(f"{file} holds the tensor {twice}, which another file of the folder holds too")
         tensors |= read
         metadata |= notes
-    return tensors, metadata
+        places |= dict.fromkeys(read, file.name)
+    return tensors, metadata, places

@@ -72,15 +72,28 @@ class Waiting(Mapping[str, Prepared]):
     how : Preparation
     path : Path, optional
         The file that they come from, where other processes can read it again.
+    own : mapping of str to Preparation, optional
+        Of tensors that are prepared in another way.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor], how: Preparation, path: Path | None = None) -> None:
-        self._tensors, self._how = dict(tensors), how
+    def __init__(
+        self,
+        tensors: Mapping[str, Tensor],
+        how: Preparation,
+        path: Path | None = None,
+        own: Mapping[str, Preparation] | None = None,
+    ) -> None:
+        self._tensors, self._how, self._own = dict(tensors), how, dict(own or {})
         self._path = path.absolute() if path is not None else None
         self._stamp = stamp_of(path) if path is not None else (0, 0)
 
+    def how(self, name: str) -> Preparation:
+        """Return how a tensor is prepared, other tensors' masks left out."""
+        how = self._own.get(name, self._how)
+        return replace(how, masks={name: how.masks[name]} if name in how.masks else {})
+
     def __getitem__(self, name: str) -> Prepared:
-        return prepare(name, self._tensors[name], self._how)
+        return prepare(name, self._tensors[name], self.how(name))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
@@ -92,8 +105,7 @@ class Waiting(Mapping[str, Prepared]):
         """Return what another process needs to have the tensor."""
         if self._path is None:
             return self[name]
-        masks = {name: self._how.masks[name]} if name in self._how.masks else {}
-        return FilePart(self._path, self._stamp, name, replace(self._how, masks=masks))
+        return FilePart(self._path, self._stamp, name, self.how(name))
 
     def sizes(self) -> dict[str, int]:
         """Return the weights of each tensor."""
@@ -101,8 +113,8 @@ class Waiting(Mapping[str, Prepared]):
 
     def digest(self, name: str) -> str:
         """Return a digest of all that `__getitem__` depends on."""
-        tensor, how = self._tensors[name], self._how
-        state = hashlib.blake2b(digest_size=20)
+        tensor, how = self._tensors[name], self.how(name)
+        state = hashlib.sha256()
         told = replace(how, masks={})
         state.update(
             f"{name}\0{tensor.dtype}\0{tensor.values.shape}\0{told}\0".encode("utf-8", "surrogatepass")

@@ -1,27 +1,31 @@
 """Reading weights and masks from whatever holds them, by the file's name.
 
-``.npy``, ``.npz``, ``.safetensors``, a folder of shards or the ``.index.json`` that lists them, ``.onnx``, PyTorch's
-``.pt``, ``.pth``, ``.bin`` and ``.ckpt``, and ``.smtx`` (masks of the Deep Learning Matrix Collection). Files are not
-trusted: nothing in them runs, and memory stays within four times the file and the decoded tensors together.
+``.npy``, ``.npz``, ``.safetensors``, a folder of shards or the ``.index.json`` that lists them, ``.onnx``, ``.gguf``,
+PyTorch's ``.pt``, ``.pth``, ``.th``, ``.bin`` and ``.ckpt``, and ``.smtx`` (masks of the Deep Learning Matrix
+Collection). Tensors in parts (sparse-bitmask, weights and masks) come as one. Files are not trusted: nothing in them
+runs, and memory stays within four times the file and the decoded tensors together.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.gguf_file import read_gguf
+from xorweave.golden.files.masks_beside import join_masks
 from xorweave.golden.files.numpy_files import read_npy, read_npz
 from xorweave.golden.files.onnx_file import load_onnx, onnx_weights
 from xorweave.golden.files.safetensors_file import Tensor, check_file, read_safetensors
-from xorweave.golden.files.shards import INDEX, read_folder, read_index
+from xorweave.golden.files.shards import INDEX, read_shards
+from xorweave.golden.files.sparse_bitmask import join_bitmasks
 from xorweave.golden.files.torch_file import read_torch
 
-TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
-SUFFIXES = (".npy", ".npz", ".safetensors", ".onnx", *TORCH_SUFFIXES, ".smtx")
+TORCH_SUFFIXES = (".pt", ".pth", ".th", ".bin", ".ckpt")
+SUFFIXES = (".npy", ".npz", ".safetensors", ".onnx", *TORCH_SUFFIXES, ".gguf", ".smtx")
 # A mask takes about five bytes a kept weight as text, so a small file cannot describe a vast layer: the emptiest
 # layers of networks stay far below this, and a header that lies is caught before memory is taken.
 _ALWAYS_ALLOWED = 1 << 24
@@ -38,16 +42,22 @@ class WeightFile:
     metadata : dict of str to str
         The source's own notes (a safetensors file's ``__metadata__``); to be handed on.
     left_out : dict of str to str
-        What the file holds beside that no tensor can take (text, objects), and why.
+        What the file holds that no tensor can take (text, objects) or that became a part of one (masks), and why.
+    beside : dict of str to str
+        Tensors that are no weights though they look like some (scales of quantised weights), and why.
     ordered : bool
         Whether the tensors stand in the order in which somebody put them there. False for safetensors, whose
         writers sort by type and name, and for folders.
+    shards : dict of str to str
+        Of a checkpoint in several safetensors files: the name of the file that holds each tensor.
     """
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
     ordered: bool = True
+    shards: dict[str, str] = field(default_factory=dict)
 
 
 def read_smtx(path: Path) -> NDArray[np.bool_]:
@@ -96,6 +106,8 @@ def read_smtx(path: Path) -> NDArray[np.bool_]:
 def read_weight_file(path: Path) -> WeightFile:
     """Read every tensor of a file, or of a folder of shards, and what else is worth keeping.
 
+    What lies in parts is put together: see `join_bitmasks` and `join_masks`.
+
     Parameters
     ----------
     path : Path
@@ -110,13 +122,29 @@ def read_weight_file(path: Path) -> WeightFile:
     InputError
         It is not there, is damaged, or is nothing of the kind.
     """
+    file = _read(path)
+    try:
+        tensors, beside = join_bitmasks(file.tensors)
+        tensors, masks = join_masks(tensors)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    shards = {name: _shard_of(name, file.shards) for name in tensors} if file.shards else {}
+    return replace(file, tensors=tensors, left_out=file.left_out | masks, beside=beside, shards=shards)
+
+
+def _shard_of(name: str, shards: dict[str, str]) -> str:
+    """Return the file of a tensor; of one that lay in parts, that of its values."""
+    stem = name.removesuffix(".weight")
+    parts = (name, f"{name}.compressed", f"{stem}.compressed", f"{name}_orig")
+    return next(shards[part] for part in parts if part in shards)
+
+
+def _read(path: Path) -> WeightFile:
+    """Read the tensors as they lie there."""
     suffix = path.suffix.lower()
-    if path.is_dir():
-        tensors, metadata = read_folder(path)
-        return WeightFile(tensors, metadata, ordered=False)
-    if path.name.lower().endswith(INDEX):
-        tensors, metadata = read_index(path)
-        return WeightFile(tensors, metadata, ordered=False)
+    if path.is_dir() or path.name.lower().endswith(INDEX):
+        tensors, metadata, shards = read_shards(path)
+        return WeightFile(tensors, metadata, ordered=False, shards=shards)
     if suffix == ".safetensors":
         tensors, metadata = read_safetensors(path)
         return WeightFile(tensors, metadata, ordered=False)
@@ -131,6 +159,9 @@ def read_weight_file(path: Path) -> WeightFile:
     if suffix in TORCH_SUFFIXES:
         tensors, left_out = read_torch(path)
         return WeightFile(tensors, left_out=left_out)
+    if suffix == ".gguf":
+        tensors, metadata, left_out = read_gguf(path)
+        return WeightFile(tensors, metadata, left_out)
     raise InputError(f"{path} must end in one of {', '.join(SUFFIXES)}, or be a folder or an index of shards")
 
 

@@ -21,12 +21,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.encoders.bit_scan import count_ones
+from xorweave.golden.encoders.bit_scan import count_ones, trailing_zeros
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 
 _CHUNK = 512  # free bits between two decisions on those of the chunk before
 _GROWTH = 0.4  # paths double for every 2.5 bits of deficit
 _NO_LIMIT = 1 << 30
+_NEW = 48  # most determined bits in a row that are kept as planes
+_DIGITS = 6  # of the false ones that a path has between two free bits
 MAX_BEAM = 32768
 
 
@@ -95,7 +97,7 @@ def encode_mask(
     demand = -np.log2(1 - q + q * 2.0**-cost_of_false_one)
     paths = _paths_needed(wanted, outputs, pivot, demand, beam)
     bits = np.zeros(steps, np.uint8)
-    _search(wanted, outputs, window_masks, beam, pivot, pivot_masks, pivot_sides, paths, bits)
+    _search(wanted, outputs, _lags_of(window_masks), beam, pivot, pivot_masks, pivot_sides, paths, bits)
     _fill_determined(pivot, pivot_masks, pivot_sides, bits)
     symbols = bits.reshape(-1, code.n_in)
     decoded = code.decode(symbols, n)
@@ -106,6 +108,13 @@ def encode_mask(
         false_ones=np.flatnonzero(decoded & (wanted == 0)),
         false_zeros=np.flatnonzero(~decoded & (wanted == 1)),
     )
+
+
+def _lags_of(window_masks: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the lags of every parity, rising, shape (n_in, most outputs of a bit, parities, most taps); 64 is none."""
+    set_bits = window_masks[..., None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)
+    lags = np.sort(np.where(set_bits != 0, np.arange(64), 64), axis=-1)
+    return np.ascontiguousarray(lags[..., : int(set_bits.sum(axis=-1).max())])
 
 
 @njit(cache=True, nogil=True)
@@ -163,37 +172,112 @@ def _paths_needed(wanted, outputs, pivot, demand, beam):  # type: ignore[no-unty
 
 
 @njit(cache=True, nogil=True)
-def _add_false_ones(recent, alive, masks, ones, cost):  # type: ignore[no-untyped-def]
-    """Add to the cost of each path whether a mask bit comes out as 1. Loop by loop, this is vector code."""
-    one = np.uint64(1)
-    for i in range(alive):
-        ones[i] = one
-    for mask in masks:
-        for i in range(alive):
-            ones[i] &= count_ones(recent[i] & mask)
-    for i in range(alive):
-        cost[i] += np.int32(ones[i])
+def _to_planes(recent, width, planes):  # type: ignore[no-untyped-def]
+    """Turn the words of 64 * width paths into planes: row _NEW + l gets the bits at lag l of all paths.
+
+    Path 64 * w + t is bit t of word w of a plane. Halves of rows are exchanged, as a matrix of 64 x 64 bits is
+    transposed.
+    """
+    for k in range(64):
+        row = planes[_NEW + k]
+        for w in range(width):
+            row[w] = recent[64 * w + k]
+    half = 32
+    low = np.uint64(0xFFFFFFFF)
+    while half:
+        shift = np.uint64(half)
+        for first in range(0, 64, 2 * half):
+            for k in range(_NEW + first, _NEW + first + half):
+                one, two = planes[k], planes[k + half]
+                for w in range(width):
+                    change = (one[w] >> shift ^ two[w]) & low
+                    one[w] ^= change << shift
+                    two[w] ^= change
+        half >>= 1
+        low ^= low << np.uint64(half)
 
 
 @njit(cache=True, nogil=True)
-def _add_false_ones_of_both(recent, alive, masks, ones, zeros, price):  # type: ignore[no-untyped-def]
-    """Add to price[bit, i] whether a mask bit comes out as 1 if the next bit of path i is `bit`.
+def _determine(planes, top, mask, side, width):  # type: ignore[no-untyped-def]
+    """Make the plane of a bit that is determined by those before it."""
+    newest = planes[top]
+    newest[:width] = ~np.uint64(0) if side else np.uint64(0)
+    left = mask >> np.uint64(1)
+    while left:
+        older = planes[top + 1 + trailing_zeros(left)]
+        left &= left - np.uint64(1)
+        for w in range(width):
+            newest[w] ^= older[w]
 
-    Every parity takes the next bit (lag 0), so the two bits make complementary parities.
+
+@njit(cache=True, nogil=True)
+def _row(top, lags, a, k):  # type: ignore[no-untyped-def]
+    """Return the row of a parity's lag k; of a lag that there is not, the row that is empty."""
+    lag = lags[a, k] if k < lags.shape[1] else 64
+    return top + lag if lag < 64 else _NEW + 64
+
+
+@njit(cache=True, nogil=True)
+def _all_odd(planes, top, lags, width, parity, odd, even):  # type: ignore[no-untyped-def]
+    """Set `odd` and `even`: paths whose parities of these lags, shape (parities, taps), are all 1, and all 0.
+
+    Row top + l of `planes` is lag l; the last row is empty, for lags that there are not.
     """
-    one = np.uint64(1)
-    for i in range(alive):
-        ones[i] = one
-        zeros[i] = one
-    for mask in masks:
-        older = mask >> one
-        for i in range(alive):
-            word = count_ones(recent[i] & older)
-            ones[i] &= word
-            zeros[i] &= ~word
-    for i in range(alive):
-        price[0, i] += np.int32(ones[i])
-        price[1, i] += np.int32(zeros[i])
+    odd[:width] = ~np.uint64(0)
+    even[:width] = ~np.uint64(0)
+    for a in range(lags.shape[0]):
+        for first in range(0, lags.shape[1], 3):
+            one = planes[_row(top, lags, a, first)]
+            two = planes[_row(top, lags, a, first + 1)]
+            three = planes[_row(top, lags, a, first + 2)]
+            if first == 0:
+                for w in range(width):
+                    parity[w] = one[w] ^ two[w] ^ three[w]
+            else:
+                for w in range(width):
+                    parity[w] ^= one[w] ^ two[w] ^ three[w]
+        for w in range(width):
+            odd[w] &= parity[w]
+            even[w] &= ~parity[w]
+
+
+@njit(cache=True, nogil=True)
+def _count(flags, counter, digits, width):  # type: ignore[no-untyped-def]
+    """Add a bit of each path to its number in `counter`, whose row b has bit b of the numbers; `flags` is used up."""
+    for b in range(digits):
+        for w in range(width):
+            was = counter[b, w]
+            counter[b, w] = was ^ flags[w]
+            flags[w] &= was
+
+
+@njit(cache=True, nogil=True)
+def _add_numbers(counter, digits, width, cost):  # type: ignore[no-untyped-def]
+    """Add the numbers of `counter`, of so many digits, to the costs of the paths."""
+    for b in range(digits):
+        place = np.uint64(b)
+        for w in range(width):
+            word = counter[b, w]
+            for t in range(64):
+                cost[64 * w + t] += np.int32((word >> np.uint64(t) & np.uint64(1)) << place)
+
+
+@njit(cache=True, nogil=True)
+def _append_bits(planes, top, width, recent):  # type: ignore[no-untyped-def]
+    """Append to the words of paths the bits that came since they were turned into planes, from row _NEW - 1 to top."""
+    for row in range(_NEW - 1, top - 1, -1):
+        for w in range(width):
+            word = planes[row, w]
+            for t in range(64):
+                recent[64 * w + t] = recent[64 * w + t] << np.uint64(1) | word >> np.uint64(t) & np.uint64(1)
+
+
+@njit(cache=True, nogil=True)
+def _digits(counted):  # type: ignore[no-untyped-def]
+    digits = 0
+    while counted >> digits:
+        digits += 1
+    return digits
 
 
 @njit(cache=True, nogil=True)
@@ -215,75 +299,134 @@ def _last_kept_cost(price, alive, most, guess):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _ties_kept(price, alive, bound, room):  # type: ignore[no-untyped-def]
+    """Return p: of the continuations that cost `bound`, path by path, the first `room` are among the first p of all."""
+    if room == 0:
+        return 0
+    for first in range(0, alive, 64):
+        last = min(first + 64, alive)
+        ties = 0
+        for i in range(first, last):
+            ties += np.int64(price[0, i] == bound) + np.int64(price[1, i] == bound)
+        if ties < room:
+            room -= ties
+            continue
+        for i in range(first, last):
+            for bit in range(2):
+                room -= np.int64(price[bit, i] == bound)
+                if room == 0:
+                    return 2 * i + bit + 1
+    return 2 * alive
+
+
+@njit(cache=True, nogil=True)
+def _survivors(price, alive, bound, room, origin):  # type: ignore[no-untyped-def]
+    """List the continuations, 2 * path + bit, that cost less than `bound`, and the first `room` that cost as much.
+
+    Returns how many there are.
+
+    No branch depends on a path: half of them would be guessed wrong.
+    """
+    kept = 0
+    ties = _ties_kept(price, alive, bound, room)
+    for i in range(ties // 2):
+        for bit in range(2):
+            origin[kept] = 2 * i + bit
+            kept += np.int64(price[bit, i] <= bound)
+    if ties % 2:
+        origin[kept] = ties - 1
+        kept += np.int64(price[0, ties // 2] <= bound)
+        origin[kept] = ties
+        kept += np.int64(price[1, ties // 2] < bound)
+    for i in range((ties + 1) // 2, alive):
+        for bit in range(2):
+            origin[kept] = 2 * i + bit
+            kept += np.int64(price[bit, i] < bound)
+    return kept
+
+
+@njit(cache=True, nogil=True)
 def _search(  # type: ignore[no-untyped-def]
-    wanted, outputs, window_masks, beam, pivot, pivot_masks, pivot_sides, paths, bits
+    wanted, outputs, lags, beam, pivot, pivot_masks, pivot_sides, paths, bits
 ):  # fmt: skip
-    """Choose the free bits. A path is its last 64 bits, its cost and where it was when the chunk began."""
-    one = np.uint64(1)
+    """Choose the free bits. A path is its last 64 bits, its cost and where it was when the chunk began.
+
+    From one free bit to the next, nothing is compared: there the bits and false ones of 64 paths are made together,
+    in planes.
+    """
+    places = -(-(beam + 1) // 64) * 64
     # one place more than paths: what is not kept is written, too, and overwritten by the next
-    recent = np.zeros((2, beam + 1), np.uint64)
-    cost = np.zeros((2, beam + 1), np.int32)
-    ancestor = np.zeros((2, beam + 1), np.uint16)  # the path's index at the start of the running chunk
-    came_from = np.empty((2 * _CHUNK, beam + 1), np.uint16)  # 2 * index + bit
+    recent = np.zeros((2, places), np.uint64)
+    cost = np.zeros((2, places), np.int32)
+    ancestor = np.zeros((2, places), np.uint16)  # the path's index at the start of the running chunk
+    came_from = np.empty((2 * _CHUNK, places), np.uint16)  # 2 * index + bit
     step_of = np.empty(2 * _CHUNK, np.int64)
-    ones = np.empty(beam, np.uint64)
-    zeros = np.empty(beam, np.uint64)
-    price = np.empty((2, beam), np.int32)
-    alive = 1
-    now = 0
-    position = 0
-    free = 0
-    limit = 0
+    planes = np.zeros((_NEW + 64 + 1, places // 64), np.uint64)
+    parity, odd, even = np.zeros((3, places // 64), np.uint64)
+    counter = np.zeros((2, _DIGITS, places // 64), np.uint64)
+    price = np.zeros((2, places), np.int32)
+    alive, width, now = 1, 1, 0
+    position, free, limit = 0, 0, 0
+    top = _NEW  # row of the newest bits
+    counted = 0  # false ones that a path may have had since they were added to its cost
     for step in range(bits.size):
         phase = step % outputs.size
         end = min(outputs[phase], wanted.size - position)
+        if counted + end >= 1 << _DIGITS or top == 0:
+            _add_numbers(counter[0], _DIGITS, width, cost[now])
+            _append_bits(planes, top, width, recent[now])
+            _to_planes(recent[now], width, planes)
+            counter[0, :, :width] = 0
+            counted, top = 0, _NEW
         if pivot[step]:
-            older = pivot_masks[step] >> one
-            side = np.uint64(pivot_sides[step])
-            for i in range(alive):
-                word = recent[now, i]
-                recent[now, i] = word << one | (count_ones(word & older) & one) ^ side
+            top -= 1
+            _determine(planes, top, pivot_masks[step], pivot_sides[step], width)
             for j in range(end):
                 if wanted[position + j] == 0:
-                    _add_false_ones(recent[now], alive, window_masks[phase, j], ones, cost[now])
+                    counted += 1
+                    _all_odd(planes, top, lags[phase, j], width, parity, odd, even)
+                    _count(odd, counter[0], _digits(counted), width)
             position += outputs[phase]
             continue
-        price[0, :alive] = cost[now, :alive]
-        price[1, :alive] = cost[now, :alive]
+        # the next bit, lag 0 of every parity, is 0 or 1: parities are as without it, or all turned
+        counter[1, :, :width] = counter[0, :, :width]
         for j in range(end):
             if wanted[position + j] == 0:
-                _add_false_ones_of_both(recent[now], alive, window_masks[phase, j], ones, zeros, price)
+                counted += 1
+                _all_odd(planes, top - 1, lags[phase, j, :, 1:], width, parity, odd, even)
+                _count(odd, counter[0], _digits(counted), width)
+                _count(even, counter[1], _digits(counted), width)
         position += outputs[phase]
-        most = paths[step]
-        room = 0
-        if 2 * alive > most:
-            limit, room = _last_kept_cost(price, alive, most, limit)
+        for bit in range(2):
+            price[bit, : 64 * width] = cost[now, : 64 * width]
+            _add_numbers(counter[bit], _digits(counted), width, price[bit])
+        _append_bits(planes, top, width, recent[now])
+        bound, room = _NO_LIMIT, 0
+        if 2 * alive > paths[step]:
+            limit, room = _last_kept_cost(price, alive, paths[step], limit)
+            bound = limit
         origin = came_from[free % (2 * _CHUNK)]
         step_of[free % (2 * _CHUNK)] = step
-        # no branch depends on a path: half of them would be guessed wrong
-        bound = limit if 2 * alive > most else _NO_LIMIT
         after = 1 - now
-        kept = 0
-        for i in range(alive):
-            for bit in range(2):
-                value = price[bit, i]
-                recent[after, kept] = recent[now, i] << one | np.uint64(bit)
-                cost[after, kept] = value
-                ancestor[after, kept] = ancestor[now, i]
-                origin[kept] = 2 * i + bit
-                at_limit = np.int64(value == bound) & np.int64(room > 0)
-                room -= at_limit
-                kept += np.int64(value < bound) | at_limit
+        kept = _survivors(price, alive, bound, room, origin)
+        for k in range(kept):
+            i, bit = np.int64(origin[k]) >> 1, np.int64(origin[k]) & 1
+            recent[after, k] = recent[now, i] << np.uint64(1) | np.uint64(bit)
+            cost[after, k] = price[bit, i]
+            ancestor[after, k] = ancestor[now, i]
         alive = kept
         now = after
         free += 1
         if free % _CHUNK == 0:
             alive = _decide(free, now, alive, recent, cost, ancestor, came_from, step_of, bits)
-    at = np.int64(_cheapest(cost[now], alive))
-    for earlier in range(free - 1, max(0, free // _CHUNK * _CHUNK - _CHUNK) - 1, -1):
-        choice = np.int64(came_from[earlier % (2 * _CHUNK), at])
-        bits[step_of[earlier % (2 * _CHUNK)]] = choice & 1
-        at = choice >> 1
+        width = (alive + 63) // 64
+        _to_planes(recent[now], width, planes)
+        counter[:, :, :width] = 0
+        counted, top = 0, _NEW
+    # what a last run of determined bits costs decides, too
+    _add_numbers(counter[0], _DIGITS, width, cost[now])
+    best = np.int64(_cheapest(cost[now], alive))
+    _settle(best, free, max(0, free // _CHUNK * _CHUNK - _CHUNK), came_from, step_of, bits)
 
 
 @njit(cache=True, nogil=True)
@@ -296,16 +439,21 @@ def _cheapest(cost, alive):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _settle(path, end, start, came_from, step_of, bits):  # type: ignore[no-untyped-def]
+    """Set the free bits from number start to end - 1, those that lead to `path`."""
+    for earlier in range(end - 1, start - 1, -1):
+        choice = np.int64(came_from[earlier % (2 * _CHUNK), path])
+        bits[step_of[earlier % (2 * _CHUNK)]] = choice & 1
+        path = choice >> 1
+
+
+@njit(cache=True, nogil=True)
 def _decide(free, now, alive, recent, cost, ancestor, came_from, step_of, bits):  # type: ignore[no-untyped-def]
     """At the end of a chunk, settle the chunk before it by the best path and drop paths that disagree."""
     kept = alive
     if free >= 2 * _CHUNK:
         root = ancestor[now, _cheapest(cost[now], alive)]
-        at = np.int64(root)
-        for earlier in range(free - _CHUNK - 1, free - 2 * _CHUNK - 1, -1):
-            choice = np.int64(came_from[earlier % (2 * _CHUNK), at])
-            bits[step_of[earlier % (2 * _CHUNK)]] = choice & 1
-            at = choice >> 1
+        _settle(np.int64(root), free - _CHUNK, free - 2 * _CHUNK, came_from, step_of, bits)
         kept = 0
         origin = came_from[(free - 1) % (2 * _CHUNK)]
         for i in range(alive):

@@ -21,9 +21,11 @@ def join_planes(values: ValueCoder, groups: tuple[PlaneGroup, ...], decoded: lis
     """Put the decoded bits of each group, arrays of one shape, in their places of the plane words."""
     if len(groups) == 1 and groups[0].planes == values.planes:
         return decoded[0]
-    planes = np.zeros(decoded[0].shape if decoded else (0,), np.uint64)
+    # every weight passes here once for each group: no wider than the planes need
+    word = np.min_scalar_type((1 << values.planes) - 1)
+    planes = np.zeros(decoded[0].shape if decoded else (0,), word)
     for group, words in zip(groups, decoded, strict=True):
-        planes |= words.astype(np.uint64) << np.uint64(values.planes - group.end)
+        planes |= words.astype(word) << word.type(values.planes - group.end)
     return planes
 
 
@@ -61,7 +63,7 @@ def decode_blocks(tensor: EncodedTensor, first: int, last: int) -> Words:
     kept = tensor.mask_coder.part(begin, end)
     if isinstance(tensor.values, PackedWords):
         words = tensor.values.under(kept, tensor.mask_coder.ones_before(begin))
-    words = np.where(kept, words, word.type(0))
+    words = words * kept
     at = tensor.patches.positions
     here = slice(np.searchsorted(at, begin), np.searchsorted(at, end))
     words[at[here] - begin] ^= tensor.patches.differences[here]

@@ -9,6 +9,7 @@ import numpy as np
 
 from xorweave.golden.base.number_format import Words
 from xorweave.golden.code.limits import bound_bits
+from xorweave.golden.tensor.care_bits import care_positions
 from xorweave.golden.tensor.decode import decode_scan
 from xorweave.golden.tensor.encode import correction_format_of
 from xorweave.golden.tensor.stored import EncodedTensor
@@ -120,7 +121,7 @@ def _care_bits(encoded: EncodedTensor, scanned: Words) -> int:
         return encoded.values.bits
     if isinstance(encoded.values, RawPlanes):
         return int(np.count_nonzero(encoded.mask)) * encoded.values.planes
-    _, care = encoded.values.targets(scanned, encoded.mask)
+    care = care_positions(encoded, scanned)
     return sum(
         int(np.count_nonzero(bits)) * group.planes for bits, group in zip(care, encoded.groups, strict=True)
     )

@@ -194,7 +194,7 @@ class PrefixCode:
         if not self.lengths.size:
             return np.zeros(planes.shape, word)
         if self.planes <= _TABLE_BITS and planes.size > 1 << self.planes:
-            return self._word_of_every_plane_word[planes.astype(np.int64)].astype(word)
+            return self._word_of_every_plane_word.astype(word)[planes]
         bits = planes.astype(np.int64)
         code = bits >> (self.tail_planes + 1)
         sign = bits >> self.tail_planes & 1
@@ -222,8 +222,9 @@ class PrefixCode:
         """
         if not self.lengths.size:
             return []
-        length = np.where(rank >= 0, self.lengths[rank], 0)
-        tail = np.where(rank >= 0, self.tails[rank], -1)
+        # narrow numbers: each is compared once for every group; -1 is the last of a table
+        length = np.append(self.lengths, 0).astype(np.int8)[rank]
+        tail = np.append(self.tails, -1).astype(np.int8)[rank]
         groups = [
             (first, end, length >= end)
             for first, end in itertools.pairwise([0, *np.unique(self.lengths).tolist()])

@@ -10,8 +10,9 @@ from amaranth.lib.wiring import In, Out
 
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.rate_programmable import RateProgrammableDecoder
-from xorweave.hw.stages.block_length import BlockLength, length_bits
+from xorweave.hw.stages.block_length import BlockLength
 from xorweave.hw.stages.correction import CorrectionStage
+from xorweave.hw.stages.fields import length_bits
 from xorweave.hw.stages.layouts import block_layout, symbol_layout
 from xorweave.hw.stages.mask import MaskStage
 from xorweave.hw.stages.register_slice import OutputRegister, SkidBuffer

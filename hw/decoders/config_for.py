@@ -13,11 +13,11 @@ from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.first_outputs import patches_in, takes_first_outputs
 from xorweave.hw.decoders.gate_estimate import patch_gates
-from xorweave.hw.stages.layouts import patch_bits
+from xorweave.hw.stages.fields import patch_bits
 from xorweave.hw.stages.mask_kinds import BitmapWords, MaskKind, ShapedWords
 from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, LanePatches, ListPatches, PatchKind
 from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
-from xorweave.hw.stages.xor_decoder import XorGroup
+from xorweave.hw.xor.group import XorGroup
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import shared_network
 from xorweave.hw.xor.pairs import greedy_pairs

@@ -9,11 +9,11 @@ from typing import Any
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.golden.values.prefix_code import PrefixCode
-from xorweave.hw.stages.block_length import length_bits
+from xorweave.hw.stages.fields import length_bits
 from xorweave.hw.stages.mask_kinds import BitmapWords, MaskKind
 from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, PatchKind, patch_kind
 from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
-from xorweave.hw.stages.xor_decoder import XorGroup, check_groups
+from xorweave.hw.xor.group import XorGroup, check_groups
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.pipeline import pipeline_cut
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from xorweave.golden.values.book_gates import word_gates
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.stages.layouts import dense_corrections, position_bits
+from xorweave.hw.stages.fields import dense_corrections, position_bits
 from xorweave.hw.stages.mask_kinds import ShapedWords
 from xorweave.hw.stages.patch_kinds import GapPatches, ListPatches, PatchKind
 from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
-from xorweave.hw.stages.xor_decoder import XorGroup
+from xorweave.hw.xor.group import XorGroup
 from xorweave.hw.xor.paired import STRUCTURES
 from xorweave.hw.xor.pipeline import pipeline_cut
 

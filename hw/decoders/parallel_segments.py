@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from xorweave.golden.base.errors import InputError
 from xorweave.hw.decoders.axis_decoder import AxisDecoder
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.stages.layouts import correction_bits
+from xorweave.hw.stages.fields import correction_bits
 
 
 def check_segments(config: DecoderConfig, segments: int) -> None:

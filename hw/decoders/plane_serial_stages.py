@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from xorweave.golden.base.errors import InputError
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.plane_serial import PlaneSerialDecoder
-from xorweave.hw.stages.layouts import correction_bits, dense_corrections, patch_bits, position_bits
+from xorweave.hw.stages.fields import correction_bits, dense_corrections, patch_bits, position_bits
 
 
 def check_plane_serial(config: DecoderConfig) -> None:

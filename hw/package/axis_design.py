@@ -22,7 +22,7 @@ from xorweave.hw.package.layout import layout_entry, layout_lines
 from xorweave.hw.package.stream_design import StreamDesign, StreamWords
 from xorweave.hw.package.vectors import raw_planes, required_patches, uncorrected
 from xorweave.hw.package.verilog import structured_verilog
-from xorweave.hw.stages.layouts import dense_corrections
+from xorweave.hw.stages.fields import dense_corrections
 from xorweave.hw.stages.mask_kinds import ShapedWords
 
 TOP = "xorweave_decoder"

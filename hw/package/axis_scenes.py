@@ -22,8 +22,8 @@ from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_words import axis_words
 from xorweave.hw.package.stream_design import Scene
 from xorweave.hw.package.vectors import remarked
+from xorweave.hw.stages.fields import beats
 from xorweave.hw.stages.mask_kinds import ShapedWords
-from xorweave.hw.stages.record_buffer import beats
 
 Words = dict[str, list[int]]
 _TRIES = 40  # to find random patches whose records fit

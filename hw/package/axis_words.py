@@ -9,7 +9,7 @@ from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.decoder_words import decoder_words
 from xorweave.hw.decoders.first_outputs import whole_blocks
-from xorweave.hw.stages.xor_decoder import XorGroup
+from xorweave.hw.xor.group import XorGroup
 
 Pins = tuple[tuple[str, int], ...]
 

@@ -16,7 +16,7 @@ from xorweave.hw.rivals.huffman import canonical_codes, code_lengths
 from xorweave.hw.rivals.huffman_block import HuffmanBlock
 from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
 from xorweave.hw.stages.axis_ports import AxisPorts
-from xorweave.hw.stages.record_buffer import beats
+from xorweave.hw.stages.fields import beats
 
 BASELINES = ("bitmap", "relative-index", "huffman")
 _MOST_LANES = 1024

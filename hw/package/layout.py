@@ -8,6 +8,7 @@ from typing import Any
 
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.scan.walk import Walk, walk_of
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.package.vectors import raw_planes
 
@@ -20,11 +21,30 @@ def _scan(tensor: EncodedTensor) -> str:
             f" (pass * {scan.interleave} + turn) * {scan.lanes} + r, column ({scan.start_column} + step + tap r) mod"
             f" {scan.cols}; rows beyond {scan.rows - 1}, and the first {scan.lead} blocks, mean nothing"
         )
-    assert isinstance(scan, Interleaver)
+    if not isinstance(scan, Interleaver):
+        return _counted(walk_of(scan, tensor.shape), scan.spec.partition(",")[0])
     if scan.is_identity:
         return "row-major: scan position p is element p of the tensor, rows first"
     n = tensor.n
     return f"affine: scan position p is element ({scan.offset} + p * {scan.stride}) mod {n} of the tensor, rows first"
+
+
+def _counted(walk: Walk, kind: str) -> str:
+    """Say what a scan of many loops does by its counters, as the address generator has them."""
+    moved = []
+    for name, counter in walk.counters.items():
+        more = "".join(
+            f", {other} {amount} more where it passes {counter.modulus}" for other, amount in counter.carry
+        )
+        moved.append(
+            f"{name} from {counter.start} gains {' '.join(map(str, counter.steps))} mod {counter.modulus}{more}"
+        )
+    bounds = ", ".join(f"{name} {bound}" for name, bound in walk.bounds.items())
+    return (
+        f"{kind}: scan positions are counted by loops of {' '.join(map(str, walk.turns))} turns, the innermost first,"
+        f" and one around them; where a loop moves on, and those inside it begin again, {'; '.join(moved)};"
+        f" what reaches {bounds} means nothing"
+    )
 
 
 def layout_entry(tensor: EncodedTensor, name: str | None) -> dict[str, Any]:

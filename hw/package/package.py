@@ -65,6 +65,19 @@ targets:
 """
 
 
+def librelane_configuration(top: str) -> str:
+    """Write the configuration of LibreLane's flow ``Classic``: a macro at a clock that any decoder reaches."""
+    entries = {
+        "meta": {"version": 2, "flow": "Classic"},
+        "DESIGN_NAME": top,
+        "VERILOG_FILES": [f"dir::rtl/{top}.v"],
+        "CLOCK_PORT": "clk",
+        "CLOCK_PERIOD": 10.0,  # ns
+        "FP_CORE_UTIL": 40,  # per cent; there are many pins for the area
+    }
+    return json.dumps(entries, indent=1) + "\n"
+
+
 def hex_words(words: Sequence[int], bits: int) -> str:
     """Write words as ``$readmemh`` reads them, one a line."""
     digits = (bits + 3) // 4
@@ -104,7 +117,7 @@ def check_replaceable(directory: Path) -> None:
         )
 
 
-def _write_files(directory: Path, files: Mapping[str, str | bytes]) -> None:
+def write_files(directory: Path, files: Mapping[str, str | bytes]) -> None:
     """Write a package; the folder appears whole or stays as it was."""
     check_replaceable(directory)
     try:
@@ -169,6 +182,7 @@ def write_design(directory: Path | str, design: StreamDesign, *, top: str = TOP)
         streams.append(entry)
     files[f"tb/{top}_tb.v"] = _testbench(design, streams, top)
     files[f"{top}.core"] = core_description(top, [name for name in files if name.startswith("vectors/")])
+    files["librelane.json"] = librelane_configuration(top)
     entries = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -195,7 +209,7 @@ def write_design(directory: Path | str, design: StreamDesign, *, top: str = TOP)
     }
     files[MANIFEST] = json.dumps(entries, indent=1) + "\n"
     manifest = Manifest.parse(json.loads(files[MANIFEST]))
-    _write_files(directory, files)
+    write_files(directory, files)
     return manifest
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.base.errors import InputError
+from xorweave.hw.rivals.bit_buffer import BitBuffer
 
 
 def code_lengths(counts: Mapping[int, int]) -> dict[int, int]:
@@ -85,14 +86,11 @@ class HuffmanLane(wiring.Component):
         m = Module()
         longest = self.beat_bits
         codes = canonical_codes(self.lengths)
-        depth = 3 * longest
-        # bit 0 of the buffer is the next to decode
-        bits = Signal(depth, reset_less=True)
-        level = Signal(range(depth + 1))
+        buffer = BitBuffer(longest)
         length = Signal(range(longest + 1))
         index = Signal(range(max(2, len(codes))))
         head = Signal(longest)
-        m.d.comb += head.eq(Cat(bits[longest - 1 - k] for k in range(longest)))
+        m.d.comb += head.eq(buffer.head)
 
         # canonical codes, filled up to the longest, grow with their length: the first limit above decides
         ordered = sorted(codes.items(), key=lambda item: (item[1][1], item[1][0]))
@@ -123,35 +121,6 @@ class HuffmanLane(wiring.Component):
             with m.Default():
                 m.d.comb += self.o.payload.eq(0)
 
-        used = Signal(range(longest + 1))
-        left = Signal(range(depth + 1))
-        accept = Signal()
-        m.d.comb += [
-            self.o.valid.eq((level >= length) & (level != 0) & ~self.restart),
-            used.eq(Mux(self.o.valid & self.o.ready, length, 0)),
-            left.eq((level - used)[: len(left)]),
-            self.i.ready.eq((level <= 2 * longest) & ~self.restart),
-            accept.eq(self.i.valid & self.i.ready),
-        ]
-        kept: Value = bits
-        for stage in range(len(used)):
-            moved = Signal(depth, name=f"kept{stage}")
-            m.d.comb += moved.eq(
-                Mux(used[stage], Cat(kept[1 << stage :], Const(0, min(depth, 1 << stage))), kept)
-            )
-            kept = moved
-        placed: Value = Signal(depth, name="beat")
-        m.d.comb += placed.eq(Cat(self.i.payload[longest - 1 - k] for k in range(longest)))
-        for stage in range(len(left)):
-            step = min(depth, 1 << stage)
-            moved = Signal(depth, name=f"placed{stage}")
-            m.d.comb += moved.eq(Mux(left[stage], Cat(Const(0, step), placed[: depth - step]), placed))
-            placed = moved
-        m.d.sync += bits.eq(Cat(Mux(left > k, kept[k], placed[k]) for k in range(depth)))
-        with m.If(self.restart):
-            m.d.sync += level.eq(0)
-        with m.Elif(accept):
-            m.d.sync += level.eq((left + longest)[: len(level)])
-        with m.Else():
-            m.d.sync += level.eq(left)
+        m.d.comb += self.o.valid.eq((buffer.level >= length) & (buffer.level != 0) & ~self.restart)
+        buffer.refill(m, self.i, Mux(self.o.valid & self.o.ready, length, 0), self.restart)
         return m

@@ -6,10 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-
-def length_bits(n_out: int) -> int:
-    """Bits that hold a block length from 0 to n_out."""
-    return n_out.bit_length()
+from xorweave.hw.stages.fields import length_bits
 
 
 class BlockLength(wiring.Component):

@@ -7,7 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.base.errors import InputError
-from xorweave.hw.stages.layouts import block_layout, dense_corrections, patch_bits, position_bits
+from xorweave.hw.stages.fields import dense_corrections, patch_bits, position_bits
+from xorweave.hw.stages.layouts import block_layout
 
 
 class CorrectionStage(wiring.Component):

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from xorweave.hw.stages.layouts import patch_bits, position_bits
+from xorweave.hw.stages.fields import patch_bits, position_bits
 from xorweave.hw.stages.record_buffer import RecordBuffer, beat_layout
 
 

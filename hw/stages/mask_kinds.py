@@ -7,17 +7,18 @@ A decoder without a mask has none of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
-from amaranth.hdl import Module, Value
-from amaranth.lib import wiring
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
-from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder, shared_sums
 from xorweave.hw.xor.network import XorNetwork, balanced_trees
+from xorweave.hw.xor.shared_sums import shared_sums
+
+if TYPE_CHECKING:  # what a kind costs is told without Amaranth
+    from amaranth.hdl import Module, Value
 
 
 class MaskKind(Protocol):
@@ -71,6 +72,8 @@ class BitmapWords:
 
     def connect(self, m: Module, words: Any, masks: Any, first: Value) -> None:
         """Straight through."""
+        from amaranth.lib import wiring
+
         wiring.connect(m, words, masks)
 
     def header(self, n_out: int) -> list[str]:
@@ -127,6 +130,10 @@ class ShapedWords:
 
     def connect(self, m: Module, words: Any, masks: Any, first: Value) -> None:
         """Through the decoder of the shaped mask."""
+        from amaranth.lib import wiring
+
+        from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder
+
         m.submodules.shaped_mask = decoder = ShapedMaskDecoder(self.code, self.network)
         wiring.connect(m, decoder.o, masks)
         m.d.comb += [

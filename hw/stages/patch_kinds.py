@@ -7,27 +7,28 @@ streams. A decoder without patches has none of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.tensor.corrections import JointCorrections
 from xorweave.golden.tensor.stored import Patches
-from xorweave.hw.stages.gap_correction import BoundedUnpacker, GapUnpacker
-from xorweave.hw.stages.layouts import (
+from xorweave.hw.stages.fields import (
+    beats,
     correction_bits,
     dense_corrections,
     pack_patch,
     patch_bits,
     position_bits,
 )
-from xorweave.hw.stages.record_buffer import beats
-from xorweave.hw.stages.register_slice import SkidBuffer
+
+if TYPE_CHECKING:  # what a kind costs is told without Amaranth
+    from amaranth.hdl import Module
+    from amaranth.lib import wiring
+
+    from xorweave.hw.stages.gap_correction import BoundedUnpacker, GapUnpacker
 
 Pins = tuple[tuple[str, int], ...]
 """The pins that make a word of a stream, lowest first, and their widths."""
@@ -113,6 +114,10 @@ class ListPatches:
     def connect(self, m: Module, ports: Any, patches: Any, *, n_out: int, n_w: int, skid: bool) -> None:
         """Straight to the stage, or through a skid buffer."""
         if skid:
+            from amaranth.lib import wiring
+
+            from xorweave.hw.stages.register_slice import SkidBuffer
+
             m.submodules.patch_skid = buffer = SkidBuffer(patches.payload.shape())
             wiring.connect(m, buffer.o, patches)
             patches = buffer.i
@@ -251,10 +256,16 @@ class GapPatches:
 
     def flags(self) -> dict[str, wiring.Member]:
         """Restart of the next tensor, and too many records seen."""
+        from amaranth.lib.wiring import In, Out
+
         return {"patch_restart": In(1), "patch_overflow": Out(1)}
 
     def connect(self, m: Module, ports: Any, patches: Any, *, n_out: int, n_w: int, skid: bool) -> None:
         """Through the unpacker; its ready needs no skid buffer: it comes from registers."""
+        from amaranth.lib import wiring
+
+        from xorweave.hw.stages.gap_correction import GapUnpacker
+
         m.submodules.unpacker = unpacker = GapUnpacker(n_out, n_w, self.gap_bits, self.limit)
         wiring.connect(m, unpacker.o, patches)
         _connect_beats(m, ports, unpacker)
@@ -327,10 +338,17 @@ class BoundedPatches:
 
     def flags(self) -> dict[str, wiring.Member]:
         """Restart of the next tensor."""
+        from amaranth.lib.wiring import In
+
         return {"patch_restart": In(1)}
 
     def connect(self, m: Module, ports: Any, patches: Any, *, n_out: int, n_w: int, skid: bool) -> None:
         """Through the unpacker."""
+        from amaranth.lib import wiring
+
+        from xorweave.hw.stages.gap_correction import BoundedUnpacker
+        from xorweave.hw.stages.register_slice import SkidBuffer
+
         m.submodules.unpacker = unpacker = BoundedUnpacker(n_out, n_w, self.limit)
         counts = unpacker.count
         if skid:

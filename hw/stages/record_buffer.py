@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -14,21 +12,6 @@ from xorweave.golden.base.errors import InputError
 def beat_layout(width: int, lanes: int) -> data.StructLayout:
     """A beat of `lanes` records, record 0 lowest, how many of them count (the lowest ones), and the tensor's end."""
     return data.StructLayout({"records": width * lanes, "count": lanes.bit_length(), "last": 1})
-
-
-def beats(records: Sequence[int], width: int, lanes: int, *, ended: bool = True) -> list[int]:
-    """Join records of `width` bits to beats as `beat_layout` has them; the last beat may be short, or empty.
-
-    With `ended` the last beat is marked so; without, more may follow, and no beat is empty.
-    """
-    joined = []
-    for start in range(0, len(records) + int(ended), lanes):
-        some = records[start : start + lanes]
-        word = sum(record << (k * width) for k, record in enumerate(some))
-        word |= len(some) << (lanes * width)
-        last = ended and start + lanes > len(records)
-        joined.append(word | int(last) << (lanes * width + lanes.bit_length()))
-    return joined
 
 
 class RecordBuffer(wiring.Component):

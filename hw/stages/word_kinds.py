@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from amaranth.hdl import Cat, Const, Module
-from amaranth.lib import stream, wiring
+from typing import TYPE_CHECKING, Any, Protocol
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.golden.values.transforms import TRANSFORMS
-from xorweave.hw.stages.inversion import InversionStage
-from xorweave.hw.stages.layouts import block_layout
-from xorweave.hw.stages.transform import TransformStage
-from xorweave.hw.stages.word_tables import WordTables
+
+if TYPE_CHECKING:  # what a kind costs is told without Amaranth
+    from amaranth.hdl import Module
 
 
 class WordKind(Protocol):
@@ -97,6 +93,11 @@ class RawWords:
 
     def connect(self, m: Module, block: Any, n_out: int, inversion: Any, keep: Any, care: Any = None) -> Any:
         """Constant planes, inversion, map."""
+        from amaranth.lib import wiring
+
+        from xorweave.hw.stages.inversion import InversionStage
+        from xorweave.hw.stages.transform import TransformStage
+
         if len(self.stored_planes) < self.n_w:
             block = self._all_planes(m, block, n_out)
         if self.inversion != 0:
@@ -124,6 +125,11 @@ class RawWords:
 
     def _all_planes(self, m: Module, stored: Any, n_out: int) -> Any:
         """Put planes that are constant, 0, among those that were decoded."""
+        from amaranth.hdl import Cat, Const
+        from amaranth.lib import stream
+
+        from xorweave.hw.stages.layouts import block_layout
+
         planes = self.stored_planes
         whole = stream.Signature(block_layout(n_out, self.n_w)).create(path=("decoded",))
         place = {q: k for k, q in enumerate(planes)}
@@ -175,6 +181,10 @@ class PrefixWords:
 
     def connect(self, m: Module, block: Any, n_out: int, inversion: Any, keep: Any, care: Any = None) -> Any:
         """A table for every weight."""
+        from amaranth.lib import wiring
+
+        from xorweave.hw.stages.word_tables import WordTables
+
         gated = 0 if care is None else len(care) // n_out
         m.submodules.words = words = WordTables(self.book, n_out, masked=keep is not None, gated=gated)
         if care is not None:

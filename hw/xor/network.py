@@ -173,6 +173,10 @@ class XorNetwork:
 
     def pruned(self) -> XorNetwork:
         """Return the same network without gates that no output needs and without a pair made twice."""
+        return self._pruned
+
+    @cached_property
+    def _pruned(self) -> XorNetwork:
         made: dict[Gate, int] = {}
         name: list[int | None] = list(range(self.inputs))  # None: always 0
         pairs: list[Gate] = []
@@ -198,7 +202,9 @@ class XorNetwork:
                 rank[signal] = self.inputs + len(gates)
                 gates.append((rank[a], rank[b]))
         outputs = tuple(None if s is None else rank[s] for s in roots)
-        return XorNetwork(self.inputs, tuple(gates), outputs)
+        found = XorNetwork(self.inputs, tuple(gates), outputs)
+        found.__dict__["_pruned"] = found  # nothing is left to take away
+        return found
 
 
 def balanced_trees(matrix: ArrayLike) -> XorNetwork:

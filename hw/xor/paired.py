@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
@@ -11,7 +14,10 @@ from xorweave.golden.code.graph_code import graph_structure
 from xorweave.hw.xor.network import Gate, XorNetwork
 from xorweave.hw.xor.synthesis import optimize
 
-STRUCTURES = {"paired": paired_structure, "graph": graph_structure}
+STRUCTURES: dict[str, Callable[..., tuple[Sequence[Sequence[int]], Any]]] = {
+    "paired": paired_structure,
+    "graph": graph_structure,
+}
 
 
 def paired_network(code: Code) -> XorNetwork:
@@ -43,7 +49,7 @@ def paired_network(code: Code) -> XorNetwork:
             signal = column if signal is None else None if signal == column else add(signal, column)
         sums.append(signal)
     outputs: list[int | None] = []
-    for first, second in edges[: code.n_out]:
+    for first, second in np.asarray(edges[: code.n_out]).tolist():
         a, b = sums[first], sums[second]
         if a is None or b is None:
             outputs.append(b if a is None else a)

@@ -28,19 +28,46 @@ class Family:
         Regular expressions of its look-up table and flip-flop cells.
     models : str
         Yosys' simulation models of its cells, as words for its ``read_verilog``: what a netlist of them means.
+    memories : str
+        Regular expression of its block memories.
+    pads : str
+        What `command` must be for a whole chip, whose ports are pins, where it is not the same.
     """
 
     command: str
     luts: str
     flip_flops: str
     models: str
+    memories: str
+    pads: str = ""
 
 
+# What decides is the number of tables. Multiplexers that join them to wider ones (left out by -nowidelut) make XOR
+# networks a third to twice as large; carry chains take tables of their own on ECP5 and Gowin, and more of them than
+# short adders need (-noccu2, -noalu).
 FAMILIES = {
-    "ice40": Family("synth_ice40", r"SB_LUT4", r"SB_DFF\w*", "+/ice40/cells_sim.v"),
-    "ecp5": Family("synth_ecp5", r"LUT4", r"TRELLIS_FF", "-DNO_INCLUDES +/ecp5/cells_sim.v"),
+    "ice40": Family("synth_ice40", r"SB_LUT4", r"SB_DFF\w*", "+/ice40/cells_sim.v", r"SB_RAM40_4K\w*"),
+    "ecp5": Family(
+        "synth_ecp5 -nowidelut -noccu2",
+        r"LUT4",
+        r"TRELLIS_FF",
+        "-DNO_INCLUDES +/ecp5/cells_sim.v",
+        r"DP16KD|PDPW16KD",
+    ),
+    "gowin": Family(
+        "synth_gowin -noiopads -nowidelut -noalu",
+        r"LUT[1-4]",
+        r"DFF\w*",
+        "+/gowin/cells_sim.v",
+        r"p?ROM(X9)?|SPX?9?|SDPB|SDPX9B|DPB|DPX9B",
+        pads="synth_gowin -nowidelut -noalu",
+    ),
     "xilinx": Family(
-        "synth_xilinx -flatten -noiopad -noclkbuf", r"LUT[1-6]", r"FD[RSCP]E(_1)?", "+/xilinx/cells_sim.v"
+        "synth_xilinx -flatten -noiopad -noclkbuf",
+        r"LUT[1-6]",
+        r"FD[RSCP]E(_1)?",
+        "+/xilinx/cells_sim.v",
+        r"RAMB\w*",
     ),
 }
 """The families there are; xilinx is the 7 series."""
@@ -82,6 +109,12 @@ def map_to_fpga(
         cells=dict(sorted(cells.items())),
         tool_versions=tool_versions(),
     )
+
+
+def count_memories(result: SynthesisResult) -> int:
+    """Return the block memories among the cells of what `map_to_fpga` made."""
+    kind = FAMILIES[result.target].memories
+    return sum(number for name, number in result.cells.items() if re.fullmatch(kind, name))
 
 
 def count_luts(files: Sequence[Path], top: str, family: str) -> SynthesisResult:

@@ -33,11 +33,23 @@ _ASKED_MHZ = 1000
 
 @dataclass(frozen=True)
 class Device:
-    """A part nextpnr places into: its name, its logic cells (a LUT and a flip-flop each), nextpnr's options."""
+    """A part nextpnr places into.
+
+    Attributes
+    ----------
+    name : str
+    cells : int
+        Its logic cells, a LUT and a flip-flop each.
+    options : tuple of str
+        nextpnr's.
+    pins : tuple of str
+        Where clk, scan and seen of the harness go, if nextpnr does not choose pins itself.
+    """
 
     name: str
     cells: int
     options: tuple[str, ...]
+    pins: tuple[str, ...] = ()
 
 
 DEVICES = {
@@ -45,6 +57,14 @@ DEVICES = {
     "ecp5": (
         Device("LFE5U-25F-6", 24288, ("--25k", "--package", "CABGA381", "--speed", "6")),
         Device("LFE5U-85F-6", 83640, ("--85k", "--package", "CABGA756", "--speed", "6")),
+    ),
+    "gowin": (
+        Device(
+            "GW2A-LV18PG256C8/I7",
+            20736,
+            ("--device", "GW2A-LV18PG256C8/I7", "--vopt", "family=GW2A-18", "--vopt", "cst=pins.cst"),
+            pins=("H11", "C13", "A13"),
+        ),
     ),
 }
 """The parts of each family, smallest first; the smallest that holds a decoder is taken."""
@@ -75,7 +95,12 @@ class Placement:
 
 def nextpnr_package(family: str) -> str:
     """Return the Python package that brings nextpnr for a family."""
-    return f"yowasp-nextpnr-{family}"
+    return f"yowasp-nextpnr-{_program(family)}"
+
+
+def _program(family: str) -> str:
+    """Return nextpnr's own name for a family: the newer ones share one program."""
+    return {"gowin": "himbaechel-gowin"}.get(family, family)
 
 
 def available(family: str) -> bool:
@@ -131,7 +156,8 @@ def harness_verilog(ports: Sequence[tuple[str, str, int]], top: str) -> str:
 def _run_nextpnr(family: str, arguments: Sequence[str], directory: Path, timeout_s: float) -> str:
     """Run nextpnr in a process of its own and return its log. File names are relative to `directory`."""
     module = nextpnr_package(family).replace("-", "_")
-    child = f"import sys; from {module} import run_nextpnr_{family} as run; sys.exit(run(sys.argv[1:]))"
+    runner = f"run_nextpnr_{_program(family)}".replace("-", "_")
+    child = f"import sys; from {module} import {runner} as run; sys.exit(run(sys.argv[1:]))"
     done = run_tool(f"nextpnr-{family}", [sys.executable, "-c", child, *arguments], directory, timeout_s)
     if done.returncode:
         errors = re.findall(r"^ERROR: (.*)$", done.stdout, re.MULTILINE)
@@ -198,7 +224,7 @@ def place_and_route(
     (directory / "harness.v").write_text(harness_verilog(ports, top))
     flow = FAMILIES[family]
     run_yosys(
-        f"read_verilog netlist.v harness.v\n{flow.command} -top harness\nwrite_json placed.json\n",
+        f"read_verilog netlist.v harness.v\n{flow.pads or flow.command} -top harness\nwrite_json placed.json\n",
         directory,
         timeout_s=timeout_s,
     )
@@ -212,6 +238,9 @@ def place_and_route(
         raise InputError(
             f"the decoder must fit {largest.name} ({largest.cells} logic cells), but needs {used} with its harness"
         )
+    if device.pins:
+        places = zip(("clk", "scan", "seen"), device.pins, strict=True)
+        (directory / "pins.cst").write_text("".join(f'IO_LOC "{port}" {pin};\n' for port, pin in places))
     clocks: list[float] = []
     longest = 0.0
     for seed in seeds:

@@ -20,6 +20,7 @@ from tests.golden.tensor.stored_kinds import STORED_KINDS, stored_kind
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.files.blob import read_blob, write_blob
+from xorweave.golden.scan.tiles import TileLayout, TileOrder
 from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.encode import encode_tensor
 
@@ -98,6 +99,23 @@ def test_every_generator(decoder: Path, tmp_path: Path, spec: str) -> None:
     assert done.stdout == values.tobytes()
 
 
+@pytest.mark.parametrize(
+    ("n_w", "registers", "run"), [(4, 8, 3), (8, 8, 2), (8, 16, 4), (16, 16, 1), (16, 16, 6)]
+)
+@pytest.mark.parametrize("shape", [(70, 300), (16, 64), (7, 1000), (300, 5)])
+def test_tiles_of_every_layout(
+    decoder: Path, tmp_path: Path, shape: tuple[int, int], n_w: int, registers: int, run: int
+) -> None:
+    form = number_format({4: "int4", 8: "int8", 16: "fp16"}[n_w])
+    rng = np.random.default_rng(5)
+    values = (rng.integers(-8, 8, shape) * (rng.random(shape) < 0.1)).astype(form.storage)
+    code = Code.from_family("chain", n_in=4, n_out=24, n_s=2)
+    scan = TileOrder(*shape, 24, run, TileLayout(n_w, registers))
+    done = _run(decoder, tmp_path, write_blob(encode_tensor(values, form, code, scan=scan)))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == _words(form.to_words(values))
+
+
 @pytest.mark.parametrize("kind", ["for storage", "graph code", "lanes", "corrections plane"])
 def test_lying_bytes_are_refused(decoder: Path, tmp_path: Path, kind: str) -> None:
     blob = write_blob(stored_kind(kind)[0])
@@ -110,7 +128,17 @@ def test_lying_bytes_are_refused(decoder: Path, tmp_path: Path, kind: str) -> No
 
 
 @pytest.mark.parametrize(
-    "kind", ["for storage", "shaped, own taps", "paired code", "graph code", "lanes", "cells, int8", "packed"]
+    "kind",
+    [
+        "for storage",
+        "shaped, own taps",
+        "paired code",
+        "graph code",
+        "lanes",
+        "cells, int8",
+        "tiles, int8",
+        "packed",
+    ],
 )
 def test_headers_that_lie_lead_nowhere(decoder: Path, tmp_path: Path, kind: str) -> None:
     """Their checksums are right: what they ask for is refused, or decoded within the buffers."""

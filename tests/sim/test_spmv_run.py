@@ -18,7 +18,7 @@ from xorweave.golden.spmv.trace import trace_spmv
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.engines import spmv_engine
 from xorweave.hw.engines.activation_ring import ActivationRing
-from xorweave.hw.stages.xor_decoder import XorGroup
+from xorweave.hw.xor.group import XorGroup
 from xorweave.sim.spmv_run import SpmvSimulator, cycle_model, engine_config, simulate_spmv
 
 INT8 = number_format("int8")

@@ -8,8 +8,10 @@ import numpy as np
 
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.lane_code import encode_on_lanes
+from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.hw.engines.csr_engine import CsrConfig
+from xorweave.hw.engines.scan_engine import ScanEngineConfig
 from xorweave.sim.spmv_run import engine_config
 from xorweave.synth.engine import synthesize_engine
 from xorweave.synth.flow.memory_ports import take_out_memories
@@ -86,5 +88,11 @@ def test_engines() -> None:
     # two 4 x 8 multipliers and two 32-bit adders are in, no memory is
     assert gates > 2 * (4 * 8 + 32) * 2
     assert flip_flops < ours.memory_bits
+    scan = ScanEngineConfig(scan=Interleaver(48, 29, 5), shape=(8, 6), n_out=5, n_w=4, lanes=2, trace=True)
+    behind = synthesize_engine(scan)
+    # every lane has its own accumulators, and no trace port is counted
+    assert behind.memory_bits == sum(scan.memory_bits.values()) == 2 * (6 * 8 + 8 * 32)
+    assert behind.logic.gate_equivalents is not None and behind.logic.flip_flops < behind.memory_bits
+    assert behind.logic.gate_equivalents > 2 * (4 * 8 + 32) * 2
     rival = CsrConfig(cols=6, lanes=2, banks=2, n_w=4)
     assert synthesize_engine(rival).memory_bits == sum(rival.memory_bits.values()) == 6 * 8

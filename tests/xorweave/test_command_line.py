@@ -430,7 +430,7 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "mask of no tensor": ([good, "--mask", folder / "none.npz"], "must hold at least one mask"),
         "masks of other tensors": (
             [good, "--mask", folder / "elsewhere.npz"],
-            "tensor good: there is no mask of that name, only x, y",
+            "the mask x must be named as weights are, one of good",
         ),
         "mask and sparsity": (
             [good, "--mask", good, "--sparsity", "0.5"],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from xorweave.golden.base.printable import printable
 
 # rich is loaded when something is drawn with it: --help and --json do without
 if TYPE_CHECKING:
@@ -19,14 +20,6 @@ _PIPE_WIDTH = 160
 _LONGEST_CELL = 100
 #: A column of words may be folded down to so many characters.
 _FOLDED = 24
-
-# controls, among them those that turn the direction of text, and halves of characters, which are no text
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def printable(text: str) -> str:
-    """Return text with everything that a terminal would act upon, or could not write, as an escape (``\\x1b``)."""
-    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _cell(text: str) -> str:

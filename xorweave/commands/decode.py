@@ -9,8 +9,13 @@ import typer
 
 
 def decode(
-    src: Annotated[Path, typer.Argument(help="A container written by encode")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The tensors to write (.safetensors)")],
+    src: Annotated[Path, typer.Argument(help="A container written by encode, or its folder")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--out", help="The tensors to write (.safetensors); of a folder: a folder of files"
+        ),
+    ],
     dequantize: Annotated[
         bool, typer.Option("--dequantize", help="Turn quantised tensors into float32 with their scales")
     ] = False,
@@ -18,7 +23,11 @@ def decode(
 ) -> None:
     """Decode a container: bit for bit the weights that were encoded, pruned ones zero."""
     import xorweave
-    from xorweave.golden.files.outputs import check_output
+    from xorweave.golden.files.outputs import check_output, check_output_folder
 
-    check_output(out, inputs=[src], force=force)
-    xorweave.open(src).write_decoded(out, dequantized=dequantize)
+    opened = xorweave.open(src)
+    if opened.is_sharded:
+        check_output_folder(out, inputs=[src])
+    else:
+        check_output(out, inputs=[src], force=force)
+    opened.write_decoded(out, dequantized=dequantize)

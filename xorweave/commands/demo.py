@@ -36,7 +36,7 @@ def demo(
     import numpy as np
 
     from xorweave.golden.files.prepare import Preparation, prepare
-    from xorweave.pages.report import DemoReport, outcome_record, with_expander, write_report
+    from xorweave.pages.demo_page import DemoReport, outcome_record, with_expander, write_report
     from xorweave.studies.demo_flow import advice, contenders, pack_plainly, run_all
 
     if not 0.5 <= sparsity <= 0.98:

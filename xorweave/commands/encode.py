@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from pathlib import Path
@@ -9,99 +10,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.printable import printable
+from xorweave.golden.base.whole_file import write_whole
+from xorweave.library.options_file import FIRST_LINE
+from xorweave.library.words import WORDS, Word, kinds_of
+
 if TYPE_CHECKING:
     from xorweave.library.stored import Encoded
 
 
+_FLAGS = ("force", "as_json", "write_options", "sharded")
+
+
 def encode(
+    ctx: typer.Context,
     src: Annotated[
         Path,
-        typer.Argument(help="Weights: .npy .npz .safetensors .onnx .pt .pth, shards; or a mask: .smtx"),
+        typer.Argument(help="Weights: .npy .npz .safetensors .onnx .pt .pth .gguf, shards; or a mask: .smtx"),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The container to write (.safetensors)")],
-    values: Annotated[
-        str | None, typer.Option(help="Values for an .smtx mask: uniform (default) or normal")
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="int8 int4 (quantised), fp16 bf16 fp32; default: as it is")
-    ] = None,
-    sparsity: Annotated[
-        float | None, typer.Option(help="Share to prune, 0 to 1; default: zeros are the mask")
-    ] = None,
-    prune: Annotated[str, typer.Option(help="magnitude or random")] = "magnitude",
-    mask: Annotated[Path | None, typer.Option(help="A mask file; every non-zero is a kept weight")] = None,
-    negative_zero: Annotated[
-        str,
-        typer.Option(help="Where zeros are the mask, -0.0 is kept (bit for bit) or pruned (reads back as 0)"),
-    ] = "kept",
-    per_row: Annotated[
-        bool, typer.Option("--per-row", help="One scale for each row when quantising")
-    ] = False,
-    goal: Annotated[
-        str,
-        typer.Option(
-            "--for",
-            help="storage (fewest bits), hardware (fewest gates, one decoder for all tensors), products (multiplied "
-            "fastest on a processor) or paper (its format)",
-        ),
-    ] = "storage",
-    overhead: Annotated[
-        float, typer.Option(help="With --for hardware: (payload + corrections) / care bits - 1, at most")
-    ] = 0.05,
-    mask_code: Annotated[str, typer.Option(help="auto, bitmap or shaped")] = "auto",
-    values_code: Annotated[str, typer.Option(help="auto, raw or prefix")] = "auto",
-    scan: Annotated[
-        str,
-        typer.Option(
-            help="auto, row-major, affine, lanes (the engine), cells (products on a processor) or tiles (on a GPU)"
-        ),
-    ] = "auto",
-    code: Annotated[
-        str,
-        typer.Option(
-            help="auto, paper[,n_s=2,invert=0], KEY=VALUE,... (n_in, n_out, n_s, family, seed), or a name"
-        ),
-    ] = "auto",
-    max_k: Annotated[
-        int | None,
-        typer.Option(help="Longest window that may be chosen; default: 256 for raw planes, 512 for a book"),
-    ] = None,
-    encoder: Annotated[str, typer.Option(help="auto, elimination or viterbi")] = "auto",
-    effort: Annotated[
-        str,
-        typer.Option(
-            help="1 (default) or more: paths of a shaped mask's search, alternatives of a code that is given; or exact"
-        ),
-    ] = "1",
-    corrections: Annotated[
-        str, typer.Option(help="auto, paper, joint, plane, bounded[:PATCHES A BLOCK] or none")
-    ] = "auto",
-    error_free: Annotated[
-        bool, typer.Option("--error-free", help="Find a code that needs no corrections at all")
-    ] = False,
-    transform: Annotated[
-        str,
-        typer.Option(help="none, difference, sign-magnitude or auto: a map that may make planes constant"),
-    ] = "none",
-    drop_planes: Annotated[
-        bool, typer.Option("--drop-planes", help="Leave (nearly) constant planes out of the payload")
-    ] = False,
-    effective: Annotated[
-        bool, typer.Option("--effective", help="Drop weights that no live path of the network uses")
-    ] = False,
-    network: Annotated[
-        str | None,
-        typer.Option(help="With --effective: a named network, a .json description or an .onnx file"),
-    ] = None,
-    segments: Annotated[
-        int | None, typer.Option(help="Cut each tensor into so many segments, for decoders side by side")
-    ] = None,
-    include: Annotated[
-        list[str] | None,
-        typer.Option(help="Encode only tensors whose names match (* and ?); may be given again"),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="Carry tensors whose names match; may be given again")
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="The container to write (.safetensors); with --sharded a folder"),
+    ],
+    options: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file of options, of single tensors, too; what is given here wins over it"),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(help="Tensors encoded at once; default: as many as there are cores")
@@ -117,35 +51,41 @@ def encode(
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up what an interrupted run to the same output finished")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace an output of another kind")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+    **words: Any,
 ) -> None:
     """Encode the tensors of a file losslessly."""
     import xorweave
-    from xorweave.commands.console import meter, printable
+    from xorweave.commands.console import meter
     from xorweave.golden.files.finished import Finished
-    from xorweave.golden.files.outputs import check_output
+    from xorweave.golden.files.outputs import check_output, check_output_folder
+    from xorweave.golden.files.shards import shard_files
     from xorweave.library.workers import cores, shard_of_job, workers
 
     started = time.perf_counter()
-    check_output(out, inputs=[src], force=force)
+    force, as_json, write, sharded = (bool(words.pop(name)) for name in _FLAGS)
+    given = {name: value for name, value in words.items() if _is_given(ctx, name)}
+    if sharded and shard is not None:
+        raise InputError("a part of a model must be one file: shard and sharded must not be given together")
+    if sharded:
+        shard_files(src)
+        check_output_folder(out, inputs=[src])
+    else:
+        check_output(out, inputs=[src], force=force)
+    beside = _options_beside(out, options, force) if write or options is not None else None
     finished = Finished.beside(out, xorweave.__version__)
     if not resume:
         finished.clear()
     jobs = cores() if jobs is None else jobs
     with workers(src, jobs, scheduler) as executor, meter() as show, show.task("encoding") as advance:
         encoded = xorweave.encode(
-            src, values=values, dtype=dtype, sparsity=sparsity, prune=prune, mask=mask, negative_zero=negative_zero,
-            per_row=per_row, goal=goal, overhead=overhead, mask_code=mask_code, values_code=values_code, scan=scan,
-            code=code, max_k=max_k, encoder=encoder, effort=effort, corrections=corrections, error_free=error_free,
-            transform=transform, drop_planes=drop_planes, effective=effective, network=network, segments=segments,
-            include=include or (), exclude=exclude or (), shard=shard_of_job(shard), jobs=jobs, executor=executor,
-            finished=finished, seed=seed, progress=advance,
+            src, options=options, shard=shard_of_job(shard), jobs=jobs, executor=executor, finished=finished,
+            progress=advance, **given,
         )  # fmt: skip
     for remark in encoded.remarks:
         print(f"xorweave: {printable(remark)}", file=sys.stderr)
-    encoded.save(out, force=force)
+    encoded.save(out, force=force, sharded=sharded)
+    if beside is not None:
+        write_whole(beside, encoded.options)
     finished.clear()
     report(
         encoded,
@@ -153,6 +93,73 @@ def encode(
         as_json=as_json,
         seconds=time.perf_counter() - started,
     )
+
+
+def _is_given(ctx: typer.Context, name: str) -> bool:
+    """Whether an option was given: what is not leaves the options file its say."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _options_beside(out: Path, options: Path | None, force: bool) -> Path:
+    """Return where the options are written; never over those that are read, nor over another file."""
+    beside = out.with_name(f"{out.stem}.options.toml")
+    if not beside.exists():
+        return beside
+    if options is not None and options.exists() and beside.samefile(options):
+        raise InputError(f"the options must lie elsewhere than in {beside}, which is written")
+    if not force and not (beside.is_file() and beside.read_bytes().startswith(FIRST_LINE.encode())):
+        raise InputError(f"{beside} is a file of another kind, and is replaced only with force")
+    return beside
+
+
+def _parameters() -> list[inspect.Parameter]:
+    """Return the parameters of the command: the words of `encode` stand between those that are its own."""
+    own = list(inspect.signature(encode, eval_str=True).parameters.values())[:-1]
+    words = [_parameter(word) for word in WORDS]
+    flags = {
+        "sharded": "Write a folder of files as the source's, with their index",
+        "write_options": "Write OUT.options.toml beside the output, as --options takes it; done with --options, too",
+        "force": "Replace an output of another kind",
+        "as_json": "Print one JSON object",
+    }
+    last = [
+        _flag(name, f"--{name.removeprefix('as_').replace('_', '-')}", about) for name, about in flags.items()
+    ]
+    seed = words.pop()
+    return [*own[:3], *words, *own[3:], seed, *last]
+
+
+def _parameter(word: Word) -> inspect.Parameter:
+    if word.default is False:
+        return _flag(word.name, f"--{word.option}", word.about)
+    kinds = (
+        [Path] if word.name == "mask" else [kind for kind in kinds_of(word.name) if kind in (str, int, float)]
+    )
+    kind: Any = kinds[-1]
+    default: Any = word.default
+    if word.default is None:
+        kind = kind | None
+    elif word.default == ():
+        kind, default = list[str] | None, None
+    elif kind is str:
+        default = str(word.default)
+    option = typer.Option(f"--{word.option}", help=word.about)
+    return inspect.Parameter(
+        word.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )
+
+
+def _flag(name: str, option: str, about: str) -> inspect.Parameter:
+    annotation = Annotated[bool, typer.Option(option, help=about)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+
+
+# typer reads the signature: with it the words are options
+encode.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in _parameters()]
+)
+encode.__annotations__ = {each.name: each.annotation for each in encode.__signature__.parameters.values()}  # type: ignore[attr-defined]
 
 
 def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None = None) -> None:
@@ -163,7 +170,7 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
     seconds : float, optional
         What encoding took from start to end, choosing included.
     """
-    from xorweave.commands.console import percent, print_json, print_table, printable
+    from xorweave.commands.console import percent, print_json, print_table
 
     summary = encoded.summary()
     records, total = summary["tensors"], summary["total"]
@@ -202,7 +209,8 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
     print_table(title, columns, rows)
     reasons: dict[str, list[str]] = {}
     for name, reason in summary["carried"].items():
-        reasons.setdefault(f"carried unchanged ({reason})", []).append(name)
+        told = reason if reason.startswith("left out: ") else f"carried unchanged ({reason})"
+        reasons.setdefault(told, []).append(name)
     packed = [record["name"] for record in records if record["values_code"] == "packed"]
     if packed:
         reasons["packed at no fixed rate (every code would take more bits)"] = packed

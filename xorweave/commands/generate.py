@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xorweave.commands.console import print_json, printable
+from xorweave.commands.console import print_json
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.base.printable import printable
 
 if TYPE_CHECKING:
     from xorweave.golden.choose.code_choice import CodeChoice

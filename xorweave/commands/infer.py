@@ -24,6 +24,9 @@ def infer(
     csr: Annotated[
         bool, typer.Option("--csr", help="The CSR engine beside it, at as many bytes a cycle")
     ] = False,
+    engine: Annotated[
+        Path | None, typer.Option(help="Write the engine into this new folder: Verilog, FuseSoC core")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> int:
     """Run a pruned network on images: quantised to INT8, every layer through one simulated engine."""
@@ -35,7 +38,7 @@ def infer(
             print(f"xorweave: {what}", file=sys.stderr)
 
     found = infer_network(
-        model, images, count=count, each=each, lanes=lanes, batch=batch, csr=csr, progress=tell
+        model, images, count=count, each=each, lanes=lanes, batch=batch, csr=csr, engine=engine, progress=tell
     )
     if as_json:
         print_json(found)
@@ -45,7 +48,8 @@ def infer(
 
 
 def _print(found: dict[str, Any]) -> None:
-    from xorweave.commands.console import percent, printable
+    from xorweave.commands.console import percent
+    from xorweave.golden.base.printable import printable
 
     for layer in found["layers"]:
         rows, cols = layer["shape"]

@@ -40,7 +40,11 @@ def spmv(
     mask: Annotated[Path | None, typer.Option(help="A mask file; every non-zero is a kept weight")] = None,
     only: Annotated[str | None, typer.Option(help="Comma-separated names of tensors")] = None,
     lanes: Annotated[
-        int | None, typer.Option(help="Multiply lanes that weights are encoded for", show_default="64")
+        int | None,
+        typer.Option(
+            help="Multiply lanes: those that weights are encoded for, or weights a cycle of what is stored otherwise",
+            show_default="64, 8",
+        ),
     ] = None,
     batch: Annotated[int, typer.Option(help="Vectors multiplied at once")] = 1,
     threads: Annotated[str, typer.Option(help="Threads of the software products, comma-separated")] = "1,2",
@@ -72,9 +76,9 @@ def spmv(
     if liberty is not None and not liberty.is_file():
         raise InputError(f"there is no Liberty file {liberty}")
     weights_only = {
-        "values": values, "dtype": dtype, "sparsity": sparsity, "prune": prune, "mask": mask, "lanes": lanes,
+        "values": values, "dtype": dtype, "sparsity": sparsity, "prune": prune, "mask": mask,
     }  # fmt: skip
-    work = _operands(src, weights_only, seed)
+    work = _operands(src, weights_only, lanes, seed)
     if only is not None:
         for name in only.split(","):
             if name not in work:
@@ -88,8 +92,8 @@ def spmv(
             with show.task(name) as advance:
                 layers.append(
                     measure_layer(
-                        read(), batch=batch, repeats=repeats, threads=counts, simulate=rtl, gates=mapping, seed=seed,
-                        progress=advance,
+                        read(), batch=batch, repeats=repeats, threads=counts, simulate=rtl, lanes=lanes,
+                        gates=mapping, seed=seed, progress=advance,
                     )
                 )  # fmt: skip
         if figure:
@@ -109,7 +113,9 @@ def spmv(
         raise typer.Exit(1)
 
 
-def _operands(src: Path, weights_only: dict[str, Any], seed: int) -> dict[str, Callable[[], Operand]]:
+def _operands(
+    src: Path, weights_only: dict[str, Any], lanes: int | None, seed: int
+) -> dict[str, Callable[[], Operand]]:
     """Return what gives each tensor of the source; `weights_only` options have no meaning for a stored one."""
     from xorweave.studies.sources import read_prepared
     from xorweave.studies.spmv_operand import LANES, encoded_operands, holds_stored, stored_operands
@@ -121,9 +127,10 @@ def _operands(src: Path, weights_only: dict[str, Any], seed: int) -> dict[str, C
                 f"--{next(iter(given))} must be given with weights only: {src.name} is multiplied as it is stored"
             )
         return stored_operands(src)
-    lanes = given.pop("lanes", LANES)
     how = {"values": None, "dtype": None, "sparsity": None, "prune": "magnitude", "mask": None, **given}
-    return encoded_operands(read_prepared(src, **how, seed=seed), lanes=lanes, seed=seed)
+    return encoded_operands(
+        read_prepared(src, **how, seed=seed), lanes=LANES if lanes is None else lanes, seed=seed
+    )
 
 
 def _threads(text: str) -> tuple[int, ...]:
@@ -134,6 +141,8 @@ def _threads(text: str) -> tuple[int, ...]:
 
 
 def _print(layer: Layer) -> None:
+    from xorweave.sim.spmv_run import SpmvRun
+
     title = f"{layer.name}: {layer.rows} x {layer.cols}, {layer.dtype}, S = {percent(layer.sparsity, 1)}"
     columns = (
         "product",
@@ -163,9 +172,10 @@ def _print(layer: Layer) -> None:
         + ("as they lie in the file" if stored["from_file"] else "encoded once, here")
     )
     if layer.engine is not None:
+        each = "" if isinstance(layer.engine, SpmvRun) else f" of {layer.engine.block_cycles} cycles"
         typer.echo(
-            f"encoded engine: {layer.engine.blocks} blocks + {layer.engine.constant} cycles, whatever the mask; "
-            f"{layer.engine.stall_cycles} stall cycles, {layer.engine.mismatches} mismatches"
+            f"{layer.engine.label} engine: {layer.engine.blocks} blocks{each} + {layer.engine.constant} cycles, "
+            f"whatever the mask; {layer.engine.stall_cycles} stall cycles, {layer.engine.mismatches} mismatches"
         )
     if layer.csr is not None:
         typer.echo(

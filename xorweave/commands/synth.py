@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def synth(
     directory: Annotated[Path, typer.Argument(help="What generate wrote.")],
-    target: Annotated[str, typer.Option(help="gates, ice40, ecp5 or xilinx.")] = "gates",
+    target: Annotated[str, typer.Option(help="gates, ice40, ecp5, gowin or xilinx.")] = "gates",
     liberty: Annotated[
         Path | None, typer.Option(help="Liberty file (plain or .gz) for area and timing.")
     ] = None,
     clock: Annotated[float | None, typer.Option(help="Clock constraint in MHz; needs --liberty.")] = None,
     prove: Annotated[bool, typer.Option(help="Prove the netlist equal to matrix and protocol.")] = True,
     seeds: Annotated[
-        int, typer.Option(help="On ice40 and ecp5: place and route with so many seeds; 0: only count.")
+        int, typer.Option(help="On ice40, ecp5 and gowin: place and route with so many seeds; 0: only count.")
     ] = 5,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -13,10 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import to_bfloat16
-from xorweave.golden.choose.choice import Choice
-from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.files.model import PreparedModel, encode_model, prepare_model
 from xorweave.golden.files.prepare import Preparation, Prepared, synthetic_values
+from xorweave.golden.files.recipe import Recipe
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.files.sharding import take_shard
 from xorweave.golden.files.weight_files import (
@@ -26,9 +26,10 @@ from xorweave.golden.files.weight_files import (
     read_smtx,
     read_weight_file,
 )
-from xorweave.golden.tensor.encode import EncodeOptions
-from xorweave.library.stored import Encoded
-from xorweave.library.words import DEFAULTS, EncodeWords, complete
+from xorweave.library.options_file import Table, read_options, write_options
+from xorweave.library.recipes import check_options, own_recipes, recipe_of, unmatched
+from xorweave.library.stored import Encoded, path_of
+from xorweave.library.words import DEFAULTS, EncodeWords, check_words
 
 #: The name of a tensor that was given without one.
 ONLY = "weights"
@@ -43,18 +44,19 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
     ----------
     source : mapping of str to array, array, or path
         An array that stands alone is named ``weights``. Files as on the command line: .safetensors (a folder or an
-        index of shards, too), .npz, .npy, .onnx, .pt, or a mask alone (.smtx).
+        index of shards, too), .npz, .npy, .onnx, .pt, .gguf, or a mask alone (.smtx).
     **words
         Those of ``xorweave encode``, with their defaults: `dtype` (int8, int4, fp16, bf16, fp32; by default the
         array's own), `sparsity` (by default the zeros are the mask) and `prune`, or `mask` (a path, an array, or arrays
         by name); `goal` (``storage``, ``hardware`` or ``paper``: what ``--for`` says) and `overhead`; `mask_code`,
         `values_code`, `scan`, `code`, `max_k`; `encoder`, `effort`, `corrections`, `error_free`, `transform`,
         `drop_planes`, `segments`; `values`, `negative_zero`, `per_row`, `effective`, `network`; `include` and
-        `exclude` (patterns of names; what they leave is carried); `shard` (``"2/4"``: a part of the tensors, for
-        `merge`); `jobs` (threads), `executor` (any ``concurrent.futures.Executor``, in place of threads), `finished`
-        (a `Finished` that keeps stored tensors, to go on after an interruption); `seed`; and `progress`, called
-        with the share of the weights that are done. The bytes depend on none of the last six but the shard and
-        the seed.
+        `exclude` (patterns of names; what they leave is carried); `options` (a file of options, of single tensors,
+        too: see `xorweave.library.options_file`; words that are given win over its ``[options]``); `shard`
+        (``"2/4"``: a part of the tensors, for `merge`); `jobs` (threads), `executor` (any
+        ``concurrent.futures.Executor``, in place of threads), `finished` (a `Finished` that keeps stored tensors, to
+        go on after an interruption); `seed`; and `progress`, called with the share of the weights that are done. The
+        bytes depend on none of `jobs`, `executor`, `finished` and `progress`.
 
     Returns
     -------
@@ -78,12 +80,15 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
     Traceback (most recent call last):
     xorweave.golden.base.errors.InputError: the dtype must be one of int8, int4, fp16, bf16, fp32, not 'int7'
     """
-    said = complete(words)
-    choice, options, how = _choice(said), _options(said), _preparation(said)
+    check_words(words)
+    file_said, tables = _options_of(words.get("options"))
+    said = {**DEFAULTS, **file_said, **words}
+    usual = recipe_of(said)
     if said["network"] is not None and not said["effective"]:
         raise InputError("network must be given with effective only")
-    origin, model, file = _read(source, said["values"], said["mask"], how)
-    info = _info(origin, said)
+    read = _Read(source, said, usual, tables)
+    model, file = read.model, read.file
+    info = _info(read.origin, said, tables)
     dropped: list[str] = []
     if said["effective"]:
         model, dropped = _drop_dead(model, file, said["network"])
@@ -92,8 +97,9 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
         model, only, info = take_shard(model, said["shard"], info)
     container, zeros = encode_model(
         model,
-        choice,
-        options,
+        usual.choice,
+        usual.options,
+        own=read.own,
         info=info,
         metadata=file.metadata,
         progress=_overall(model, only, said["progress"]),
@@ -101,95 +107,82 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
         finished=said["finished"],
         only=only,
     )
-    return Encoded(container, model.carried, (*_negative_zeros(zeros), *dropped))
+    container = replace(container, shards=file.shards)
+    remarks = (*unmatched(tables, read.names), *model.remarks, *_negative_zeros(zeros), *dropped)
+    return Encoded(container, model.carried, remarks, options=write_options(said, tables))
 
 
-def _choice(said: Mapping[str, Any]) -> Choice:
-    effort = said["effort"]
-    if str(effort) != "exact" and not str(effort).isdecimal():
-        raise InputError(f"effort must be a number or 'exact', not {effort!r}")
-    if said["error_free"] and said["corrections"] not in ("auto", "none"):
-        raise InputError(
-            f"error_free stores no corrections, so corrections must not be {said['corrections']!r}"
-        )
-    return Choice(
-        goal=said["goal"],
-        mask_code=said["mask_code"],
-        values_code=said["values_code"],
-        scan=said["scan"],
-        code=CodeChoice.parse(
-            said["code"], max_k=256 if said["max_k"] is None else said["max_k"], seed=said["seed"]
-        ),
-        prefix_k=said["max_k"],
-        overhead=said["overhead"],
-        beam=1024 if str(effort) == "exact" else min(32768, 1024 * int(effort)),
-        error_free=said["error_free"],
-        transform=said["transform"],
-        drop_planes=said["drop_planes"],
-        segments=said["segments"],
-    )
+def _options_of(path: object) -> tuple[Mapping[str, Any], tuple[Table, ...]]:
+    if path is None:
+        return {}, ()
+    file = read_options(path_of(path, "the options"))
+    check_options(file)
+    return file.words, file.tables
 
 
-def _options(said: Mapping[str, Any]) -> EncodeOptions:
-    effort = None if str(said["effort"]) == "exact" else int(said["effort"])
-    return EncodeOptions(
-        encoder=said["encoder"], effort=effort, corrections=said["corrections"], jobs=said["jobs"]
-    )
-
-
-def _preparation(said: Mapping[str, Any]) -> Preparation:
-    names = ("dtype", "sparsity", "prune", "per_row", "seed", "negative_zero")
-    given = {name: said[name] for name in names}
-    globs = {name: _globs(name, said[name]) for name in ("include", "exclude")}
-    return Preparation(**given, include=globs["include"], exclude=globs["exclude"])
-
-
-def _globs(name: str, said: object) -> tuple[str, ...]:
-    given = (said,) if isinstance(said, str) else said
-    if not isinstance(given, Sequence) or not all(isinstance(glob, str) for glob in given):
-        raise InputError(f"{name} must be patterns of names, not {said!r:.60}")
-    return tuple(given)
-
-
-def _info(origin: str, said: Mapping[str, Any]) -> dict[str, str]:
+def _info(origin: str, said: Mapping[str, Any], tables: Sequence[Table]) -> dict[str, str]:
     """Return what the container records of how it was made: what is not as usual."""
     names = (
         "code", "encoder", "seed", "prune", "sparsity", "dtype", "values", "effective", "effort", "error_free",
     )  # fmt: skip
-    unusual = {name: str(said[name]) for name in names if str(said[name]) != str(DEFAULTS[name])}  # type: ignore[literal-required]
+    unusual = {name: str(said[name]) for name in names if str(said[name]) != str(DEFAULTS[name])}
     goal = {"for": said["goal"]} if said["goal"] != DEFAULTS["goal"] else {}
-    return {"source": origin, **unusual, **goal}
+    own = [
+        {"match": table.match, **({} if table.encode is None else {"encode": table.encode}), **table.words}
+        for table in tables
+    ]
+    of_tensors = {"tensors": json.dumps(own, separators=(",", ":"))} if own else {}
+    return {"source": origin, **unusual, **goal, **of_tensors}
 
 
-def _read(
-    source: object, values: str | None, mask: Any, how: Preparation
-) -> tuple[str, PreparedModel, WeightFile]:
-    """Read the source and prepare its tensors; a mask alone gets values."""
-    path = Path(source) if isinstance(source, str | PathLike) else None
-    if path is not None and path.suffix.lower() == ".smtx":
-        return plain_name(path) + path.suffix, *_read_mask(path, values, mask, how)
-    if values is not None:
-        raise InputError("values must be given with an .smtx mask only")
-    if path is not None:
-        origin, file = plain_name(path) + path.suffix, read_weight_file(path)
-    else:
-        origin, file = "arrays", WeightFile(_tensors(source))
-    model = prepare_model(file.tensors, replace(how, masks=_masks(mask)), path)
-    model.carried.update({name: f"left out: {reason}" for name, reason in file.left_out.items()})
-    return origin, model, file
+class _Read:
+    """The source of `encode`: its tensors, prepared or waiting, and those that are stored in a way of their own.
+
+    Attributes
+    ----------
+    origin : str
+        What the container calls it.
+    names : list of str
+        All tensors that are there.
+    model : PreparedModel
+    file : WeightFile
+        Empty for a mask alone.
+    own : dict of str to Recipe
+    """
+
+    def __init__(
+        self, source: object, said: Mapping[str, Any], usual: Recipe, tables: Sequence[Table]
+    ) -> None:
+        path = Path(source) if isinstance(source, str | PathLike) else None
+        values, mask = said["values"], said["mask"]
+        self.origin = "arrays" if path is None else plain_name(path) + path.suffix
+        if path is not None and path.suffix.lower() == ".smtx":
+            self.names = [plain_name(path)]
+            self.own = own_recipes(said, tables, self.names)
+            how = self.own.get(self.names[0], usual).how
+            self.model, self.file = _read_mask(path, values, mask, how), WeightFile({})
+            return
+        if values is not None:
+            raise InputError("values must be given with an .smtx mask only")
+        self.file = WeightFile(_tensors(source)) if path is None else read_weight_file(path)
+        self.names = list(self.file.tensors)
+        self.own = own_recipes(said, tables, self.names)
+        how = replace(usual.how, masks=_masks(mask))
+        self.model = prepare_model(self.file.tensors, how, path, self.own, self.file.beside)
+        left_out = {name: f"left out: {reason}" for name, reason in self.file.left_out.items()}
+        self.model.carried.update(left_out)
 
 
-def _read_mask(
-    path: Path, values: str | None, mask: Any, how: Preparation
-) -> tuple[PreparedModel, WeightFile]:
+def _read_mask(path: Path, values: str | None, mask: Any, how: Preparation) -> PreparedModel:
+    """Read a mask alone, which gets values."""
     if how.sparsity is not None or mask is not None:
         raise InputError("an .smtx file is a mask already: sparsity and mask must not be given with it")
     kept = read_smtx(path)
     made, form = synthetic_values(kept, values or "uniform", how.dtype or "int8", how.seed)
     name = plain_name(path)
     if not kept.size:
-        return PreparedModel({}, {name: Tensor.of(made)}, {name: "empty"}), WeightFile({})
-    return PreparedModel({name: Prepared(values=made, number_format=form, mask=kept)}), WeightFile({})
+        return PreparedModel({}, {name: Tensor.of(made)}, {name: "empty"})
+    return PreparedModel({name: Prepared(values=made, number_format=form, mask=kept)})
 
 
 def _array(name: str, value: Any) -> NDArray:

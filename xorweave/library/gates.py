@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.extras import EXTRA_OF
+from xorweave.golden.base.extras import EXTRA_OF, install_advice
 from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.stored import EncodedTensor
 
 if TYPE_CHECKING:
+    from xorweave.hw.decoders.gate_estimate import DecoderGates
     from xorweave.hw.xor.network import XorNetwork
 
 _MOST_EXCLUSIVE_ORS = 20_000  # about five seconds; a file of 300 bytes can ask for half a million
 
 
-def gates_per_weight(tensor: EncodedTensor) -> float | None:
-    """Estimate the decoder's gate equivalents for one weight a cycle.
+def estimated_gates(tensors: Mapping[str, EncodedTensor]) -> DecoderGates | str:
+    """Estimate the gates of the one decoder of stored tensors, by part.
 
     Returns
     -------
-    float or None
-        None where the extra ``hw`` is not installed, no decoder can be made of the tensor, or its network is so large
-        that counting it would take minutes.
+    DecoderGates or str
+        In words why there is no estimate: no one decoder serves them, its network is so large that counting it would
+        take minutes, or the extra ``hw`` is not installed.
     """
-    if not tensor.blocks:
-        return None
     try:
-        from xorweave.hw.decoders.config_for import config_for
+        from xorweave.hw.decoders.config_for import config_for_all
         from xorweave.hw.decoders.gate_estimate import decoder_gates
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA_OF:
+        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
+        if extra is None:
             raise
-        return None
-    if any(_slow(group.code) for group in tensor.groups):
-        return None
+        return f"not estimated: the package {error.name} is missing ({install_advice(extra)})"
+    if any(_slow(group.code) for tensor in tensors.values() for group in tensor.groups):
+        return "not estimated: counting the gates of so dense a code would take minutes"
     try:
-        return decoder_gates(config_for(tensor, network_of=_network)).per_weight
-    except InputError:
-        return None
+        return decoder_gates(config_for_all(tensors, network_of=_network))
+    except InputError as error:
+        return str(error)
 
 
 def _slow(code: Code) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.container import Container, directory_bytes, read_container, write_container
-from xorweave.golden.files.outputs import check_output
+from xorweave.golden.files.carried import why_carried
+from xorweave.golden.files.container import Container, directory_bytes, write_container
+from xorweave.golden.files.outputs import check_output, check_output_folder
 from xorweave.golden.files.restore import restore_tensors
-from xorweave.golden.files.safetensors_file import write_safetensors
+from xorweave.golden.files.safetensors_file import for_loaders, write_safetensors
+from xorweave.golden.files.sharded import ShardedContainer, decode_sharded, read_together, write_sharded
+from xorweave.golden.files.shards import shard_files
 from xorweave.golden.tensor.figures import Figures, tensor_record, total_record
 from xorweave.golden.tensor.random_access import decode_block, decode_rows
 from xorweave.golden.tensor.stored import EncodedTensor
-from xorweave.library.gates import gates_per_weight
+from xorweave.library.gates import estimated_gates
 
 if TYPE_CHECKING:
+    from xorweave.hw.decoders.gate_estimate import DecoderGates
     from xorweave.library.products import StoredMatrix
 
 AnyPath = str | PathLike[str]
@@ -129,7 +133,15 @@ class StoredTensor:
     def figures(self) -> TensorFigures:
         """Its figures, ratios included; the tensor is decoded for it."""
         record = tensor_record(self.name, self.tensor, self.counted)
-        return TensorFigures({**record, "gates_per_weight": gates_per_weight(self.tensor)})
+        gates = self.gates
+        return TensorFigures(
+            {**record, "gates_per_weight": None if isinstance(gates, str) else gates.per_weight}
+        )
+
+    @cached_property
+    def gates(self) -> DecoderGates | str:
+        """Estimated gates of its decoder, by part; in words why there is no estimate."""
+        return estimated_gates({self.name: self.tensor})
 
     def decode(self) -> NDArray:
         """Decode all of it: bit for bit what was encoded; INT4 in int8, BF16 as its bits in uint16.
@@ -194,10 +206,12 @@ class Encoded(Mapping[str, StoredTensor]):
     Attributes
     ----------
     container : Container
-    carried : dict of str to str
-        What is not encoded, and why.
     remarks : tuple of str
         What the one who encodes should know.
+    paths : tuple of Path
+        Where it lies: a file or several, or a folder or its index.
+    options : str
+        The text of an options file that gives the same bytes of the same source; empty where that is not known.
     """
 
     def __init__(
@@ -205,11 +219,22 @@ class Encoded(Mapping[str, StoredTensor]):
         container: Container,
         carried: Mapping[str, str] | None = None,
         remarks: tuple[str, ...] = (),
-        path: Path | None = None,
+        paths: Sequence[Path] = (),
+        options: str = "",
     ) -> None:
-        self.container, self.remarks, self._path = container, remarks, path
-        self.carried = dict(carried) if carried is not None else dict.fromkeys(container.plain, "carried")
+        self.container, self.remarks, self.paths, self.options = container, remarks, tuple(paths), options
+        self._carried = carried
         self._handles: dict[str, StoredTensor] = {}
+
+    @cached_property
+    def carried(self) -> dict[str, str]:
+        """What is not encoded, and why; of an opened file told from what it holds."""
+        return dict(self._carried) if self._carried is not None else why_carried(self.container)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files it lies in."""
+        return [file for path in self.paths for file in _files(path)]
 
     def __getitem__(self, name: str) -> StoredTensor:
         if name not in self.container.encoded:
@@ -231,26 +256,32 @@ class Encoded(Mapping[str, StoredTensor]):
         """Metadata of the source."""
         return self.container.metadata
 
-    def save(self, path: AnyPath, *, force: bool = False) -> int:
+    def save(self, path: AnyPath, *, force: bool = False, sharded: bool = False) -> int:
         """Write the container file, and return its size in bytes. The file appears whole or not at all.
 
         Parameters
         ----------
         path : path
-            Named .safetensors.
+            Named .safetensors; a folder where it is sharded.
         force : bool
             Replace a file of another kind.
+        sharded : bool
+            Write files as the source's, with their index. The source was a folder of safetensors files.
 
         Raises
         ------
         InputError
-            The path cannot be written to.
+            The path cannot be written to, or there is nothing to shard by.
         """
         out = path_of(path, "the output")
-        check_output(out, force=force)
-        write_container(out, self.container)
-        self._path = out
-        return out.stat().st_size
+        if sharded:
+            check_output_folder(out)
+            write_sharded(out, self.container)
+        else:
+            check_output(out, force=force)
+            write_container(out, self.container)
+        self.paths = (out,)
+        return sum(file.stat().st_size for file in self.files)
 
     def decode(self, *, dequantized: bool = False) -> dict[str, NDArray]:
         """Decode everything, checksums checked, what is carried included.
@@ -271,18 +302,31 @@ class Encoded(Mapping[str, StoredTensor]):
     def write_decoded(self, path: AnyPath, *, dequantized: bool = False) -> None:
         """Write what `decode` gives as an ordinary safetensors file, with the source's metadata.
 
+        Of a sharded container: a folder of files of the same names, with their index. Loaders want metadata to say a
+        ``format``: where the source's do not, it is ``pt``.
+
         Raises
         ------
         InputError
             As of `decode`; or the path cannot be written to.
         """
+        out = path_of(path, "the output")
+        if self.is_sharded:
+            check_output_folder(out)
+            decode_sharded(out, self.container, dequantized=dequantized)
+            return
         restored = restore_tensors(self.container, dequantized=dequantized)
-        write_safetensors(path_of(path, "the output"), restored, self.container.metadata)
+        write_safetensors(out, restored, for_loaders(self.container.metadata))
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether it was opened from a folder, and is decoded to one."""
+        return isinstance(self.container, ShardedContainer)
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of every tensor and of all together, as ``xorweave inspect --json`` prints them."""
         counted = [self[name].counted for name in self]
-        directory = 8 * directory_bytes(self._path) if self._path is not None else None
+        directory = 8 * sum(directory_bytes(file) for file in self.files)
         return {
             "tensors": [self[name].figures.to_dict() for name in self],
             "total": total_record(counted, directory),
@@ -290,10 +334,17 @@ class Encoded(Mapping[str, StoredTensor]):
         }
 
 
-def open_container(path: AnyPath) -> Encoded:
-    """Open a container that was saved, or written by ``xorweave encode``. Nothing is decoded yet.
+def _files(path: Path) -> list[Path]:
+    """Return the files of a container, which may be a folder or the index of one."""
+    return shard_files(path)[1] if path.is_dir() or path.suffix == ".json" else [path]
 
-    The file is mapped: a tensor's header is read when the tensor is asked for, its symbols when they are decoded.
+
+def open_container(path: AnyPath, *more: AnyPath) -> Encoded:
+    """Open a container that was saved, or written by ``xorweave encode``: a file, or a folder of them. Nothing is
+    decoded yet.
+
+    Several files are opened as one model: the parts that ``encode --shard`` wrote, or shards that were encoded one by
+    one. A file is mapped: a tensor's header is read when the tensor is asked for, its symbols when they are decoded.
 
     >>> import tempfile, pathlib
     >>> import numpy as np
@@ -307,10 +358,10 @@ def open_container(path: AnyPath) -> Encoded:
     Raises
     ------
     InputError
-        The file is not there, is damaged, or is no xorweave container.
+        A file is not there, is damaged, or is no xorweave container; or two hold a tensor of one name.
     """
-    file = path_of(path, "the container")
-    return Encoded(read_container(file), path=file)
+    files = [path_of(one, "the container") for one in (path, *more)]
+    return Encoded(read_together(files), paths=files)
 
 
 @dataclass(frozen=True)

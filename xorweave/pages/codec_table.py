@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from xorweave import __version__
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import Row
+from xorweave.pages.bars import Bar, Bars
+from xorweave.pages.page import name, percent, render
 
 Record = dict[str, Any]
 
-_WIDE = ("dense", "csr32")
+_LONGEST_BAR = 2.5  # times the middle format: longer ones would make all others short
 _TENSOR_FIELDS = ("tensor", "shape", "dtype", "sparsity")
 # macko's deltas run by row instead of by column; the decoder of the entries is the same
 _SAME_DECODER = {"macko": "eie"}
@@ -62,10 +64,10 @@ class GateTable:
         }
 
 
-def tensor_head(name: str, tensor: PrunedTensor) -> Record:
+def tensor_head(title: str, tensor: PrunedTensor) -> Record:
     """Return what is known of a tensor without encoding it."""
     return {
-        "name": name,
+        "name": title,
         "shape": list(tensor.shape),
         "dtype": tensor.number_format.name,
         "sparsity": 1 - tensor.kept / max(1, tensor.n),
@@ -84,10 +86,10 @@ def csv_text(tensors: Sequence[Record]) -> str:
     for index, tensor in enumerate(tensors):
         if index == 0:
             writer.writerow([*_TENSOR_FIELDS, *tensor["codecs"][0]])
-        name = tensor["name"]
+        title = tensor["name"]
         head = [
             # a spreadsheet takes these for formulas, and names come from files
-            f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name,
+            f"'{title}" if title.startswith(("=", "+", "-", "@", "\t", "\r")) else title,
             "x".join(map(str, tensor["shape"])),
             tensor["dtype"],
             f"{tensor['sparsity']:.6f}",
@@ -104,25 +106,77 @@ def lossless_text(record: Record) -> str:
     return "yes" if record["lossless"] else "no"
 
 
+def conclusion(source: str, formats: Sequence[Record]) -> str:
+    """Say in a sentence which format is smallest, how far from the bound, and what the other side reaches."""
+    found = [r for r in formats if lossless_text(r) == "yes" and r["bits_per_weight_with_mask"] is not None]
+    if not found:
+        return f"{source}: no lossless format was measured."
+
+    def bits(record: Record) -> float:
+        return float(record["bits_per_weight_with_mask"])
+
+    best = min(found, key=bits)
+    said = [
+        f"{source}: {best['title']} takes the fewest bits of the lossless formats, {bits(best):.3f} a weight at a "
+        f"{best['rate']} rate"
+    ]
+    bound = next(
+        (r for r in formats if r["codec"] == "bound-entropy" and r["bits_per_weight_with_mask"]), None
+    )
+    if bound is not None:
+        over = bits(best) / bits(bound) - 1
+        said[0] += f", {percent(abs(over), 1)} {'over' if over >= 0 else 'under'} {bound['title']}"
+    ours = best["codec"].startswith("xor")
+    rest = [record for record in found if record["codec"].startswith("xor") != ours]
+    if rest:
+        second = min(rest, key=bits)
+        whose = "other" if ours else "XOR"
+        said.append(
+            f"the best {whose} format, {second['title']}, takes {bits(second):.3f} at a {second['rate']} one"
+        )
+    built = [record for record in found if record["decoder_ge_per_weight"] is not None]
+    if built:
+        least = min(built, key=lambda record: record["decoder_ge_per_weight"])
+        gates = f"{least['decoder_ge_per_weight']:.1f} GE for a weight a cycle, corrections apart"
+        said.append(f"the smallest decoder is that of {least['title']} ({gates})")
+    return "; ".join(said) + "."
+
+
+def format_bars(formats: Sequence[Record]) -> Bars:
+    """Bits a weight of every format that was measured; what is far above the others has no bar."""
+    known = [record for record in formats if record["bits_per_weight_with_mask"] is not None]
+    longest = _LONGEST_BAR * statistics.median([r["bits_per_weight_with_mask"] for r in known] or [0.0])
+    bars = []
+    for record in known:
+        whole, values = record["bits_per_weight_with_mask"], record["bits_per_weight"] or 0.0
+        kind = lossless_text(record)
+        parts = {"bound": (0.0, 0.0, 0.0, whole), "no": (0.0, 0.0, whole, 0.0)}.get(
+            kind, (values, whole - values, 0.0, 0.0)
+        )
+        shown = whole <= longest
+        note = f"{whole:.3f}{', lossy' if kind == 'no' else ''}{'' if shown else ', no bar'}"
+        bars.append(Bar(label=record["title"], parts=parts if shown else (), note=note))
+    return Bars(
+        about="Bits a weight, mask included",
+        kinds=[
+            ("values", "c1"), ("mask, or all where it cannot be told apart", "c3"), ("lossy", "c2"), ("bound", "c6"),
+        ],
+        bars=bars,
+    )  # fmt: skip
+
+
 def page(source: str, tensors: Sequence[Record], total: Sequence[Record], gates: GateTable) -> str:
     """Return one self-contained HTML page."""
-    import jinja2
-
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
-    environment.filters["number"] = lambda value, digits=3: "-" if value is None else f"{value:.{digits}f}"
-    environment.filters["percent"] = lambda value: "-" if value is None else f"{100 * value:.2f} %"
-    environment.filters["count"] = lambda value: "-" if value is None else f"{value:,.0f}"
-    environment.globals["lossless_text"] = lossless_text
-    template = environment.from_string(
-        resources.files("xorweave.pages").joinpath("codecs.html.j2").read_text(encoding="utf-8")
-    )
     tables = [dict(tensor) for tensor in tensors]
     if len(tensors) > 1:
         tables.append({"name": f"all {len(tensors)} tensors", "codecs": list(total), "shape": None})
-    for table in tables:
-        # what is stored by index words or not at all would make all other bars short
-        usual = [r["bits_per_weight_with_mask"] or 0.0 for r in table["codecs"] if r["codec"] not in _WIDE]
-        table["widest"] = max([*usual, 1e-9])
-    return template.render(
-        version=__version__, source=source, tables=tables, formats=tensors[0]["codecs"], gates=gates
+    return render(
+        "codecs.html.j2",
+        conclusion=conclusion(name(source), tables[-1]["codecs"]),
+        source=source,
+        tables=[{**table, "bars": format_bars(table["codecs"])} for table in tables],
+        longest=_LONGEST_BAR,
+        formats=tensors[0]["codecs"],
+        gates=gates,
+        lossless_text=lossless_text,
     )

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import matplotlib as mpl
 from markupsafe import Markup
-from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from xorweave.golden.base.whole_file import write_whole
+from xorweave.pages.page import count, render
+from xorweave.pages.plots import LINES, panel
 from xorweave.pages.provenance import machine
-from xorweave.pages.report_plots import GRID, STYLE, svg_text
 from xorweave.studies.spmv_figure import Point
 from xorweave.studies.spmv_flow import Layer, Row
 
@@ -63,49 +62,96 @@ def csv_text(layers: Sequence[Layer]) -> str:
     return text.getvalue()
 
 
-def normalized_plot(points: Sequence[Point]) -> str:
+def normalized_plots(points: Sequence[Point]) -> list[str]:
     """Draw the time of each product over the dense one, by sparsity, one panel a batch, as SVG text."""
-    batches = sorted({point.batch for point in points})
-    names = list(dict.fromkeys(point.product for point in points))
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2.6 * len(batches) + 1.5, 3.6), layout="constrained")
-        panels = figure.subplots(1, len(batches), sharey=True, squeeze=False)[0]
-        for panel, batch in zip(panels, batches, strict=True):
-            for index, name in enumerate(names):
-                at = [point for point in points if point.product == name and point.batch == batch]
-                strong = index == 0
-                panel.plot(
+    names = product_names(points)
+    lowest, highest = min(p.normalized for p in points), max(p.normalized for p in points)
+    panels = []
+    for batch in sorted({point.batch for point in points}):
+        alt = f"Time of each product over that of dense float32, by sparsity, batch {batch}."
+        with panel(f"batch {batch}", alt, height=2.8) as drawn:
+            for index, product in enumerate(names):
+                at = [point for point in points if point.product == product and point.batch == batch]
+                drawn.axes.plot(
                     [point.sparsity for point in at],
                     [point.normalized for point in at],
-                    color=f"C{index}",
+                    color=LINES[index % len(LINES)],
                     marker="o",
                     markersize=3,
-                    linewidth=2.4 if strong else 1.2,
-                    label=name,
+                    linewidth=2.4 if index == 0 else 1.2,
                 )
-            panel.set_yscale("log")
-            panel.set_title(f"batch {batch}", fontsize=10, loc="left")
-            panel.set_xlabel("sparsity")
-            panel.grid(color=GRID, linewidth=0.6)
-        panels[0].set_ylabel("time / dense float32")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
-        return svg_text(
-            figure, "normalized", "Time of each product over that of dense float32, by sparsity and batch"
-        )
+            drawn.axes.set_yscale("log")
+            drawn.axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            drawn.axes.yaxis.set_major_formatter("{x:g}")  # powers would be smaller than the other text
+            drawn.axes.yaxis.set_minor_locator(NullLocator())
+            drawn.axes.set_ylim(lowest / 1.2, highest * 1.2)
+            drawn.axes.set_title(f"batch {batch}")
+            drawn.axes.set_xlabel("sparsity")
+            drawn.axes.set_ylabel("time / dense float32")
+            drawn.axes.grid()
+        panels.append(drawn.svg)
+    return panels
+
+
+def product_names(points: Sequence[Point]) -> list[str]:
+    """Return the products of points in the order of their first."""
+    return list(dict.fromkeys(point.product for point in points))
+
+
+def conclusion(layers: Sequence[Layer]) -> str:
+    """Say in a sentence which product is fastest over all layers, and how the encoded ones compare."""
+    where = "" if len(layers) == 1 else f"Over {len(layers)} layers together: "
+    tables = [{row.product: row for row in layer.table()} for layer in layers]
+    common = (
+        [row for name, row in tables[0].items() if all(name in table for table in tables)] if tables else []
+    )
+
+    def total(row: Row, figure: str) -> float | None:
+        found = [getattr(table[row.product], figure) for table in tables]
+        return None if None in found else sum(found)
+
+    said = [_fastest(common, total), _engines(common, total)]
+    if differing := sorted({name for layer in layers for name in layer.differing}):
+        said.append(f"products that DIFFER from the integer product: {', '.join(differing)}")
+    else:
+        said.append("all products agree bit for bit")
+    return where + "; ".join(sentence for sentence in said if sentence) + "."
+
+
+Total = Callable[[Row, str], float | None]
+
+
+def _fastest(rows: Sequence[Row], total: Total) -> str:
+    timed = {
+        row.product: seconds for row in rows if (seconds := total(row, "seconds")) is not None and row.fastest
+    }
+    ours = {row.product: timed[row.product] for row in rows if row.ours and row.product in timed}
+    if not timed:
+        return "no product was timed"
+    best = min(timed, key=lambda product: timed[product])
+    said = f"{best} takes the least time of what was measured, {1e6 * timed[best]:.1f} µs"
+    if best in ours or not ours:
+        return said
+    own = min(ours, key=lambda product: ours[product])
+    return f"{said}, and {own} {1e6 * ours[own]:.1f} µs, {ours[own] / timed[best]:.2f} times as much"
+
+
+def _engines(rows: Sequence[Row], total: Total) -> str:
+    cycles = {row.product: total(row, "cycles") for row in rows if row.product.startswith("RTL")}
+    return ", ".join(
+        f"{product} takes {count(number)} cycles" for product, number in cycles.items() if number is not None
+    )
 
 
 def render_page(record: dict[str, Any], layers: Sequence[Layer], points: Sequence[Point]) -> str:
     """Return the page."""
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
-    environment.filters["count"] = lambda value: f"{value:,.0f}".replace(",", "\u2009")
-    environment.filters["percent"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"
-    environment.filters["micro"] = lambda value: "–" if value is None else f"{1e6 * value:.1f}"
-    template = environment.from_string(
-        resources.files("xorweave.pages").joinpath("spmv.html.j2").read_text(encoding="utf-8")
-    )
-    return template.render(
+    return render(
+        "spmv.html.j2",
+        conclusion=conclusion(layers),
         record=record,
         layers=layers,
-        # our own SVG, made a moment ago
-        plot=Markup(normalized_plot(points)) if points else None,
+        products=list(zip(product_names(points), itertools.cycle(LINES))),
+        plots=[Markup(svg) for svg in normalized_plots(points)]
+        if points
+        else [],  # our own SVG, made a moment ago
     )

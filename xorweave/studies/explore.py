@@ -7,16 +7,17 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from joblib import Parallel, delayed
 
 from xorweave.golden.base.errors import InputError, ToolError
+from xorweave.golden.base.whole_file import write_whole
 from xorweave.golden.code.code import Code
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.xor.paired import shared_network
+from xorweave.pages.explore_page import explore_page
 from xorweave.studies.overhead import measure_overhead
 from xorweave.synth.flow.synthesis import SynthesisResult, synthesize
 
@@ -288,10 +289,8 @@ def write_table_and_page(directory: Path, measured: Sequence[dict[str, object]])
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(measured)
-    template = resources.files("xorweave.pages").joinpath("explore.html").read_text()
-    (directory / PAGE).write_text(
-        template.replace("/*POINTS*/[]", json.dumps(list(measured)).replace("</", "<\\/"))
-    )
+    front = pareto(measured, "overhead", "gate_equivalents_per_output", smaller=True)
+    write_whole(directory / PAGE, explore_page(measured, front))
 
 
 def pareto(

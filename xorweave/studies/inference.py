@@ -21,6 +21,8 @@ from xorweave.golden.network.integer_network import (
     run_integer,
     to_int8,
 )
+from xorweave.hw.package.engine_core import write_engine
+from xorweave.hw.package.package import check_replaceable
 from xorweave.sim.csr_run import simulate_csr
 from xorweave.sim.network_run import NetworkRun, NetworkSimulator
 
@@ -91,6 +93,7 @@ def infer_network(
     lanes: int = 64,
     batch: int = 1,
     csr: bool = False,
+    engine: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Quantise a network to INT8 and run it on images, in floats, in whole numbers, and through one engine.
@@ -107,6 +110,8 @@ def infer_network(
         Of the engine.
     csr : bool
         Also run every layer's first batch on the CSR engine, as many lanes as the bytes a cycle of ours feed.
+    engine : path, optional
+        A new folder for the engine: Verilog and a FuseSoC core.
     progress : callable, optional
         Told what is begun.
 
@@ -116,6 +121,8 @@ def infer_network(
         A file is not as it must be, sums might need more than 32 bits, or Verilator cannot be run here.
     """
     tell = progress or (lambda _: None)
+    if engine is not None:
+        check_replaceable(engine)
     if not 8 <= lanes <= 256 or lanes & (lanes - 1) or not 1 <= batch <= 64:
         raise InputError(
             f"lanes must be a power of two from 8 to 256 and the batch 1 to 64, not {lanes} and {batch}"
@@ -132,6 +139,8 @@ def infer_network(
     integer = quantise_layers(layers, pictures.values[others if others.size else run])
     tell("compiling the engine")
     simulator = NetworkSimulator(integer, lanes=lanes, batch=batch, fast=len(run) > 10 * batch)
+    if engine is not None:
+        write_engine(engine, simulator.config)
     tell(f"simulating {len(run)} images")
     inputs = to_int8(pictures.values[run])
     found = simulator.run(inputs)

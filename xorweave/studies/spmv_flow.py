@@ -24,9 +24,13 @@ from xorweave.golden.spmv.stored_product import StoredProduct
 from xorweave.golden.spmv.sums import check_sums
 from xorweave.golden.spmv.tile_product import MAX_VECTORS
 from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.engines.csr_engine import CsrConfig
+from xorweave.hw.engines.scan_engine import ScanEngineConfig
 from xorweave.hw.engines.spmv_engine import SpmvConfig
 from xorweave.sim.csr_run import CsrRun, CsrSimulator, csr_config
+from xorweave.sim.engine_run import EngineRun
+from xorweave.sim.scan_run import ScanRun, ScanSimulator, scan_engine_config
 from xorweave.sim.spmv_run import SpmvRun, SpmvSimulator, engine_config
 from xorweave.studies.spmv_operand import Operand
 from xorweave.studies.timing import Timing, cycles_per_second, measure
@@ -119,8 +123,9 @@ class Layer:
         Every product, in hardware and in software, equals the integer product bit for bit.
     differing : tuple of str
         Products that do not.
-    engine : SpmvRun or None
-        The encoded engine, simulated; None if simulation was left out.
+    engine : SpmvRun, ScanRun or None
+        The encoded engine, simulated: that of diagonal lanes for what is stored in them, the scan engine for all else.
+        None if simulation was left out, or there is no decoder for what is stored.
     csr, csr_equal_bytes : CsrRun or None
         The CSR engine with as many lanes, and with the lanes that read as many bytes a cycle.
     gpu : dict or None
@@ -141,7 +146,7 @@ class Layer:
     stored: dict[str, Any]
     agree: bool
     differing: tuple[str, ...]
-    engine: SpmvRun | None
+    engine: SpmvRun | ScanRun | None
     csr: CsrRun | None
     csr_equal_bytes: CsrRun | None
     software: tuple[Software, ...]
@@ -155,7 +160,7 @@ class Layer:
         return 1.0 - self.kept / (self.rows * self.cols)
 
     @property
-    def _runs(self) -> dict[str, SpmvRun | CsrRun | None]:
+    def _runs(self) -> dict[str, SpmvRun | ScanRun | CsrRun | None]:
         return {"engine": self.engine, "csr_engine": self.csr, "csr_engine_equal_bytes": self.csr_equal_bytes}
 
     def table(self) -> list[Row]:
@@ -165,12 +170,13 @@ class Layer:
         for name, run in self._runs.items():
             if run is None:
                 continue
-            clock = self.gates[name].logic.fmax_mhz if name in self.gates else None
+            # the gates of a scan engine are without its decoder, and so without a clock
+            known = name in self.gates and not isinstance(run, ScanRun)
+            clock = self.gates[name].logic.fmax_mhz if known else None
             seconds = None if clock is None else run.cycles / (1e6 * clock)
-            label = "encoded" if isinstance(run, SpmvRun) else "CSR"
             rows.append(
                 Row(
-                    product=f"RTL, {label}, {run.lanes} lanes", ours=name == "engine", cycles=run.cycles,
+                    product=f"RTL, {run.label}, {run.lanes} lanes", ours=name == "engine", cycles=run.cycles,
                     seconds=seconds, fastest=None, slowest=None, bytes_read=run.bytes_read,
                     bytes_per_cycle=run.bytes_read / run.cycles, slots_used=run.slots_used,
                     speed_up=None if seconds is None or dense is None else dense / seconds,
@@ -278,35 +284,66 @@ def _software(
 class Engines:
     """The simulated engines of one layer, and how they were generated; by the names of the runs."""
 
-    runs: dict[str, SpmvRun | CsrRun]
-    configs: dict[str, SpmvConfig | CsrConfig]
+    runs: dict[str, EngineRun]
+    configs: dict[str, SpmvConfig | ScanEngineConfig | CsrConfig]
 
 
-def engine_absence(operand: Operand) -> str:
-    """Return why the encoded engine does not take a matrix as it is stored; empty if it does."""
-    tensor = operand.tensor
-    if not isinstance(tensor.scan, LaneLayout):
-        return "the engine takes tensors stored with --scan lanes"
-    if tensor.values.kind != "raw" or len(tensor.groups) != 1 or tensor.scan.lanes != tensor.n_out:
-        return f"the engine takes raw planes, and blocks of {tensor.scan.lanes} weights for so many lanes"
+def takes_lanes(tensor: EncodedTensor) -> bool:
+    """Whether the engine of diagonal lanes takes a tensor as it is stored; every other form is the scan engine's."""
+    scan = tensor.scan
+    raw = tensor.values.kind == "raw" and len(tensor.groups) == 1
+    return (
+        isinstance(scan, LaneLayout)
+        and raw
+        and scan.lanes == tensor.n_out
+        and tensor.mask_coder.kind == "bitmap"
+    )
+
+
+def decoder_absence(tensor: EncodedTensor) -> str:
+    """Return why there is no decoder in hardware for a stored tensor; empty if there is one."""
+    try:
+        config_for(tensor, network_of=lambda _: None)
+    except InputError as error:
+        return str(error)
     return ""
 
 
-def run_engines(operand: Operand, vectors: NDArray[np.int8], progress: Callable[[float], None]) -> Engines:
-    """Simulate the encoded engine, the CSR engine of as many lanes, and the one that reads as many bytes a cycle."""
+def run_engines(
+    operand: Operand, vectors: NDArray[np.int8], lanes: int | None, progress: Callable[[float], None]
+) -> Engines:
+    """Simulate the encoded engine, the CSR engine of as many lanes, and the one that reads as many bytes a cycle.
+
+    Raises
+    ------
+    InputError
+        The engine cannot have so many lanes; a tensor stored in lanes brings its own.
+    """
     encoded, matrix, mask = operand.tensor, operand.matrix, operand.mask
-    lanes = encoded.n_out
-    config = engine_config(encoded, batch=vectors.shape[0])
-    large = encoded.blocks * lanes > _FAST_FROM
-    engine = SpmvSimulator(config, fast=large).run(encoded, vectors)
+    batch = vectors.shape[0]
+    engine: SpmvRun | ScanRun
+    config: SpmvConfig | ScanEngineConfig
+    if takes_lanes(encoded):
+        if lanes not in (None, encoded.n_out):
+            raise InputError(
+                f"the lanes must be the {encoded.n_out} that the tensor is stored for, not {lanes}"
+            )
+        config = engine_config(encoded, batch=batch)
+        large = encoded.blocks * encoded.n_out > _FAST_FROM
+        engine = SpmvSimulator(config, fast=large).run(encoded, vectors)
+        bytes_per_cycle = engine.bytes_per_block
+    else:
+        config = scan_engine_config(encoded, lanes=lanes, batch=batch)
+        engine = ScanSimulator(config, config_for(encoded)).run(encoded, vectors)
+        bytes_per_cycle = engine.bytes_per_cycle
     progress(0.5)
-    same = csr_config(cols=matrix.shape[1], lanes=lanes, dtype=operand.dtype, batch=vectors.shape[0])
+    same = csr_config(cols=matrix.shape[1], lanes=engine.lanes, dtype=operand.dtype, batch=batch)
     csr = CsrSimulator(same).run(matrix, mask, vectors)
     progress(0.8)
     # so many lanes read no more bytes a cycle than the encoded engine does
-    fewer = max(1, int(engine.bytes_per_block * 8 // same.item_bits))
-    few = csr_config(cols=matrix.shape[1], lanes=fewer, dtype=operand.dtype, batch=vectors.shape[0])
-    equal = CsrSimulator(few).run(matrix, mask, vectors)
+    fewer = max(1, int(bytes_per_cycle * 8 // same.item_bits))
+    few = csr_config(cols=matrix.shape[1], lanes=fewer, dtype=operand.dtype, batch=batch)
+    equal = csr if few == same else CsrSimulator(few).run(matrix, mask, vectors)
     progress(1.0)
     return Engines(
         runs={"engine": engine, "csr_engine": csr, "csr_engine_equal_bytes": equal},
@@ -333,6 +370,10 @@ def map_engines(
                 f"gates of the CSR engine with {config.lanes} lanes: its arbiters take Yosys more than ten minutes"
             )
             continue
+        if isinstance(config, ScanEngineConfig):
+            missing.append(
+                "gates of the scan engine's decoder, and so its clock: generate and synth of the file have them"
+            )
         found[label] = synthesize_engine(config, liberty=options.liberty, clock_mhz=options.clock_mhz)
         progress(number / len(engines.configs))
     return found, missing
@@ -354,6 +395,7 @@ def measure_layer(
     repeats: int = 7,
     threads: tuple[int, ...] = (1, 2),
     simulate: bool = True,
+    lanes: int | None = None,
     gates: GateOptions | None = None,
     seed: int = 0,
     progress: Callable[[float], None] = lambda _: None,
@@ -364,6 +406,8 @@ def measure_layer(
     ----------
     operand : Operand
         Engine, golden trace and processor multiply with its tensor as it is stored.
+    lanes : int, optional
+        Weights a cycle of the scan engine, which takes every form but `takes_lanes`; by default 8.
     gates : GateOptions, optional
         Also map the engines to gates.
 
@@ -383,13 +427,13 @@ def measure_layer(
         raise InputError(f"tensor {operand.name}: {error}") from None
     wanted = vectors.astype(np.int64) @ matrix.T.astype(np.int64)
     found = _Findings()
-    absent = engine_absence(operand) if simulate else "left out"
-    runs: dict[str, SpmvRun | CsrRun] = {}
+    absent = decoder_absence(operand.tensor) if simulate else "left out"
+    runs: dict[str, EngineRun] = {}
     synthesized: dict[str, EngineSynthesis] = {}
     if absent:
         found.missing.append(f"RTL: {absent}")
     else:
-        engines = run_engines(operand, vectors, lambda share: progress(0.5 * share))
+        engines = run_engines(operand, vectors, lanes, lambda share: progress(0.5 * share))
         runs = engines.runs
         for run in runs.values():
             if run.mismatches or not np.array_equal(run.results, wanted):

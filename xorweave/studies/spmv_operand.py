@@ -16,6 +16,7 @@ from xorweave.golden.choose.lane_code import encode_on_lanes
 from xorweave.golden.files.container import Container, read_container
 from xorweave.golden.files.mapped import map_safetensors
 from xorweave.golden.files.prepare import Prepared
+from xorweave.golden.files.shards import INDEX, shard_files
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.scan.spec import matrix_shape
 from xorweave.golden.spmv.stored_product import StoredProduct
@@ -64,8 +65,14 @@ class Operand:
 
 
 def holds_stored(src: Path) -> bool:
-    """Whether a file was written by ``xorweave encode``."""
-    return src.suffix.lower() == ".safetensors" and src.is_file() and "xorweave" in map_safetensors(src)[1]
+    """Whether a file, a folder or its index was written by ``xorweave encode``."""
+    if src.name.lower().endswith(INDEX):
+        files = shard_files(src)[1]
+    elif src.is_dir():
+        files = sorted(src.glob("*.safetensors"))
+    else:
+        files = [src] if src.suffix.lower() == ".safetensors" and src.is_file() else []
+    return bool(files) and all("xorweave" in map_safetensors(file)[1] for file in files)
 
 
 def stored_operands(src: Path) -> dict[str, Callable[[], Operand]]:

@@ -1,17 +1,20 @@
 import networkx as nx
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from xorweave.golden.base.bit_source import BitSource
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
-from xorweave.golden.code.graph_code import graph_structure
+from xorweave.golden.code.graph_code import _draw_edges, graph_structure
 
 SIZES = {"n_in": 32, "n_out": 300, "n_s": 2, "seed": 0, "pool": 160, "run": 4, "start": 3}
 
 
 def test_outputs_are_edges_of_a_graph_with_even_degrees_and_long_rings() -> None:
     added, edges = graph_structure(**SIZES)
-    graph = nx.Graph(edges)
+    graph = nx.Graph(edges.tolist())
     assert len(added) == graph.number_of_nodes() == 160
     assert graph.number_of_edges() == len(edges) == 300  # no output twice
     degrees = [degree for _vertex, degree in graph.degree]
@@ -20,6 +23,47 @@ def test_outputs_are_edges_of_a_graph_with_even_degrees_and_long_rings() -> None
     assert nx.girth(graph) >= 7
     for a, b in edges:  # neighbours of a run would make an output of a single column
         assert not (abs(a - b) == 1 and a // 4 == b // 4)
+
+
+def drawn_slowly(source: BitSource, vertices: int, edges: int, run: int) -> list[list[int]] | None:
+    """The rule of the drawing in plain words; None where the vertices do not do."""
+    joined = nx.empty_graph(vertices)
+    beside = nx.Graph([(v, v + 1) for v in range(vertices - 1) if (v + 1) % run])
+    beside.add_nodes_from(range(vertices))
+    drawn: list[list[int]] = []
+    for _ in range(edges):
+        degree = dict(joined.degree)
+        least = min(degree.values())
+        poorest = [v for v in range(vertices) if degree[v] == least]
+        a = poorest[source.below(len(poorest))]
+        near = nx.single_source_shortest_path_length(nx.compose(joined, beside), a, cutoff=3)
+        steps = nx.single_source_shortest_path_length(joined, a)
+        distance = [steps.get(v, 2 * vertices) for v in range(vertices)]
+        allowed = [v for v in range(vertices) if v not in near] or [
+            v for v in range(vertices) if distance[v] > 1
+        ]
+        allowed = [v for v in allowed if degree[v] <= least + 1] or allowed
+        if not allowed:
+            return None
+        best = max((distance[v], -degree[v]) for v in allowed)
+        farthest = [v for v in allowed if (distance[v], -degree[v]) == best]
+        b = farthest[source.below(len(farthest))]
+        if max(degree[a], degree[b]) >= 4 * edges // vertices + 8:
+            return None
+        joined.add_edge(a, b)
+        drawn.append([a, b])
+    return drawn
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(8, 40), st.integers(1, 90), st.integers(1, 5), st.integers(0, 9))
+def test_edges_are_drawn_as_in_plain_words(vertices: int, edges: int, run: int, seed: int) -> None:
+    slow = drawn_slowly(BitSource(f"test;{seed}"), vertices, edges, run)
+    if slow is None:
+        with pytest.raises(InputError, match="the pool must hold more sums"):
+            _draw_edges(BitSource(f"test;{seed}"), vertices, edges, run)
+    else:
+        assert _draw_edges(BitSource(f"test;{seed}"), vertices, edges, run).tolist() == slow
 
 
 def test_runs_begin_with_the_newest_and_an_older_symbol_and_use_columns_evenly() -> None:

@@ -334,8 +334,8 @@ def test_missing_files_folders_and_other_suffixes(tmp_path: Path) -> None:
         read_smtx(tmp_path / "no.smtx")
     assert str(caught.value) == f"there is no file {tmp_path}/no.smtx"
     assert refusal(written(tmp_path / "x.data", b"")) == (
-        f"{tmp_path}/x.data must end in one of .npy, .npz, .safetensors, .onnx, .pt, .pth, .bin, .ckpt, .smtx, "
-        "or be a folder or an index of shards"
+        f"{tmp_path}/x.data must end in one of .npy, .npz, .safetensors, .onnx, .pt, .pth, .th, .bin, .ckpt, "
+        ".gguf, .smtx, or be a folder or an index of shards"
     )
 
 

@@ -128,6 +128,9 @@ _KINDS: dict[str, Callable[[], tuple[EncodedTensor, NDArray]]] = {
         f"cells, {name}": (lambda name=name, n_out=n_out: _cells(name, n_out))
         for name, n_out in (("int4", 40), ("int8", 60), ("bf16", 60), ("fp32", 60))
     },
+    **{
+        f"tiles, {name}": (lambda name=name: _chosen(name, scan="tiles")) for name in ("int4", "int8", "fp16")
+    },
     "for storage": lambda: _chosen(),
     "prefix, bitmap": lambda: _chosen(mask_code="bitmap", values_code="prefix"),
     "shaped, fp16": lambda: _chosen("fp16", mask_code="shaped"),

@@ -14,7 +14,7 @@ from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.stages.mask_kinds import BitmapWords, ShapedWords
 from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, ListPatches
 from xorweave.hw.stages.word_kinds import PrefixWords
-from xorweave.hw.stages.xor_decoder import XorGroup
+from xorweave.hw.xor.group import XorGroup
 from xorweave.hw.xor.paired import shared_network
 from xorweave.hw.xor.pairs import greedy_pairs
 

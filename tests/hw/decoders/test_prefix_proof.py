@@ -15,7 +15,7 @@ from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.hw.stages.mask_kinds import BitmapWords
 from xorweave.hw.stages.word_kinds import PrefixWords
-from xorweave.hw.stages.xor_decoder import XorGroup
+from xorweave.hw.xor.group import XorGroup
 
 # classes of magnitudes 4 to 7, the word 0, 2 and 3, 1; one codeword stands for nothing
 SMALL = PrefixCode(4, "inverted", np.array([1, 2, 4, 4]), np.array([2, -1, 1, 0]), np.array([1, 0, 1, 1]))

@@ -10,7 +10,7 @@ from xorweave.golden.code.code import Code
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_words import axis_words
 from xorweave.hw.package.vectors import random_tensor, required_patches
-from xorweave.hw.stages.layouts import dense_corrections, position_bits
+from xorweave.hw.stages.fields import dense_corrections, position_bits
 
 
 @settings(max_examples=25, deadline=None)

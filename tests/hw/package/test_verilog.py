@@ -12,6 +12,8 @@ from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.scan.walk import walk_of
 from xorweave.hw.decoders.axis_decoder import AxisDecoder
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.plane_serial import PlaneSerialDecoder
@@ -156,7 +158,10 @@ class _Plain(wiring.Component):
 
 PIECES: dict[str, Callable[[], wiring.Component]] = {
     "guard": lambda: StreamGuard(3, 2, 4),
-    "addresses": lambda: AddressGenerator(Interleaver(97, 37, 5), 4),
+    "addresses": lambda: AddressGenerator(walk_of(Interleaver(7 * 13, 37, 5), (7, 13)), 4, short=3),
+    "addresses of lanes": lambda: AddressGenerator(
+        walk_of(LaneLayout(rows=17, cols=7, lanes=3, interleave=2, start_column=4, lead=5), (17, 7)), 2
+    ),
     "plane-serial": lambda: PlaneSerialDecoder(CODES["n_s=2"], 3),
     "gaps": lambda: GapUnpacker(7, 3, 4, 2),
     "bounded": lambda: BoundedUnpacker(7, 3, 2),

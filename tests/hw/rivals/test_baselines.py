@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from xorweave.golden.base.errors import InputError
+from xorweave.hw.rivals.ans import AnsLane, AnsTable, normalised
 from xorweave.hw.rivals.bitmap_expander import BitmapExpander
 from xorweave.hw.rivals.huffman import HuffmanLane, canonical_codes, code_lengths
 from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
@@ -97,3 +98,49 @@ def test_huffman_codes_are_complete_and_optimal_for_powers_of_two() -> None:
     assert code_lengths({7: 3}) == {7: 1}
     with pytest.raises(InputError, match="at least one symbol"):
         code_lengths({})
+
+
+def _read_ans(table: AnsTable, bits: str, count: int) -> list[int]:
+    """Decode word by word as the definition says: a state's word, then a jump by its bits."""
+    state, place, words = int(bits[: table.state_bits], 2), table.state_bits, []
+    for _ in range(count):
+        length = table.lengths[state]
+        words.append(table.words[state])
+        state = table.bases[state] + int("0" + bits[place : place + length], 2)
+        place += length
+    assert place == len(bits)
+    return words
+
+
+@pytest.mark.parametrize("state_bits", [6, 9])
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_ans(run_streams: Callable[..., list[int]], state_bits: int, stall: float) -> None:
+    rng = np.random.default_rng(7)
+    words = [int(w) for w in np.minimum(rng.geometric(0.4, 300), 20)]
+    table = AnsTable.make(Counter(words), state_bits)
+    bits = table.encode(words)
+    assert _read_ans(table, bits, len(words)) == words
+    bits += "0" * (-len(bits) % state_bits + state_bits)
+    beats = [int(bits[k : k + state_bits], 2) for k in range(0, len(bits), state_bits)]
+    cycles: list[int] = []
+    found = run_streams(AnsLane(table, N_W), {"i": beats}, len(words), stall=stall, cycles=cycles)
+    assert found == words
+    if not stall:
+        assert cycles[0] <= len(words) + 3
+
+
+def test_ans_comes_near_the_entropy_where_huffman_does_not() -> None:
+    words = [0] * 900 + list(range(1, 21)) * 5
+    shares = np.bincount(words) / len(words)
+    entropy = -float((shares * np.log2(shares)).sum())
+    ans = len(AnsTable.make(Counter(words), 10).encode(words)) / len(words)
+    lengths = code_lengths(Counter(words))
+    huffman = sum(lengths[word] for word in words) / len(words)
+    assert entropy < ans < 1.03 * entropy < huffman
+
+
+def test_counts_are_scaled_to_the_states_and_too_many_words_refused() -> None:
+    assert normalised({0: 3, 1: 1}, 8) == {0: 6, 1: 2}
+    assert sorted(normalised({0: 1000, 1: 1, 2: 1}, 4).values()) == [1, 1, 2]
+    with pytest.raises(InputError, match="1 to 4 symbols"):
+        normalised(dict.fromkeys(range(5), 1), 4)

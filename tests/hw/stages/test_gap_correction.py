@@ -10,8 +10,8 @@ from tests.hw.equivalence import proved_equal
 from xorweave.golden.tensor.corrections import JointCorrections
 from xorweave.golden.tensor.stored import Patches
 from xorweave.hw.package.verilog import structured_verilog
+from xorweave.hw.stages.fields import pack_patch, patch_bits
 from xorweave.hw.stages.gap_correction import BoundedUnpacker, GapUnpacker
-from xorweave.hw.stages.layouts import pack_patch, patch_bits
 
 N_OUT, N_W, BLOCKS = 10, 4, 60
 

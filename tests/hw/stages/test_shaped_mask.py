@@ -10,9 +10,10 @@ from tests.hw.equivalence import proved_equal
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.hw.package.verilog import amaranth_verilog
-from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder, shared_sums
+from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder
 from xorweave.hw.xor.network import balanced_trees
 from xorweave.hw.xor.pairs import greedy_pairs
+from xorweave.hw.xor.shared_sums import shared_sums
 
 CODES = [
     ShapedMaskCode(n_in=6, n_out=13, parities=3, window=20, taps=4),

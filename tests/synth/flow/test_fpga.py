@@ -8,7 +8,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import decoder_verilog
-from xorweave.synth.flow.fpga import FAMILIES, count_luts, map_to_fpga
+from xorweave.synth.flow.fpga import FAMILIES, count_luts, count_memories, map_to_fpga
 from xorweave.synth.proof.proof import prove_equivalent
 from xorweave.synth.proof.shape import DecoderShape
 
@@ -22,6 +22,18 @@ def test_registered_parity_of_four_takes_one_lut(family, tmp_path):
     result = count_luts([source], "top", family)
     assert (result.luts, result.flip_flops) == (1, 1)
     assert result.fmax_mhz is None and result.equivalence == "not run"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_table_read_at_the_clock_takes_a_block_memory(family, tmp_path):
+    rows = "".join(f"rows[{k}] = 16'd{k * 40503 % 65536}; " for k in range(1024))
+    source = tmp_path / "table.v"
+    source.write_text(
+        f"module top (input clk, input [9:0] a, output reg [15:0] y); reg [15:0] rows [0:1023];"
+        f" initial begin {rows} end always @(posedge clk) y <= rows[a]; endmodule"
+    )
+    result = count_luts([source], "top", family)
+    assert 1 <= count_memories(result) <= 4 and result.luts < 40
 
 
 @pytest.mark.parametrize("family", FAMILIES)

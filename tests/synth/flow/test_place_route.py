@@ -64,19 +64,19 @@ def test_without_the_extra_luts_stay_and_the_note_names_it(decoder, monkeypatch)
 
 
 def test_other_families_and_numbers_of_seeds_are_refused(decoder, tmp_path):
-    with pytest.raises(InputError, match="must be one of ice40, ecp5, not 'xilinx'"):
+    with pytest.raises(InputError, match="must be one of ice40, ecp5, gowin, not 'xilinx'"):
         place_and_route(tmp_path, "top", "xilinx", seeds=[1])
     with pytest.raises(InputError, match="between 0 and 99, not -1"):
         synthesize_decoder(decoder, target="ice40", seeds=-1)
 
 
-@pytest.mark.parametrize("family", ["ice40", "ecp5"])
+@pytest.mark.parametrize("family", ["ice40", "ecp5", "gowin"])
 def test_what_was_counted_is_placed_as_it_is(decoder, tmp_path, family):
     if not available(family):
         pytest.skip(f"nextpnr for {family} is not installed: pip install '.[pnr]'")
     (source,) = (decoder / "rtl").glob("*.v")
     counted = map_to_fpga([source], "xorweave_decoder", family, tmp_path)
-    seeds = {"ice40": [1, 2], "ecp5": [1]}[family]
+    seeds = {"ice40": [1, 2]}.get(family, [1])
     placement = place_and_route(tmp_path, "xorweave_decoder", family, seeds=seeds)
     assert len(placement.fmax_mhz) == len(seeds)
     assert min(placement.fmax_mhz) <= placement.median_mhz <= max(placement.fmax_mhz)
@@ -88,11 +88,15 @@ def test_what_was_counted_is_placed_as_it_is(decoder, tmp_path, family):
         tree.append(-(-tree[-1] // 4))
     cells = json.loads((tmp_path / "placed.json").read_text())["modules"]["harness"]["cells"].values()
     placed = Counter(cell["type"] for cell in cells)
-    lut, flip_flop = {"ice40": ("SB_LUT4", "SB_DFF"), "ecp5": ("LUT4", "TRELLIS_FF")}[family]
-    flip_flops = sum(number for kind, number in placed.items() if kind.startswith(flip_flop))
+    lut, flip_flop = {
+        "ice40": ("SB_LUT4", "SB_DFF"), "ecp5": ("LUT4", "TRELLIS_FF"), "gowin": ("LUT", "DFF"),
+    }[family]  # fmt: skip
+    luts, flip_flops = (
+        sum(number for kind, number in placed.items() if kind.startswith(begin)) for begin in (lut, flip_flop)
+    )
     assert flip_flops == counted.flip_flops + n_in + sum(tree)
     alone = sum(below % 4 == 1 for below in tree[:-1])  # an XOR of one needs no table
-    assert placed[lut] == counted.luts + sum(tree[1:]) - alone
+    assert luts == counted.luts + sum(tree[1:]) - alone
 
 
 def _ports(folder, top):

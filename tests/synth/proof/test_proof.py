@@ -8,7 +8,7 @@ import pytest
 from xorweave.golden.code.code import Code
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import decoder_verilog
-from xorweave.hw.stages.layouts import dense_corrections
+from xorweave.hw.stages.fields import dense_corrections
 from xorweave.synth.flow.liberty import GATES_LIB
 from xorweave.synth.flow.synthesis import map_to_cells
 from xorweave.synth.proof import proof

@@ -22,7 +22,7 @@ from xorweave.hw.package.verilog import structured_verilog
 from xorweave.hw.stages.mask_kinds import BitmapWords, ShapedWords
 from xorweave.hw.stages.patch_kinds import ListPatches
 from xorweave.hw.stages.word_kinds import PrefixWords
-from xorweave.hw.stages.xor_decoder import XorGroup
+from xorweave.hw.xor.group import XorGroup
 from xorweave.synth.proof.proof import judge_equivalence, prove_contract
 from xorweave.synth.proof.reference import reference_verilog
 from xorweave.synth.proof.shape import DecoderShape, MaskParities, WordBook, code_from_rows

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from xorweave.commands import console
-from xorweave.commands.console import print_table, printable
+from xorweave.commands.console import print_table
+from xorweave.golden.base.printable import printable
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,13 @@ def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 
 @pytest.mark.skipif(not available("verilator"), reason="verilator is not installed")
 def test_two_digits_of_each(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], data_dir: Path
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], data_dir: Path, tmp_path: Path
 ) -> None:
     model, digits = data_dir / "dns/derived/lenet300100_sparse.npz", data_dir / "mnist/mnist10k.npz"
-    assert _run(monkeypatch, "infer", model, "--images", digits, "--each", 2, "--json") == 0
+    engine = tmp_path / "engine"
+    arguments = (model, "--images", digits, "--each", 2, "--engine", engine, "--json")
+    assert _run(monkeypatch, "infer", *arguments) == 0
+    assert sorted(path.name for path in engine.rglob("*.*")) == ["xorweave_engine.core", "xorweave_engine.v"]
     found = json.loads(capsys.readouterr().out)
     assert (found["images"], found["mismatches"], found["stall_cycles"]) == (20, 0, 0)
     assert [layer["shape"] for layer in found["layers"]] == [[300, 784], [100, 300], [10, 100]]

@@ -20,6 +20,7 @@ from xorweave.golden.files.container import read_container
 from xorweave.golden.files.prepare import Prepared
 from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.tensor import encode
+from xorweave.sim.scan_run import ScanRun, ScanSimulator
 from xorweave.studies import spmv_flow
 from xorweave.studies.spmv_figure import normalized_times
 from xorweave.studies.spmv_flow import DENSE, ENCODED, measure_layer
@@ -78,7 +79,7 @@ def test_json_csv_and_page_say_the_same(written: tuple[dict[str, Any], Path]) ->
         assert float(row["bytes_read"]) == item["bytes_read"]
     page = (folder / "spmv.html").read_text()
     for row in rows:
-        assert f"<td>{row['product']}</td>" in page
+        assert f'<th scope="row">{row["product"]}</th>' in page
         assert f"{float(row['cycles']):,.0f}".replace(",", "\u2009") in page
     assert not re.search(r"(src|href)\s*=", page.replace("http://www.w3.org", "")), (
         "the page needs nothing else"
@@ -95,7 +96,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         a=rng.standard_normal((24, 40)).astype(np.float32),
         b=rng.standard_normal((16, 5, 3, 3)),
     )
-    for name, options in (("default", []), ("lanes", ["--scan", "lanes"])):
+    options_of = {"default": [], "lanes": ["--scan", "lanes"], "hardware": ["--for", "hardware"]}
+    for name, options in options_of.items():
         arguments = ["encode", str(folder / "two.npz"), "-o", str(folder / f"{name}.safetensors"), *options]
         done = CliRunner().invoke(app, [*arguments, "--dtype", "int8", "--sparsity", "0.8"])
         assert done.exit_code == 0, done.output
@@ -150,15 +152,39 @@ def test_a_stored_tensor_goes_as_it_is_through_engine_and_software(
     assert "as they lie in the file" in (folder / "out" / "spmv.html").read_text()
 
 
-def test_other_forms_are_decoded_in_software_and_the_engine_says_so(
+def test_every_other_form_goes_as_it_is_through_the_scan_engine(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _no_encoder(monkeypatch)
-    path = str(folder / "default.safetensors")
-    done = CliRunner().invoke(app, ["spmv", path, "--threads", "1", "--repeats", "1", "--batch", "3"])
+    path = folder / "hardware.safetensors"
+    arguments = [
+        "spmv",
+        str(path),
+        "--threads",
+        "1",
+        "--repeats",
+        "1",
+        "--batch",
+        "3",
+        "--only",
+        "b",
+        "--lanes",
+        "5",
+    ]
+    done = CliRunner().invoke(app, [*arguments, "--json"])
     assert done.exit_code == 0, done.output
-    assert done.output.count("all products agree bit for bit") == 2
-    assert done.output.count("not measured: RTL: the engine takes tensors stored with --scan lanes\n") == 2
+    (layer,) = json.loads(done.stdout)["layers"]
+    assert layer["agree"] and layer["stored"]["from_file"] and layer["stored"]["scan"].startswith("affine,")
+    engine = layer["rtl"]["engine"]
+    assert engine["engine"] == "encoded, scan order" and engine["lanes"] == 5
+    assert engine["mismatches"] == engine["stall_cycles"] == 0
+    assert engine["cycles"] == engine["model_cycles"]
+    assert engine["cycles"] == engine["blocks"] * engine["block_cycles"] + engine["constant"]
+    assert {ENCODED, "CSR int32, SciPy"} <= {item["name"] for item in layer["cpu"]}
+    figures = read_container(path).figures("b")
+    stored = -(-(figures.stored_bits + figures.mask_bits) // 8)
+    # the file's bytes once, and 45 activations of each of three vectors
+    assert engine["bytes_read"] == stored + 3 * 45
     with pytest.raises(AssertionError, match="nothing may be encoded"):  # the test would see it
         encode_operand(
             "w",
@@ -168,12 +194,48 @@ def test_other_forms_are_decoded_in_software_and_the_engine_says_so(
         )
 
 
+def test_a_wrong_scan_engine_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(self: ScanSimulator, *_: Any, **__: Any) -> ScanRun:
+        steps = {"blocks": 7, "block_cycles": 2, "model_cycles": 60, "constant": 46, "stall_cycles": 0}
+        return ScanRun(
+            cycles=60, mismatches=1, macs_used=1, slots=9, bytes_read=9.0, lanes=8, batch=1,
+            results=np.zeros((1, 16), np.int32), bytes_per_cycle=2.5, **steps,
+        )  # fmt: skip
+
+    monkeypatch.setattr(ScanSimulator, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(ScanSimulator, "run", wrong)
+    path = str(folder / "hardware.safetensors")
+    done = CliRunner().invoke(app, ["spmv", path, "--threads", "1", "--repeats", "1", "--only", "b"])
+    assert done.exit_code == 1
+    assert "encoded, scan order engine: 7 blocks of 2 cycles + 46 cycles" in done.output
+    assert "DIFFERING: RTL, ScanRun of 8 lanes" in done.output
+
+
+def test_what_has_no_decoder_is_decoded_in_software_and_the_command_says_why(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _no_encoder(monkeypatch)
+    path = str(folder / "default.safetensors")
+    done = CliRunner().invoke(app, ["spmv", path, "--threads", "1", "--repeats", "1", "--batch", "3"])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("all products agree bit for bit") == 2
+    # so small a tensor takes fewer bits packed
+    assert done.output.count("not measured: RTL: a decoder must be made for planes, but the words") == 2
+
+
 def test_options_of_weights_are_refused_for_what_is_stored(folder: Path) -> None:
     path = str(folder / "default.safetensors")
-    for arguments in (["--dtype", "int8"], ["--lanes", "8"], ["--prune", "random"]):
+    for arguments in (["--dtype", "int8"], ["--sparsity", "0.5"], ["--prune", "random"]):
         done = CliRunner().invoke(app, ["spmv", path, *arguments])
         assert isinstance(done.exception, InputError)
         assert f"{arguments[0]} must be given with weights only" in str(done.exception)
+    wrong = {
+        "lanes": ("8", "must be the 64 that the tensor is stored for, not 8"),
+        "hardware": ("0", "between 1 and"),
+    }
+    for name, (lanes, message) in wrong.items():
+        done = CliRunner().invoke(app, ["spmv", str(folder / f"{name}.safetensors"), "--lanes", lanes])
+        assert isinstance(done.exception, InputError) and message in str(done.exception)
     half = folder / "half.safetensors"
     np.save(folder / "half.npy", np.eye(20, dtype=np.float16))
     assert (

@@ -91,7 +91,7 @@ def test_luts_are_counted_for_an_fpga(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--target", "asic"), "the target must be one of gates, ice40, ecp5, xilinx, not 'asic'"),
+        (("--target", "asic"), "the target must be one of gates, ice40, ecp5, gowin, xilinx, not 'asic'"),
         (("--clock", 100), "a clock constraint must come with a Liberty file: generic gates have no timing"),
         (
             ("--target", "ecp5", "--clock", 100),

@@ -108,3 +108,18 @@ def test_wrong_factors(layer: xw.StoredTensor) -> None:
         xw.matrix(layer, on="gpu")
     with pytest.raises(xw.InputError, match=r"^a matrix must be a stored tensor .*, not ndarray$"):
         xw.matrix(np.zeros((2, 2)))  # type: ignore[arg-type]
+
+
+def test_a_convolution_is_the_matrix_of_its_windows() -> None:
+    """Against SciPy's correlation, map by map."""
+    from scipy.signal import correlate
+
+    rng = np.random.default_rng(6)
+    image = rng.integers(-9, 10, (3, 7, 8))
+    weights = rng.integers(-99, 100, (5, 3, 3, 2)).astype(np.int8)
+    stored = xw.encode({"conv": weights}, sparsity=0.5, goal="hardware")["conv"]
+    kept = stored.decode().astype(np.int64)
+    windows = np.lib.stride_tricks.sliding_window_view(image, (3, 2), axis=(1, 2))
+    columns = windows.transpose(0, 3, 4, 1, 2).reshape(18, -1)
+    maps = [sum(correlate(image[c], kept[o, c], "valid") for c in range(3)) for o in range(5)]
+    assert np.array_equal(stored @ columns, np.stack(maps).reshape(5, -1))

@@ -5,14 +5,13 @@ import html
 import json
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.browser import dump
 from xorweave.cli import main
 from xorweave.golden.base.errors import ToolError
 from xorweave.golden.code.code import Code
@@ -122,29 +121,11 @@ def test_command_of_a_point_generates_the_decoder_that_was_counted(sweep, tmp_pa
 
 
 def test_click_shows_the_command_in_a_browser(sweep, tmp_path):
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if browser is None:
-        pytest.skip("no Chromium here to open the page in")
     folder, points = sweep
     page = (folder / PAGE).read_text()
     click = "document.querySelectorAll('.point')[2].dispatchEvent(new MouseEvent('click'))"
     (tmp_path / "page.html").write_text(page.replace("</html>", f"<script>{click}</script></html>"))
-    done = subprocess.run(
-        [
-            *(
-                browser,
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                f"--user-data-dir={tmp_path / 'profile'}",
-            ),
-            *("--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = dump(tmp_path / "page.html", tmp_path / "profile")
     assert "CONSOLE" not in done.stderr
     shown = re.search(r"<pre>(.*?)</pre>", done.stdout)
     index = re.search(r'class="point chosen"[^>]*data-index="(\d+)"', done.stdout)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from xorweave import __version__
 from xorweave.golden.base.whole_file import write_whole
 from xorweave.golden.code.limits import care_bits_deviation, mask_entropy
 from xorweave.pages.codec_table import GateTable
-from xorweave.pages.report_plots import care_bits_plot, errors_plot, gates_plot, memory_plot
+from xorweave.pages.demo_plots import care_bits_plots, errors_plots, gates_bars, memory_bars
+from xorweave.pages.page import render
 from xorweave.studies.demo_flow import Outcome, Plain, advice
 
 
@@ -99,35 +97,24 @@ def render_report(report: DemoReport) -> str:
     """Return the page."""
     outcomes = report.outcomes
     sparsity = 1.0 - float(report.mask.mean())
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
-    environment.filters["number"] = lambda value, digits=3: (
-        "not measured" if value is None else f"{value:.{digits}f}"
-    )
-    environment.filters["percent"] = lambda value, digits=2: (
-        "-" if value is None else f"{100 * value:.{digits}f} %"
-    )
-    environment.filters["count"] = lambda value: f"{value:,.0f}".replace(",", "\u2009")
-    template = environment.from_string(
-        resources.files("xorweave.pages").joinpath("report.html.j2").read_text(encoding="utf-8")
-    )
     scans = compared_scans(outcomes)
     made = next((o.synthesis for o in outcomes if o.synthesis is not None), None)
-    return template.render(
-        version=__version__,
+    return render(
+        "demo.html.j2",
+        conclusion=advice(outcomes, report.plain),
         report=report,
         outcomes=outcomes,
         plain=report.plain,
         weights=report.mask.size,
-        advice=advice(outcomes, report.plain),
         spreads=[_spread(outcome) for outcome in scans],
         mask_entropy=mask_entropy(sparsity),
         tools=made.tool_versions if made is not None else {},
         library=made.library if made is not None else "none",
         simulator=outcomes[-1].simulation.simulator,
-        errors=Markup(errors_plot(outcomes)),  # our own SVG, made a moment ago
-        care_bits=Markup(care_bits_plot(scans)),
-        memory=Markup(memory_plot(outcomes, report.plain, report.n_w, sparsity, report.mask.size)),
-        gates=Markup(gates_plot(outcomes)),
+        errors=[Markup(picture) for picture in errors_plots(outcomes)],  # our own SVG, made a moment ago
+        care_bits=[Markup(picture) for picture in care_bits_plots(scans)],
+        memory=memory_bars(outcomes, report.plain, report.n_w, sparsity, report.mask.size),
+        gates=gates_bars(outcomes),
     )
 
 

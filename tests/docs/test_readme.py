@@ -1,0 +1,102 @@
+"""Every figure in README.md, derived again: from the library, or from the records that the docs' commands made."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import xorweave as xw
+from xorweave.studies.demo_weights import WHEEL, cache_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GRAPH = "graph-128-1225-k256"
+
+
+def _python() -> str:
+    """The oldest Python that the package takes."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return str(project["requires-python"]).removeprefix(">=")
+
+
+def _wheel() -> str:
+    """Megabytes of the wheel that the demo fetches."""
+    kept = cache_folder() / WHEEL
+    if not kept.is_file():
+        pytest.skip(f"{WHEEL} is not here: its size is not looked at")
+    return f"{kept.stat().st_size / 1e6:.0f}"
+
+
+def _over_the_flat_decoder() -> str:
+    """Ratio of the graph code to the paper's in the table of docs/figures.md, made from its other columns."""
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")]
+        for line in (ROOT / "docs" / "figures.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| generic |")
+    ]
+    paper = next(row for row in rows if row[1].endswith("(the paper)"))
+    graph = next(row for row in rows if row[1].startswith("graph 128 to 1225"))
+    ratio = float(graph[5]) / float(paper[5])  # bits per cycle and kGE
+    assert ratio == pytest.approx(float(graph[6]), abs=0.01) and graph[3] == "0"
+    return f"{ratio:.2f}"
+
+
+def _over_the_optimised_decoder() -> str:
+    """The same by the estimate, the paper's network optimised as ours is, with one patch a block."""
+    paper = xw.decoder("family=uniform,n_in=8,n_out=80,n_s=2,seed=0", dtype="int8", patches_per_block=1)
+    return f"{paper.gates_per_weight / xw.decoder(GRAPH, dtype='int8').gates_per_weight:.1f}"
+
+
+def _sparsity_without_corrections() -> str:
+    """The sparsity at which the graph code leaves nothing to correct; a hundredth less, and it cannot."""
+    weights = np.random.default_rng(0).standard_normal((512, 512), np.float32)
+    figures = xw.encode(weights, sparsity=0.9, error_free=True, dtype="int8", code=GRAPH)["weights"].figures
+    assert figures.unmatched_bits == figures.correction_bits == 0
+    with pytest.raises(xw.InputError, match="weights unmatched"):
+        xw.encode(weights, sparsity=0.89, error_free=True, dtype="int8", code=GRAPH)
+    return ".9"
+
+
+def _gpu() -> str:
+    """The GPU of the committed record."""
+    (record,) = (ROOT / "benchmarks" / "results").glob("spmv_gpu_*.jsonl")
+    device = json.loads(record.read_text().splitlines()[0])
+    assert "H200" in json.dumps(device)
+    return record.stem.rpartition("_")[2]
+
+
+#: What README.md says, its figure in brackets, and where the figure comes from.
+FIGURES: dict[str, Callable[[], str]] = {
+    r"need `python3` \((\S+) or newer\)": _python,
+    r"fetches an (\d+) MB wheel": _wheel,
+    r"without a correction stage for S = (\.\d+)": _sparsity_without_corrections,
+    r"(\d+\.\d+) times the outputs per cycle\s+and gate of the paper's decoder written flat": _over_the_flat_decoder,
+    r"(\d+\.\d+) times\s+those of one optimised with the same tools": _over_the_optimised_decoder,
+    r"measured on one GPU, an (\w+)": _gpu,
+}
+
+#: Numbers that are names: papers, patents, licences.
+NAMES = ("2022", "2105.01869", "2022/0114454", "12,314,859", "2.0")
+
+
+@pytest.mark.parametrize("said", FIGURES)
+def test_a_figure_is_derived_again(said: str) -> None:
+    found = re.search(said, README)
+    assert found, "README.md no longer says this: take it from the list, or put what it says now there"
+    assert found[1] == FIGURES[said]()
+
+
+def test_no_figure_stands_in_the_readme_without_a_test() -> None:
+    prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^ {4}.*$", "", prose, flags=re.MULTILINE)  # commands
+    for said in FIGURES:
+        prose = re.sub(said, "", prose)
+    prose = re.sub(r"`[^`]*`|\]\([^)]*\)", "", prose)
+    numbers = re.findall(r"(?<![\w.])\.?\d[\d.,/]*\d|(?<![\w.])\d(?!\w)", prose)
+    assert [number for number in numbers if number not in NAMES] == []
