@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,7 @@ def _tiles() -> EncodedTensor:
     """Only its scan counts here."""
     tensor, _ = stored_kind("chain code")
     scan = TileOrder(48, 50, 6, 2, TileLayout(8, 8))
-    return EncodedTensor(**{**vars(tensor), "scan": scan})
+    return replace(tensor, scan=scan)
 
 
 def _read(text: str, columns: int, count: int) -> list[int]:
