@@ -16,10 +16,10 @@ from xorweave.golden.spmv.stored_product import StoredProduct
 from xorweave.golden.spmv.trace import check_activations
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.engines.decoded_product import decoded_product
 from xorweave.hw.engines.scan_engine import ScanEngineConfig
 from xorweave.hw.package.axis_design import check_fits
 from xorweave.hw.package.axis_words import axis_pins, axis_words
+from xorweave.hw.package.decoded_product import decoded_product
 from xorweave.sim.engine_run import EngineRun
 from xorweave.sim.stream_model import StreamModel, StreamPort, StreamRun, pack_bits, pack_integers, pack_words
 

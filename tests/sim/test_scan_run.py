@@ -34,9 +34,9 @@ from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.engines import scan_engine
-from xorweave.hw.engines.decoded_product import decoded_product
 from xorweave.hw.engines.scan_lane import ScanLane
 from xorweave.hw.package.axis_design import decoder_verilog
+from xorweave.hw.package.decoded_product import decoded_product
 from xorweave.sim import scan_run
 from xorweave.sim.scan_run import ScanSimulator, scan_engine_config
 

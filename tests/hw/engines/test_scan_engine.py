@@ -15,9 +15,9 @@ from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.tensor.encode import encode_tensor
 from xorweave.hw.decoders.config_for import config_for
-from xorweave.hw.engines.decoded_product import decoded_product
 from xorweave.hw.engines.scan_engine import ScanEngine, ScanEngineConfig
 from xorweave.hw.package.axis_design import decoder_verilog
+from xorweave.hw.package.decoded_product import decoded_product
 
 # Widths of constants, carries that nobody asks for and initial values are written so by Amaranth's back end.
 _STYLE = {"WIDTHEXPAND", "WIDTHTRUNC", "UNUSEDSIGNAL", "PROCASSINIT"}
