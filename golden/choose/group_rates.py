@@ -48,7 +48,7 @@ def choose_rates(
     Parameters
     ----------
     groups : sequence of (first, end, care)
-        Planes first .. end - 1, and their care bits in scan order, shape (n,).
+        Planes first .. end - 1, and their care bits in scan order, shape (n,). At least one group.
     n_w : int
         Bits of a word, and so of a patch.
     windows : sequence of int

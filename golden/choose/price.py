@@ -108,7 +108,21 @@ def _affordable(bits, n, n_w, planes):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def price_of(words, before, length, n, size, use, rule, limit):  # type: ignore[no-untyped-def]
-    # Returns (bits, dependent, start) of one size; infinitely many bits if they are more than `limit`.
+    """Return (bits, dependent, start) of one size; infinitely many bits if they are more than `limit`.
+
+    Parameters
+    ----------
+    words, before, length, n
+        Those of `CareBits`.
+    size : (int, int, int)
+        N_in, N_out, N_s.
+    use : (float, float)
+        Of the family, see `window_use`.
+    rule : (int, int, float, bool)
+        Planes that are stored, bits of a word, dependent equations that are tolerated, whether the scan is a ring.
+    limit : float
+        Bits.
+    """
     n_in, n_out, n_s = size
     share, start_loss = use
     planes, n_w, tolerated, ring = rule

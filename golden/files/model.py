@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError, ToolError
+from xorweave.golden.base.printable import listed
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.shared_code import SharedCode
 from xorweave.golden.files.blob import read_blob, side_bits
@@ -123,16 +124,12 @@ def _with_masks(
     found = named_masks(how.masks, {name: shapes[name] for name in encodable} if alone else shapes)
     remarks = []
     if without := [name for name in encodable if name not in found and ways.get(name, how).sparsity is None]:
-        remarks.append(f"no mask is given for {_listed(without)}: zeros are the mask there")
+        remarks.append(f"no mask is given for {listed(without)}: zeros are the mask there")
     if unused := [name for name in found if name not in encodable]:
-        remarks.append(f"the masks of {_listed(unused)} are not used: these tensors are carried unchanged")
+        remarks.append(f"the masks of {listed(unused)} are not used: these tensors are carried unchanged")
     masks = {name: mask for name, mask in found.items() if name in encodable}
     own = {name: way if way.sparsity is not None else replace(way, masks=masks) for name, way in ways.items()}
     return replace(how, masks=masks), own, tuple(remarks)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 @dataclass(frozen=True, eq=False)

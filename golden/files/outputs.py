@@ -22,8 +22,8 @@ def check_output(
         Files that are read: the output must be none of them.
     force : bool
         Replace an existing file that is of another kind.
-    suffix : {".safetensors", ".html"}
-        What is written: a safetensors file, or a page of ours.
+    suffix : {".safetensors", ".html", ".csv"}
+        What is written: a safetensors file, a page of ours, or a table.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def check_output(
         if source.exists() and out.samefile(source):
             raise InputError(f"the output must be another file than the input {source}")
     if not force and not (out.is_file() and (not out.stat().st_size or _KINDS[suffix](out))):
-        raise InputError(f"{out} is a file of another kind, and is replaced only with force")
+        raise InputError(f"{out} is a file of another kind: remove it first, or replace it with force")
 
 
 def check_output_folder(out: Path, *, inputs: Iterable[Path] = ()) -> None:
@@ -94,4 +94,4 @@ def _is_page(path: Path) -> bool:
 
 #: What the head of every page of ours has in it.
 PAGE_MARK = '<meta name="generator" content="xorweave '
-_KINDS = {".safetensors": _is_safetensors, ".html": _is_page}
+_KINDS = {".safetensors": _is_safetensors, ".html": _is_page, ".csv": Path.is_file}  # tables have no mark

@@ -33,10 +33,8 @@ class ScanLane(wiring.Component):
         Put zero in a row's sums.
     fetch : In(1); fetched_row : In; sums : Out(batch * 32)
         Read a row's sums: they are there in the next cycle, and stay until the next one is read.
-    busy : Out(1)
-        Weights are on their way to the sums.
-    added : Out(1); written : Out(batch * 32)
-        A weight reaches its sum, which becomes this; 0 for one that does not count.
+    written : Out(batch * 32)
+        What the sum becomes in the third cycle of a weight; 0 for one that does not count.
     """
 
     def __init__(self, *, rows: int, columns: int, n_w: int, batch: int) -> None:
@@ -57,8 +55,6 @@ class ScanLane(wiring.Component):
                 "fetch": In(1),
                 "fetched_row": In(row),
                 "sums": Out(batch * ACCUMULATOR_BITS),
-                "busy": Out(1),
-                "added": Out(1),
                 "written": Out(batch * ACCUMULATOR_BITS),
             }
         )
@@ -110,8 +106,6 @@ class ScanLane(wiring.Component):
             write.addr.eq(Mux(self.clear, self.cleared_row, row2)),
             write.data.eq(Mux(self.clear, 0, new)),
             write.en.eq(self.clear | full2),
-            self.busy.eq(full1 | full2),
-            self.added.eq(full2),
             self.written.eq(Mux(full2, new, 0)),
         ]
         for b, product in enumerate(products):

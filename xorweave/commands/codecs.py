@@ -82,20 +82,20 @@ def codecs(
     """Store the same tensor in every format: bits a weight with and without mask, lossless or not, how it decodes."""
     from xorweave.golden.codecs.codec import PrunedTensor
     from xorweave.golden.codecs.comparison import all_codecs, bounds, measure, too_slow, total_rows
+    from xorweave.golden.files.outputs import check_output
     from xorweave.pages.codec_table import GateTable, csv_text, page, records, tensor_head
     from xorweave.studies.sources import read_prepared
 
     chosen = all_codecs()
     if only is not None:
-        names = [name.strip() for name in only.split(",")]
         known = {codec.name: codec for codec in chosen}
-        for name in names:
-            if name not in known:
-                raise InputError(f"--only must name formats among {', '.join(known)}, not {name!r}")
+        names = [name.strip() for name in only.split(",")]
+        if unknown := [name for name in names if name not in known]:
+            raise InputError(f"--only must name formats among {', '.join(known)}, not {unknown[0]!r}")
         chosen = tuple(known[name] for name in names)
-    for wanted in (csv_file, page_file):
-        if wanted is not None and not wanted.parent.is_dir():
-            raise InputError(f"there is no folder {wanted.parent} to write into")
+    for wanted, suffix in ((csv_file, ".csv"), (page_file, ".html")):
+        if wanted is not None:
+            check_output(wanted, inputs=[src], suffix=suffix)
 
     ready = read_prepared(
         src, values=values, dtype=dtype, sparsity=sparsity, prune=prune, mask=mask, seed=seed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.printable import printable
+from xorweave.golden.base.printable import listed, printable
 from xorweave.golden.base.whole_file import write_whole
 from xorweave.library.options_file import FIRST_LINE
 from xorweave.library.words import WORDS, Word, kinds_of
@@ -109,7 +109,7 @@ def _options_beside(out: Path, options: Path | None, force: bool) -> Path:
     if options is not None and options.exists() and beside.samefile(options):
         raise InputError(f"the options must lie elsewhere than in {beside}, which is written")
     if not force and not (beside.is_file() and beside.read_bytes().startswith(FIRST_LINE.encode())):
-        raise InputError(f"{beside} is a file of another kind, and is replaced only with force")
+        raise InputError(f"{beside} is a file of another kind: remove it first, or replace it with force")
     return beside
 
 
@@ -215,5 +215,4 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
     if packed:
         reasons["packed at no fixed rate (every code would take more bits)"] = packed
     for reason, names in reasons.items():
-        listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        print(f"{reason}: {printable(listed)}")
+        print(f"{reason}: {printable(listed(names))}")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.extras import EXTRA_OF, install_advice
 from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.stored import EncodedTensor
 
@@ -26,17 +25,12 @@ def estimated_gates(tensors: Mapping[str, EncodedTensor]) -> DecoderGates | str:
     Returns
     -------
     DecoderGates or str
-        In words why there is no estimate: no one decoder serves them, its network is so large that counting it would
-        take minutes, or the extra ``hw`` is not installed.
+        In words why there is no estimate: no one decoder serves them, or its network is so large that counting it
+        would take minutes.
     """
-    try:
-        from xorweave.hw.decoders.config_for import config_for_all
-        from xorweave.hw.decoders.gate_estimate import decoder_gates
-    except ModuleNotFoundError as error:
-        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
-        if extra is None:
-            raise
-        return f"not estimated: the package {error.name} is missing ({install_advice(extra)})"
+    from xorweave.hw.decoders.config_for import config_for_all
+    from xorweave.hw.decoders.gate_estimate import decoder_gates
+
     if any(_slow(group.code) for tensor in tensors.values() for group in tensor.groups):
         return "not estimated: counting the gates of so dense a code would take minutes"
     try:

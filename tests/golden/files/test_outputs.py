@@ -37,7 +37,9 @@ def test_only_safetensors_files_are_replaced(held: bytes, replaced: bool, tmp_pa
     if replaced:
         check_output(out)
     else:
-        with pytest.raises(InputError, match=r"is a file of another kind, and is replaced only with force$"):
+        with pytest.raises(
+            InputError, match=r"is a file of another kind: remove it first, or replace it with force$"
+        ):
             check_output(out)
 
 
@@ -45,7 +47,9 @@ def test_pipes_and_devices_are_replaced_by_force_alone(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.safetensors")
     (tmp_path / "null.safetensors").symlink_to("/dev/null")
     for out in (tmp_path / "pipe.safetensors", tmp_path / "null.safetensors"):
-        with pytest.raises(InputError, match=r"is a file of another kind, and is replaced only with force$"):
+        with pytest.raises(
+            InputError, match=r"is a file of another kind: remove it first, or replace it with force$"
+        ):
             check_output(out)
         check_output(out, force=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -60,6 +61,27 @@ def test_the_csv_has_a_row_for_every_tensor_and_format(run, source: Path, tmp_pa
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 6
     assert {row["rate"] for row in rows if row["codec"] == "dense"} == {"fixed"}
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [("--page", "mine.html"), ("--page", "t.txt"), ("--csv", "w.npz")]
+)
+def test_files_of_another_kind_stay(run, source: Path, tmp_path: Path, option: str, name: str) -> None:  # type: ignore[no-untyped-def]
+    there = tmp_path / name
+    there.write_text("<html>mine</html>")
+    found = run(source, "--only", FEW, option, there)
+    assert isinstance(found.exception, InputError) and there.read_text() == "<html>mine</html>"
+    assert re.search("is a file of another kind|must be named", str(found.exception))
+
+
+def test_the_input_is_not_written_over(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    weights = tmp_path / "w.npy"
+    np.save(weights, np.eye(30, dtype=np.int8))
+    kept = weights.read_bytes()
+    (tmp_path / "w.csv").symlink_to(weights)
+    found = run(weights, "--only", "dense", "--csv", tmp_path / "w.csv")
+    assert isinstance(found.exception, InputError) and "another file than the input" in str(found.exception)
+    assert weights.read_bytes() == kept
 
 
 class Rows(HTMLParser):
