@@ -9,6 +9,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from xorweave.cached_kernels import load_cached_kernels_alone
 from xorweave.golden.base.errors import InputError
 
 # A process takes some two seconds to start: below so many bytes threads are done before.
@@ -62,7 +63,7 @@ def workers(source: Path, jobs: int, scheduler: str | None = None) -> Iterator[E
         # fork would copy the locks of threads that are not there afterwards
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["xorweave.golden.files.model"])
-        pool = ProcessPoolExecutor(jobs, mp_context=context)
+        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=load_cached_kernels_alone)
         try:
             yield pool
         finally:
