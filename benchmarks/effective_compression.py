@@ -4,8 +4,8 @@
 
 Every seed draws new weights (normal, variance 2 / inputs) and new random masks. Shown are the median over the
 seeds and, in brackets, the lowest and the highest, and the median processor seconds of one count of what is
-alive. SNIP and GraSP take their gradients from the digits data set, in one round and in --rounds, and are left out where
-PyTorch (extra `train`) is missing or the images do not fit the network.
+alive. SNIP and GraSP take their gradients from the digits data set, in one round and in --rounds, and are left out
+where PyTorch (extra `train`) is missing or the images do not fit the network.
 """
 
 from __future__ import annotations
