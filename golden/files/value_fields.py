@@ -100,7 +100,7 @@ VALUES: dict[str, ValueFields | None] = {
     "prefix": ValueFields(_write_prefix, _read_prefix),
     "packed": None,
 }
-_SHORT = len(VALUES)  # kinds that have a number of their own in the header's first byte; others go as raw
+_SHORT = 3  # kinds that have a number of their own in the first byte of kinds; others are marked there as raw
 
 
 def number_of(values: ValueCoder) -> int:
