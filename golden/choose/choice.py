@@ -52,7 +52,7 @@ class Choice:
     mask_code : {"auto", "bitmap", "shaped"}
     values_code : "auto" or a name in `CHOOSERS`
         ``auto``: a book or raw planes, whichever is smaller.
-    scan : {"auto", "row-major", "affine", "lanes", "cells", "tiles"}
+    scan : "auto" or a name in `SCANS`
         ``cells`` are for products on a processor, ``tiles`` on a GPU.
     code : CodeChoice
         A code that is given, instead of one chosen, means raw planes.
@@ -185,7 +185,8 @@ class Choice:
             return self._on_lanes(values, number_format, mask)
         if self.error_free:
             return self.code.encode_error_free(values, number_format, mask, options=options, **raw)
-        if self.goal == "hardware" and self.code.kind == "auto":
+        strided = self.scan in ("auto", "row-major", "affine")
+        if self.goal == "hardware" and self.code.kind == "auto" and strided:
             shared = shared or SharedCode.choose([(mask, number_format.n_w)], overhead=self.overhead)
             return shared.encode(values, number_format, mask, options, row_major=self.scan == "row-major")
         bounded = options.corrections.startswith("bounded")  # a promise for one group of planes

@@ -27,10 +27,22 @@ def most_positions(n: int) -> int:
 
 @dataclass(frozen=True)
 class ScanKind:
-    """A kind of scan: the names of its numbers, in the order of `Scan.spec` and of files, and what makes it of them."""
+    """A kind of scan.
+
+    Attributes
+    ----------
+    numbers : tuple of str
+        The names of its numbers, in the order of `Scan.spec` and of files.
+    make : callable
+        Makes it from the tensor's shape and the numbers.
+    usual : callable, optional
+        Makes it from the shape alone: what its name means where it is asked for. None where whoever encodes chooses the
+        numbers.
+    """
 
     numbers: tuple[str, ...]
-    make: Callable[..., Scan]  # from the tensor's shape and the numbers
+    make: Callable[..., Scan]
+    usual: Callable[[Sequence[int]], Scan] | None = None
 
 
 def _interleaver(shape: Sequence[int], *numbers: int) -> Scan:
@@ -54,7 +66,7 @@ def _tiles(shape: Sequence[int], n_out: int, run: int, n_w: int, registers: int)
 
 # Files name a kind by its place here, in three bits: append, never insert.
 SCANS: dict[str, ScanKind] = {
-    "row-major": ScanKind((), _interleaver),
+    "row-major": ScanKind((), _interleaver, usual=_interleaver),
     "affine": ScanKind(("stride", "offset"), _interleaver),
     "lanes": ScanKind(("lanes", "interleave", "start_column", "lead"), _lanes),
     "cells": ScanKind(("cell_columns", "together", "column_block"), _cells),
