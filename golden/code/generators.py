@@ -232,6 +232,7 @@ def identity(*, n_in: int, n_out: int, n_s: int) -> Matrix:
 MAX_ROWS = 16384
 _SIZES = ("n_in", "n_out", "n_s")
 
+# Files name a family by its place here, counted from 1 (0 is a matrix that is stored): append, never insert.
 FAMILIES: dict[str, Callable[..., Matrix]] = {
     "uniform": uniform,
     "sparse": sparse,
@@ -248,12 +249,9 @@ def _defaults(make: Callable[..., Matrix]) -> dict[str, int]:
     return {name: 0 if default is Parameter.empty else default for name, default in given.items()}
 
 
-_DEFAULTS = {family: _defaults(make) for family, make in FAMILIES.items()}
-
-
 def family_parameters(family: str) -> tuple[str, ...]:
     """Return the names of a family's parameters, in the order in which files store them."""
-    return (*_DEFAULTS[family], "of")
+    return (*_defaults(FAMILIES[family]), "of")
 
 
 def check_cost(
@@ -305,7 +303,7 @@ def build_generator(
     """
     if family not in FAMILIES:
         raise InputError(f"the generator family must be one of {', '.join(sorted(FAMILIES))}, not {family!r}")
-    known = _DEFAULTS[family]
+    known = _defaults(FAMILIES[family])
     unknown = sorted(set(parameters) - set(known) - {"of"})
     if unknown:
         raise InputError(f"the family {family} takes {', '.join(known)}, not {', '.join(unknown)}")

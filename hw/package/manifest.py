@@ -231,6 +231,7 @@ _DECODER: dict[str, Check] = {
             "prefixes": _CLASSES,
         }
     ),
+    "words": _text,  # the kind of words that are neither raw nor a book's: it has no reference yet
     "mask_code": _mask_code,
     "mask_kind": _one_of("none", "bitmap", "shaped"),
     "inversion": _or_null(_BITS),

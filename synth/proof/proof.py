@@ -109,6 +109,21 @@ write_aiger -symbols -zinit {name}.aig
 """
 
 
+def circuit_of(verilog: Path, top: str) -> Circuit:
+    """Return a module, with those it is made of, as an and-inverter graph.
+
+    Raises
+    ------
+    ToolError
+        Yosys cannot read it.
+    """
+    with tempfile.TemporaryDirectory(prefix="xorweave-circuit-") as folder:
+        directory = Path(folder)
+        (directory / "netlist.v").write_text(verilog.read_text())
+        run_yosys(_script("netlist", top, ""), directory)
+        return read_aiger(directory / "netlist.aig")
+
+
 def _outputs_differ(
     graph: Graph, gold: Circuit, gate: Circuit, gold_nodes: Sequence[int], gate_nodes: Sequence[int]
 ) -> list[int]:
