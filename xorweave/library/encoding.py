@@ -124,6 +124,7 @@ def _info(origin: str, said: Mapping[str, Any], tables: Sequence[Table]) -> dict
     """Return what the container records of how it was made: what is not as usual."""
     names = (
         "code", "encoder", "seed", "prune", "sparsity", "dtype", "values", "effective", "effort", "error_free",
+        "overhead",
     )  # fmt: skip
     unusual = {name: str(said[name]) for name in names if str(said[name]) != str(DEFAULTS[name])}
     goal = {"for": said["goal"]} if said["goal"] != DEFAULTS["goal"] else {}
