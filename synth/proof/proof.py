@@ -82,14 +82,18 @@ def _register_faults(dump: str) -> list[str]:
     return [f"{count} registers are {what}" for what, count in faults.items()]
 
 
-def _script(name: str, top: str, cells: str) -> str:
-    """Write the Yosys commands that turn ``NAME.v`` into a graph, and list its registers before."""
+def _script(name: str, top: str, cells: str, memories: str = "") -> str:
+    """Write the Yosys commands that turn ``NAME.v`` into a graph, and list its registers before.
+
+    `memories` are commands that do away with memories, where there may be some.
+    """
     return f"""
 design -reset
 {cells}
 read_verilog {name}.v
 hierarchy -check -top {top}
 proc
+{memories}
 techmap
 opt_expr
 opt_clean
@@ -110,7 +114,7 @@ write_aiger -symbols -zinit {name}.aig
 
 
 def circuit_of(verilog: Path, top: str) -> Circuit:
-    """Return a module, with those it is made of, as an and-inverter graph.
+    """Return a module, with those it is made of, as an and-inverter graph; memories are registers in it.
 
     Raises
     ------
@@ -120,7 +124,7 @@ def circuit_of(verilog: Path, top: str) -> Circuit:
     with tempfile.TemporaryDirectory(prefix="xorweave-circuit-") as folder:
         directory = Path(folder)
         (directory / "netlist.v").write_text(verilog.read_text())
-        run_yosys(_script("netlist", top, ""), directory)
+        run_yosys(_script("netlist", top, "", "memory"), directory)
         return read_aiger(directory / "netlist.aig")
 
 
