@@ -24,10 +24,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: Seconds of a core each, nothing timed among what they print. The others take longer, or measure this machine.
+#: Minutes of a core at most, nothing timed among what they print. The others take longer, or measure this machine.
 CHEAP = (
     "benchmarks/theory.py",
     "benchmarks/fault_locality.py",
+    "benchmarks/register_faults.py",
     "xorweave.hw.package.pictures",
 )
 _COMMAND = re.compile(
