@@ -124,9 +124,8 @@ def main() -> int:
         if elsewhere or not (asked or args.all or (figure.cheap and not args.words)):
             left += 1
             if args.list:
-                print(
-                    f"{figure.page.name:24} {figure.command}\n{'':24} {'needs data from elsewhere' if elsewhere else '-'}"
-                )
+                why = "needs data from elsewhere" if elsewhere else "not asked for"
+                print(f"{figure.page.name:24} {figure.command}\n{'':24} {why}")
             continue
         print(f"{figure.page.name:24} {figure.command}", flush=True)
         what = figure.changed()

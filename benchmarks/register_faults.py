@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.hw.package.manifest import Manifest, read_manifest
 from xorweave.synth.proof.aiger import Circuit, simulate
-from xorweave.synth.proof.proof import circuit_of
+from xorweave.synth.proof.induction import circuit_of
 
 SEGMENTS = 4
 #: What `encode` and `generate` are told, and the format's name.

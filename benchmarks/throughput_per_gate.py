@@ -14,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-from xorweave.studies.compare import BARE_BASELINE, BASELINE, OURS, Row, Setting, compare
+from xorweave.studies.compare import BARE_BASELINE, BASELINE, FAIR_BASELINE, OURS, Row, Setting, compare
 
 DATA = Path(os.environ.get("XORWEAVE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 CLOCKED = (
@@ -84,7 +84,12 @@ def main() -> None:
     baseline = None
     rows = compare(
         settings(arguments.liberty_dir),
-        contenders=(BASELINE, BARE_BASELINE, *(ours for ours in OURS if arguments.only in ours.name)),
+        contenders=(
+            BASELINE,
+            BARE_BASELINE,
+            FAIR_BASELINE,
+            *(ours for ours in OURS if arguments.only in ours.name),
+        ),
         planes=arguments.planes,
         weights=arguments.weights,
         prove=not arguments.no_proof,

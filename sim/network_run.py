@@ -20,7 +20,7 @@ from xorweave.hw.decoders.config_for import config_for_all
 from xorweave.hw.engines.network_engine import NetworkEngine, descriptor
 from xorweave.hw.engines.requantiser import SCALE_BITS
 from xorweave.hw.engines.spmv_engine import SpmvConfig
-from xorweave.hw.package.verilog import amaranth_verilog
+from xorweave.hw.package.verilog import structured_verilog
 from xorweave.sim.spmv_run import DEFAULT_LOAD_WORDS, DEFAULT_RESULT_WORDS, stored_bits
 from xorweave.sim.stream_model import (
     StreamModel,
@@ -150,7 +150,7 @@ class NetworkSimulator:
         if config.decoder.inversion is None:
             raise InputError("the layers must be stored with one inversion word")
         return StreamModel(
-            amaranth_verilog(engine, "top"),
+            structured_verilog(engine, "top"),
             inputs,
             [port("m_axis", "m_axis_tlast")],
             folder,
@@ -227,20 +227,61 @@ class NetworkSimulator:
             raise InputError(
                 f"the images must be int8 of shape (n, {cols}), not {inputs.dtype} {inputs.shape}"
             )
-        passes = -(-len(inputs) // self.batch)
-        filled = np.pad(inputs, ((0, passes * self.batch - len(inputs)), (0, 0)))
+        filled = self._filled(inputs)
         outputs = run_integer(self.layers, filled)
+        given = [filled, *(out.astype(np.int8) for out in outputs[:-1])]
+        return self._play(len(inputs), given, outputs, stalls=stalls, seed=seed)
+
+    def run_each(
+        self, inputs: Sequence[NDArray[np.int8]], *, stalls: int | tuple[int, int] = 0, seed: int = 0
+    ) -> NetworkRun:
+        """Send each layer vectors of its own, layer after layer in the engine, as `run` does: a layer's maps alone.
+
+        Parameters
+        ----------
+        inputs : sequence of ndarray of int8, shape (vectors, columns of the layer)
+            As many vectors for every layer.
+        stalls, seed
+            As in `StreamModel.run`.
+
+        Raises
+        ------
+        InputError
+            A layer has no vectors, or not as many as the first, or of another length or type.
+        """
+        wanted = [(len(inputs[0]) if inputs else 0, layer.weights.shape[1]) for layer in self.layers]
+        found = [some.shape for some in inputs]
+        if found != wanted or not wanted[0][0] or any(some.dtype != np.int8 for some in inputs):
+            raise InputError(f"the vectors must be int8 of shapes {wanted}, not {found}")
+        given = [self._filled(some) for some in inputs]
+        outputs = [layer.run(some) for layer, some in zip(self.layers, given, strict=True)]
+        return self._play(len(inputs[0]), given, outputs, stalls=stalls, seed=seed)
+
+    def _filled(self, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Fill a last batch up with zeros."""
+        return np.pad(inputs, ((0, -len(inputs) % self.batch), (0, 0)))
+
+    def _play(
+        self,
+        count: int,
+        given: Sequence[NDArray[np.int8]],
+        outputs: Sequence[NDArray[np.int32]],
+        *,
+        stalls: int | tuple[int, int],
+        seed: int,
+    ) -> NetworkRun:
+        """Simulate all layers, batch after batch, with what goes into each and what must come out."""
         parts: dict[str, list[list[NDArray[np.uint8]]]] = {port.name: [] for port in self.model.inputs}
         wanted: list[list[NDArray[np.uint8]]] = []
-        for at in range(0, len(filled), self.batch):
-            vectors = filled[at : at + self.batch]
-            for tensor, fixed, out in zip(self.tensors, self.fixed, outputs, strict=True):
+        passes = len(given[0]) // self.batch
+        for at in range(0, len(given[0]), self.batch):
+            of_batch = slice(at, at + self.batch)
+            for tensor, fixed, vectors, out in zip(self.tensors, self.fixed, given, outputs, strict=True):
                 layout = lanes_of(tensor)
                 for name, pins in fixed.items():
                     parts[name].append(pins)
-                parts["s_axis_x"].append([self._activations(layout, vectors)])
-                wanted.append(self._results(layout, out[at : at + self.batch]))
-                vectors = out[at : at + self.batch].astype(np.int8)
+                parts["s_axis_x"].append([self._activations(layout, vectors[of_batch])])
+                wanted.append(self._results(layout, out[of_batch]))
         blocks = sum(tensor.blocks for tensor in self.tensors)
         run = self.model.run(
             {name: _joined(some) for name, some in parts.items()},
@@ -252,7 +293,7 @@ class NetworkSimulator:
         coded = [sum(bits) for bits in zip(*map(stored_bits, self.tensors), strict=True)]
         mask = sum(tensor.scan.length for tensor in self.tensors)
         return NetworkRun(
-            images=len(inputs),
+            images=count,
             passes=passes,
             cycles=run.cycles,
             blocks=passes * blocks,
@@ -266,7 +307,7 @@ class NetworkSimulator:
             },
             activation_bytes=sum(sum(layer.weights.shape) for layer in self.layers),
             bytes_per_cycle=(sum(coded) + mask) / 8 / blocks,
-            outputs=[out[: len(inputs)] for out in outputs],
+            outputs=[out[:count] for out in outputs],
             messages=run.messages,
         )
 

@@ -14,10 +14,10 @@ from typing import Any
 
 class _Callable(types.ModuleType):
     def __call__(self, directory: Path | str, **options: Any) -> Any:
-        """Count a decoder's gates, prove its netlist: `xorweave.synth.decoder_package.synthesize_decoder`."""
-        from xorweave.synth.decoder_package import synthesize_decoder
+        """Count the gates of a package, prove its netlist: `xorweave.synth.package.synthesize_package`."""
+        from xorweave.synth.package import synthesize_package
 
-        return synthesize_decoder(Path(directory), **options)
+        return synthesize_package(Path(directory), **options)
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -18,7 +18,8 @@ from xorweave.synth.flow.liberty import read_liberty
 from xorweave.synth.flow.place_route import DEVICES, place_and_route
 from xorweave.synth.flow.sta import longest_path_ns, sta_executable, sta_version
 from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells, with_rate
-from xorweave.synth.proof.proof import NOT_RUN, PROVED, Verdict, judge_equivalence, prove_contract
+from xorweave.synth.proof.induction import NOT_RUN, PROVED, Verdict
+from xorweave.synth.proof.proof import judge_equivalence, prove_contract
 from xorweave.synth.proof.shape import DecoderShape, MaskParities, WordBook, code_from_rows
 
 TARGETS = ("gates", *FAMILIES)
@@ -54,7 +55,13 @@ def shape_of(manifest: Manifest) -> DecoderShape | None:
     InputError
         The manifest lacks something, or a matrix and its check value disagree.
     """
-    found = manifest.decoder
+    return shape_of_entries(manifest.decoder, manifest.latency, plane_serial=manifest.kind == "plane-serial")
+
+
+def shape_of_entries(
+    found: Mapping[str, Any], latency: int, *, plane_serial: bool = False
+) -> DecoderShape | None:
+    """Return the decoder that a manifest's entries describe, as `shape_of` does."""
     if not found.keys() & {"code", "groups"} or "words" in found:
         return None
     try:
@@ -72,9 +79,9 @@ def shape_of(manifest: Manifest) -> DecoderShape | None:
             groups=tuple(groups) if book is not None else (),
             book=book,
             mask_code=_mask_code(found["mask_code"]) if "mask_code" in found else None,
-            stages=max(1, manifest.latency - found["output_register"]),
+            stages=max(1, latency - found["output_register"]),
             segments=found.get("segments", 1),
-            plane_serial=manifest.kind == "plane-serial",
+            plane_serial=plane_serial,
             rates=tuple(found["rates"]),
             block_lengths=found.get("block_lengths", False),
             **{name: found[name] for name in _ALIKE},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, signature
+from itertools import chain as joined
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,13 +159,15 @@ def _edge_rows(
     added: Sequence[Sequence[int]], edges: Sequence[tuple[int, int]] | NDArray, run: int, columns: int
 ) -> Matrix:
     """Add up running sums, started anew every `run`, and give the sum of two of them for each edge."""
-    sums = np.zeros((len(added), columns), np.uint8)
-    for j, fresh in enumerate(added):
-        if j % run:
-            sums[j] = sums[j - 1]
-        sums[j, fresh] ^= 1
+    run = min(run, len(added))
+    # runs side by side, the last one filled up
+    sums = np.zeros((-(-len(added) // run), run, columns), np.uint8)
+    sum_of_tap = np.repeat(np.arange(len(added)), [len(fresh) for fresh in added])
+    sums.reshape(-1, columns)[sum_of_tap, np.fromiter(joined.from_iterable(added), np.int64)] = 1
+    np.bitwise_xor.accumulate(sums, axis=1, out=sums)
+    pool = sums.reshape(-1, columns)
     first, second = np.array(edges).T
-    return sums[first] ^ sums[second]
+    return pool[first] ^ pool[second]
 
 
 def graph(

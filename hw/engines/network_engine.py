@@ -110,11 +110,19 @@ class NetworkEngine(SpmvEngine):
     def _layers(self, m: Module, block: Any, ring: LayerRing, go: Signal, final: Signal) -> Place:
         """Take a descriptor, load its vector, take its blocks; say where the block being taken belongs."""
         layer = Signal(descriptor_layout(self.config.layout), reset_less=True)
-        asking, loading = Signal(init=1), Signal()
-        beat, lead = Signal.like(layer.beats), Signal.like(layer.lead)
-        turn, step, passed = Signal.like(layer.turns), Signal.like(layer.cols), Signal.like(layer.passes)
-        asked, loaded, taken, works = Signal(), Signal(), Signal(), Signal()
-        turned, ended = Signal(), Signal()
+        asking = Signal(init=1, name="asking")
+        loading = Signal(name="loading")
+        beat = Signal.like(layer.beats, name="beat")
+        lead = Signal.like(layer.lead, name="lead")
+        turn = Signal.like(layer.turns, name="turn")
+        step = Signal.like(layer.cols, name="step")
+        passed = Signal.like(layer.passes, name="passed")
+        asked = Signal(name="asked")
+        loaded = Signal(name="loaded")
+        taken = Signal(name="taken")
+        works = Signal(name="works")
+        turned = Signal(name="turned")
+        ended = Signal(name="ended")
         m.d.comb += [
             self.s_axis_layer_tready.eq(asking),
             asked.eq(asking & self.s_axis_layer_tvalid),

@@ -83,7 +83,7 @@ class Requantiser(wiring.Component):
                 word = Signal(32, name=f"word{name}", reset_less=True)
                 scaled = Signal(31 + MULTIPLIER_BITS, name=f"scaled{name}")
                 rounded = Signal(31 + MULTIPLIER_BITS, name=f"rounded{name}")
-                m.d.comb += [scaled.eq(product >> shifts[1]), rounded.eq((scaled + 1) >> 1)]
+                m.d.comb += [scaled.eq(product >> shifts[1]), rounded.eq(scaled[1:] + scaled[0])]
                 with m.If(move):
                     m.d.sync += [
                         total.eq(self.i.p.words[low : low + 32].as_signed() + bias),

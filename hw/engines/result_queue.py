@@ -55,11 +55,15 @@ class ResultQueue(wiring.Component):
             return Mux(pointer == self.depth - 1, 0, pointer + 1)
 
         stored = Signal(range(self.depth + 1))  # groups in the memory that no read was started for
-        first, free = Signal(range(self.depth)), Signal(range(self.depth))
+        first = Signal(range(self.depth), name="first")
+        free = Signal(range(self.depth), name="free")
         fetched = Signal()  # the memory's output is a group not yet taken
         left = Signal(range(self.beats + 1))  # beats of the group being sent
         sending = Signal(self.beats * self.words * self.width, reset_less=True)
-        store, take, fetch, moved = Signal(), Signal(), Signal(), Signal()
+        store = Signal(name="store")
+        take = Signal(name="take")
+        fetch = Signal(name="fetch")
+        moved = Signal(name="moved")
         m.d.comb += [
             self.i.ready.eq(stored != self.depth),
             store.eq(self.i.valid & self.i.ready),

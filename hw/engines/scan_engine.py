@@ -151,8 +151,11 @@ class ScanEngine(wiring.Component):
         m = Module()
         config, walk = self.config, self.config.walk
         m.submodules.addresses = addresses = self._addresses
-        loading, sending = Signal(init=1), Signal()
-        ended, sent = Signal(), Signal()  # the last block is done with; the last sum has left
+        loading = Signal(init=1, name="loading")
+        sending = Signal(name="sending")
+        # the last block is done with; the last sum has left
+        ended = Signal(name="ended")
+        sent = Signal(name="sent")
         taken, words, inside = self._walk(m, ~loading & ~sending, ended)
         with m.If(ended):
             m.d.sync += sending.eq(1)
@@ -169,7 +172,7 @@ class ScanEngine(wiring.Component):
             m.submodules[f"lane{k}"] = lane
             m.d.comb += [
                 lane.taken.eq(taken),
-                lane.inside.eq(inside[k]),
+                lane.counted.eq(inside[k]),
                 lane.weight.eq(words.word_select(k, config.n_w)),
                 lane.row.eq(addresses.o.p.rows.word_select(k, len(lane.row))),
                 lane.column.eq(addresses.o.p.columns.word_select(k, len(lane.column))),
@@ -204,8 +207,10 @@ class ScanEngine(wiring.Component):
         """Take `lanes` words of a block a cycle; return that it is done, the words, and which are no padding."""
         config, addresses = self.config, self._addresses
         lanes, cycles, short = config.lanes, config.block_cycles, config.short
-        taken, turned = Signal(), Signal()
-        words, inside = Signal(lanes * config.n_w), Signal(lanes)
+        taken = Signal(name="taken")
+        turned = Signal(name="turned")
+        words = Signal(lanes * config.n_w, name="words")
+        inside = Signal(lanes, name="inside")
         group = Signal(range(cycles))
         # positions that are still to come: those of padding at the end are none
         left = Signal(range(config.walk.length + 1), init=config.walk.length)
@@ -236,8 +241,10 @@ class ScanEngine(wiring.Component):
     def _load(self, m: Module, loading: Signal) -> tuple[Value, Signal, Value, Signal]:
         """Load activations while the accumulators are cleared; return when and which column, when and which row."""
         walk = self.config.walk
-        column, row = Signal(range(walk.columns + 1)), Signal(range(walk.rows + 1))
-        load, clear = Signal(), Signal()
+        column = Signal(range(walk.columns + 1), name="column")
+        row = Signal(range(walk.rows + 1), name="row")
+        load = Signal(name="load")
+        clear = Signal(name="clear")
         m.d.comb += [
             self.s_axis_x_tready.eq(loading & (column != walk.columns)),
             load.eq(self.s_axis_x_tready & self.s_axis_x_tvalid),
@@ -251,7 +258,8 @@ class ScanEngine(wiring.Component):
     def _send(self, m: Module, ready: Value, sent: Signal) -> tuple[Signal, Signal]:
         """Send row after row; return whether a row is fetched from the accumulators in this cycle, and which."""
         rows = self.config.walk.rows
-        row, fetch = Signal(range(rows + 1)), Signal()
+        row = Signal(range(rows + 1), name="row")
+        fetch = Signal(name="fetch")
         m.d.comb += [
             fetch.eq(ready & (row != rows) & (~self.m_axis_tvalid | self.m_axis_tready)),
             sent.eq(self.m_axis_tvalid & self.m_axis_tready & self.m_axis_tlast),

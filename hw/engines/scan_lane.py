@@ -25,8 +25,8 @@ class ScanLane(wiring.Component):
 
     Members
     -------
-    taken, inside : In(1); weight : In(n_w); row, column : In
-        A weight in this cycle, which counts where `inside` is high.
+    taken, counted : In(1); weight : In(n_w); row, column : In
+        A weight in this cycle, which counts where `counted` is high.
     load : In(1); loaded_column : In; loaded : In(batch * 8)
         Put the activations of a column.
     clear : In(1); cleared_row : In
@@ -43,7 +43,7 @@ class ScanLane(wiring.Component):
         super().__init__(
             {
                 "taken": In(1),
-                "inside": In(1),
+                "counted": In(1),
                 "weight": In(n_w),
                 "row": In(row),
                 "column": In(column),
@@ -61,11 +61,13 @@ class ScanLane(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        full1, full2 = Signal(), Signal()
+        full1 = Signal(name="full1")
+        full2 = Signal(name="full2")
         weight1 = Signal(self.n_w, reset_less=True)
-        row1, row2 = Signal(len(self.row), reset_less=True), Signal(len(self.row), reset_less=True)
+        row1 = Signal(len(self.row), reset_less=True, name="row1")
+        row2 = Signal(len(self.row), reset_less=True, name="row2")
         m.d.sync += [
-            full1.eq(self.taken & self.inside),
+            full1.eq(self.taken & self.counted),
             full2.eq(full1),
             weight1.eq(self.weight),
             row1.eq(self.row),
@@ -95,7 +97,9 @@ class ScanLane(wiring.Component):
         width = len(self.sums)
         m.submodules.accumulators = memory = Memory(shape=width, depth=self.rows, init=[])
         write, read = memory.write_port(), memory.read_port()
-        new, held, again = Signal(width), Signal(width, reset_less=True), Signal(reset_less=True)
+        new = Signal(width, name="new")
+        held = Signal(width, reset_less=True, name="held")
+        again = Signal(reset_less=True, name="again")
         before = Signal(width)
         m.d.sync += [held.eq(new), again.eq(full2 & (row2 == row1))]
         m.d.comb += [

@@ -233,10 +233,17 @@ class SpmvEngine(wiring.Component):
         layout = self.config.layout
         turns = layout.interleave
         beats = max(length for _, length in ring.chunks)
-        loading, beat = Signal(init=1), Signal(range(beats))
-        lead, turn = Signal(range(layout.lead + 1)), Signal(range(turns))
-        step, passed = Signal(range(layout.cols)), Signal(range(layout.passes))
-        loaded, taken, works, turned, ended = Signal(), Signal(), Signal(), Signal(), Signal()
+        loading = Signal(init=1, name="loading")
+        beat = Signal(range(beats), name="beat")
+        lead = Signal(range(layout.lead + 1), name="lead")
+        turn = Signal(range(turns), name="turn")
+        step = Signal(range(layout.cols), name="step")
+        passed = Signal(range(layout.passes), name="passed")
+        loaded = Signal(name="loaded")
+        taken = Signal(name="taken")
+        works = Signal(name="works")
+        turned = Signal(name="turned")
+        ended = Signal(name="ended")
         m.d.comb += [
             self.s_axis_x_tready.eq(loading),
             loaded.eq(loading & self.s_axis_x_tvalid),
@@ -270,7 +277,9 @@ class SpmvEngine(wiring.Component):
         config = self.config
         layout, batch, n_w = config.layout, config.batch, config.decoder.n_w
         lanes, turns = layout.lanes, layout.interleave
-        full1, first1, last1 = Signal(), Signal(reset_less=True), Signal(reset_less=True)
+        full1 = Signal(name="full1")
+        first1 = Signal(reset_less=True, name="first1")
+        last1 = Signal(reset_less=True, name="last1")
         turn1 = Signal(range(turns), reset_less=True)
         weights1 = Signal(lanes * n_w, reset_less=True)
         taps1 = Signal(lanes * batch * ACTIVATION_BITS, reset_less=True)
@@ -284,7 +293,9 @@ class SpmvEngine(wiring.Component):
                 first1.eq(place.first),
                 last1.eq(place.last),
             ]
-        full2, first2, last2 = Signal(), Signal(reset_less=True), Signal(reset_less=True)
+        full2 = Signal(name="full2")
+        first2 = Signal(reset_less=True, name="first2")
+        last2 = Signal(reset_less=True, name="last2")
         turn2 = Signal(range(turns), reset_less=True)
         with m.If(go):
             m.d.sync += full2.eq(full1)

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,21 @@ from typing import Any
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.values.prefix_code import MAGNITUDES
 from xorweave.golden.values.transforms import TRANSFORMS
+from xorweave.hw.package.checked import (
+    Check,
+    flag,
+    inside_path,
+    integer,
+    line_of_text,
+    list_of,
+    mapping_of,
+    object_of,
+    one_of,
+    or_null,
+    refuse,
+    shown,
+    verilog_name,
+)
 
 MANIFEST = "manifest.json"
 FORMAT = "xorweave-decoder"
@@ -28,275 +43,186 @@ _MOST_BUS = 1 << 20  # bits of a pin
 _MOST_WORDS = 1 << 24  # of a stream
 _MOST_CELLS = 1 << 24  # of a generator matrix
 _MOST_SCENES = 1000
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-
 # What a build or a bench leaves behind in a package's folder: it goes when the package is replaced.
 BUILD_OUTPUT = ("sim_build", "obj_dir", "tb.vvp", "waves.vcd")
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _refuse(where: str, rule: str, value: object) -> InputError:
-    return InputError(f"the manifest's {where} must be {rule}, not {_shown(value)}")
-
-
-Check = Callable[[Any, str], Any]
-
-
-def _integer(low: int, high: int) -> Check:
-    def check(value: Any, where: str) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise _refuse(where, f"a whole number from {low} to {high}", value)
-        return value
-
-    return check
-
-
-def _flag(value: Any, where: str) -> bool:
-    if type(value) is not bool:
-        raise _refuse(where, "true or false", value)
-    return value
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str) or len(value) > 10_000 or not value.isprintable():
-        raise _refuse(where, "a line of text", value)
-    return value
-
-
-def _name(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise _refuse(where, "a Verilog name of up to 64 letters, digits and _", value)
-    return value
-
-
-def _path(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not all(_PART.fullmatch(part) for part in value.split("/")):
-        raise _refuse(where, "a path inside the folder, of letters, digits, _, - and dots", value)
-    return value
-
-
-def _one_of(*known: str) -> Check:
-    def check(value: Any, where: str) -> str:
-        if value not in known:
-            raise _refuse(where, f"one of {', '.join(known)}", value)
-        return str(value)
-
-    return check
-
-
-def _or_null(inner: Check) -> Check:
-    return lambda value, where: None if value is None else inner(value, where)
-
-
-def _list(inner: Check, most: int, least: int = 0) -> Check:
-    def check(value: Any, where: str) -> list[Any]:
-        if not isinstance(value, list) or not least <= len(value) <= most:
-            raise _refuse(where, f"a list of {least} to {most} entries", value)
-        return [inner(entry, f"{where}[{k}]") for k, entry in enumerate(value)]
-
-    return check
-
-
-def _object(entries: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
-    """Check an object with these entries; what is neither in `entries` nor `optional` is refused."""
-    known = {**entries, **(optional or {})}
-
-    def check(value: Any, where: str) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise _refuse(where, "an object", value)
-        for key in entries:
-            if key not in value:
-                raise InputError(f"the manifest's {where} must have the entry {key}")
-        for key in value:
-            if key not in known:
-                raise InputError(f"the manifest's {where} must have no entry {_shown(key)}: it is not known")
-        return {key: known[key](entry, f"{where}.{key}") for key, entry in value.items()}
-
-    return check
-
-
-def _mapping(inner: Check, most: int) -> Check:
-    def check(value: Any, where: str) -> dict[str, Any]:
-        if not isinstance(value, dict) or len(value) > most:
-            raise _refuse(where, f"an object of up to {most} entries", value)
-        return {
-            _name(key, f"name in {where}"): inner(entry, f"{where}.{key}") for key, entry in value.items()
-        }
-
-    return check
-
-
 def _pin(value: Any, where: str) -> tuple[str, int]:
     if not isinstance(value, list) or len(value) != 2:
-        raise _refuse(where, "a pin's name and width", value)
-    return _name(value[0], where), _integer(1, _MOST_BUS)(value[1], where)
+        raise refuse(where, "a pin's name and width", value)
+    return verilog_name(value[0], where), integer(1, _MOST_BUS)(value[1], where)
 
 
 def _code(value: Any, where: str) -> dict[str, Any]:
     """Check a code and its generator matrix, row by row."""
-    size = _integer(1, 1 << 16)
-    head = _object(
-        {"spec": _text, "check_value": _text, "n_in": size, "n_out": size, "n_s": _integer(0, 1 << 12)},
-        {"generator": _list(_text, 1 << 16)},
+    size = integer(1, 1 << 16)
+    head = object_of(
+        {
+            "spec": line_of_text,
+            "check_value": line_of_text,
+            "n_in": size,
+            "n_out": size,
+            "n_s": integer(0, 1 << 12),
+        },
+        {"generator": list_of(line_of_text, 1 << 16)},
     )(value, where)
     columns = head["n_in"] * (head["n_s"] + 1)
     if head["n_out"] * columns > _MOST_CELLS:
-        raise _refuse(f"{where}.generator", f"a matrix of up to {_MOST_CELLS} bits", (head["n_out"], columns))
+        raise refuse(f"{where}.generator", f"a matrix of up to {_MOST_CELLS} bits", (head["n_out"], columns))
     rows = head.get("generator")
     if rows is not None:
         if len(rows) != head["n_out"]:
-            raise _refuse(f"{where}.generator", f"{head['n_out']} rows", len(rows))
+            raise refuse(f"{where}.generator", f"{head['n_out']} rows", len(rows))
         for row in rows:
             if not re.fullmatch(r"[0-9a-f]+", row) or int(row, 16) >> columns:
-                raise _refuse(f"{where}.generator", f"rows of {columns} bits in hexadecimal", row)
+                raise refuse(f"{where}.generator", f"rows of {columns} bits in hexadecimal", row)
     return head
 
 
-_BITS = _integer(0, (1 << 64) - 1)
-_COUNT = _integer(0, 1 << 48)
-_SCENE = _object(
+_BITS = integer(0, (1 << 64) - 1)
+_COUNT = integer(0, 1 << 48)
+_SCENE = object_of(
     {
-        "name": _text,
-        "reset": _flag,
-        "cut": _flag,
-        "compared": _flag,
-        "full_rate": _flag,
-        "words": _mapping(_integer(0, _MOST_WORDS), 1 << 12),
-        "static": _mapping(_BITS, 100),
-        "pulses": _list(_name, 100),
-        "flags": _mapping(_BITS, 100),
+        "name": line_of_text,
+        "reset": flag,
+        "cut": flag,
+        "compared": flag,
+        "full_rate": flag,
+        "words": mapping_of(integer(0, _MOST_WORDS), 1 << 12),
+        "static": mapping_of(_BITS, 100),
+        "pulses": list_of(verilog_name, 100),
+        "flags": mapping_of(_BITS, 100),
     }
 )
-_STREAM = _object(
+_STREAM = object_of(
     {
-        "prefix": _name,
-        "what": _text,
-        "pins": _list(_pin, 1 << 10, 1),
-        "file": _path,
-        "words": _integer(0, _MOST_WORDS),
+        "prefix": verilog_name,
+        "what": line_of_text,
+        "pins": list_of(_pin, 1 << 10, 1),
+        "file": inside_path,
+        "words": integer(0, _MOST_WORDS),
     },
-    {"restarts": _path, "image": _path, "image_words": _integer(0, _MOST_WORDS)},
+    {"restarts": inside_path, "image": inside_path, "image_words": integer(0, _MOST_WORDS)},
 )
 
 
 def _mask_code(value: Any, where: str) -> dict[str, Any]:
     """Check a shaped mask's code: `parities` rows for every mask bit."""
-    size = _integer(1, 1 << 14)
-    head = _object(
+    size = integer(1, 1 << 14)
+    head = object_of(
         {
             "n_in": size,
             "n_out": size,
-            "parities": _integer(1, 8),
-            "window": _integer(2, 1 << 10),
-            "generator": _list(_text, 1 << 17),
+            "parities": integer(1, 8),
+            "window": integer(2, 1 << 10),
+            "generator": list_of(line_of_text, 1 << 17),
         }
     )(value, where)
     rows = head["generator"]
     bits = head["n_in"] * (1 + -(-(head["window"] - 1) // head["n_in"]))  # whole symbols
     if len(rows) != head["n_out"] * head["parities"]:
-        raise _refuse(f"{where}.generator", f"{head['n_out'] * head['parities']} rows", len(rows))
+        raise refuse(f"{where}.generator", f"{head['n_out'] * head['parities']} rows", len(rows))
     for row in rows:
         if not re.fullmatch(r"[0-9a-f]+", row) or int(row, 16) >> bits:
-            raise _refuse(f"{where}.generator", f"rows of {bits} bits in hexadecimal", row)
+            raise refuse(f"{where}.generator", f"rows of {bits} bits in hexadecimal", row)
     return head
 
 
-_CLASSES = _list(_integer(-1, 1 << 32), 1 << 12)
-_NETWORK = _object({"xor2": _COUNT, "depth": _COUNT})
+_CLASSES = list_of(integer(-1, 1 << 32), 1 << 12)
+_NETWORK = object_of({"xor2": _COUNT, "depth": _COUNT})
 
 # What is said of the decoder: read by the proof and by people. Each kind has those that mean something for it.
-_DECODER: dict[str, Check] = {
+DECODER: dict[str, Check] = {
     "code": _code,
-    "n_w": _integer(1, 64),
-    "n_out": _integer(1, 1 << 16),
-    "dtype": _text,
-    "patches_per_block": _integer(0, 1 << 16),
-    "gap_bits": _integer(0, 32),
-    "bounded": _flag,
-    "length_bits": _integer(0, 32),
-    "dense_corrections": _flag,
-    "patch_lanes": _flag,
+    "n_w": integer(1, 64),
+    "n_out": integer(1, 1 << 16),
+    "dtype": line_of_text,
+    "patches_per_block": integer(0, 1 << 16),
+    "gap_bits": integer(0, 32),
+    "bounded": flag,
+    "length_bits": integer(0, 32),
+    "dense_corrections": flag,
+    "patch_lanes": flag,
     "network": _NETWORK,
-    "groups": _list(_object({"planes": _integer(1, 64), "code": _code, "network": _NETWORK}), 64, 1),
-    "book": _object(
+    "groups": list_of(object_of({"planes": integer(1, 64), "code": _code, "network": _NETWORK}), 64, 1),
+    "book": object_of(
         {
-            "magnitude": _one_of(*MAGNITUDES),
+            "magnitude": one_of(*MAGNITUDES),
             "lengths": _CLASSES,
             "tails": _CLASSES,
             "prefixes": _CLASSES,
         }
     ),
-    "words": _text,  # the kind of words that are neither raw nor a book's: it has no reference yet
+    "words": line_of_text,  # the kind of words that are neither raw nor a book's: it has no reference yet
     "mask_code": _mask_code,
-    "mask_kind": _one_of("none", "bitmap", "shaped"),
-    "inversion": _or_null(_BITS),
-    "inversion_port": _flag,
+    "mask_kind": one_of("none", "bitmap", "shaped"),
+    "inversion": or_null(_BITS),
+    "inversion_port": flag,
     "constant_planes": _BITS,
-    "transform": _one_of(*TRANSFORMS),
-    "mask": _flag,
-    "input_register": _flag,
-    "output_register": _flag,
-    "skid_buffers": _flag,
-    "max_depth": _or_null(_integer(1, 1 << 20)),
-    "rates": _list(_integer(1, 1 << 16), 1 << 10),
-    "block_lengths": _flag,
-    "segments": _integer(1, 1 << 10),
-    "lanes": _integer(1, 1 << 16),
-    "longest_code": _integer(1, 1 << 16),
+    "transform": one_of(*TRANSFORMS),
+    "mask": flag,
+    "input_register": flag,
+    "output_register": flag,
+    "skid_buffers": flag,
+    "max_depth": or_null(integer(1, 1 << 20)),
+    "rates": list_of(integer(1, 1 << 16), 1 << 10),
+    "block_lengths": flag,
+    "segments": integer(1, 1 << 10),
+    "lanes": integer(1, 1 << 16),
+    "longest_code": integer(1, 1 << 16),
 }
-_VECTORS = _object(
-    {"blocks": _integer(1, _MOST_WORDS)},
+_VECTORS = object_of(
+    {"blocks": integer(1, _MOST_WORDS)},
     {
-        "tensor": _or_null(lambda value, where: value if isinstance(value, str) else _text(value, where)),
-        "seed": _or_null(_integer(-(1 << 63), (1 << 64) - 1)),
+        "tensor": or_null(
+            lambda value, where: value if isinstance(value, str) else line_of_text(value, where)
+        ),
+        "seed": or_null(integer(-(1 << 63), (1 << 64) - 1)),
         "tensor_blocks": _COUNT,
         "segment_blocks": _COUNT,
         "inversion": _BITS,
     },
 )
-_LAYOUT = _object(
+_LAYOUT = object_of(
     {},
     {
-        "tensor": _or_null(lambda value, where: value if isinstance(value, str) else _text(value, where)),
-        "shape": _list(_COUNT, 64),
+        "tensor": or_null(
+            lambda value, where: value if isinstance(value, str) else line_of_text(value, where)
+        ),
+        "shape": list_of(_COUNT, 64),
         "weights": _COUNT,
-        "scan": _text,
+        "scan": line_of_text,
         "block": _COUNT,
         "padding": _COUNT,
         "segment_blocks": _COUNT,
         "blocks": _COUNT,
         "inversion": _BITS,
-        "bits": _text,
+        "bits": line_of_text,
     },
 )
 _HEAD: dict[str, Check] = {
-    "format": _one_of(FORMAT),
-    "version": _integer(FORMAT_VERSION, FORMAT_VERSION),
-    "generator": _text,
-    "kind": _text,
-    "top": _name,
-    "streams": _object({"inputs": _list(_STREAM, 1 << 12), "output": _STREAM}),
-    "static": _list(
-        _object({"pin": _name, "width": _integer(1, 64), "value": _BITS}),
+    "format": one_of(FORMAT),
+    "version": integer(FORMAT_VERSION, FORMAT_VERSION),
+    "generator": line_of_text,
+    "kind": line_of_text,
+    "top": verilog_name,
+    "streams": object_of({"inputs": list_of(_STREAM, 1 << 12), "output": _STREAM}),
+    "static": list_of(
+        object_of({"pin": verilog_name, "width": integer(1, 64), "value": _BITS}),
         100,
     ),
-    "flags": _list(_pin, 100),
-    "scenes": _list(_SCENE, _MOST_SCENES),
-    "latency": _integer(0, 1 << 12),
-    "outputs_per_cycle": _integer(1, 1 << 30),
-    "full_rate": _flag,
-    "endless": _flag,
+    "flags": list_of(_pin, 100),
+    "scenes": list_of(_SCENE, _MOST_SCENES),
+    "latency": integer(0, 1 << 12),
+    "outputs_per_cycle": integer(1, 1 << 30),
+    "full_rate": flag,
+    "endless": flag,
     "vectors": _VECTORS,
-    "layout": _list(_LAYOUT, 1 << 16),
-    "verilog": _list(_path, 16, 1),
-    "testbench": _path,
-    "core": _path,
-    "files": _list(_path, 1 << 14, 1),
+    "layout": list_of(_LAYOUT, 1 << 16),
+    "verilog": list_of(inside_path, 16, 1),
+    "testbench": inside_path,
+    "core": inside_path,
+    "files": list_of(inside_path, 1 << 14, 1),
 }
 
 
@@ -405,16 +331,16 @@ class Manifest:
             raise InputError("the manifest must be that of a generated decoder")
         if entries.get("version") != FORMAT_VERSION:
             raise InputError(
-                f"the manifest must have version {FORMAT_VERSION}, not {_shown(entries.get('version'))}:"
+                f"the manifest must have version {FORMAT_VERSION}, not {shown(entries.get('version'))}:"
                 " generate the decoder again"
             )
         for key in _HEAD:
             if key not in entries:
                 raise InputError(f"the manifest must have the entry {key}")
-        known = {**_HEAD, **_DECODER}
+        known = {**_HEAD, **DECODER}
         for key in entries:
             if key not in known:
-                raise InputError(f"the manifest must have no entry {_shown(key)}: it is not known")
+                raise InputError(f"the manifest must have no entry {shown(key)}: it is not known")
         found = {key: known[key](value, key) for key, value in entries.items()}
         manifest = cls(
             kind=found["kind"],
@@ -432,7 +358,7 @@ class Manifest:
             testbench=found["testbench"],
             core=found["core"],
             files=tuple(found["files"]),
-            decoder={key: found[key] for key in _DECODER if key in found},
+            decoder={key: found[key] for key in DECODER if key in found},
             entries=entries,
         )
         manifest._check()
@@ -452,11 +378,11 @@ class Manifest:
             raise InputError("the manifest's pins must have different names")
         for pin, (width, value) in self.static.items():
             if value >> width:
-                raise _refuse(f"value of {pin}", f"of {width} bits", value)
+                raise refuse(f"value of {pin}", f"of {width} bits", value)
         prefixes = {stream.prefix for stream in self.streams}
         for scene in self.scenes:
             if set(scene.words) != prefixes:
-                raise InputError(f"the manifest's scene {_shown(scene.name)} must have words of every stream")
+                raise InputError(f"the manifest's scene {shown(scene.name)} must have words of every stream")
             for pin in (*scene.static, *scene.pulses):
                 if pin not in self.static or scene.static.get(pin, 0) >> self.static[pin][0]:
                     raise InputError(
@@ -504,7 +430,7 @@ class Manifest:
             for line in lines:
                 if not re.fullmatch(r"[0-9a-fA-F]+", line) or int(line, 16) >> bits:
                     raise InputError(
-                        f"{path} must have words of {bits} bits in hexadecimal, not {_shown(line)}"
+                        f"{path} must have words of {bits} bits in hexadecimal, not {shown(line)}"
                     )
             found[place].extend(int(line, 16) for line in lines)
         return found
@@ -548,19 +474,40 @@ def read_manifest(directory: Path | str) -> Manifest:
         The folder holds none, one of another version, or one that is not right.
     """
     directory = Path(directory)
+    manifest = Manifest.parse(read_entries(directory))
+    check_files(directory, manifest.files, manifest.verilog)
+    return manifest
+
+
+def read_entries(directory: Path) -> Any:
+    """Read a manifest as JSON, nothing of it checked.
+
+    Raises
+    ------
+    InputError
+        The folder holds none, or no JSON.
+    """
     path = directory / MANIFEST
     if not os.path.lexists(path):
         raise InputError(f"{directory} must be a folder that generate wrote, but has no {MANIFEST}")
     try:
-        entries = json.loads(_read(path, _MOST_BYTES))
+        return json.loads(_read(path, _MOST_BYTES))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} must be a manifest that generate wrote: {str(error)[:200]}") from None
-    manifest = Manifest.parse(entries)
-    for name in manifest.files:
+
+
+def check_files(directory: Path, files: Sequence[str], verilog: Sequence[str]) -> None:
+    """Check that the files that a manifest lists are there, and that the Verilog is plain.
+
+    Raises
+    ------
+    InputError
+        One is not, or is a link or a device, or is Verilog that does more than describe hardware.
+    """
+    for name in files:
         _confined(directory, name)
-    for name in manifest.verilog:
+    for name in verilog:
         check_verilog(name, _read(directory / name, 1 << 30).decode("utf-8", "replace"))
-    return manifest
 
 
 def _confined(directory: Path, name: str) -> None:
@@ -594,7 +541,7 @@ def check_verilog(name: str, text: str) -> None:
     found = _FOREIGN.search(_DIRECTIVES.sub(" ", bare))
     if found:
         around = bare[found.start() :][:20] if found[0] in '`$"\\' else found[0]
-        raise InputError(f"{name} must only describe hardware, but has {_shown(around)}")
+        raise InputError(f"{name} must only describe hardware, but has {shown(around)}")
 
 
 def is_package(directory: Path) -> bool:

@@ -4,9 +4,9 @@ Amaranth's own back end goes through a netlist and gives correct text that nobod
 description itself, before it is a netlist, so that signals keep their names, a stage stays a module, and an `if`
 stays an `if`. The tests prove its output equal to that of Amaranth's back end (see `amaranth_verilog`).
 
-It knows the part of Amaranth this project uses: one clock with synchronous reset, unsigned values, components
-whose submodules are tied together through the members of their signatures only. Anything else raises
-NotImplementedError rather than being written wrongly.
+It knows the part of Amaranth this project uses: one clock with synchronous reset, values signed in sums and products
+only, memories of one write port, components whose submodules are tied together through the members of their signatures
+only. Anything else raises NotImplementedError rather than being written wrongly.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from amaranth.back import verilog as amaranth_back_end
-from amaranth.hdl import Fragment, Signal, Value
+from amaranth.hdl import Fragment, MemoryInstance, Signal, Value
 from amaranth.hdl import _ast as ast
 from amaranth.lib import data, wiring
 
@@ -39,7 +39,10 @@ _RESERVED = frozenset(
     """always and assign begin buf case casex casez deassign default defparam disable edge else end endcase
     endfunction endmodule endtask event for force forever fork function if initial inout input integer join
     module nand negedge nor not or output parameter posedge reg release repeat signed task time tri vector
-    wait wand while wire wor xnor xor clk rst""".split()  # noqa: SIM905
+    wait wand while wire wor xnor xor clk rst
+    before bit bits byte checker class clocking const context cover do dist expect final inside int local matches new
+    null packed priority protected pure rand randomize ref return sequence solve static string struct super tagged
+    this throughout type unique uwire var virtual void within""".split()  # noqa: SIM905
 )
 
 
@@ -139,8 +142,12 @@ def _ports(component: wiring.Component) -> list[_Port]:
 def _write_tree(component: wiring.Component, fragment: Fragment, name: str) -> Iterator[str]:
     """Write a module, then its submodules, depth first."""
     children: list[_Child] = []
+    memories: dict[str, MemoryInstance] = {}
     trees = []
     for index, (sub, sub_name, _) in enumerate(fragment.subfragments):
+        if isinstance(sub, MemoryInstance):
+            memories[sub_name or f"memory{index}"] = sub
+            continue
         owner = sub.origins[0] if sub.origins else None
         if not isinstance(owner, wiring.Component):
             raise NotImplementedError(f"a submodule that is no component: {owner!r}")
@@ -148,7 +155,7 @@ def _write_tree(component: wiring.Component, fragment: Fragment, name: str) -> I
         clocks = _clocks(sub)
         children.append(_Child(instance, f"{name}_{instance}", owner, clocks))
         trees.append((owner, sub, f"{name}_{instance}"))
-    yield _ModuleText(component, fragment, name, children).text()
+    yield _ModuleText(component, fragment, name, children, memories).text()
     for owner, sub, sub_name in trees:
         yield from _write_tree(owner, sub, sub_name)
 
@@ -157,7 +164,7 @@ def _clocks(fragment: Fragment) -> tuple[str, ...]:
     """Return which of clk and rst a fragment or anything in it needs."""
     if set(fragment.statements) - {"comb", "sync"} or fragment.domains:
         raise NotImplementedError("clock domains other than sync")
-    needed: set[str] = set()
+    needed: set[str] = {"clk"} if isinstance(fragment, MemoryInstance) else set()
     for statement in fragment.statements.get("sync", ()):
         needed.add("clk")
         if any(not signal.reset_less for signal in statement._lhs_signals()):
@@ -187,9 +194,15 @@ class _ModuleText:
     """One Verilog module in the making."""
 
     def __init__(
-        self, component: wiring.Component, fragment: Fragment, name: str, children: list[_Child]
+        self,
+        component: wiring.Component,
+        fragment: Fragment,
+        name: str,
+        children: list[_Child],
+        memories: dict[str, MemoryInstance],
     ) -> None:
         self._component = component
+        self._memories = memories
         self._fragment = fragment
         self._name = name
         self._children = children
@@ -227,9 +240,11 @@ class _ModuleText:
         if id(signal) not in self._parts:
             if signal.shape().signed:
                 raise NotImplementedError(f"signed signal {signal.name}")
+            self._signals[id(signal)] = signal
+            if not len(signal):
+                return self._parts.setdefault(id(signal), [])  # it holds nothing: there is no such wire
             part = _Part(self._claim(signal.name), 0, len(signal))
             self._parts[id(signal)] = [part]
-            self._signals[id(signal)] = signal
             self._part_widths[part.name] = part.width
         return self._parts[id(signal)]
 
@@ -262,11 +277,14 @@ class _ModuleText:
         return self._offsets[id(value)]
 
     def _wide(self, value: Value, width: int) -> Value:
-        """Return a value with zeros in front, at least `width` bits."""
-        if self._shape(value).signed:
-            raise NotImplementedError("sign extension")
+        """Return a value with zeros, or copies of its sign, in front: at least `width` bits."""
         own = self._len(value)
-        return value if own >= width else ast.Concat([value, ast.Const(0, width - own)])
+        if own >= width:
+            return value
+        front = [ast.Const(0, width - own)]
+        if self._shape(value).signed:
+            front = [ast.Slice(value, own - 1, own)] * (width - own)
+        return ast.Concat([value, *front])
 
     # expressions: every text has exactly the width of its value, whatever stands around it
 
@@ -339,7 +357,7 @@ class _ModuleText:
             return [_const(value.value >> start, stop - start)]
         if isinstance(value, ast.Slice):
             return self._slice(value.value, value.start + start, value.start + stop)
-        if isinstance(value, ast.Operator) and value.operator == "u":
+        if isinstance(value, ast.Operator) and value.operator in ("u", "s"):
             return self._slice(value.operands[0], start, stop)
         if isinstance(value, ast.Concat):
             ends = self._ends(value)
@@ -368,19 +386,50 @@ class _ModuleText:
                 for patterns, chosen in value.cases
             ]
             return [self._choice(ast.SwitchValue(value.test, branches), stop - start)]
-        wire = self._claim("part")
-        self._extra.append(f"wire {_range(self._len(value))}{wire} = {_bare(self._expression(value))};")
+        wire = self._wire("part", value, width=stop if _is_modular(value) else None)
         return [f"{wire}[{stop - 1}:{start}]" if stop - start > 1 else f"{wire}[{start}]"]
+
+    def _wire(self, name: str, value: Value, *, signed: bool = False, width: int | None = None) -> str:
+        """Give a value, or its lowest bits, a wire of its own, and return its name."""
+        width = self._len(value) if width is None else width
+        text = _bare(self._fit(value, width))
+        wire = self._claim(name)
+        self._extra.append(f"wire {'signed ' * signed}{_range(width)}{wire} = {text};")
+        self._part_widths[wire] = width
+        return wire
+
+    def _chosen_part(self, value: ast.Part) -> str:
+        """Write the part of a value that begins where another value says; beyond its end there are zeros."""
+        places = (1 << self._len(value.offset)) - 1
+        wire = self._wire("parts", self._wide(value.value, places * value.stride + value.width))
+        offset = self._expression(value.offset)
+        # a number without a width makes Verilog work the place out in 32 bits
+        return f"{wire}[{offset} * {value.stride} +: {value.width}]"
+
+    def _product(self, value: ast.Operator) -> str:
+        """Write a product; Verilog goes by signs only where wires are declared with them."""
+        signs = {self._shape(operand).signed for operand in value.operands}
+        if len(signs) > 1:
+            raise NotImplementedError("a product of a signed and an unsigned value")
+        (signed,) = signs
+        left, right = (self._wire("factor", operand, signed=signed) for operand in value.operands)
+        wire = self._claim("product")
+        self._extra.append(f"wire {_range(self._len(value))}{wire} = {left} * {right};")
+        self._part_widths[wire] = self._len(value)
+        return wire
 
     def _fit(self, value: Value, width: int) -> str:
         """Write a value zero-extended or cut to a width."""
-        if isinstance(value, ast.Const):
-            return _const(value.value, width)
+        if isinstance(value, ast.Const) or not self._len(value):
+            return _const(value.value if isinstance(value, ast.Const) else 0, width)
         if self._len(value) == width:
             return self._expression(value)
-        if self._len(value) < width:
+        if self._len(value) < width and not (self._shape(value).signed and _is_modular(value)):
             if self._shape(value).signed:
-                raise NotImplementedError("sign extension")
+                if isinstance(value, ast.Operator) and value.operator == "s":
+                    return self._expression(self._wide(value, width))
+                wire, own = self._wire("part", value), self._len(value)
+                return f"{{{{{width - own}{{{wire}[{own - 1}]}}}}, {wire}}}"
             return self._concat([_const(0, width - self._len(value)), self._expression(value)])
         if _is_modular(value):
             if isinstance(value, ast.SwitchValue):
@@ -419,10 +468,12 @@ class _ModuleText:
             return self._concat(self._slice(value, 0, self._len(value)))
         if isinstance(value, ast.SwitchValue):
             return self._choice(value, self._len(value))
+        if isinstance(value, ast.Part):
+            return self._chosen_part(value)
         if not isinstance(value, ast.Operator):
             raise NotImplementedError(f"the value {value!r}")
         symbol, operands = value.operator, value.operands
-        if symbol == "u":
+        if symbol in ("u", "s"):
             return self._expression(operands[0])
         if symbol == "~":
             return f"~{self._expression(operands[0])}"
@@ -431,11 +482,13 @@ class _ModuleText:
                 return self._expression(operands[0])
             sign = "|" if symbol == "b" else symbol[-1]
             return f"({sign}{self._expression(operands[0])})"
-        if any(self._shape(operand).signed for operand in operands):
-            raise NotImplementedError(f"signed operands of {symbol}")
+        if symbol == "*":
+            return self._product(value)
         if symbol in ("&", "|", "^", "+", "-"):
             left, right = (self._fit(operand, self._len(value)) for operand in operands)
             return f"({left} {symbol} {right})"
+        if any(self._shape(operand).signed for operand in operands):
+            raise NotImplementedError(f"signed operands of {symbol}")
         if symbol in ("==", "!=", "<", "<=", ">", ">="):
             width = max(self._len(operand) for operand in operands)
             left, right = (self._fit(operand, width) for operand in operands)
@@ -618,6 +671,45 @@ class _ModuleText:
                 lines += [f"    {name} <= {value};" for name, value in resets.items()]
                 lines.append("  end")
             yield [*lines, "end"]
+        for name, memory in self._memories.items():
+            yield self._memory_text(name, memory)
+
+    def _memory_text(self, name: str, memory: MemoryInstance) -> list[str]:
+        """Write a memory where it is used: as what it is, so that every tool finds it."""
+        if len(memory._write_ports) != 1:
+            raise NotImplementedError("a memory of several write ports")
+        (write,) = memory._write_ports
+        width, depth = len(write._data), memory._data.depth
+        kept = self._claim(name)
+        put, where = self._expression(write._data), self._place(write._addr)
+        enable = self._expression(write._en)
+        at_first = self._claim(f"{kept}_at_first")
+        lines = [
+            f"reg {_range(width)}{kept} [0:{depth - 1}];",
+            f"initial begin : {at_first}  {_POWER_UP}",
+            "  integer k;",
+            f"  for (k = 0; k < {depth}; k = k + 1) {kept}[k] = {_const(0, width)};",
+            "end",
+            f"always @(posedge clk) if ({_bare(enable)}) {kept}[{where}] <= {_bare(put)};",
+        ]
+        for read in memory._read_ports:
+            if read._domain != "sync" or not isinstance(read._data, Signal):
+                raise NotImplementedError("a memory that is read without a clock")
+            (part,) = self._parts_of(read._data)
+            self._driver[part.name] = "register"
+            place = self._place(read._addr)
+            lines += [
+                f"always @(posedge clk) if ({_bare(self._expression(read._en))}) begin",
+                f"  {part.name} <= {kept}[{place}];",
+            ]
+            if read._transparent_for:
+                lines.append(f"  if ({_bare(enable)} && {place} == {where}) {part.name} <= {_bare(put)};")
+            lines.append("end")
+        return lines
+
+    def _place(self, address: Value) -> str:
+        """Write a memory's address; that of a memory of one word has no bits."""
+        return self._expression(address) if self._len(address) else "1'b0"
 
     def _aliases(
         self, comb: list[list[str]], ports: set[str], inputs_of_children: set[str]
@@ -684,8 +776,7 @@ class _ModuleText:
                     ");",
                 ]
             )
-        comb = list(self._comb())
-        sync = list(self._sync())
+        comb, sync = list(self._comb()), list(self._sync())
         port_names = set(names)
         inputs_of_children = {
             name

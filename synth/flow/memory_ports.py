@@ -21,12 +21,26 @@ _TO_MEMORY = ("RD_ADDR", "RD_EN", "WR_ADDR", "WR_DATA", "WR_EN")
 
 @dataclass(frozen=True)
 class MemoryShape:
-    """A memory of the design: words, bits of a word, and its ports."""
+    """A memory of the design: its name, words, bits of a word, and its ports.
 
+    Attributes
+    ----------
+    name : str
+        With those of the modules that it is in, dots between them.
+    words, width, read_ports, write_ports : int
+    clocked : bool
+        Reading and writing go by the rising edge of the clock.
+    transparent : bool
+        What is read while it is being written is what is written.
+    """
+
+    name: str
     words: int
     width: int
     read_ports: int
     write_ports: int
+    clocked: bool
+    transparent: bool
 
     @property
     def bits(self) -> int:
@@ -86,10 +100,16 @@ write_json with_memories.json
         cell = module["cells"].pop(name)
         shapes.append(
             MemoryShape(
+                name=name,
                 words=_number(cell, "SIZE"),
                 width=_number(cell, "WIDTH"),
                 read_ports=_number(cell, "RD_PORTS"),
                 write_ports=_number(cell, "WR_PORTS"),
+                clocked=all(
+                    set(cell["parameters"][kind]) == {"1"}
+                    for kind in ("RD_CLK_ENABLE", "RD_CLK_POLARITY", "WR_CLK_ENABLE", "WR_CLK_POLARITY")
+                ),
+                transparent="1" in cell["parameters"]["RD_TRANSPARENCY_MASK"],
             )
         )
         for pin in (_READ_BACK, *_TO_MEMORY):

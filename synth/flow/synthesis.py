@@ -53,6 +53,10 @@ class SynthesisResult:
     bits_per_cycle_per_kge, gbit_per_s_per_kge : float or None
     equivalence : str
         ``proved``, ``failed`` or ``not run``.
+    equivalence_by_part : dict of str to str
+        The same of each part, where a netlist is proved by parts: an engine's.
+    memory_bits : int or None
+        Bits of memories that are macros, and not among the gates: an engine's.
     tool_versions : dict of str to str
     depth : int or None
         Cells (inverters and buffers aside) on the longest path between registers or ports.
@@ -85,6 +89,8 @@ class SynthesisResult:
     bits_per_cycle_per_kge: float | None = None
     gbit_per_s_per_kge: float | None = None
     equivalence: str = "not run"
+    equivalence_by_part: dict[str, str] = field(default_factory=dict)
+    memory_bits: int | None = None
     tool_versions: dict[str, str] = field(default_factory=dict)
     depth: int | None = None
     luts: int | None = None

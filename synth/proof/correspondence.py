@@ -122,6 +122,47 @@ def _signatures(circuit: Circuit, cycles: Sequence[Mapping[str, int]]) -> list[i
     return [int.from_bytes(b"".join(v.to_bytes(size, "little") for v in h), "little") for h in held]
 
 
+def first_difference(
+    gold: Circuit, gate: Circuit, guards: Mapping[str, str], cycles: int
+) -> tuple[str, int] | None:
+    """Run both circuits side by side from a reset, and look for an output of the reference that is not the same.
+
+    Parameters
+    ----------
+    gold, gate : Circuit
+        Reference and netlist, both woken as 0.
+    guards : mapping of str to str
+        The outputs that are compared, and for each the output that says when it matters; empty: always.
+    cycles : int
+
+    Returns
+    -------
+    (str, int) or None
+        The output, and the cycle after the reset.
+    """
+    ones = (1 << _PATTERNS) - 1
+    names = sorted({*gold.inputs, *gate.inputs, "rst"})
+    sides = []
+    for circuit in (gold, gate):
+        gates = circuit.cone([*circuit.nexts, *(circuit.outputs[name] for name in guards)])
+        sides.append((circuit, gates, [0] * len(circuit.registers)))
+    for cycle, values in enumerate(_stimuli(names, random.Random(_SEED), cycles)):
+        given: list[dict[str, int]] = []
+        for number, (circuit, gates, state) in enumerate(sides):
+            nodes = simulate(circuit, gates, [values[name] for name in circuit.inputs], state, ones)
+
+            def word(literal: int, nodes: list[int] = nodes) -> int:
+                return nodes[literal >> 1] ^ (ones if literal & 1 else 0)
+
+            given.append({name: word(circuit.outputs[name]) for name in {*guards, *guards.values()} - {""}})
+            sides[number] = (circuit, gates, [word(after) for after in circuit.nexts])
+        for name, guard in guards.items():
+            matters = given[0][guard] if guard else ones
+            if cycle and (given[0][name] ^ given[1][name]) & matters:
+                return name, cycle
+    return None
+
+
 class _Span:
     """Sums of some registers, to find out which of them make up a given one."""
 
@@ -148,6 +189,31 @@ class _Span:
         if value:
             return None
         return tuple(k for k in range(members.bit_length()) if members >> k & 1)
+
+
+_Registers = list[tuple[int, bool]]
+
+
+def _pair_by_name(
+    found: Correspondence, gold: Circuit, gate: Circuit, golds: _Registers, gates: _Registers
+) -> tuple[_Registers, _Registers]:
+    """Pair what behaves alike and has one name in both, where each has it once; return the others."""
+    named = {
+        name: (register, inverted)
+        for register, inverted in golds
+        for name in gold.registers[register].split()
+    }
+    left = []
+    taken: set[int] = set()
+    for register, inverted in gates:
+        partners = [named[name] for name in gate.registers[register].split() if name in named]
+        if partners and partners[0][0] not in taken:
+            partner, other = partners[0]
+            taken.add(partner)
+            found.pairs[register] = (partner, inverted != other)
+        else:
+            left.append((register, inverted))
+    return [item for item in golds if item[0] not in taken], left
 
 
 def guess(
@@ -179,7 +245,7 @@ def guess(
             classes[mark ^ ones if inverted else mark][side].append((register, inverted))
     found = Correspondence()
     for members in classes.values():
-        golds, gates = members["gold"], members["gate"]
+        golds, gates = _pair_by_name(found, gold, gate, members["gold"], members["gate"])
         if not golds or not gates:
             continue
         alike = len(golds) == len(gates)

@@ -44,6 +44,7 @@ def equivalent(tmp_path: Path) -> Callable[[str, str, str], bool]:
         script = f"""
 read_verilog gold.v
 {flat}
+setundef -init -zero
 rename {top} gold
 design -stash gold
 read_verilog gate.v

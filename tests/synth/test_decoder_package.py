@@ -19,7 +19,7 @@ from xorweave.sim.simulate import simulate
 from xorweave.synth import decoder_package
 from xorweave.synth.decoder_package import synthesize_decoder
 from xorweave.synth.flow import synthesis
-from xorweave.synth.proof.proof import NOT_RUN
+from xorweave.synth.proof.induction import NOT_RUN
 
 
 def generated(folder: Path, transform: str = "none", **options: Any) -> Path:

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from xorweave.library.stored import Encoded
 
 
+# Weights of a model whose tensors are encoded again to compare; `report` compares larger ones, too.
+_MOST_COMPARED = 1 << 27
 _FLAGS = ("force", "as_json", "write_options", "sharded")
 
 
 def encode(
     ctx: typer.Context,
     src: Annotated[
-        Path,
+        list[Path],
         typer.Argument(help="Weights: .npy .npz .safetensors .onnx .pt .pth .gguf, shards; or a mask: .smtx"),
     ],
     out: Annotated[
@@ -67,10 +69,12 @@ def encode(
     if sharded and shard is not None:
         raise InputError("a part of a model must be one file: shard and sharded must not be given together")
     if sharded:
-        shard_files(src)
-        check_output_folder(out, inputs=[src])
+        if len(src) > 1:
+            raise InputError("sharded needs one source, whose files the output is divided like")
+        shard_files(src[0])
+        check_output_folder(out, inputs=src)
     else:
-        check_output(out, inputs=[src], force=force)
+        check_output(out, inputs=src, force=force)
     beside = _options_beside(out, options, force) if write or options is not None else None
     finished = Finished.beside(out, xorweave.__version__)
     if not resume:
@@ -87,12 +91,27 @@ def encode(
     if beside is not None:
         write_whole(beside, encoded.options)
     finished.clear()
+    seconds = time.perf_counter() - started
     report(
         encoded,
-        title=f"{src.name} -> {out.name}",
+        title=f"{', '.join(path.name for path in src)} -> {out.name}",
         as_json=as_json,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
+        own=_own_codes(encoded),
     )
+
+
+def _own_codes(encoded: Encoded) -> dict[str, Any] | None:
+    """Return what one code for all costs over codes of their own, where there are several tensors with one."""
+    from xorweave.commands.console import meter
+    from xorweave.library.model_record import own_codes_entry
+    from xorweave.library.own_codes import own_codes
+
+    weights = sum(encoded[name].tensor.n for name in encoded)
+    if weights > _MOST_COMPARED:
+        return None
+    with meter() as show, show.task("codes of their own") as advance:
+        return own_codes_entry(own_codes(encoded, progress=advance))
 
 
 def _is_given(ctx: typer.Context, name: str) -> bool:
@@ -162,13 +181,22 @@ encode.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
 encode.__annotations__ = {each.name: each.annotation for each in encode.__signature__.parameters.values()}  # type: ignore[attr-defined]
 
 
-def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None = None) -> None:
+def report(
+    encoded: Encoded,
+    *,
+    title: str,
+    as_json: bool,
+    seconds: float | None = None,
+    own: dict[str, Any] | None = None,
+) -> None:
     """Print the figures of stored tensors, as a table or as JSON.
 
     Parameters
     ----------
     seconds : float, optional
         What encoding took from start to end, choosing included.
+    own : dict, optional
+        What one code for all tensors costs over codes of their own (`own_codes_entry`).
     """
     from xorweave.commands.console import percent, print_json, print_table
 
@@ -177,6 +205,11 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
     if as_json:
         if seconds is not None:
             total["seconds"] = seconds
+        if own is not None:
+            total |= {f"overhead_{kind}": own["all"][kind] for kind in ("alike", "fewest")}
+            for record in records:
+                costs = own["each"].get(record["name"], {})
+                record |= {f"overhead_{kind}": costs.get(kind) for kind in ("alike", "fewest")}
         print_json(summary)
         return
 
@@ -207,6 +240,8 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
         "GE/weight",
     )  # fmt: skip
     print_table(title, columns, rows)
+    if own is not None:
+        _print_own_codes(own)
     reasons: dict[str, list[str]] = {}
     for name, reason in summary["carried"].items():
         told = reason if reason.startswith("left out: ") else f"carried unchanged ({reason})"
@@ -216,3 +251,15 @@ def report(encoded: Encoded, *, title: str, as_json: bool, seconds: float | None
         reasons["packed at no fixed rate (every code would take more bits)"] = packed
     for reason, names in reasons.items():
         print(f"{reason}: {printable(listed(names))}")
+
+
+def _print_own_codes(own: dict[str, Any]) -> None:
+    """Print what one code for all costs over codes of their own, layer by layer."""
+    from xorweave.commands.console import percent, print_table
+
+    def row(name: str, costs: dict[str, float]) -> list[str]:
+        return [name, *(percent(costs[kind], 2) for kind in ("shared", "alike", "fewest"))]
+
+    rows = [row(name, costs) for name, costs in own["each"].items()]
+    columns = ("tensor", "one code for all", "its own, as few gates", "its own, fewest bits")
+    print_table("(payload + corrections) / care bits - 1", columns, [*rows, row("all", own["all"])])

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xorweave.commands.console import meter, print_json, print_table
 from xorweave.commands.sparsity import SPARSITY_COLUMNS, sparsity_rows
 from xorweave.golden.base.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xorweave.golden.network.network import Network
+    from xorweave.golden.pruning.pruners import Gradients
 
 
 def prune(
@@ -22,7 +28,9 @@ def prune(
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Pruned tensors to write (.safetensors)")],
-    method: Annotated[str, typer.Option(help="random, magnitude, lamp, snip or synflow")] = "magnitude",
+    method: Annotated[
+        str, typer.Option(help="random, magnitude, lamp, snip, grasp or synflow")
+    ] = "magnitude",
     sparsity: Annotated[float | None, typer.Option(help="Share of weights to remove, 0 to 1")] = None,
     compression: Annotated[float | None, typer.Option(help="Instead: weights over weights left")] = None,
     effective: Annotated[
@@ -38,8 +46,16 @@ def prune(
             help="A name, a .json description or .onnx; default: a fully connected one if it is one"
         ),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="images and labels (.npz) that snip and grasp find gradients with (extra train)"),
+    ] = None,
     gradients: Annotated[
-        Path | None, typer.Option(help="Gradients of the loss by tensor name, for snip")
+        Path | None, typer.Option(help="Instead: gradients by tensor name (for grasp the Hessian times them)")
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(help="How often what is left is scored: 1 for snip and grasp, 100 for synflow"),
     ] = None,
     fold: Annotated[
         bool,
@@ -53,10 +69,10 @@ def prune(
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
-    """Prune a network in one shot and write the pruned weights."""
+    """Prune a network, in one shot or in rounds, and write the pruned weights."""
     from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
     from xorweave.golden.network.effective import make_effective
-    from xorweave.golden.network.network_files import PRUNED, pruned_tensors, read_source, read_tensors
+    from xorweave.golden.network.network_files import PRUNED, pruned_tensors, read_source
     from xorweave.golden.pruning.pruners import prune as prune_network
     from xorweave.golden.pruning.sparsity import measure_sparsity
     from xorweave.golden.pruning.targets import target_sparsity
@@ -66,6 +82,10 @@ def prune(
             raise InputError(f"the file to write must be named .safetensors, not {path.name!r}")
         if path is not None and not path.parent.is_dir():
             raise InputError(f"there is no folder {path.parent} to write into")
+    if (images or gradients) and method not in ("snip", "grasp"):
+        raise InputError(f"{method} pruning needs no gradients: images and gradients are for snip and grasp")
+    if images and gradients:
+        raise InputError("give images or gradients, not both")
     target = target_sparsity(sparsity, compression)
     source = read_source(src, network, seed=seed)
     described, tensors = source.network, source.arrays
@@ -78,7 +98,7 @@ def prune(
     with meter() as show, show.task(method) as advance:
         masks = prune_network(
             described, tensors or None, method=method, sparsity=target, quota=quota, effective=effective, seed=seed,
-            gradients=read_tensors(gradients) if gradients else None, progress=lambda done: advance(done / 100),
+            gradients=_gradients(described, tensors, method, gradients, images), rounds=rounds, progress=advance,
         )  # fmt: skip
     layers, total = measure_sparsity(described, masks)
     folded = None
@@ -87,7 +107,7 @@ def prune(
         masks = {name: folded.masks[name] for name in described.weights}
     written = pruned_tensors(source, masks, folded.biases if folded else {})
     done = {
-        "source": src.name, "network": described.name, "method": method, "quota": quota, "seed": seed,
+        "source": src.name, "network": described.name, "method": method, "rounds": rounds, "quota": quota, "seed": seed,
         "sparsity": target, "effective": effective, "folded": fold, "layers": list(described.weights),
     }  # fmt: skip
     note = {PRUNED: json.dumps(done)}
@@ -111,3 +131,27 @@ def prune(
     )
     if folded:
         typer.echo(f"{sum(folded.inactivated.values()):,} inactivated connections dropped")
+
+
+def _gradients(
+    network: Network, tensors: dict[str, NDArray], method: str, gradients: Path | None, images: Path | None
+) -> Gradients | None:
+    """Return gradients that are given, or what finds them with images."""
+    import numpy as np
+
+    from xorweave.golden.network.network_files import read_tensors
+    from xorweave.golden.network.training import flow_gradients, initial_tensors, loss_gradients
+    from xorweave.studies.inference import Images
+
+    if images is None:
+        return read_tensors(gradients) if gradients else None
+    shown = Images.read(images)
+    if shown.labels is None:
+        raise InputError(f"{images} must hold labels, too: the loss is that of naming what the images show")
+    labels, values = shown.labels, shown.values.astype(np.float32)
+    held = {
+        **initial_tensors(network, 0),
+        **tensors,
+    }  # a parameter that the source lacks is as it is before training
+    find = loss_gradients if method == "snip" else flow_gradients
+    return lambda masks: find(network, held, values, labels, masks)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def synth(
-    directory: Annotated[Path, typer.Argument(help="What generate wrote.")],
+    directory: Annotated[Path, typer.Argument(help="What generate or infer --engine wrote.")],
     target: Annotated[str, typer.Option(help="gates, ice40, ecp5, gowin or xilinx.")] = "gates",
     liberty: Annotated[
         Path | None, typer.Option(help="Liberty file (plain or .gz) for area and timing.")
@@ -26,18 +26,18 @@ def synth(
     ] = 5,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Count a decoder's gates (NAND2 = 1), prove the netlist, give area and clock for a real library or an FPGA.
+    """Count the gates of a decoder or an engine (NAND2 = 1), prove the netlist, give area and clock for a real library.
 
     A netlist that is refuted ends with status 1.
     """
-    from xorweave.synth.decoder_package import synthesize_decoder
-    from xorweave.synth.proof.proof import FAILED
+    from xorweave.synth.package import synthesize_package
+    from xorweave.synth.proof.induction import FAILED
 
     def progress(step: str) -> None:
         if sys.stderr.isatty():
             typer.echo(f"xorweave: {step}", err=True)
 
-    result = synthesize_decoder(
+    result = synthesize_package(
         directory,
         target=target,
         liberty=liberty,
@@ -56,7 +56,11 @@ def synth(
         raise typer.Exit(1)
 
 
+_CLAIM = "matrix and stream protocol"
+
+
 def _print_table(result: SynthesisResult) -> None:
+    parts = result.equivalence_by_part
     rows: list[tuple[str, object, str]] = [
         ("library", result.library, ""),
         ("gate equivalents", result.gate_equivalents, "NAND2 = 1; everything behind the ports"),
@@ -72,7 +76,9 @@ def _print_table(result: SynthesisResult) -> None:
         ("outputs per cycle", result.outputs_per_cycle, "plane bits"),
         ("bits/cycle/kGE", result.bits_per_cycle_per_kge, ""),
         ("Gbit/s/kGE", result.gbit_per_s_per_kge, ""),
-        ("equivalence", result.equivalence, "netlist = matrix and stream protocol"),
+        ("memories", result.memory_bits, "bits, not among the gates"),
+        ("equivalence", result.equivalence, "netlist = " + ("plain engine, by parts:" if parts else _CLAIM)),
+        *((f"  {part}", outcome, "") for part, outcome in parts.items()),
         *((f"version of {tool}", value, "") for tool, value in result.tool_versions.items()),
     ]
     for name, value, unit in rows:

@@ -10,6 +10,7 @@ from typing import Any
 from xorweave.golden.tensor.care_bits import care_statistics
 from xorweave.golden.tensor.figures import figures_of
 from xorweave.library.gates import estimated_gates
+from xorweave.library.own_codes import OwnCodes, own_codes
 from xorweave.library.stored import Encoded
 
 
@@ -28,15 +29,16 @@ def model_record(encoded: Encoded, *, progress: Callable[[float], None] | None =
     dict
         What `Encoded.summary` returns, and: ``files`` (name, bytes); ``made`` (how, as the file says); ``care`` (by
         tensor, for each group of planes, `CareStatistics`); ``decoder`` (``one``: gates by part of the decoder of all
-        tensors, or None, and ``why`` not; ``each``: the same by tensor, None where there is none); ``beside`` (carried
-        tensors: dtype, shape, bytes, why); ``decode_seconds``, measured here, None without tensors.
+        tensors, or None, and ``why`` not; ``each``: the same by tensor, None where there is none); ``own_codes``
+        (``all`` and ``each``, by tensor: `OwnCodes`; None where no one code was chosen for several); ``beside``
+        (carried tensors: dtype, shape, bytes, why); ``decode_seconds``, measured here, None without tensors.
 
     Raises
     ------
     InputError
         What is stored was damaged; the line names the tensor.
     """
-    care, seconds = _decode_once(encoded, progress)
+    care, seconds = _decode_once(encoded, _first_half(progress))
     summary = encoded.summary()
     return {
         **summary,
@@ -44,9 +46,18 @@ def model_record(encoded: Encoded, *, progress: Callable[[float], None] | None =
         "made": dict(encoded.container.info),
         "care": care,
         "decoder": _decoder(encoded),
+        "own_codes": own_codes_entry(own_codes(encoded, progress=_second_half(progress))),
         "beside": [_beside(encoded, name, why) for name, why in summary["carried"].items()],
         "decode_seconds": seconds if len(encoded) else None,
     }
+
+
+def _first_half(progress: Callable[[float], None] | None) -> Callable[[float], None] | None:
+    return None if progress is None else lambda share: progress(share / 2)
+
+
+def _second_half(progress: Callable[[float], None] | None) -> Callable[[float], None] | None:
+    return None if progress is None else lambda share: progress((1 + share) / 2)
 
 
 def _decode_once(
@@ -86,6 +97,14 @@ def _decoder(encoded: Encoded) -> dict[str, Any]:
         "why": one if isinstance(one, str) else "",
         "each": {name: parts(encoded[name].gates) for name in encoded},
     }
+
+
+def own_codes_entry(found: tuple[dict[str, OwnCodes], OwnCodes] | None) -> dict[str, Any] | None:
+    """Return what `own_codes` found as JSON values."""
+    if found is None:
+        return None
+    each, whole = found
+    return {"all": asdict(whole), "each": {name: asdict(costs) for name, costs in each.items()}}
 
 
 def _beside(encoded: Encoded, name: str, why: str) -> dict[str, Any]:

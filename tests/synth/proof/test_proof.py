@@ -11,8 +11,8 @@ from xorweave.hw.package.axis_design import decoder_verilog
 from xorweave.hw.stages.fields import dense_corrections
 from xorweave.synth.flow.liberty import GATES_LIB
 from xorweave.synth.flow.synthesis import map_to_cells
-from xorweave.synth.proof import proof
-from xorweave.synth.proof.proof import prove_contract, prove_contract_of, prove_equivalent
+from xorweave.synth.proof import induction
+from xorweave.synth.proof.proof import judge_equivalence, prove_contract, prove_contract_of, prove_equivalent
 from xorweave.synth.proof.reference import reference_verilog
 from xorweave.synth.proof.shape import DecoderShape
 
@@ -63,8 +63,8 @@ def test_a_fault_in_any_plane_is_caught_without_simulation_too(plane, tmp_path, 
     right = f"assign decoded[{5 * 3 + plane}] = window["
     assert right in text
     netlist = mapped(text.replace(right, right.replace("window", "~window")), tmp_path)
-    run_abc = proof.run_abc
-    monkeypatch.setattr(proof, "run_abc", lambda c, *a, **k: "" if "sim3" in c else run_abc(c, *a, **k))
+    run_abc = induction.run_abc
+    monkeypatch.setattr(induction, "run_abc", lambda c, *a, **k: "" if "sim3" in c else run_abc(c, *a, **k))
     assert prove_equivalent(netlist, "top", shape, liberty=GATES_LIB) == "failed"
 
 
@@ -253,5 +253,5 @@ def test_what_an_and_inverter_graph_forgets_is_seen(right, wrong, outcome, reaso
     (tmp_path / "netlist.v").write_text(text)
     # what is not found out takes all the time there is
     patience = 5 if outcome == "not run" else 20
-    verdict = proof.judge_equivalence(tmp_path / "netlist.v", "top", SEEN, timeout_s=patience)
+    verdict = judge_equivalence(tmp_path / "netlist.v", "top", SEEN, timeout_s=patience)
     assert verdict.outcome == outcome and reason in verdict.reason

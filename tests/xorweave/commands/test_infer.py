@@ -30,7 +30,11 @@ def test_two_digits_of_each(
     engine = tmp_path / "engine"
     arguments = (model, "--images", digits, "--each", 2, "--engine", engine, "--json")
     assert _run(monkeypatch, "infer", *arguments) == 0
-    assert sorted(path.name for path in engine.rglob("*.*")) == ["xorweave_engine.core", "xorweave_engine.v"]
+    assert sorted(path.name for path in engine.rglob("*.*")) == [
+        "manifest.json",
+        "xorweave_engine.core",
+        "xorweave_engine.v",
+    ]
     found = json.loads(capsys.readouterr().out)
     assert (found["images"], found["mismatches"], found["stall_cycles"]) == (20, 0, 0)
     assert [layer["shape"] for layer in found["layers"]] == [[300, 784], [100, 300], [10, 100]]
