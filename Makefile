@@ -6,7 +6,7 @@ JOBS   ?= 2
 
 comma := ,
 
-.PHONY: demo test test-slow test-extras test-bounds docs lint types check clean need
+.PHONY: demo test test-slow test-extras test-bounds docs figures lint types check clean need
 
 demo: $(VENV)/.demo
 	$(BIN)/xorweave demo -o demo-out
@@ -40,6 +40,10 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs build/site
 	@echo build/site/index.html
+
+# Makes the figures of docs again and says which changed: the cheap ones; `python benchmarks/check_figures.py WORD` others.
+figures: $(VENV)/.dev
+	$(BIN)/python benchmarks/check_figures.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -95,7 +95,8 @@ def main() -> None:
                 continue
             cheapest = gates
             book, measured = books[i], gates_of(PrefixWord(books[i], gated=True))
-            errors.append(word_gates(book) / measured - 1)
+            if measured:  # a book of one class has no gates
+                errors.append(word_gates(book) / measured - 1)
             print(
                 f"| {title} | {book.magnitude} | {book.lengths.size} | {book.planes} | {bits:.3f} | {entropy:.3f}"
                 f" | {word_gates(book):.0f} | {measured:.1f} | {measured + PLANE * book.planes:.0f} |",

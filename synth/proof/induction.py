@@ -63,12 +63,14 @@ def register_faults(dump: str) -> list[str]:
 _ARITHMETIC = "flatten; opt; wreduce; peepopt; opt_clean; alumacc; opt"
 
 
-def graph_script(name: str, top: str, cells: str, *, named: bool = False, arithmetic: bool = False) -> str:
+def graph_script(
+    name: str, top: str, cells: str, *, named: bool = False, arithmetic: bool = False, memories: bool = False
+) -> str:
     """Write the Yosys commands that turn ``NAME.v`` into a graph, and list its registers before.
 
     With `named` what cells are called is forgotten, so that registers keep the names of what they drive. With
     `arithmetic` products and sums become the trees of adders that synthesis makes of them: a SAT sweep compares those
-    from the inside out, where it might never end between two ways to multiply.
+    from the inside out, where it might never end between two ways to multiply. With `memories` those become registers.
     """
     return f"""
 design -reset
@@ -77,6 +79,7 @@ read_verilog {name}.v
 {f"rename -hide {top}/c:*" if named else ""}
 hierarchy -check -top {top}
 proc
+{"memory" if memories else ""}
 {_ARITHMETIC if arithmetic else ""}
 techmap
 opt_expr
@@ -98,7 +101,7 @@ write_aiger -symbols -zinit {name}.aig
 
 
 def circuit_of(verilog: Path, top: str) -> Circuit:
-    """Return a module, with those it is made of, as an and-inverter graph.
+    """Return a module, with those it is made of, as an and-inverter graph; memories are registers in it.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def circuit_of(verilog: Path, top: str) -> Circuit:
     with tempfile.TemporaryDirectory(prefix="xorweave-circuit-") as folder:
         directory = Path(folder)
         (directory / "netlist.v").write_text(verilog.read_text())
-        run_yosys(graph_script("netlist", top, ""), directory)
+        run_yosys(graph_script("netlist", top, "", memories=True), directory)
         return read_aiger(directory / "netlist.aig")
 
 
