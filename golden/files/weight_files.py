@@ -71,7 +71,7 @@ def _numbers(line: str) -> NDArray[np.int64]:
         some = np.array(line[at:end].split(), np.int64)
         found[count : count + some.size] = some
         count, at = count + some.size, end
-    return found[:count]
+    return found[:count] if 2 * count > found.size else found[:count].copy()
 
 
 def read_smtx(path: Path) -> NDArray[np.bool_]:
