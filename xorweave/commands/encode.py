@@ -80,7 +80,12 @@ def encode(
     if not resume:
         finished.clear()
     jobs = cores() if jobs is None else jobs
-    with workers(src, jobs, scheduler) as executor, meter() as show, show.task("encoding") as advance:
+    raw = (given.get("mask_code"), given.get("values_code")) == ("bitmap", "raw")
+    with (
+        workers(src, jobs, scheduler, raw=raw) as executor,
+        meter() as show,
+        show.task("encoding") as advance,
+    ):
         encoded = xorweave.encode(
             src, options=options, shard=shard_of_job(shard), jobs=jobs, executor=executor, finished=finished,
             progress=advance, **given,

@@ -7,13 +7,16 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from pathlib import Path
 
 from xorweave.cached_kernels import load_cached_kernels_alone
 from xorweave.golden.base.errors import InputError
 
-# A process takes some two seconds to start: below so many bytes threads are done before.
+# A process takes a second to start: below so many bytes threads are done before. Raw planes under a bitmap are found
+# some sixty times as fast as the default format, mostly by kernels, which threads share.
 _WORTH_PROCESSES = 16 << 20
+_WORTH_PROCESSES_RAW = 1 << 30
 
 
 def cores() -> int:
@@ -40,7 +43,9 @@ def shard_of_job(shard: str | None) -> str | None:
 
 
 @contextmanager
-def workers(sources: Sequence[Path], jobs: int, scheduler: str | None = None) -> Iterator[Executor | None]:
+def workers(
+    sources: Sequence[Path], jobs: int, scheduler: str | None = None, *, raw: bool = False
+) -> Iterator[Executor | None]:
     """Lend an executor for the tensors of files, or None where threads of this process serve as well.
 
     Parameters
@@ -50,6 +55,8 @@ def workers(sources: Sequence[Path], jobs: int, scheduler: str | None = None) ->
         Processes of this machine.
     scheduler : str, optional
         Address of a Dask scheduler, whose workers see the same files (extra ``cluster``).
+    raw : bool
+        Whether all tensors are stored as raw planes under a bitmap.
 
     Raises
     ------
@@ -59,10 +66,11 @@ def workers(sources: Sequence[Path], jobs: int, scheduler: str | None = None) ->
     if scheduler is not None:
         with _dask(scheduler) as executor:
             yield executor
-    elif jobs > 1 and sum(map(_bytes_of, sources)) >= _WORTH_PROCESSES:
+    elif jobs > 1 and sum(map(_bytes_of, sources)) >= (_WORTH_PROCESSES_RAW if raw else _WORTH_PROCESSES):
         # fork would copy the locks of threads that are not there afterwards
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["xorweave.golden.files.model"])
+        forkserver.ensure_running()  # it loads its modules while this process reads the files
         pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=load_cached_kernels_alone)
         try:
             yield pool

@@ -24,6 +24,8 @@ def test_processes_are_for_large_files(model: Path, monkeypatch: pytest.MonkeyPa
     with workers([model], 2) as executor:
         assert executor is None
     monkeypatch.setattr(room, "_WORTH_PROCESSES", 1)
+    with workers([model], 2, raw=True) as executor:
+        assert executor is None
     with workers([model], 1) as executor:
         assert executor is None
     one = xw.encode(model, dtype="int8", sparsity=0.9)
