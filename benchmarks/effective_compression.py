@@ -65,7 +65,7 @@ def by_gradients(
             round((1 - s) * network.connections)
         )
         found[f"{name}, {rounds} rounds"] = lambda s, name=name, gradients=gradients: prune(  # type: ignore[misc]
-            network, held, method=name.lower(), sparsity=s, gradients=gradients, rounds=rounds
+            network, held, method=f"{name.lower()}:{rounds}", sparsity=s, gradients=gradients
         )
     return found
 

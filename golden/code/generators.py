@@ -18,6 +18,9 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.graph_code import graph_structure
 
 Matrix = NDArray[np.uint8]
+# What the largest graph over the largest window takes, and half as much again; a generator that somebody asks for by
+# a text takes no more. One that a file asks for is held against the file's size (`check_cost`).
+_BUDGET = 1 << 25
 
 
 def uniform(*, n_in: int, n_out: int, n_s: int, seed: int) -> Matrix:
@@ -279,7 +282,7 @@ def check_cost(
     if cost > 16 * budget or parameters.get("run", 0) > 1 << 20:
         raise InputError(
             f"a generator of the family {family} with n_in={n_in}, n_out={n_out}, n_s={n_s} "
-            f"and {dict(parameters)!s:.80} must not be made for so small a file"
+            f"and {dict(parameters)!s:.80} must take at most {16 * budget} steps to make here, not {cost!s:.30}"
         )
 
 
@@ -314,5 +317,6 @@ def build_generator(
     if of and not n_out < of <= MAX_ROWS:
         raise InputError(f"of must be more than n_out = {n_out} and at most {MAX_ROWS}, not {of}")
     used = {**known, **{key: value for key, value in parameters.items() if key != "of"}}
+    check_cost(family, n_in, n_out, n_s, parameters, _BUDGET)
     matrix = FAMILIES[family](n_in=n_in, n_out=of or n_out, n_s=n_s, **used)[:n_out]
     return matrix, {**used, **({"of": of} if of else {})}

@@ -75,6 +75,10 @@ class Container:
         """Return a tensor whose stored bytes are those that were written; see `OpenContainer.checked`."""
         return self.encoded[name]
 
+    def work(self) -> dict[str, int]:
+        """Return how much there is to decode of each tensor: weights, or stored bytes where it was not read yet."""
+        return {name: tensor.n for name, tensor in self.encoded.items()}
+
     def side_bits(self, name: str) -> int:
         """Return what the tensor's header, book, checksums and padding take."""
         tensor = self.encoded[name]
@@ -250,6 +254,11 @@ class OpenContainer(Container):
         except InputError as error:
             raise InputError(f"{self.path}: tensor {name}: {error}") from None
         return self.encoded[name]
+
+    def work(self) -> dict[str, int]:
+        """Return the stored bytes of each tensor: nothing is read for it."""
+        assert isinstance(self.encoded, _Blobs)
+        return {name: entry.data.data.nbytes for name, entry in self.encoded.entries.items()}
 
     def side_bits(self, name: str) -> int:
         """Return what header, book and checksums of a tensor take, and what rounds its parts up to bytes, in bits."""

@@ -53,6 +53,10 @@ class ShardedContainer(Container):
 
     files: dict[str, Container] = field(default_factory=dict)
 
+    def work(self) -> dict[str, int]:
+        """Return how much there is to decode of each tensor of all files."""
+        return {name: size for file in self.files.values() for name, size in file.work().items()}
+
     def checked(self, name: str) -> EncodedTensor:
         """Return a tensor whose stored bytes are those that were written; see `OpenContainer.checked`."""
         return self.files[self.shards[name]].checked(name)
@@ -185,8 +189,17 @@ def write_sharded(folder: Path, container: Container) -> None:
         _write_index(partial, places, total)
 
 
-def decode_sharded(folder: Path, container: Container, *, dequantized: bool = False) -> None:
+def decode_sharded(
+    folder: Path,
+    container: Container,
+    *,
+    dequantized: bool = False,
+    jobs: int = 1,
+    progress: Callable[[float], None] | None = None,
+) -> None:
     """Decode a sharded container to files of the same names, a file at a time, with their index.
+
+    `jobs` and `progress` are those of `for_each`.
 
     Raises
     ------
@@ -196,8 +209,14 @@ def decode_sharded(folder: Path, container: Container, *, dequantized: bool = Fa
     with whole_folder(folder) as partial:
         places: dict[str, str] = {}
         total = 0
-        for name, part in split(container).items():
-            tensors = restore_tensors(part, dequantized=dequantized)
+        parts = split(container)
+        for number, (name, part) in enumerate(parts.items()):
+
+            def advance(share: float, number: int = number) -> None:
+                if progress is not None:
+                    progress((number + share) / len(parts))
+
+            tensors = restore_tensors(part, dequantized=dequantized, jobs=jobs, progress=advance)
             write_safetensors(partial / name, tensors, for_loaders(part.metadata))
             places |= dict.fromkeys(tensors, name)
             total += sum(tensor.values.nbytes for tensor in tensors.values())

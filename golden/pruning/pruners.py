@@ -19,6 +19,7 @@ from xorweave.golden.pruning.synflow import synflow_ranking
 
 METHODS = ("random", "magnitude", "lamp", "snip", "grasp", "synflow")
 _BY_GRADIENTS = {"snip": snip, "grasp": grasp}
+_MOST_ROUNDS = 100_000
 #: Gradients by weight, or what finds them for a pruned network.
 Gradients = Mapping[str, NDArray] | Callable[[Masks], Mapping[str, NDArray]]
 
@@ -33,7 +34,6 @@ def prune(
     effective: bool = False,
     seed: int = 0,
     gradients: Gradients | None = None,
-    rounds: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Masks:
     """Prune a network, in one shot or in rounds.
@@ -43,7 +43,9 @@ def prune(
     network : Network
     tensors : mapping of str to ndarray, optional
         The weights; random pruning needs none.
-    method : {'random', 'magnitude', 'lamp', 'snip', 'grasp', 'synflow'}
+    method : str
+        random, magnitude, lamp, snip, grasp or synflow; with ``snip:100`` what is left is scored in 100 rounds, as by
+        SynFlow, whose 100 rounds ``synflow:ROUNDS`` changes, and by ``grasp:ROUNDS``.
     sparsity : float
         Share of weights to remove.
     quota : {'uniform', 'uniform+', 'erk', 'igq'}, optional
@@ -56,8 +58,6 @@ def prune(
     gradients : mapping of str to ndarray, or callable, optional
         For SNIP `loss_gradients`, for GraSP `flow_gradients` of the network; or a function that finds them under masks,
         as several rounds need.
-    rounds : int, optional
-        Of SNIP, GraSP and SynFlow: how often what is left is scored; 1 by default, 100 for SynFlow.
     progress : callable, optional
         Called with the share of the rounds that are done.
 
@@ -72,6 +72,7 @@ def prune(
         An unknown method or quota, a sparsity out of range, or something the method needs is missing.
     """
     kept = kept_count(network, sparsity)
+    method, rounds = split_method(method)
     if method == "random":
         layer_quota = named_quota(quota or "uniform")
         if effective:
@@ -79,6 +80,26 @@ def prune(
         return random_masks(network.weights, layer_quota(network.weights, kept), np.random.default_rng(seed))
     ranking = _ranking(network, tensors, method, kept, quota, gradients, rounds, progress)
     return search_ranking(network, ranking, sparsity) if effective else ranking.masks(kept)
+
+
+def split_method(method: str) -> tuple[str, int | None]:
+    """Split ``snip:100`` into a method and its rounds, None where they are not given.
+
+    Raises
+    ------
+    InputError
+        There is no such method, or it takes no rounds or so many.
+    """
+    name, colon, number = method.partition(":")
+    if name not in METHODS:
+        raise InputError(f"the pruning method must be one of {', '.join(METHODS)}, not {name!r}")
+    if not colon:
+        return name, None
+    if name not in ("synflow", *_BY_GRADIENTS):
+        raise InputError(f"{name} pruning scores once and takes no rounds")
+    if not number.isdecimal() or not 1 <= int(number) <= _MOST_ROUNDS:
+        raise InputError(f"the rounds of {name} must be between 1 and {_MOST_ROUNDS}, not {number!r:.40}")
+    return name, int(number)
 
 
 def _ranking(
@@ -91,13 +112,9 @@ def _ranking(
     rounds: int | None,
     progress: Callable[[float], None] | None,
 ) -> Ranking:
-    if method not in METHODS:
-        raise InputError(f"the pruning method must be one of {', '.join(METHODS)}, not {method!r}")
     if tensors is None:
         raise InputError(f"{method} pruning needs the weights")
-    if rounds is not None and method not in ("synflow", *_BY_GRADIENTS):
-        raise InputError(f"{method} pruning scores once and takes no rounds")
-    many = rounds if rounds is not None else 100 if method == "synflow" else 1
+    many = rounds or (100 if method == "synflow" else 1)
     if quota is not None and (many > 1 or method == "synflow"):
         raise InputError("pruning in rounds ranks all layers together and takes no quota")
     told = (lambda done: progress(done / many)) if progress else None

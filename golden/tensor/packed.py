@@ -8,13 +8,17 @@ from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.mask.coders import BitmapMask, DenseMask, MaskCoder
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.corrections import no_patches
-from xorweave.golden.tensor.decode import checksum_of
+from xorweave.golden.tensor.decode import checksum_of, segment_checksums
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.packed_words import PackedWords
 from xorweave.golden.values.prefix_code import PrefixCode
 
 _AS_BOOK = 48  # bits that an empty book takes besides what any stored tensor does
+# Readers take so many weights from a handful of bytes, and 1024 more for each byte: where nothing is stored of a larger
+# tensor, checksums of its segments are what its size is believed for.
+_WITHOUT_BYTES = 1 << 20
+_A_CHECKSUM = 4096
 
 
 def packed_bits(words: Words, n_w: int) -> int:
@@ -26,14 +30,17 @@ def packed_bits(words: Words, n_w: int) -> int:
 def pack_tensor(words: Words, shape: tuple[int, ...], number_format: NumberFormat) -> EncodedTensor:
     """Store words, shape (n,), in the order of the tensor, in the fewest bits that take no code.
 
-    That is n + kept * n_w bits with a bitmap, n * n_w without, none where every word is 0.
+    That is n + kept * n_w bits with a bitmap, n * n_w without, none where every word is 0 (checksums, 1/128 bit a
+    weight, above 2^20 weights).
     """
     kept, n_w = words != 0, number_format.n_w
     mask: MaskCoder = DenseMask(words.size)
     values: ValueCoder = PackedWords.of(words, n_w)
+    segment = max(1, words.size)
     if not kept.any() and words.size > _AS_BOOK:
         nothing = np.zeros(0, np.int64)
         values = PrefixCode(n_w, "plain", nothing, nothing, nothing)
+        segment = segment if segment <= _WITHOUT_BYTES else _A_CHECKSUM
     elif packed_bits(words, n_w) < words.size * n_w:
         mask, values = BitmapMask(kept), PackedWords.of(words[kept], n_w)
     return EncodedTensor(
@@ -45,6 +52,7 @@ def pack_tensor(words: Words, shape: tuple[int, ...], number_format: NumberForma
         groups=(),
         patches=no_patches(number_format.word),
         correction_format="none",
-        segment_blocks=max(1, words.size),
+        segment_blocks=segment,
+        segment_checksums=segment_checksums(words.size, segment, 1, words),
         checksum=None if values.kind == "packed" else checksum_of(words),
     )

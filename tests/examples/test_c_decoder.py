@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 import xorweave as xw
 from tests.golden.tensor.stored_kinds import STORED_KINDS, stored_kind
 from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.choice import Choice
 from xorweave.golden.code.code import Code
 from xorweave.golden.files.blob import read_blob, write_blob
+from xorweave.golden.files.smallest import store
 from xorweave.golden.scan.tiles import TileLayout, TileOrder
 from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.encode import encode_tensor
@@ -65,6 +67,13 @@ def test_every_kind(decoder: Path, tmp_path: Path, kind: str) -> None:
     done = _run(decoder, tmp_path, write_blob(tensor))
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == _words(tensor.number_format.to_words(wanted))
+
+
+def test_a_large_tensor_of_nothing(decoder: Path, tmp_path: Path) -> None:
+    values = np.zeros((1500, 1000), np.int8)
+    _, blob = store(values, number_format("int8"), values != 0, Choice())
+    done = _run(decoder, tmp_path, blob)
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", bytes(values.size))
 
 
 @pytest.mark.parametrize("kind", VERSION_2)

@@ -29,7 +29,10 @@ def prune(
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Pruned tensors to write (.safetensors)")],
     method: Annotated[
-        str, typer.Option(help="random, magnitude, lamp, snip, grasp or synflow")
+        str,
+        typer.Option(
+            help="random, magnitude, lamp, snip, grasp or synflow; snip:100 scores what is left in 100 rounds"
+        ),
     ] = "magnitude",
     sparsity: Annotated[float | None, typer.Option(help="Share of weights to remove, 0 to 1")] = None,
     compression: Annotated[float | None, typer.Option(help="Instead: weights over weights left")] = None,
@@ -46,16 +49,12 @@ def prune(
             help="A name, a .json description or .onnx; default: a fully connected one if it is one"
         ),
     ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(help="images and labels (.npz) that snip and grasp find gradients with (extra train)"),
-    ] = None,
     gradients: Annotated[
-        Path | None, typer.Option(help="Instead: gradients by tensor name (for grasp the Hessian times them)")
-    ] = None,
-    rounds: Annotated[
-        int | None,
-        typer.Option(help="How often what is left is scored: 1 for snip and grasp, 100 for synflow"),
+        Path | None,
+        typer.Option(
+            help="For snip and grasp: images and labels (.npz) to find gradients with (extra train), or gradients by "
+            "tensor name (for grasp the Hessian times them)"
+        ),
     ] = None,
     fold: Annotated[
         bool,
@@ -82,10 +81,6 @@ def prune(
             raise InputError(f"the file to write must be named .safetensors, not {path.name!r}")
         if path is not None and not path.parent.is_dir():
             raise InputError(f"there is no folder {path.parent} to write into")
-    if (images or gradients) and method not in ("snip", "grasp"):
-        raise InputError(f"{method} pruning needs no gradients: images and gradients are for snip and grasp")
-    if images and gradients:
-        raise InputError("give images or gradients, not both")
     target = target_sparsity(sparsity, compression)
     source = read_source(src, network, seed=seed)
     described, tensors = source.network, source.arrays
@@ -98,7 +93,7 @@ def prune(
     with meter() as show, show.task(method) as advance:
         masks = prune_network(
             described, tensors or None, method=method, sparsity=target, quota=quota, effective=effective, seed=seed,
-            gradients=_gradients(described, tensors, method, gradients, images), rounds=rounds, progress=advance,
+            gradients=_gradients(described, tensors, method, gradients), progress=advance,
         )  # fmt: skip
     layers, total = measure_sparsity(described, masks)
     folded = None
@@ -107,7 +102,7 @@ def prune(
         masks = {name: folded.masks[name] for name in described.weights}
     written = pruned_tensors(source, masks, folded.biases if folded else {})
     done = {
-        "source": src.name, "network": described.name, "method": method, "rounds": rounds, "quota": quota, "seed": seed,
+        "source": src.name, "network": described.name, "method": method, "quota": quota, "seed": seed,
         "sparsity": target, "effective": effective, "folded": fold, "layers": list(described.weights),
     }  # fmt: skip
     note = {PRUNED: json.dumps(done)}
@@ -134,24 +129,32 @@ def prune(
 
 
 def _gradients(
-    network: Network, tensors: dict[str, NDArray], method: str, gradients: Path | None, images: Path | None
+    network: Network, tensors: dict[str, NDArray], method: str, path: Path | None
 ) -> Gradients | None:
-    """Return gradients that are given, or what finds them with images."""
+    """Return gradients that are given, or what finds them with the images that are given."""
     import numpy as np
 
-    from xorweave.golden.network.network_files import read_tensors
+    from xorweave.golden.files.weight_files import read_weight_file
+    from xorweave.golden.network.network_files import as_arrays
     from xorweave.golden.network.training import flow_gradients, initial_tensors, loss_gradients
+    from xorweave.golden.pruning.pruners import split_method
     from xorweave.studies.inference import Images
 
-    if images is None:
-        return read_tensors(gradients) if gradients else None
-    shown = Images.read(images)
+    if path is None:
+        return None
+    name = split_method(method)[0]
+    if name not in ("snip", "grasp"):
+        raise InputError(f"gradients are for snip and grasp; {name} needs none")
+    given = as_arrays(read_weight_file(path).tensors)
+    if "images" not in given:
+        return given
+    shown = Images.read(path)
     if shown.labels is None:
-        raise InputError(f"{images} must hold labels, too: the loss is that of naming what the images show")
+        raise InputError(f"{path} must hold labels, too: the loss is that of naming what the images show")
     labels, values = shown.labels, shown.values.astype(np.float32)
     held = {
         **initial_tensors(network, 0),
         **tensors,
     }  # a parameter that the source lacks is as it is before training
-    find = loss_gradients if method == "snip" else flow_gradients
+    find = loss_gradients if name == "snip" else flow_gradients
     return lambda masks: find(network, held, values, labels, masks)

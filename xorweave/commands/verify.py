@@ -10,6 +10,9 @@ import typer
 
 def verify(
     src: Annotated[Path, typer.Argument(help="A container written by encode")],
+    jobs: Annotated[
+        int | None, typer.Option(help="Tensors decoded at once; default: as many as there are cores")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Check every checksum of a container, and decode everything in it."""
@@ -17,9 +20,10 @@ def verify(
 
     import xorweave
     from xorweave.commands.console import meter, print_json
+    from xorweave.library.workers import cores
 
     with meter() as show, show.task(src.name) as advance:
-        found = xorweave.verify(src, progress=advance)
+        found = xorweave.verify(src, jobs=cores() if jobs is None else jobs, progress=advance)
     if as_json:
         print_json(asdict(found))
         return

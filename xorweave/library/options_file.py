@@ -17,6 +17,7 @@ any of them wins over ``[options]``.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from xorweave.library.words import WORDS, Word, check_words
 FIRST_LINE = "# Options of xorweave encode."
 _LARGEST = 1 << 24
 _NETWORKS = (".json", ".onnx")
+# The parser looks at all beginnings of a key with dots: one of 40,000 parts takes it minutes and gigabytes.
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+_LONG_KEY = re.compile(rf"(?<![\w.-])(?:{_PART}[ \t]*\.[ \t]*){{64}}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,10 @@ def read_options(path: Path) -> OptionsFile:
     try:
         if path.stat().st_size > _LARGEST:
             raise ValueError(f"it is larger than {_LARGEST >> 20} MiB")
-        held = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        if _LONG_KEY.search(text):
+            raise ValueError("no key of options has 64 parts")
+        held = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} must be a TOML file of options: {str(error) or 'nested too deep'}"

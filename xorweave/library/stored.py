@@ -15,7 +15,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.files.carried import why_carried
 from xorweave.golden.files.container import Container, directory_bytes, write_container
 from xorweave.golden.files.outputs import check_output, check_output_folder
-from xorweave.golden.files.restore import restore_tensors
+from xorweave.golden.files.restore import for_each, restore_tensors
 from xorweave.golden.files.safetensors_file import for_loaders, write_safetensors
 from xorweave.golden.files.sharded import ShardedContainer, decode_sharded, read_together, write_sharded
 from xorweave.golden.files.shards import shard_files
@@ -289,23 +289,32 @@ class Encoded(Mapping[str, StoredTensor]):
         self.paths = (out,)
         return sum(file.stat().st_size for file in self.files)
 
-    def decode(self, *, dequantized: bool = False) -> dict[str, NDArray]:
+    def decode(self, *, dequantized: bool = False, jobs: int = 1) -> dict[str, NDArray]:
         """Decode everything, checksums checked, what is carried included.
 
         Parameters
         ----------
         dequantized : bool
             Quantised tensors become float32 with their scales, which then are left out.
+        jobs : int
+            Threads, over tensors.
 
         Raises
         ------
         InputError
             What is stored was damaged; the line names the tensor.
         """
-        restored = restore_tensors(self.container, dequantized=dequantized)
+        restored = restore_tensors(self.container, dequantized=dequantized, jobs=jobs)
         return {name: tensor.values for name, tensor in restored.items()}
 
-    def write_decoded(self, path: AnyPath, *, dequantized: bool = False) -> None:
+    def write_decoded(
+        self,
+        path: AnyPath,
+        *,
+        dequantized: bool = False,
+        jobs: int = 1,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
         """Write what `decode` gives as an ordinary safetensors file, with the source's metadata.
 
         Of a sharded container: a folder of files of the same names, with their index. Loaders want metadata to say a
@@ -319,9 +328,9 @@ class Encoded(Mapping[str, StoredTensor]):
         out = path_of(path, "the output")
         if self.is_sharded:
             check_output_folder(out)
-            decode_sharded(out, self.container, dequantized=dequantized)
+            decode_sharded(out, self.container, dequantized=dequantized, jobs=jobs, progress=progress)
             return
-        restored = restore_tensors(self.container, dequantized=dequantized)
+        restored = restore_tensors(self.container, dequantized=dequantized, jobs=jobs, progress=progress)
         write_safetensors(out, restored, for_loaders(self.container.metadata))
 
     @property
@@ -379,14 +388,18 @@ class Verified:
     carried: int
 
 
-def verify(source: Encoded | AnyPath, *, progress: Callable[[float], None] | None = None) -> Verified:
+def verify(
+    source: Encoded | AnyPath, *, jobs: int = 1, progress: Callable[[float], None] | None = None
+) -> Verified:
     """Check every checksum of a container, and decode everything in it.
 
     Parameters
     ----------
     source : Encoded or path
+    jobs : int
+        Threads, over tensors.
     progress : callable, optional
-        Called with the share of tensors that are done.
+        Called with the share that is done.
 
     Raises
     ------
@@ -396,11 +409,8 @@ def verify(source: Encoded | AnyPath, *, progress: Callable[[float], None] | Non
     opened = source if isinstance(source, Encoded) else open_container(source)
     container = opened.container
     weights = 0
-    for count, name in enumerate(container.encoded, 1):
-        container.verify(name)
+    for name, _ in for_each(container.work(), container.verify, jobs=jobs, progress=progress):
         weights += container.encoded[name].n
-        if progress is not None:
-            progress(count / len(container.encoded))
     for name in container.plain:
         container.plain[name]
     if not all(container.encoded[name].is_checked for name in container.encoded):

@@ -164,6 +164,15 @@ def test_shuffling_is_a_permutation_and_leaves_its_input_alone() -> None:
         ("uniform", {"seed": 1 << 63}, f"seed must be between 0 and 2^63 - 1, not {1 << 63}"),
         ("sparse", {"taps": -(10**50)}, f"taps must be between 0 and 2^63 - 1, not {'-1' + 38 * '0'}"),
         ("identity", {}, "the identity family needs n_in = n_out, not 3 and 9"),
+        *(
+            (
+                family,
+                {"pool": 10**9},
+                f"a generator of the family {family} with n_in=3, n_out=9, n_s=1 and {{'pool': 1000000000}} "
+                f"must take at most {1 << 29} steps to make here, not {steps}",
+            )
+            for family, steps in (("graph", 15 * 10**9), ("paired", 78 * 10**9))
+        ),
     ],
 )
 def test_what_a_family_cannot_make_is_refused(family: str, parameters: dict[str, int], message: str) -> None:

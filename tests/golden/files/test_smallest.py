@@ -13,6 +13,7 @@ from xorweave.golden.codecs.xor_code import XorCode
 from xorweave.golden.files.blob import read_blob
 from xorweave.golden.files.smallest import store
 from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.tensor.random_access import decode_rows
 
 
 def made(name: str, shape: tuple[int, ...], density: float, kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -48,6 +49,22 @@ def test_never_larger_than_a_bitmap_or_dense_words_with_the_same_header(
         assert len(blob) <= head + -(-n * form.n_w // 8)
     assert np.array_equal(form.to_words(decode_tensor(read_blob(blob))), form.to_words(values))
     assert (stored.values.kind == "packed") == (read_blob(blob).values.kind == "packed")
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"), [(((1 << 20) + 1,), "int4"), ((3000, 1000), "int8"), ((5, 1 << 19), "fp32")]
+)
+def test_a_large_tensor_of_nothing_is_read_back(shape: tuple[int, ...], name: str) -> None:
+    """Readers believe no vast shape that comes with a handful of bytes: there are as many as they ask for."""
+    form = number_format(name)
+    values = np.zeros(shape, form.storage)
+    stored, blob = store(values, form, values != 0, Choice())
+    assert len(blob) < values.size / 512 and stored.segment_checksums
+    back = read_blob(blob)
+    found = decode_tensor(back)
+    assert found.shape == shape and not found.any()
+    assert back.segment_checksums == stored.segment_checksums
+    assert decode_rows(back, 3, 5).shape == (2, *shape[1:])
 
 
 def test_codecs_counts_what_is_stored() -> None:

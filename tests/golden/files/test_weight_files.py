@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -80,6 +81,20 @@ def test_smtx_reads_every_published_mask_as_its_publisher_counted_it(data_dir: P
         ):
             assert got == pytest.approx(float(row[key]), rel=1e-6, abs=1e-9), (path, key)
     assert not missing, f"the publisher's table lacks {missing}"
+
+
+def test_smtx_takes_no_more_memory_than_four_times_the_file_and_the_mask(tmp_path: Path) -> None:
+    """Its numbers lie there as texts of two characters."""
+    rows = 200_000
+    offsets = " ".join(map(str, range(0, 9 * rows + 1, 9)))
+    text = f"{rows}, 9, {9 * rows}\n{offsets}\n{'0 1 2 3 4 5 6 7 8 ' * rows}\n"
+    path = written(tmp_path / "m.smtx", text.encode())
+    tracemalloc.start()
+    found = read_smtx(path)
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.shape == (rows, 9) and found.all()
+    assert peak < 4 * (path.stat().st_size + found.nbytes)
 
 
 @pytest.mark.parametrize(("columns", "allowed"), [(1 << 24, True), ((1 << 24) + 1, False)])

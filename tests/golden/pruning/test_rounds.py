@@ -33,10 +33,9 @@ def test_rounds_are_those_of_the_schedule(kept: int, rounds: int) -> None:
     masks = prune(
         NETWORK,
         TENSORS,
-        method="snip",
+        method=f"snip:{rounds}",
         sparsity=1 - kept / 50,
         gradients=gradients,
-        rounds=rounds,
         progress=told.append,
     )
     # slowly: a dictionary of what is left, sorted anew each round
@@ -77,16 +76,14 @@ def test_a_ranking_holds_every_weight_once() -> None:
 def test_what_cannot_be_done_in_rounds_is_refused() -> None:
     given_once = gradients(NETWORK.dense_masks())
     for words, message in (
-        ({"method": "magnitude", "rounds": 2}, "magnitude pruning scores once and takes no rounds"),
+        ({"method": "magnitude:2"}, "magnitude pruning scores once and takes no rounds"),
+        ({"method": "snip:2", "gradients": given_once}, "several rounds need the gradients of what is left"),
         (
-            {"method": "snip", "rounds": 2, "gradients": given_once},
-            "several rounds need the gradients of what is left",
+            {"method": "grasp:0", "gradients": gradients},
+            "the rounds of grasp must be between 1 and 100000, not '0'",
         ),
-        (
-            {"method": "grasp", "rounds": 0, "gradients": gradients},
-            "pruning must take at least one round, not 0",
-        ),
-        ({"method": "snip", "rounds": 3, "gradients": gradients, "quota": "erk"}, "takes no quota"),
+        ({"method": "snip:", "gradients": gradients}, "the rounds of snip must be between"),
+        ({"method": "snip:3", "gradients": gradients, "quota": "erk"}, "takes no quota"),
         ({"method": "grasp"}, "grasp needs gradients of the loss"),
     ):
         with pytest.raises(InputError, match=message):

@@ -46,7 +46,9 @@ def prune(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("method", ["snip", "grasp"])
 def test_gradients_are_found_with_images(folder: Path, method: str) -> None:
-    done = prune(folder, "--method", method, "--sparsity", 0.75, "--images", folder / "shown.npz", "--json")
+    done = prune(
+        folder, "--method", method, "--sparsity", 0.75, "--gradients", folder / "shown.npz", "--json"
+    )
     assert done.returncode == 0, done.stderr
     shown = np.load(folder / "shown.npz")
     values = shown["images"].reshape(40, 20).astype(np.float32) / 255
@@ -63,10 +65,10 @@ def test_gradients_are_found_with_images(folder: Path, method: str) -> None:
 
 
 def test_rounds_score_what_is_left(folder: Path) -> None:
-    words = ("--method", "snip", "--sparsity", 0.9, "--images", folder / "shown.npz")
+    words = ("--sparsity", 0.9, "--gradients", folder / "shown.npz")
     kept = []
-    for rounds in ((), ("--rounds", 30)):
-        assert prune(folder, *words, *rounds).returncode == 0
+    for method in ("snip", "snip:30"):
+        assert prune(folder, "--method", method, *words).returncode == 0
         tensors = read_weight_file(folder / "p.safetensors").tensors
         kept.append(np.concatenate([tensors[name].values.reshape(-1) != 0 for name in NETWORK.weights]))
     assert kept[0].sum() == kept[1].sum()
@@ -76,8 +78,11 @@ def test_rounds_score_what_is_left(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--method", "magnitude", "--images", "shown.npz"), "magnitude pruning needs no gradients"),
-        (("--method", "snip", "--images", "w.npz"), "must hold an array named images"),
+        (
+            ("--method", "magnitude", "--gradients", "shown.npz"),
+            "gradients are for snip and grasp",
+        ),
+        (("--method", "snip:9", "--gradients", "w.npz"), "several rounds need the gradients of what is left"),
         (("--method", "snip"), "snip needs gradients of the loss, or images to find them with"),
     ],
 )

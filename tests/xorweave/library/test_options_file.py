@@ -156,6 +156,8 @@ def test_a_table_that_names_nothing_is_told(model: Path, tmp_path: Path) -> None
         ("[options]\ndtype = int8", r" must be a TOML file of options: .*\(at line 2, column 9\)"),
         ("a = 1" * 3, " must be a TOML file of options: .*"),
         ("x = " + "[" * 5000, " must be a TOML file of options: .*"),
+        (".".join(["a", "'b'", '"c"'] * 20000) + " = 1", ".*: no key of options has 64 parts"),
+        ("[" + "a . " * 40000 + "b]", ".*: no key of options has 64 parts"),
         ("[output]", r" must hold the table \[options\] and \[\[tensor\]\] tables, not 'output'"),
         ("options = 3", r" must hold the options as a table \[options\]"),
         ("[tensor]\nmatch = 'a'", r" must hold what is said of tensors as \[\[tensor\]\] tables"),
