@@ -23,7 +23,8 @@ test-slow: $(VENV)/.dev
 EXTRAS ?= baselines,cluster,docs,gguf,oracles,pnr,soc,train$(if $(filter x86_64,$(shell uname -m)),$(comma)mkl)
 EXTRA_TESTS := tests/golden/codecs tests/golden/spmv tests/golden/network tests/golden/weightless \
     tests/golden/files/test_gguf_file.py tests/synth/flow/test_place_route.py tests/docs/test_site.py \
-    tests/xorweave/library/test_workers.py tests/examples/test_axi_stream.py tests/examples/test_litex.py
+    tests/xorweave/library/test_workers.py tests/examples/test_axi_stream.py tests/examples/test_litex.py \
+    tests/examples/test_torch_linear.py tests/xorweave/commands/test_prune_by_images.py
 
 test-extras: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,$(EXTRAS)]'

@@ -4,8 +4,8 @@
 
 Every seed draws new weights (normal, variance 2 / inputs) and new random masks. Shown are the median over the
 seeds and, in brackets, the lowest and the highest, and the median processor seconds of one count of what is
-alive. SNIP takes its gradients from the digits data set, and is left out where PyTorch (extra `train`) is missing or
-the images do not fit the network.
+alive. SNIP and GraSP take their gradients from the digits data set, in one round and in --rounds, and are left out
+where PyTorch (extra `train`) is missing or the images do not fit the network.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import CATALOGUE, named_network
 from xorweave.golden.network.digits import load_digits
 from xorweave.golden.network.network import Masks, Network
-from xorweave.golden.network.training import loss_gradients
+from xorweave.golden.network.training import flow_gradients, loss_gradients
 from xorweave.golden.pruning.pruners import prune
 from xorweave.golden.pruning.quotas import QUOTAS
 from xorweave.golden.pruning.ranking import GlobalRanking
-from xorweave.golden.pruning.scores import lamp, magnitude, snip
+from xorweave.golden.pruning.scores import grasp, lamp, magnitude, snip
 from xorweave.golden.pruning.sparsity import measure_sparsity
 
+_SCORES = {"SNIP": snip, "GraSP": grasp}
 Curve = list[list[float]]  # effective compression by direct compression and seed
 
 
@@ -42,17 +43,34 @@ def initial_weights(network: Network, seed: int) -> dict[str, NDArray[np.float64
     }
 
 
-def snip_gradients(network: Network, tensors: dict[str, NDArray]) -> dict[str, NDArray] | None:
-    """Return the gradients of the loss on the digits, None where they cannot be had."""
+def by_gradients(
+    network: Network, tensors: dict[str, NDArray], rounds: int
+) -> dict[str, Callable[[float], Masks]]:
+    """Return SNIP and GraSP as functions of the sparsity; none where gradients on the digits cannot be had."""
     try:
         digits = load_digits()
-        zeros = {name: np.zeros(shape) for name, shape in network.parameters.items()}
-        return loss_gradients(network, {**zeros, **tensors}, digits.train_images, digits.train_labels)
+        held = {**{name: np.zeros(shape) for name, shape in network.parameters.items()}, **tensors}
+        loss_gradients(network, held, digits.train_images[:1], digits.train_labels[:1])
     except InputError:
-        return None
+        return {}
+    found: dict[str, Callable[[float], Masks]] = {}
+    for name, find in (("SNIP", loss_gradients), ("GraSP", flow_gradients)):
+
+        def gradients(masks: Masks, find: Callable = find) -> dict[str, NDArray]:
+            return find(network, held, digits.train_images, digits.train_labels, masks)
+
+        scores = _SCORES[name](held, gradients(network.dense_masks()), network.weights)
+        ranking = GlobalRanking.of(network.weights, scores)
+        found[name] = lambda s, ranking=ranking: ranking.masks(  # type: ignore[misc]
+            round((1 - s) * network.connections)
+        )
+        found[f"{name}, {rounds} rounds"] = lambda s, name=name, gradients=gradients: prune(  # type: ignore[misc]
+            network, held, method=f"{name.lower()}:{rounds}", sparsity=s, gradients=gradients
+        )
+    return found
 
 
-def methods(network: Network, seed: int) -> dict[str, Callable[[float], Masks]]:
+def methods(network: Network, seed: int, rounds: int) -> dict[str, Callable[[float], Masks]]:
     """Return every method as a function of the sparsity."""
     tensors = initial_weights(network, seed)
     found: dict[str, Callable[[float], Masks]] = {
@@ -66,23 +84,19 @@ def methods(network: Network, seed: int) -> dict[str, Callable[[float], Masks]]:
         found[f"{name}, global"] = lambda s, ranking=ranking: ranking.masks(  # type: ignore[misc]
             round((1 - s) * network.connections)
         )
-    if (gradients := snip_gradients(network, tensors)) is not None:
-        ranking = GlobalRanking.of(network.weights, snip(tensors, gradients, network.weights))
-        found["SNIP"] = lambda s, ranking=ranking: ranking.masks(  # type: ignore[misc]
-            round((1 - s) * network.connections)
-        )
+    found |= by_gradients(network, tensors, rounds)
     found["SynFlow"] = lambda s: prune(network, tensors, method="synflow", sparsity=s)
     return found
 
 
 def measure(
-    network: Network, directs: list[float], seeds: int, only: list[str]
+    network: Network, directs: list[float], seeds: int, only: list[str], rounds: int
 ) -> tuple[dict[str, Curve], dict[str, float]]:
     """Measure effective compression, and the seconds of a count; a target a quota cannot meet gives NaN."""
     curves: dict[str, Curve] = {}
     seconds: dict[str, list[float]] = {}
     for seed in range(seeds):
-        for name, masks_at in methods(network, seed).items():
+        for name, masks_at in methods(network, seed, rounds).items():
             if only and not any(word in name for word in only):
                 continue
             curve = curves.setdefault(name, [[] for _ in directs])
@@ -137,10 +151,11 @@ def main() -> None:
         "--directs", type=float, nargs="+", default=[2, 5, 10, 20, 50, 100, 200, 316, 500, 1000]
     )
     parser.add_argument("--only", nargs="+", default=[], help="methods whose names hold one of these words")
+    parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--svg", type=Path)
     arguments = parser.parse_args()
     network = named_network(arguments.network)
-    curves, seconds = measure(network, arguments.directs, arguments.seeds, arguments.only)
+    curves, seconds = measure(network, arguments.directs, arguments.seeds, arguments.only, arguments.rounds)
     print(f"{network.name}, {network.connections:,} weights; {arguments.seeds} seeds; effective at direct")
     print("| method | " + " | ".join(f"{direct:g}x" for direct in arguments.directs) + " | seconds |")
     print("|---" * (len(arguments.directs) + 2) + "|")

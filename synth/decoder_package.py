@@ -46,7 +46,9 @@ def _mask_code(head: Mapping[str, Any]) -> MaskParities:
 
 
 def shape_of(manifest: Manifest) -> DecoderShape | None:
-    """Return the decoder a manifest describes, its matrices row by row; None for a baseline, which has no reference.
+    """Return the decoder a manifest describes, its matrices row by row; None where there is no reference for it.
+
+    That is a baseline, and words of a kind that nobody has written the text of.
 
     Raises
     ------
@@ -60,7 +62,7 @@ def shape_of_entries(
     found: Mapping[str, Any], latency: int, *, plane_serial: bool = False
 ) -> DecoderShape | None:
     """Return the decoder that a manifest's entries describe, as `shape_of` does."""
-    if not found.keys() & {"code", "groups"}:
+    if not found.keys() & {"code", "groups"} or "words" in found:
         return None
     try:
         heads = found.get("groups") or [{"planes": found["n_w"], "code": found["code"]}]

@@ -53,6 +53,10 @@ class BitSource:
         taken, self._pool = self._pool[-count:][::-1], self._pool[:-count]
         return np.array(taken, np.uint32)
 
+    def put_back(self, words: NDArray[np.uint32]) -> None:
+        """Make these the next words again: the last of those that `words` returned, which nobody used."""
+        self._pool.extend(words[::-1].tolist())
+
     def _more(self) -> list[int]:
         self._counter += 1
         text = f"xorweave;{self._key};{self._counter}".encode()

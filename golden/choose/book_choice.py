@@ -12,6 +12,7 @@ from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.choose.group_rates import choose_rates
 from xorweave.golden.code.code import Code
 from xorweave.golden.values.book_gates import word_gates
+from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 
 _WINDOWS = (64, 96, 128, 192, 256, 384, 512)  # longest windows of the densest group, tried
@@ -46,20 +47,20 @@ def group_code(n_in: int, n_out: int, n_s: int, seed: int) -> Code:
 
 
 @dataclass(frozen=True)
-class BookChoice:
-    """A book and the codes of its groups.
+class CodedValues:
+    """A value coder and the codes of its groups.
 
     Attributes
     ----------
-    book : PrefixCode
+    values : ValueCoder
     n_out : int
     sizes : tuple of (int, int)
         N_in and N_s of each group.
     expected_bits : float
-        Payload, patches and the book's table, foretold.
+        Payload, patches and, of a book, its table, foretold.
     """
 
-    book: PrefixCode
+    values: ValueCoder
     n_out: int
     sizes: tuple[tuple[int, int], ...]
     expected_bits: float
@@ -74,18 +75,9 @@ def gate_price(n: int) -> float:
     return _GATE * min(1.0, _GATE_WEIGHTS / max(1, n)) ** _GATE_FALLS
 
 
-def settle_block(
-    truth: Words, under: NDArray[np.bool_], number_format: NumberFormat, *, max_k: int | None = None
-) -> int | None:
-    """Settle the block of words whose mask is known only about; None where no book pays. See `choose_book`."""
-    found = choose_book(truth, under, number_format, max_k=max_k)
-    if found is None:
-        return None
-    rank = np.full(truth.size, -1, np.int64)
-    rank[under] = found.book.rank_of(truth[under])
-    groups = found.book.care_groups(rank)
-    windows, price = [max_k] if max_k else _WINDOWS, gate_price(truth.size)
-    return choose_rates(groups, truth.size, number_format.n_w, windows, smooth=True, gate_price=price)[1]
+def windows_of(max_k: int | None) -> list[int]:
+    """Return the longest windows of the densest group that are tried: the one asked for, or all."""
+    return [max_k] if max_k else list(_WINDOWS)
 
 
 def book_gates(book: PrefixCode) -> float:
@@ -99,30 +91,18 @@ def table_bits(book: PrefixCode) -> int:
 
 
 def choose_book(
-    truth: Words,
-    under: NDArray[np.bool_],
+    words: Words,
+    kept: NDArray[np.bool_],
     number_format: NumberFormat,
     *,
     max_k: int | None = None,
     n_out: int | None = None,
-) -> BookChoice | None:
-    """Choose book and rates of fewest expected bits; None where no book pays.
-
-    Parameters
-    ----------
-    truth : ndarray of unsigned words, shape (length,), scan order
-        What each position must read as.
-    under : ndarray of bool, same shape
-        The mask as its decoder gives it, false ones included.
-    max_k : int, optional
-        Longest window of any group; by default the one that pays.
-    n_out : int, optional
-        The block, where it is settled already.
-    """
-    n, n_w = truth.size, number_format.n_w
+) -> CodedValues | None:
+    """Choose book and rates of fewest expected bits; None where no book pays. See `Chooser`."""
+    n, n_w = words.size, number_format.n_w
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
     price = gate_price(n)
-    stored = truth[under]
+    stored = words[kept]
     candidates: list[tuple[float, int, PrefixCode]] = []
     magnitudes = ("plain",) if number_format.is_float else ("prefix-inverted", "negated")
     books = (
@@ -141,22 +121,22 @@ def choose_book(
         )
         told *= 1 + price * book_gates(book)
         candidates.append((float(told) + table_bits(book), len(candidates), book))
-    best: BookChoice | None = None
+    best: CodedValues | None = None
     for _, _, book in sorted(candidates)[:_BOOKS]:
         if not book.lengths.size:
             continue
         rank = np.full(n, -1, np.int64)
-        rank[under] = book.rank_of(stored)
+        rank[kept] = book.rank_of(stored)
         cost, outputs, sizes = choose_rates(
             book.care_groups(rank),
             n,
             n_w,
-            [max_k] if max_k else _WINDOWS,
+            windows_of(max_k),
             n_out=n_out,
             gate_price=price,
         )
-        cost += table_bits(book) + patch_bits * int((under & (rank < 0) & (truth != 0)).sum())
+        cost += table_bits(book) + patch_bits * int((kept & (rank < 0) & (words != 0)).sum())
         cost *= 1 + price * book_gates(book)
         if math.isfinite(cost) and (best is None or cost < best.expected_bits):
-            best = BookChoice(book, outputs, tuple(sizes), cost)
+            best = CodedValues(book, outputs, tuple(sizes), cost)
     return best

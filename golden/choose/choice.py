@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.book_choice import BookChoice, choose_book, settle_block
+from xorweave.golden.choose.book_choice import CodedValues
 from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.lane_code import encode_on_lanes
@@ -18,6 +18,7 @@ from xorweave.golden.choose.plan import Plan, choose_plan
 from xorweave.golden.choose.shaped_scan import shaped_scan
 from xorweave.golden.choose.shared_code import SharedCode
 from xorweave.golden.choose.tile_code import encode_in_tiles
+from xorweave.golden.choose.values_choice import CHOOSERS, Chooser, settle_block
 from xorweave.golden.mask.coders import BitmapMask, MaskCoder
 from xorweave.golden.scan.cells import CELL_ROWS
 from xorweave.golden.scan.interleaver import Interleaver
@@ -31,7 +32,6 @@ from xorweave.golden.tensor.stored import EncodedTensor
 
 GOALS = ("storage", "hardware", "products", "paper")
 MASK_CODES = ("auto", "bitmap", "shaped")
-VALUES_CODES = ("auto", "raw", "prefix")
 _DENSEST = 0.36  # beyond it a shaped mask costs as much as a bitmap
 _SCAN_K = 192  # window for which the scan of a shaped mask is judged, about that of its values
 _SMALLEST = 256  # weights for which a shaped mask's search has something to choose from
@@ -50,8 +50,9 @@ class Choice:
         of few gates, one for all tensors, at no more than `overhead`. ``products``: raw planes under a bitmap in the
         scan ``cells``, which a processor multiplies as fast as it reads it. ``paper``: the paper's format.
     mask_code : {"auto", "bitmap", "shaped"}
-    values_code : {"auto", "raw", "prefix"}
-    scan : {"auto", "row-major", "affine", "lanes", "cells", "tiles"}
+    values_code : "auto" or a name in `CHOOSERS`
+        ``auto``: a book or raw planes, whichever is smaller.
+    scan : "auto" or a name in `SCANS`
         ``cells`` are for products on a processor, ``tiles`` on a GPU.
     code : CodeChoice
         A code that is given, instead of one chosen, means raw planes.
@@ -94,7 +95,8 @@ class Choice:
 
     def __post_init__(self) -> None:
         for name, known in (
-            ("goal", GOALS), ("mask_code", MASK_CODES), ("values_code", VALUES_CODES), ("scan", ("auto", *SCANS)),
+            ("goal", GOALS), ("mask_code", MASK_CODES),
+            ("values_code", ("auto", *CHOOSERS)), ("scan", ("auto", *SCANS)),
         ):  # fmt: skip
             if getattr(self, name) not in known:
                 raise InputError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
@@ -110,9 +112,9 @@ class Choice:
                 raise InputError(
                     "code, error_free, transform, drop_planes and segments must not be given for products"
                 )
-        if self.values_code == "prefix" and self._raw_only:
+        if self.values_code not in ("auto", "raw") and self._raw_only:
             raise InputError(
-                "values_code must not be prefix where a code, a transform or error_free is given"
+                f"values_code must not be {self.values_code} where a code, a transform or error_free is given"
             )
         if self.mask_code == "shaped" and self._raw_only:
             raise InputError("mask_code must not be shaped where a code, a transform or error_free is given")
@@ -129,6 +131,10 @@ class Choice:
     def may_pack(self) -> bool:
         """Whether all is left to be chosen, so that kept words may be packed where no code takes fewer bits."""
         return not self._raw_only and self.mask_code != "shaped" and self.values_code == "auto"
+
+    @property
+    def _choose_values(self) -> Chooser:
+        return CHOOSERS["prefix" if self.values_code == "auto" else self.values_code]
 
     @staticmethod
     def storable(values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_]) -> Words:
@@ -179,7 +185,8 @@ class Choice:
             return self._on_lanes(values, number_format, mask)
         if self.error_free:
             return self.code.encode_error_free(values, number_format, mask, options=options, **raw)
-        if self.goal == "hardware" and self.code.kind == "auto":
+        strided = self.scan in ("auto", "row-major", "affine")
+        if self.goal == "hardware" and self.code.kind == "auto" and strided:
             shared = shared or SharedCode.choose([(mask, number_format.n_w)], overhead=self.overhead)
             return shared.encode(values, number_format, mask, options, row_major=self.scan == "row-major")
         bounded = options.corrections.startswith("bounded")  # a promise for one group of planes
@@ -248,24 +255,30 @@ class Choice:
         density = float(kept.mean()) if kept.size else 0.0
         shaped = self.mask_code == "shaped" or (
             self.mask_code == "auto"
-            and self.values_code != "raw"
+            and self.values_code in ("auto", "prefix")
             and words.size >= _SMALLEST
             and 0 < density <= _DENSEST
         )
         if shaped and not 0 < density <= 0.5:
             raise InputError(f"a shaped mask must have a density above 0 and at most 0.5, not {density:.4f}")
-        block = _block_of(words, kept, number_format, self.prefix_k, seed) if shaped else None
+        block = (
+            _block_of(self._choose_values, words, kept, number_format, self.prefix_k, seed)
+            if shaped
+            else None
+        )
         if block is not None:
             code = shaped_code(density, block, seed=seed)
             scan = shaped_scan(kept, code, n_w, max_k=self.prefix_k or _SCAN_K, seed=seed)
             mask_coder = encode_shaped(scan.to_scan(kept), code, beam=self.beam)
-            found = choose_book(
+            found = self._choose_values(
                 scan.to_scan(words), mask_coder.decode(), number_format, max_k=self.prefix_k, n_out=block
             )
             if found is not None:
                 return self._store(words, values.shape, number_format, scan, mask_coder, found, options)
         if self.mask_code == "shaped":
-            raise InputError("mask_code must not be shaped for a tensor whose words no book pays for")
+            raise InputError(
+                "mask_code must not be shaped for a tensor whose words no code of this values_code pays for"
+            )
         plan = choose_plan(kept, n_w, max_k=max_k, seed=seed)
         return self._bitmap(words, kept, plan, values.shape, number_format, options)
 
@@ -278,12 +291,12 @@ class Choice:
         number_format: NumberFormat,
         options: EncodeOptions,
     ) -> EncodedTensor:
-        """Store raw planes or a prefix book under a bitmap, whichever is expected to be smaller."""
+        """Store raw planes or what else was asked for under a bitmap; of a book the smaller one, if nothing was."""
         scan = plan.interleaver
         found, scanned = None, kept
         if self.values_code != "raw" and kept.any():
             scanned = scan.to_scan(kept)
-            found = choose_book(scan.to_scan(words), scanned, number_format, max_k=self.prefix_k)
+            found = self._choose_values(scan.to_scan(words), scanned, number_format, max_k=self.prefix_k)
         if found is None or (self.values_code == "auto" and plan.expected_bits <= found.expected_bits):
             return self.code.encode_plan(words, plan, shape, number_format, options)
         return self._store(words, shape, number_format, scan, BitmapMask(scanned), found, options)
@@ -295,7 +308,7 @@ class Choice:
         number_format: NumberFormat,
         scan: Scan,
         mask_coder: MaskCoder,
-        found: BookChoice,
+        found: CodedValues,
         options: EncodeOptions,
     ) -> EncodedTensor:
         period = getattr(mask_coder, "segment_blocks", None)
@@ -305,14 +318,19 @@ class Choice:
             number_format=number_format,
             scan=scan,
             mask_coder=mask_coder,
-            values=found.book,
+            values=found.values,
             codes=found.codes(self.code.seed),
             options=replace(options, encoder="elimination", segment_blocks=period or options.segment_blocks),
         )
 
 
 def _block_of(
-    words: Words, kept: NDArray[np.bool_], number_format: NumberFormat, max_k: int | None, seed: int
+    choose: Chooser,
+    words: Words,
+    kept: NDArray[np.bool_],
+    number_format: NumberFormat,
+    max_k: int | None,
+    seed: int,
 ) -> int | None:
     """Settle the block that mask and values share, before it is known which ones of the mask are false.
 
@@ -324,4 +342,4 @@ def _block_of(
     scan = Interleaver(words.size, candidate_strides(words.size, 2, seed)[-1])
     words, kept = scan.to_scan(words), scan.to_scan(kept)
     under = kept | (rng.random(words.size, np.float32) < false_ones(density) / (1 - density))
-    return settle_block(words, under, number_format, max_k=max_k)
+    return settle_block(choose, words, under, number_format, max_k=max_k)

@@ -18,6 +18,7 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.encoders.stream_start import error_free_start
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.scan import Scan
+from xorweave.golden.scan.spec import SCANS
 from xorweave.golden.scan.strides import candidate_strides
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.solvers import default_segment_blocks
@@ -173,7 +174,7 @@ class CodeChoice:
         segments : int, optional
             Cut the tensor into so many segments of equal length (the last may be shorter), for decoders side by side.
         scan : str
-            ``row-major`` instead of the scan that was chosen with the code.
+            A kind that the shape alone decides, as ``row-major``, instead of the scan that was chosen with the code.
         **raw
             `transform` and `drop_planes` of `encode_tensor`.
         """
@@ -181,9 +182,10 @@ class CodeChoice:
         if self.kind == "auto" and options.corrections.startswith("bounded"):
             return self._encode_bounded(values, number_format, mask, options, **raw)
         chosen = self.for_mask(mask, number_format.n_w)
-        order: Scan = Interleaver(mask.size) if scan == "row-major" else chosen.interleaver
+        usual = SCANS[scan].usual if scan in SCANS else None
+        order: Scan = chosen.interleaver if usual is None else usual(values.shape)
         if segments is not None:
-            blocks = -(-mask.size // chosen.code.n_out)
+            blocks = -(-order.length // chosen.code.n_out)
             options = replace(options, segment_blocks=max(1, -(-blocks // segments)))
         if options.corrections == "auto":
             options = replace(options, corrections=chosen.corrections)

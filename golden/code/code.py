@@ -75,7 +75,7 @@ class Code:
             raise InputError(
                 f"the generator must have shape ({n_out}, {n_in * (n_s + 1)}), not {matrix.shape}"
             )
-        if not np.isin(matrix, (0, 1)).all():
+        if ((matrix != 0) & (matrix != 1)).any():
             raise InputError("the generator must hold only 0 and 1")
         matrix = matrix.astype(np.uint8)
         matrix.setflags(write=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, signature
+from itertools import chain as joined
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,13 +159,15 @@ def _edge_rows(
     added: Sequence[Sequence[int]], edges: Sequence[tuple[int, int]] | NDArray, run: int, columns: int
 ) -> Matrix:
     """Add up running sums, started anew every `run`, and give the sum of two of them for each edge."""
-    sums = np.zeros((len(added), columns), np.uint8)
-    for j, fresh in enumerate(added):
-        if j % run:
-            sums[j] = sums[j - 1]
-        sums[j, fresh] ^= 1
+    run = min(run, len(added))
+    # runs side by side, the last one filled up
+    sums = np.zeros((-(-len(added) // run), run, columns), np.uint8)
+    sum_of_tap = np.repeat(np.arange(len(added)), [len(fresh) for fresh in added])
+    sums.reshape(-1, columns)[sum_of_tap, np.fromiter(joined.from_iterable(added), np.int64)] = 1
+    np.bitwise_xor.accumulate(sums, axis=1, out=sums)
+    pool = sums.reshape(-1, columns)
     first, second = np.array(edges).T
-    return sums[first] ^ sums[second]
+    return pool[first] ^ pool[second]
 
 
 def graph(
@@ -229,6 +232,7 @@ def identity(*, n_in: int, n_out: int, n_s: int) -> Matrix:
 MAX_ROWS = 16384
 _SIZES = ("n_in", "n_out", "n_s")
 
+# Files name a family by its place here, counted from 1 (0 is a matrix that is stored): append, never insert.
 FAMILIES: dict[str, Callable[..., Matrix]] = {
     "uniform": uniform,
     "sparse": sparse,
@@ -245,12 +249,9 @@ def _defaults(make: Callable[..., Matrix]) -> dict[str, int]:
     return {name: 0 if default is Parameter.empty else default for name, default in given.items()}
 
 
-_DEFAULTS = {family: _defaults(make) for family, make in FAMILIES.items()}
-
-
 def family_parameters(family: str) -> tuple[str, ...]:
     """Return the names of a family's parameters, in the order in which files store them."""
-    return (*_DEFAULTS[family], "of")
+    return (*_defaults(FAMILIES[family]), "of")
 
 
 def check_cost(
@@ -302,7 +303,7 @@ def build_generator(
     """
     if family not in FAMILIES:
         raise InputError(f"the generator family must be one of {', '.join(sorted(FAMILIES))}, not {family!r}")
-    known = _DEFAULTS[family]
+    known = _defaults(FAMILIES[family])
     unknown = sorted(set(parameters) - set(known) - {"of"})
     if unknown:
         raise InputError(f"the family {family} takes {', '.join(known)}, not {', '.join(unknown)}")

@@ -23,25 +23,92 @@ _LEAST_DISTANCE = 4
 _DEGREE_SLACK = 1
 
 
-class Deck:
-    """Columns dealt in random order, each as often as any other."""
+# Decks of columns: those of the newest symbol, of older ones, and of all.
+_NEWEST, _OLDER, _ALL = 0, 1, 2
+# What `_deal` returns instead of a place in the words.
+_NO_MORE_WORDS, _NO_MORE_ROOM = -1, -2
 
-    def __init__(self, source: BitSource, columns: list[int]) -> None:
-        self._source = source
-        self._columns = columns
-        self._left: list[int] = []
 
-    def draw(self, without: set[int]) -> int:
-        """Return the next column that is not one of `without`; those passed over come later."""
-        passed: list[int] = []
-        while True:
-            if not self._left:
-                self._left = self._source.shuffled(self._columns)
-            column = self._left.pop()
-            if column not in without:
-                self._left.extend(reversed(passed))
-                return column
-            passed.append(column)
+@njit(cache=True, nogil=True)
+def _next_card(deck, words, at, begins, sizes, cards, left, held, passed):  # type: ignore[no-untyped-def]
+    # Columns come in random order, each as often as any other. Returns the next one that is not held, and the place
+    # in the words; those passed over come later.
+    many = 0
+    while True:
+        if left[deck] == 0:
+            for i in range(sizes[deck]):
+                cards[deck, i] = begins[deck] + i
+            for i in range(sizes[deck] - 1, 0, -1):
+                k, at = below(words, at, i + 1)
+                if at < 0:
+                    return 0, _NO_MORE_WORDS
+                cards[deck, i], cards[deck, k] = cards[deck, k], cards[deck, i]
+            left[deck] = sizes[deck]
+        left[deck] -= 1
+        column = cards[deck, left[deck]]
+        if not held[column]:
+            break
+        if many == passed.size:
+            return 0, _NO_MORE_ROOM
+        passed[many] = column
+        many += 1
+    if left[deck] + many > cards.shape[1]:
+        return 0, _NO_MORE_ROOM
+    for i in range(many - 1, -1, -1):
+        cards[deck, left[deck]] = passed[i]
+        left[deck] += 1
+    return column, at
+
+
+@njit(cache=True, nogil=True)
+def _deal(words, n_in, used, run, firsts, added, room):  # type: ignore[no-untyped-def]
+    # Fills `firsts`, shape (runs, start), with the columns of each run's first sum, and `added`, shape (pool,), with
+    # the column that every other sum adds. Returns the place in the words after those it took.
+    begins = np.array([0, n_in, 0])
+    sizes = np.array([n_in, used - n_in, used])
+    cards = np.zeros((3, used + room), np.int64)
+    left = np.zeros(3, np.int64)
+    held = np.zeros(used, np.bool_)
+    passed = np.zeros(used + room, np.int64)
+    at = 0
+    for j in range(added.size):
+        if j % run == 0:
+            held[:] = False
+        for i in range(1 if j % run else firsts.shape[1]):
+            deck = _ALL if j % run or i > 1 else i
+            if deck == _OLDER and used == n_in:
+                deck = _NEWEST
+            column, at = _next_card(deck, words, at, begins, sizes, cards, left, held, passed)
+            if at < 0:
+                return at
+            held[column] = True
+            if j % run:
+                added[j] = column
+            else:
+                firsts[j // run, i] = column
+    return at
+
+
+def _deal_columns(
+    source: BitSource, n_in: int, used: int, pool: int, run: int, start: int
+) -> tuple[tuple[int, ...], ...]:
+    """Return the columns that each sum adds: `start` for the first of a run, sorted, else one, new to the run."""
+    firsts = np.zeros((-(-pool // run), start), np.int64)
+    added = np.zeros(pool, np.int64)
+    words = source.words(firsts.size + pool + 3 * used)
+    room = start
+    while True:
+        at = _deal(words, n_in, used, run, firsts, added, room)
+        if at >= 0:
+            break
+        if at == _NO_MORE_WORDS:
+            words = np.concatenate([words, source.words(used)])
+        else:
+            room *= 2
+    source.put_back(words[at:])
+    dealt = [(column,) for column in added.tolist()]
+    dealt[::run] = map(tuple, np.sort(firsts, axis=1).tolist())
+    return tuple(dealt)
 
 
 @njit(cache=True, nogil=True)
@@ -196,20 +263,7 @@ def graph_structure(
     if start < 2 or start + run - 1 > used:
         raise InputError(f"start must be between 2 and {used - run + 1} with runs of {run}, not {start}")
     source = BitSource(f"graph;{n_in};{n_out};{n_s};{seed};{pool};{run};{start};{history}")
-    newest, every = Deck(source, list(range(n_in))), Deck(source, list(range(used)))
-    oldest = Deck(source, list(range(n_in, used))) if used > n_in else newest
-    added = []
-    held: set[int] = set()
-    for sum_ in range(pool):
-        if sum_ % run:
-            fresh = [every.draw(held)]
-            held.update(fresh)
-        else:
-            held = set()
-            for deck in [newest, oldest, *[every] * (start - 2)]:
-                held.add(deck.draw(held))
-            fresh = sorted(held)
-        added.append(fresh)
+    added = _deal_columns(source, n_in, used, pool, run, start)
     edges = _draw_edges(source, pool, n_out, run)
     edges.setflags(write=False)
-    return tuple(map(tuple, added)), edges
+    return added, edges

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -284,6 +284,7 @@ def read_container(path: Path) -> Container:
     blobs = {name.removeprefix(PREFIX): e for name, e in entries.items() if name.startswith(PREFIX)}
     plain = {name: e for name, e in entries.items() if not name.startswith(PREFIX)}
     listed = str(head.get("plain"))
+    _check_names(path, blobs, plain)
     checks = {name: listed[8 * i : 8 * i + 8] for i, name in enumerate(sorted(plain))}
     return OpenContainer(
         encoded=_Blobs(path, blobs),
@@ -295,6 +296,12 @@ def read_container(path: Path) -> Container:
         path=path,
         size=path.stat().st_size,
     )
+
+
+def _check_names(path: Path, encoded: Iterable[str], plain: Mapping[str, object]) -> None:
+    """Refuse a name that an encoded and a carried tensor have: what is decoded has room for one of them."""
+    if twice := next((name for name in encoded if name in plain), None):
+        raise InputError(f"{path}: the tensor {twice} must be encoded or carried, not both")
 
 
 def _texts(value: object) -> dict[str, str]:
@@ -330,5 +337,6 @@ def _read_version_1(path: Path, entries: dict[str, MappedTensor], head: dict[str
         except InputError as error:
             raise InputError(f"{path}: tensor {name}: {error}") from None
     plain = {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
+    _check_names(path, encoded, plain)
     scales = {name: f"{name}.scale" for name in encoded if f"{name}.scale" in plain}
     return Container(encoded=encoded, plain=plain, info=_texts(info), scales=scales)

@@ -7,42 +7,32 @@ before anything of that size is made.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
-from xorweave.golden.base.bit_fields import BitWriter
 from xorweave.golden.base.byte_fields import ByteReader, ByteWriter
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, number_format
 from xorweave.golden.code.code import MAX_CONSTRAINT_LENGTH, MAX_N_IN, MAX_N_OUT, Code
-from xorweave.golden.code.generators import check_cost, family_parameters
+from xorweave.golden.code.generators import FAMILIES, check_cost, family_parameters
+from xorweave.golden.files.value_fields import VALUES, is_usual, number_of, read_values, write_values
 from xorweave.golden.mask.coders import MaskCoder, ShapedMask
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.scan import Scan
-from xorweave.golden.scan.spec import most_positions, scan_from_items, scan_items
+from xorweave.golden.scan.spec import SCANS, most_positions, scan_from_items, scan_items
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.golden.values.coder import ValueCoder
-from xorweave.golden.values.prefix_code import MAGNITUDES, PrefixCode
-from xorweave.golden.values.raw_planes import RawPlanes
-from xorweave.golden.values.transforms import TRANSFORMS
 
 VERSION = 3
 FORMATS = ("int4", "int8", "uint8", "int16", "int32", "fp16", "bf16", "fp32")
-FAMILIES = ("custom", "uniform", "sparse", "chain", "paired", "graph", "identity")
-SCANS = ("row-major", "affine", "lanes", "cells", "tiles")
 MASKS = ("none", "bitmap", "shaped")
-VALUES = ("raw", "prefix", "packed")
 PATCHES = ("none", "paper", "joint", "plane", "bounded")
 ENCODERS = ("elimination", "viterbi")
 MASK_NUMBERS = ("n_in", "parities", "window", "taps", "sums", "seed")
 SAME = 255  # instead of a family: family and parameters are those of the group before
-_SCAN_NUMBERS = {"row-major": 0, "affine": 2, "lanes": 4, "cells": 3, "tiles": 4}
 _PATCH_NUMBERS = {"joint": 1, "plane": 1, "bounded": 2}
 _MAX_SIDES = 64
-_MAX_CLASSES = 1 << 15
 _MAX_WEIGHTS = 1 << 40
 # What a generator may cost: so many elements whatever the file's size, and more only if the file is as large.
 _FREE_ELEMENTS = 1 << 22
@@ -106,11 +96,13 @@ def write_header(tensor: EncodedTensor, patch_bits: int, checksums: Sequence[int
     head.byte(VERSION)
     head.byte(
         FORMATS.index(tensor.number_format.name)
-        | (3 * VALUES.index(tensor.values.kind) + MASKS.index(tensor.mask_coder.kind)) << 3
+        | (3 * number_of(tensor.values) + MASKS.index(tensor.mask_coder.kind)) << 3
         | ENCODERS.index(tensor.encoder) << 6
         | several << 7
     )
-    head.byte(SCANS.index(kind) | PATCHES.index(patches) << 3 | (window is None) << 6 | (not usual) << 7)
+    head.byte(
+        list(SCANS).index(kind) | PATCHES.index(patches) << 3 | (window is None) << 6 | (not usual) << 7
+    )
     head.varint(len(tensor.shape))
     for number in (*tensor.shape, *numbers):
         head.varint(number)
@@ -121,7 +113,7 @@ def write_header(tensor: EncodedTensor, patch_bits: int, checksums: Sequence[int
     if isinstance(tensor.mask_coder, ShapedMask):
         for name in MASK_NUMBERS[: 2 if usual else None]:
             head.varint(getattr(tensor.mask_coder.code, name))
-    _write_values(head, tensor.values, usual)
+    write_values(head, tensor.values, usual)
     _write_codes(head, [group.code for group in tensor.groups], window)
     for said in fields:
         head.varint(int(said))
@@ -136,7 +128,7 @@ def read_header(head: ByteReader, size: int) -> Header:
     """Read a header whose version byte is read; `size` is that of the whole stored tensor in bytes."""
     first, second = head.byte(), head.byte()
     form = number_format(FORMATS[first & 7])
-    kind, mask_kind = VALUES[(first >> 3 & 7) // 3], MASKS[(first >> 3 & 7) % 3]
+    kind, mask_kind = list(VALUES)[(first >> 3 & 7) // 3], MASKS[(first >> 3 & 7) % 3]
     patches = item(PATCHES, second >> 3 & 7, "correction format")
     in_full, usual = bool(second >> 6 & 1), not second >> 7
     shape = read_shape(head)
@@ -154,7 +146,7 @@ def read_header(head: ByteReader, size: int) -> Header:
     if not period:
         raise InputError("the blocks of a segment must be at least 1")
     mask = read_mask(head, mask_kind, n_out, usual)
-    values = _read_values(head, kind, form.n_w, usual)
+    values = read_values(head, kind, form.n_w, usual)
     spans = len(values.spans)
     codes = read_codes(head, spans, n_out, size) if in_full else _read_chains(head, spans, n_out, size)
     corrections = read_corrections(head, patches)
@@ -179,11 +171,12 @@ def read_header(head: ByteReader, size: int) -> Header:
 
 
 # -- what both versions have in common ---------------------------------------------------------------------------
-def item(names: tuple[str, ...], number: int, what: str) -> str:
+def item(names: Iterable[str], number: int, what: str) -> str:
     """Return the name of a number; refuse one that has none."""
-    if number >= len(names):
-        raise InputError(f"the {what} must be numbered 0 to {len(names) - 1}, not {number}")
-    return names[number]
+    known = tuple(names)
+    if number >= len(known):
+        raise InputError(f"the {what} must be numbered 0 to {len(known) - 1}, not {number}")
+    return known[number]
 
 
 def read_shape(head: ByteReader) -> tuple[int, ...]:
@@ -196,7 +189,7 @@ def read_shape(head: ByteReader) -> tuple[int, ...]:
 
 def read_scan(head: ByteReader, kind: str, shape: tuple[int, ...], size: int) -> Scan:
     """Read the numbers of a scan, and make it."""
-    numbers = [head.varint(_MAX_WEIGHTS) for _ in range(_SCAN_NUMBERS[kind])]
+    numbers = [head.varint(_MAX_WEIGHTS) for _ in SCANS[kind].numbers]
     if kind == "lanes" and (
         0 in shape or not 1 <= numbers[0] <= MAX_N_OUT or numbers[3] > MAX_CONSTRAINT_LENGTH
     ):
@@ -230,11 +223,9 @@ def _mask_code(**sizes: int) -> ShapedMaskCode:
     return ShapedMaskCode(**sizes) if "seed" in sizes else ShapedMaskCode.usual(**sizes)
 
 
-def read_raw(head: ByteReader, n_w: int) -> RawPlanes:
-    """Read what is unusual about raw planes."""
-    transform = item(TRANSFORMS, head.byte(), "transform")
-    ones = (1 << n_w) - 1
-    return RawPlanes(n_w, head.varint(ones), head.varint(ones), transform)
+def _families() -> tuple[str, ...]:
+    """Return the generator families by their numbers in a file; 0 is a matrix that is a section."""
+    return ("custom", *FAMILIES)
 
 
 def read_codes(head: ByteReader, count: int, n_out: int, size: int) -> list[CodeOrSizes]:
@@ -246,7 +237,7 @@ def read_codes(head: ByteReader, count: int, n_out: int, size: int) -> list[Code
         number = head.byte()
         same = number == SAME and family not in ("", "custom")
         if not same:
-            family = item(FAMILIES, number, "generator family")
+            family = item(_families(), number, "generator family")
         n_in, n_s = head.varint(MAX_N_IN), head.varint(MAX_CONSTRAINT_LENGTH)
         if n_in * (n_s + 1) * n_out > max(_FREE_ELEMENTS, 8 * size):
             raise InputError(f"a generator of {n_out} x {n_in * (n_s + 1)} must not come with {size} bytes")
@@ -285,63 +276,7 @@ def _is_usual(mask: MaskCoder, values: ValueCoder) -> bool:
         made = ShapedMaskCode.usual(n_in=code.n_in, n_out=code.n_out, parities=min(6, code.parities))
         if code != made:
             return False
-    return not isinstance(values, RawPlanes) or values == RawPlanes(values.n_w)
-
-
-def _write_values(head: ByteWriter, values: ValueCoder, usual: bool) -> None:
-    if isinstance(values, RawPlanes) and not usual:
-        head.byte(TRANSFORMS.index(values.transform))
-        head.varint(values.inversion)
-        head.varint(values.constant_planes)
-    if not isinstance(values, PrefixCode):
-        return
-    head.varint(values.lengths.size << 2 | MAGNITUDES.index(values.magnitude))
-    table, before = BitWriter(), 1
-    for length, tail, prefix in zip(values.lengths, values.tails, values.prefixes, strict=True):
-        table.raw(np.r_[np.ones(int(length) - before, np.uint8), np.uint8(0)])
-        table.field(int(tail) + 1, values.n_w.bit_length())
-        if tail >= 0:
-            table.field(int(prefix), values.n_w - 1 - int(tail))
-        before = int(length)
-    head.data += table.stream()
-
-
-def _read_values(head: ByteReader, kind: str, n_w: int, usual: bool) -> ValueCoder:
-    if kind == "raw":
-        return RawPlanes(n_w) if usual else read_raw(head, n_w)
-    said = head.varint(_MAX_CLASSES << 2)
-    table = _Bits(head)
-    rows, length = [], 1
-    for _ in range(said >> 2):
-        while table.field(1):
-            length += 1
-        tail = table.field(n_w.bit_length()) - 1
-        if tail >= n_w:
-            raise InputError(f"tails must be between 0 and {n_w - 1}, and -1 for the word 0 alone")
-        rows.append((length, tail, table.field(n_w - 1 - tail) if tail >= 0 else 0))
-    table.end()
-    columns = np.array(rows, np.int64).reshape(len(rows), 3)
-    return PrefixCode(n_w, MAGNITUDES[said & 3], columns[:, 0], columns[:, 1], columns[:, 2])
-
-
-class _Bits:
-    """Reads fields of bits from the bytes of a header, and goes on to a whole byte at the end."""
-
-    def __init__(self, head: ByteReader) -> None:
-        self._head, self._bits, self._left = head, 0, 0
-
-    def field(self, width: int) -> int:
-        while self._left < width:
-            self._bits |= self._head.byte() << self._left
-            self._left += 8
-        value = self._bits & (1 << width) - 1
-        self._bits >>= width
-        self._left -= width
-        return value
-
-    def end(self) -> None:
-        if self._bits:
-            raise InputError("the book must be padded with zeros to whole bytes")
+    return is_usual(values)
 
 
 def common_window(codes: Sequence[Code]) -> int | None:
@@ -370,7 +305,7 @@ def _write_codes(head: ByteWriter, codes: Sequence[Code], window: int | None) ->
     for code in codes:
         said = (code.family, dict(code.parameters))
         same = before == said and code.family != "custom"
-        head.byte(SAME if same else FAMILIES.index(code.family))
+        head.byte(SAME if same else _families().index(code.family))
         head.varint(code.n_in)
         head.varint(code.n_s)
         if code.family != "custom" and not same:

@@ -11,18 +11,17 @@ from xorweave.golden.files.header import (
     ENCODERS,
     MASKS,
     PATCHES,
-    SCANS,
-    VALUES,
     Header,
     item,
     read_codes,
     read_corrections,
     read_mask,
     read_n_out,
-    read_raw,
     read_scan,
     read_shape,
 )
+from xorweave.golden.files.value_fields import read_raw
+from xorweave.golden.scan.spec import SCANS
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.prefix_code import MAGNITUDES, PrefixCode
 
@@ -65,7 +64,7 @@ def read_header(head: ByteReader, size: int) -> Header:
 
 
 def _read_values(head: ByteReader, form: NumberFormat) -> ValueCoder:
-    if item(VALUES[:2], head.byte(), "value coder") == "raw":
+    if item(("raw", "prefix"), head.byte(), "value coder") == "raw":
         return read_raw(head, form.n_w)
     magnitude = item(MAGNITUDES, head.byte(), "magnitude")
     rows = [(head.byte(), head.byte() - 1, head.varint(1 << form.n_w)) for _ in range(head.varint(1 << 15))]

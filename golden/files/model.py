@@ -72,7 +72,7 @@ class PreparedModel:
 def prepare_model(
     tensors: Mapping[str, Tensor],
     how: Preparation,
-    path: Path | None = None,
+    places: Mapping[str, Path] | None = None,
     own: Mapping[str, Recipe] | None = None,
     beside: Mapping[str, str] | None = None,
 ) -> PreparedModel:
@@ -81,10 +81,10 @@ def prepare_model(
     Parameters
     ----------
     tensors : mapping of str to Tensor
-        All of a file.
+        All of a file, or of several.
     how : Preparation
-    path : Path, optional
-        The file, where other processes can read it again.
+    places : mapping of str to Path, optional
+        The file of each tensor, where other processes can read it again.
     own : mapping of str to Recipe, optional
         Of tensors that are stored in another way. One that prunes to a sparsity needs no mask.
     beside : mapping of str to str, optional
@@ -102,7 +102,7 @@ def prepare_model(
         name for name, tensor in encodable.items() if is_quantised(tensor, ways.get(name, how).dtype)
     ]
     return PreparedModel(
-        Waiting(encodable, how, path, ways),
+        Waiting(encodable, how, places, ways),
         {name: tensors[name] for name in carried},
         carried,
         scale_names(quantised, tensors),

@@ -10,15 +10,16 @@ from __future__ import annotations
 import io
 import math
 import pickle
-import pickletools
 import zipfile
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.pickle_check import check_pickle
 from xorweave.golden.files.safetensors_file import Tensor, check_file
 
 # storage class or dtype -> safetensors dtype and NumPy type
@@ -66,6 +67,18 @@ class _Kind:
     def __call__(self, *_args: object) -> _StandIn:
         return _StandIn()
 
+    def __setstate__(self, _state: object) -> None: ...  # a pickle may not rename it
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """A storage that a tensor names: its class or dtype, and its key."""
+
+    kind: object
+    key: str
+
+    def __setstate__(self, _state: object) -> None: ...  # as above
+
 
 class _Rebuilt(_StandIn):
     """A tensor on its way: what a pickle says about it after it is made (hooks, attributes) is not heard."""
@@ -92,6 +105,8 @@ class _Machine(pickle.Unpickler):
         self._left -= len(items)
         if not isinstance(items, list | tuple) or self._left < 0:
             raise pickle.UnpicklingError("its dictionaries are longer than it")
+        if not all(isinstance(item[0], str | int) for item in items):
+            raise pickle.UnpicklingError("its dictionaries have keys that are no names")
         return OrderedDict(items)
 
     def find_class(self, module: str, name: str) -> Any:
@@ -118,12 +133,22 @@ class _Machine(pickle.Unpickler):
             raise pickle.UnpicklingError("a storage is named in a way that is not known")
         if len(pid) > 5 and pid[5] is not None:
             raise pickle.UnpicklingError("a storage is a part of another one")
-        return pid[1].name, str(pid[2])
+        if not isinstance(pid[2], str | int):  # the text of nested tuples may be longer than any memory
+            raise pickle.UnpicklingError("a storage is named in a way that is not known")
+        return _Storage(pid[1].name, str(pid[2]))
+
+
+def _named(storage: object) -> tuple[str, str]:
+    """Return kind and key of a storage; what a pickle puts in its place is refused."""
+    if not isinstance(storage, _Storage) or not isinstance(storage.kind, str):
+        raise pickle.UnpicklingError("a tensor is made of something that is no storage")
+    return storage.kind, storage.key
 
 
 def _tensor(noted: tuple[Any, ...], storages: dict[str, memoryview], order: str) -> Tensor:
     """View one tensor in its storage."""
-    (name, key), offset, size, stride, *kind = noted
+    storage, offset, size, stride, *kind = noted
+    name, key = _named(storage)
     found = _KINDS.get(kind[0].name if kind and isinstance(kind[0], _Kind) else name)
     if found is None or key not in storages:
         raise pickle.UnpicklingError(
@@ -161,7 +186,7 @@ def _read_zip(data: bytes) -> tuple[object, dict[str, memoryview], str]:
             raise ValueError("it must hold one data.pkl, and no program (TorchScript)")
         stem = pickles[0].removesuffix("data.pkl")
         text = file.read(pickles[0])
-        _check_pickle(text)
+        check_pickle(text)
         held = _Machine(io.BytesIO(text)).load()
         named = {member.filename for member in members}
         big = f"{stem}byteorder" in named and file.read(f"{stem}byteorder").strip() == b"big"
@@ -182,13 +207,13 @@ def _read_old(data: bytes) -> tuple[object, dict[str, memoryview], str]:
         5
     ):  # magic number, version, the machine it was made on, what is pickled, keys of the storages
         start = stream.tell()
-        _check_pickle(data, start)
+        check_pickle(data, start)
         stream.seek(start)
         parts.append(_Machine(stream).load())
     _magic, _version, machine, held, keys = parts
     sizes: dict[str, int] = {}
     for noted in _walk(held)[0].values():
-        name, key = noted.arguments[0]
+        name, key = _named(noted.arguments[0])
         sizes[key] = np.dtype(_KINDS[name][1]).itemsize
     storages: dict[str, memoryview] = {}
     place = stream.tell()
@@ -236,17 +261,6 @@ def read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"{path} must hold tensors by name (model.state_dict()), but holds none that can be read"
         )
     return tensors, left_out
-
-
-def _check_pickle(data: bytes, start: int = 0) -> None:
-    """Refuse a stream that claims memory by a number alone: the machine makes its memo as long as the index says."""
-    stream = io.BytesIO(data)
-    stream.seek(start)
-    for opcode, argument, _place in pickletools.genops(stream):
-        if "PUT" in opcode.name and isinstance(argument, int) and argument > len(data):
-            raise pickle.UnpicklingError("its memo is longer than it")
-        if opcode.name in ("EXT1", "EXT2", "EXT4", "READONLY_BUFFER", "NEXT_BUFFER"):
-            raise pickle.UnpicklingError(f"it uses {opcode.name}")
 
 
 def _walk(held: object) -> tuple[dict[str, _Rebuilt], dict[str, str]]:

@@ -58,7 +58,7 @@ def stamp_of(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-@lru_cache(maxsize=1)  # a worker takes one tensor of a file after another
+@lru_cache(maxsize=4)  # a worker takes one tensor of a file after another
 def _tensors_of(path: Path, stamp: tuple[int, int]) -> dict[str, Tensor]:
     return read_weight_file(path).tensors
 
@@ -70,8 +70,8 @@ class Waiting(Mapping[str, Prepared]):
     ----------
     tensors : mapping of str to Tensor
     how : Preparation
-    path : Path, optional
-        The file that they come from, where other processes can read it again.
+    places : mapping of str to Path, optional
+        The file of each tensor, where other processes can read it again.
     own : mapping of str to Preparation, optional
         Of tensors that are prepared in another way.
     """
@@ -80,12 +80,12 @@ class Waiting(Mapping[str, Prepared]):
         self,
         tensors: Mapping[str, Tensor],
         how: Preparation,
-        path: Path | None = None,
+        places: Mapping[str, Path] | None = None,
         own: Mapping[str, Preparation] | None = None,
     ) -> None:
         self._tensors, self._how, self._own = dict(tensors), how, dict(own or {})
-        self._path = path.absolute() if path is not None else None
-        self._stamp = stamp_of(path) if path is not None else (0, 0)
+        self._places = {name: path.absolute() for name, path in (places or {}).items()}
+        self._stamps = {path: stamp_of(path) for path in set(self._places.values())}
 
     def how(self, name: str) -> Preparation:
         """Return how a tensor is prepared, other tensors' masks left out."""
@@ -103,9 +103,10 @@ class Waiting(Mapping[str, Prepared]):
 
     def part(self, name: str) -> FilePart | Prepared:
         """Return what another process needs to have the tensor."""
-        if self._path is None:
+        path = self._places.get(name)
+        if path is None:
             return self[name]
-        return FilePart(self._path, self._stamp, name, self.how(name))
+        return FilePart(path, self._stamps[path], name, self.how(name))
 
     def sizes(self) -> dict[str, int]:
         """Return the weights of each tensor."""

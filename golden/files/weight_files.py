@@ -8,6 +8,7 @@ runs, and memory stays within four times the file and the decoded tensors togeth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -130,6 +131,37 @@ def read_weight_file(path: Path) -> WeightFile:
         raise InputError(f"{path}: {error}") from None
     shards = {name: _shard_of(name, file.shards) for name in tensors} if file.shards else {}
     return replace(file, tensors=tensors, left_out=file.left_out | masks, beside=beside, shards=shards)
+
+
+def read_weight_files(paths: Sequence[Path]) -> tuple[WeightFile, dict[str, Path]]:
+    """Read the tensors of one file or of several, as `read_weight_file` does.
+
+    Returns
+    -------
+    (WeightFile, dict of str to Path)
+        What they hold together, in the order in which they are given; of notes with one name the first. And the file
+        of each tensor.
+
+    Raises
+    ------
+    InputError
+        As of `read_weight_file`, or two files hold a tensor of one name.
+    """
+    files = [read_weight_file(path) for path in paths]
+    places: dict[str, Path] = {}
+    for path, file in zip(paths, files, strict=True):
+        if twice := next((name for name in file.tensors if name in places), None):
+            raise InputError(f"{path} holds the tensor {twice}, which {places[twice]} holds too")
+        places |= dict.fromkeys(file.tensors, path)
+    if len(files) == 1:
+        return files[0], places
+    whole = WeightFile({}, ordered=all(file.ordered for file in files))
+    for file in files:
+        whole.tensors.update(file.tensors)
+        whole.metadata.update({key: note for key, note in file.metadata.items() if key not in whole.metadata})
+        whole.left_out.update(file.left_out)
+        whole.beside.update(file.beside)
+    return whole, places
 
 
 def _shard_of(name: str, shards: dict[str, str]) -> str:

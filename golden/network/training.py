@@ -1,4 +1,4 @@
-"""Training enough to judge masks: initialise, train under a mask, gradients for SNIP (extra `train`).
+"""Training enough to judge masks: initialise, train under a mask, gradients for SNIP and GraSP (extra `train`).
 
 PyTorch runs in one thread here: the networks are small, results stay the same from run to run, and parallel
 work gains more from running several trainings side by side.
@@ -108,17 +108,62 @@ def train(
 
 
 def loss_gradients(
-    network: Network, tensors: Mapping[str, NDArray], images: NDArray[np.float32], labels: NDArray[np.int64]
+    network: Network,
+    tensors: Mapping[str, NDArray],
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    masks: Mapping[str, NDArray] | None = None,
 ) -> Tensors:
-    """Return the gradient of the mean cross-entropy at every weight: what SNIP scores with."""
+    """Return the gradient of the mean cross-entropy at every weight: what SNIP scores with.
+
+    Parameters are those of `train`; with masks it is the gradient at the pruned network, at pruned weights, too.
+    """
+    torch = import_torch()
+    held = _masked_weights(network, tensors, masks)
+    weights = [held[name] for name in network.weights]
+    with _one_thread():
+        found = torch.autograd.grad(_loss(network, held, images, labels), weights)
+    return {name: gradient.numpy() for name, gradient in zip(network.weights, found, strict=True)}
+
+
+def flow_gradients(
+    network: Network,
+    tensors: Mapping[str, NDArray],
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    masks: Mapping[str, NDArray] | None = None,
+    *,
+    temperature: float = 200.0,
+) -> Tensors:
+    """Return H g at every weight, g and H the gradient and the Hessian of the loss: what GraSP scores with.
+
+    Wang, Zhang, Grosse (ICLR 2020), algorithm 1: the outputs are divided by a temperature, 200 in their code, so that
+    confident predictions have a gradient, too. Parameters are those of `loss_gradients`.
+    """
+    torch = import_torch()
+    held = _masked_weights(network, tensors, masks)
+    weights = [held[name] for name in network.weights]
+    with _one_thread():
+        loss = _loss(network, held, images, labels, temperature)
+        gradients = torch.autograd.grad(loss, weights, create_graph=True)
+        flow = sum((gradient.detach() * gradient).sum() for gradient in gradients)
+        found = torch.autograd.grad(flow, weights)
+    return {name: product.numpy() for name, product in zip(network.weights, found, strict=True)}
+
+
+def _masked_weights(network: Network, tensors: Mapping[str, NDArray], masks: Mapping[str, NDArray] | None):  # type: ignore[no-untyped-def]
     torch = import_torch()
     held = {name: torch.tensor(np.asarray(tensors[name], np.float32)) for name in _names(network)}
+    held = _masked(held, _torch_masks(network, masks))
     for name in network.weights:
         held[name].requires_grad_(True)
-    with _one_thread():
-        out = torch_forward(network, held, _batch(network, images))
-        torch.nn.functional.cross_entropy(out, torch.from_numpy(np.asarray(labels, np.int64))).backward()
-    return {name: held[name].grad.numpy() for name in network.weights}
+    return held
+
+
+def _loss(network: Network, held: Mapping, images: NDArray, labels: NDArray, temperature: float = 1.0):  # type: ignore[no-untyped-def]
+    torch = import_torch()
+    out = torch_forward(network, held, _batch(network, images)) / temperature
+    return torch.nn.functional.cross_entropy(out, torch.from_numpy(np.asarray(labels, np.int64)))
 
 
 def accuracy(

@@ -48,8 +48,7 @@ class GlobalRanking:
     @classmethod
     def of(cls, shapes: Shapes, scores: Mapping[str, NDArray]) -> GlobalRanking:
         """Rank by score, highest first; equal scores in the order of their positions."""
-        flat = np.concatenate([_scores(scores, name, shape).reshape(-1) for name, shape in shapes.items()])
-        return cls(shapes, np.argsort(-flat, kind="stable"))
+        return cls(shapes, np.argsort(-joined(shapes, scores), kind="stable"))
 
     @property
     def total(self) -> int:
@@ -88,6 +87,11 @@ class LayerRanking:
             flat[self._orders[name][: counts[name]]] = True
             masks[name] = flat.reshape(shape)
         return masks
+
+
+def joined(shapes: Shapes, scores: Mapping[str, NDArray]) -> NDArray:
+    """Return all scores as one vector, layer after layer; refuse what is no score."""
+    return np.concatenate([_scores(scores, name, shape).reshape(-1) for name, shape in shapes.items()])
 
 
 def split(shapes: Shapes, flat: NDArray) -> dict[str, NDArray]:

@@ -49,6 +49,15 @@ def snip(tensors: Mapping[str, NDArray], gradients: Mapping[str, NDArray], names
     }
 
 
+def grasp(tensors: Mapping[str, NDArray], curvatures: Mapping[str, NDArray], names: Iterable[str]) -> Scores:
+    """Score w (H g), H and g the Hessian and the gradient of the loss: what keeping w adds to the flow of gradients.
+
+    Wang, Zhang, Grosse, "Picking winning tickets before training by preserving gradient flow", ICLR 2020, equation 8
+    with the sign turned round: they remove what scores highest, here the highest is kept.
+    """
+    return {name: _number(tensors, name).astype(np.float64) * _number(curvatures, name) for name in names}
+
+
 def _number(tensors: Mapping[str, NDArray], name: str) -> NDArray[np.floating]:
     """Return a tensor as floats, in which -128 has a magnitude and 255 a negative."""
     if name not in tensors:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.cells import CellScan
@@ -11,15 +12,6 @@ from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.scan.scan import Scan
 from xorweave.golden.scan.tiles import TileLayout, TileOrder
-
-SCANS = ("row-major", "affine", "lanes", "cells", "tiles")
-_ITEMS = {
-    "row-major": (),
-    "affine": ("stride", "offset"),
-    "lanes": ("lanes", "interleave", "start_column", "lead"),
-    "cells": ("cell_columns", "together", "column_block"),
-    "tiles": ("n_out", "run", "n_w", "registers"),
-}
 
 
 def matrix_shape(shape: Sequence[int]) -> tuple[int, int]:
@@ -31,6 +23,55 @@ def matrix_shape(shape: Sequence[int]) -> tuple[int, int]:
 def most_positions(n: int) -> int:
     """Return the positions that a stored scan of n weights may have, so that a small file cannot ask for many."""
     return 4 * n + (1 << 20)
+
+
+@dataclass(frozen=True)
+class ScanKind:
+    """A kind of scan.
+
+    Attributes
+    ----------
+    numbers : tuple of str
+        The names of its numbers, in the order of `Scan.spec` and of files.
+    make : callable
+        Makes it from the tensor's shape and the numbers.
+    usual : callable, optional
+        Makes it from the shape alone: what its name means where it is asked for. None where whoever encodes chooses the
+        numbers.
+    """
+
+    numbers: tuple[str, ...]
+    make: Callable[..., Scan]
+    usual: Callable[[Sequence[int]], Scan] | None = None
+
+
+def _interleaver(shape: Sequence[int], *numbers: int) -> Scan:
+    return Interleaver(math.prod(shape), *numbers)
+
+
+def _lanes(shape: Sequence[int], lanes: int, interleave: int, start_column: int, lead: int) -> Scan:
+    rows, cols = matrix_shape(shape)
+    return LaneLayout(
+        rows=rows, cols=cols, lanes=lanes, interleave=interleave, start_column=start_column, lead=lead
+    )
+
+
+def _cells(shape: Sequence[int], *numbers: int) -> Scan:
+    return CellScan(*matrix_shape(shape), *numbers)
+
+
+def _tiles(shape: Sequence[int], n_out: int, run: int, n_w: int, registers: int) -> Scan:
+    return TileOrder(*matrix_shape(shape), n_out, run, TileLayout(n_w, registers))
+
+
+# Files name a kind by its place here, in three bits: append, never insert.
+SCANS: dict[str, ScanKind] = {
+    "row-major": ScanKind((), _interleaver, usual=_interleaver),
+    "affine": ScanKind(("stride", "offset"), _interleaver),
+    "lanes": ScanKind(("lanes", "interleave", "start_column", "lead"), _lanes),
+    "cells": ScanKind(("cell_columns", "together", "column_block"), _cells),
+    "tiles": ScanKind(("n_out", "run", "n_w", "registers"), _tiles),
+}
 
 
 def scan_items(scan: Scan) -> tuple[str, tuple[int, ...]]:
@@ -47,17 +88,9 @@ def scan_from_items(kind: str, numbers: Sequence[int], shape: Sequence[int]) -> 
     InputError
         There is no such kind, or the numbers are not those of a scan of this tensor.
     """
-    if kind not in _ITEMS or len(numbers) != len(_ITEMS[kind]):
-        raise InputError(f"the scan must be one of {', '.join(_ITEMS)} with its numbers, not {kind!r:.40}")
-    if kind == "lanes":
-        rows, cols = matrix_shape(shape)
-        return LaneLayout(rows=rows, cols=cols, **dict(zip(_ITEMS[kind], numbers, strict=True)))
-    if kind == "cells":
-        return CellScan(*matrix_shape(shape), *numbers)
-    if kind == "tiles":
-        n_out, run, n_w, registers = numbers
-        return TileOrder(*matrix_shape(shape), n_out, run, TileLayout(n_w, registers))
-    return Interleaver(math.prod(shape), *numbers)
+    if kind not in SCANS or len(numbers) != len(SCANS[kind].numbers):
+        raise InputError(f"the scan must be one of {', '.join(SCANS)} with its numbers, not {kind!r:.40}")
+    return SCANS[kind].make(shape, *numbers)
 
 
 def parse_scan(spec: str, shape: Sequence[int]) -> Scan:
@@ -69,8 +102,8 @@ def parse_scan(spec: str, shape: Sequence[int]) -> Scan:
         The words name no scan of this tensor.
     """
     kind, *items = spec.split(",")
-    wanted = _ITEMS.get(kind, ())
+    wanted = SCANS[kind].numbers if kind in SCANS else ()
     given = dict(item.partition("=")[::2] for item in items)
-    if kind not in _ITEMS or tuple(given) != wanted or not all(v.isdecimal() for v in given.values()):
-        raise InputError(f"the scan must be one of {', '.join(_ITEMS)} with its numbers, not {spec!r:.60}")
+    if kind not in SCANS or tuple(given) != wanted or not all(v.isdecimal() for v in given.values()):
+        raise InputError(f"the scan must be one of {', '.join(SCANS)} with its numbers, not {spec!r:.60}")
     return scan_from_items(kind, [int(given[key]) for key in wanted], shape)

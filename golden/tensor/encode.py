@@ -147,12 +147,11 @@ class _Job:
         n_out = self.groups[0].code.n_out
         here = slice(first * n_out, min(last * n_out, self.truth.size))
         truth, kept = self.truth[here], self.kept[here]
-        zero = truth.dtype.type(0)
         decoded: list[Words] = [np.zeros(0, np.uint8)] * len(self.groups)
 
         def wrong() -> Words:
             words = self.values.words_of(join_planes(self.values, self.groups, decoded), truth.dtype)
-            return np.where(kept, words, zero) ^ truth
+            return (words * kept) ^ truth
 
         def solve(index: int, care: NDArray[np.bool_]) -> None:
             group = self.groups[index]

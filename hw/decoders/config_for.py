@@ -8,7 +8,7 @@ from typing import Any
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
-from xorweave.golden.values.prefix_code import PrefixCode
+from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.first_outputs import patches_in, takes_first_outputs
@@ -16,7 +16,7 @@ from xorweave.hw.decoders.gate_estimate import patch_gates
 from xorweave.hw.stages.fields import patch_bits
 from xorweave.hw.stages.mask_kinds import BitmapWords, MaskKind, ShapedWords
 from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, LanePatches, ListPatches, PatchKind
-from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
+from xorweave.hw.stages.word_kinds import WORD_KINDS, RawWords, WordKind
 from xorweave.hw.xor.group import XorGroup
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.paired import shared_network
@@ -146,7 +146,7 @@ def _apart(one: Any, other: Any) -> str:
     return ""
 
 
-def _words_for(tensors: Sequence[Any], inversion_port: bool) -> RawWords | PrefixWords:
+def _words_for(tensors: Sequence[Any], inversion_port: bool) -> WordKind:
     """Return the hardware of words that `_apart` found alike."""
     values = tensors[0].values
     if not isinstance(values, RawPlanes):
@@ -158,16 +158,24 @@ def _words_for(tensors: Sequence[Any], inversion_port: bool) -> RawWords | Prefi
     return word_kind(replace(values, constant_planes=constant), inversion_port=inversion_port or different)
 
 
-def word_kind(values: Any, *, inversion_port: bool = False) -> RawWords | PrefixWords:
-    """Return the hardware of a value coder."""
-    if isinstance(values, PrefixCode):
-        if inversion_port:
-            raise InputError("an inversion port must belong to raw planes, not to prefix-coded words")
-        return PrefixWords(values)
-    constant = values.constant_planes
-    if constant == (1 << values.n_w) - 1:
-        constant &= ~1  # one plane stays in any case
-    return RawWords(values.n_w, None if inversion_port else values.inversion, constant, values.transform)
+def word_kind(values: ValueCoder, *, inversion_port: bool = False) -> WordKind:
+    """Return the hardware of a value coder.
+
+    Raises
+    ------
+    InputError
+        There is none, or it takes no inversion word.
+    """
+    if values.kind not in WORD_KINDS:
+        raise InputError(
+            f"a decoder must be made for values coded as {' or '.join(WORD_KINDS)}, not {values.kind}"
+        )
+    words = WORD_KINDS[values.kind](values)
+    if not inversion_port:
+        return words
+    if not isinstance(words, RawWords):
+        raise InputError(f"an inversion port must belong to raw planes, not to {values.kind}-coded words")
+    return replace(words, inversion=None)
 
 
 def mask_kind(coder: Any) -> MaskKind | None:

@@ -12,7 +12,7 @@ from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.hw.stages.fields import length_bits
 from xorweave.hw.stages.mask_kinds import BitmapWords, MaskKind
 from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, PatchKind, patch_kind
-from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
+from xorweave.hw.stages.word_kinds import PrefixWords, RawWords, WordKind
 from xorweave.hw.xor.group import XorGroup, check_groups
 from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.pipeline import pipeline_cut
@@ -30,7 +30,8 @@ class DecoderConfig:
     groups : tuple of XorGroup
         From the highest planes of a word to the lowest; one N_out for all. Raw words have one group, of the planes
         that are stored.
-    kind_of_words : RawWords or PrefixWords
+    kind_of_words : WordKind
+        `RawWords`, `PrefixWords`, or the hardware of another value coder.
     kind_of_mask : BitmapWords, ShapedWords or None
         None: no mask stage and no port for it.
     kind_of_patches : ListPatches, GapPatches, BoundedPatches or None
@@ -58,7 +59,7 @@ class DecoderConfig:
     """
 
     groups: tuple[XorGroup, ...]
-    kind_of_words: RawWords | PrefixWords
+    kind_of_words: WordKind
     kind_of_mask: MaskKind | None = None
     kind_of_patches: PatchKind | None = None
     rates: tuple[int, ...] = ()
@@ -194,6 +195,8 @@ class DecoderConfig:
         words = self.kind_of_words
         if isinstance(words, RawWords):
             return int(words.plain)
+        if not isinstance(words, PrefixWords):
+            return 0
         ends = list(itertools.accumulate(group.planes for group in self.groups))
         length = int(words.book.lengths[0])
         return ends.index(length) + 1 if words.book.tails[0] < 0 and length in ends else 0
@@ -223,7 +226,7 @@ class DecoderConfig:
         register stands between.
         """
         words = self.kind_of_words
-        if isinstance(words, RawWords) or self.max_depth is not None:
+        if not isinstance(words, PrefixWords) or self.max_depth is not None:
             return 0
         ends = list(itertools.accumulate(group.planes for group in self.groups))
         if ends != [end for _, end in words.book.spans]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.decoder import decode_words
-from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 
 
@@ -97,7 +96,7 @@ def _symbols(config: DecoderConfig, tensor: Any, blocks: int) -> list[int]:
     joined = [0] * blocks
     at = 0
     for group in tensor.groups:
-        width = config.n_w if not isinstance(tensor.values, PrefixCode) else group.end - group.first
+        width = config.n_w if tensor.values.kind == "raw" else group.end - group.first
         for t, word in enumerate(packed(group.symbols[:blocks], width)):
             joined[t] |= word << at
         at += width * group.code.n_in

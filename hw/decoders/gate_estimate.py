@@ -10,17 +10,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from xorweave.golden.values.book_gates import word_gates
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.stages.fields import dense_corrections, position_bits
 from xorweave.hw.stages.mask_kinds import ShapedWords
 from xorweave.hw.stages.patch_kinds import GapPatches, ListPatches, PatchKind
-from xorweave.hw.stages.word_kinds import PrefixWords, RawWords
+from xorweave.hw.stages.word_kinds import XOR2, PrefixWords
 from xorweave.hw.xor.group import XorGroup
 from xorweave.hw.xor.paired import STRUCTURES
 from xorweave.hw.xor.pipeline import pipeline_cut
 
-XOR2 = 2.0
 AND2 = 1.5
 REGISTER = 8.5  # flip-flop and the multiplexer that holds it
 HISTORY = 9.2  # and what clears it at the start of a stream
@@ -75,7 +73,7 @@ def decoder_gates(config: DecoderConfig) -> DecoderGates:
     parts = {
         "registers": sum(_registers(group, input_register=config.input_register) for group in config.groups),
         "networks": sum(_network(group, config.max_depth) for group in config.groups),
-        "words": n_out * (_word(config.kind_of_words) + _shut_off(config)),
+        "words": n_out * (config.kind_of_words.gates + _shut_off(config)),
         "mask": _mask(config),
         "patches": patch_gates(config.kind_of_patches, n_out, n_w),
         "buffers": _CONTROL,
@@ -117,23 +115,10 @@ def _network(group: XorGroup, max_depth: int | None) -> float:
     return group.planes * (cut.network.xor2 * XOR2 + cut.registers * REGISTER)
 
 
-def _word(words: RawWords | PrefixWords) -> float:
-    """What turns the planes of one weight into its word."""
-    if isinstance(words, PrefixWords):
-        return word_gates(words.book)
-    low = words.n_w - 1
-    gates = XOR2 * len(words.stored_planes) if words.inversion is None else 0.0
-    if words.transform == "difference":
-        gates += XOR2 * math.ceil(words.n_w / 2 * math.log2(max(2, words.n_w)))
-    elif words.transform == "sign-magnitude":
-        gates += 3.1 * low
-    return gates
-
-
 def _shut_off(config: DecoderConfig) -> float:
     """What shuts sign and tail of a weight off where its class has none."""
     words = config.kind_of_words
-    if isinstance(words, RawWords):
+    if not isinstance(words, PrefixWords):
         return 0.0
     if not config.gated_groups:
         return _SHUT * (words.planes - words.book.depth)

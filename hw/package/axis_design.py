@@ -73,14 +73,7 @@ def decoder_entries(config: DecoderConfig) -> dict[str, Any]:
     }
     if len(config.groups) == 1:
         found = {key: found["groups"][0][key] for key in ("code", "network")}
-    if config.book is not None:
-        book = config.book
-        found["book"] = {
-            "magnitude": book.magnitude,
-            "lengths": book.lengths.tolist(),
-            "tails": book.tails.tolist(),
-            "prefixes": book.prefixes.tolist(),
-        }
+    found |= config.kind_of_words.entry()
     if isinstance(config.kind_of_mask, ShapedWords):
         shape = config.kind_of_mask.code
         found["mask_code"] = {

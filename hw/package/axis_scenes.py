@@ -24,6 +24,7 @@ from xorweave.hw.package.stream_design import Scene
 from xorweave.hw.package.vectors import remarked
 from xorweave.hw.stages.fields import beats
 from xorweave.hw.stages.mask_kinds import ShapedWords
+from xorweave.hw.stages.word_kinds import RawWords
 
 Words = dict[str, list[int]]
 _TRIES = 40  # to find random patches whose records fit
@@ -48,15 +49,15 @@ class _Stage:
                 code = code.punctured(config.rates[self.made % len(config.rates)])
             if config.block_lengths:
                 code = code.first_rows(self._block_length())
-            planes = config.n_w if config.book is None else group.planes
+            planes = config.n_w if isinstance(config.kind_of_words, RawWords) else group.planes
             symbols = rng.integers(0, 1 << planes, (blocks, code.n_in), np.uint64)
             symbols &= np.uint64(((1 << planes) - 1) & ~config.constant_planes)
             groups.append(PlaneGroup(first, first + planes, code, symbols))
             first += planes
         n_out = groups[0].code.n_out
         self.made += 1
-        values: ValueCoder | None = config.book
-        if values is None:
+        values: ValueCoder = config.kind_of_words.coder
+        if isinstance(values, RawPlanes):
             word = config.inversion if inversion is None else inversion
             word = int(rng.integers(0, 1 << config.n_w, dtype=np.uint64)) if word is None else word
             values = RawPlanes(config.n_w, word, transform=config.transform)

@@ -153,6 +153,7 @@ DECODER: dict[str, Check] = {
             "prefixes": _CLASSES,
         }
     ),
+    "words": line_of_text,  # the kind of words that are neither raw nor a book's: it has no reference yet
     "mask_code": _mask_code,
     "mask_kind": one_of("none", "bitmap", "shaped"),
     "inversion": or_null(_BITS),

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.values.book_gates import word_gates
+from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.prefix_code import PrefixCode
+from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.golden.values.transforms import TRANSFORMS
 
 if TYPE_CHECKING:  # what a kind costs is told without Amaranth
     from amaranth.hdl import Module
+
+XOR2 = 2.0  # gate equivalents
 
 
 class WordKind(Protocol):
@@ -29,6 +36,20 @@ class WordKind(Protocol):
     @property
     def plain(self) -> bool:
         """Whether the planes are the word: nothing stands between network and mask."""
+        ...
+
+    @property
+    def coder(self) -> ValueCoder:
+        """The software model: what the golden words of a test bench are made with."""
+        ...
+
+    @property
+    def gates(self) -> float:
+        """Gate equivalents of what turns the planes of one weight into its word, estimated."""
+        ...
+
+    def entry(self) -> dict[str, Any]:
+        """Return what the manifest says of it; ``{"words": NAME}`` of a kind that `synth.proof` has no text of."""
         ...
 
     def connect(self, m: Module, block: Any, n_out: int, inversion: Any, keep: Any, care: Any = None) -> Any:
@@ -90,6 +111,25 @@ class RawWords:
     def plain(self) -> bool:
         """Neither inversion nor map."""
         return self.inversion == 0 and self.transform == "none"
+
+    @property
+    def coder(self) -> RawPlanes:
+        """Raw planes; with a port, of no inversion."""
+        return RawPlanes(self.n_w, self.inversion or 0, self.constant_planes, self.transform)
+
+    @property
+    def gates(self) -> float:
+        """Inversion at a port, and map."""
+        gates = XOR2 * len(self.stored_planes) if self.inversion is None else 0.0
+        if self.transform == "difference":
+            gates += XOR2 * math.ceil(self.n_w / 2 * math.log2(max(2, self.n_w)))
+        elif self.transform == "sign-magnitude":
+            gates += 3.1 * (self.n_w - 1)
+        return gates
+
+    def entry(self) -> dict[str, Any]:
+        """Nothing else."""
+        return {}
 
     def connect(self, m: Module, block: Any, n_out: int, inversion: Any, keep: Any, care: Any = None) -> Any:
         """Constant planes, inversion, map."""
@@ -179,6 +219,21 @@ class PrefixWords:
         """The table stands between."""
         return False
 
+    @property
+    def coder(self) -> PrefixCode:
+        """The book."""
+        return self.book
+
+    @property
+    def gates(self) -> float:
+        """The table."""
+        return word_gates(self.book)
+
+    def entry(self) -> dict[str, Any]:
+        """The book, class by class."""
+        lists = {name: getattr(self.book, name).tolist() for name in ("lengths", "tails", "prefixes")}
+        return {"book": {"magnitude": self.book.magnitude, **lists}}
+
     def connect(self, m: Module, block: Any, n_out: int, inversion: Any, keep: Any, care: Any = None) -> Any:
         """A table for every weight."""
         from amaranth.lib import wiring
@@ -197,3 +252,14 @@ class PrefixWords:
     def stages(self) -> list[str]:
         """The table."""
         return [f"word table of {self.book.lengths.size} classes"]
+
+
+def _raw_words(values: RawPlanes) -> RawWords:
+    constant = values.constant_planes
+    if constant == (1 << values.n_w) - 1:
+        constant &= ~1  # one plane stays in any case
+    return RawWords(values.n_w, values.inversion, constant, values.transform)
+
+
+#: By the kind of value coder, what makes the hardware of it.
+WORD_KINDS: dict[str, Callable[[Any], WordKind]] = {"raw": _raw_words, "prefix": PrefixWords}

@@ -7,6 +7,7 @@ every state that this allows, under every input, outputs must agree and the next
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xorweave.golden.base.errors import ToolError
-from xorweave.synth.flow.yosys import run_abc
-from xorweave.synth.proof.aiger import Circuit, Graph
+from xorweave.synth.flow.yosys import run_abc, run_yosys
+from xorweave.synth.proof.aiger import Circuit, Graph, read_aiger
 from xorweave.synth.proof.correspondence import Correspondence
 
 PROVED, FAILED, NOT_RUN = "proved", "failed", "not run"
@@ -101,6 +102,21 @@ aigmap
 opt_clean -purge
 write_aiger -symbols -zinit {name}.aig
 """
+
+
+def circuit_of(verilog: Path, top: str) -> Circuit:
+    """Return a module, with those it is made of, as an and-inverter graph.
+
+    Raises
+    ------
+    ToolError
+        Yosys cannot read it.
+    """
+    with tempfile.TemporaryDirectory(prefix="xorweave-circuit-") as folder:
+        directory = Path(folder)
+        (directory / "netlist.v").write_text(verilog.read_text())
+        run_yosys(graph_script("netlist", top, ""), directory)
+        return read_aiger(directory / "netlist.aig")
 
 
 def guard_of(name: str, gold: Circuit) -> str:

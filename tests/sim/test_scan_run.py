@@ -67,7 +67,7 @@ def _book() -> tuple[ValueCoder, list[Code]]:
     words = INT8.to_words(np.clip(np.rint(rng.laplace(0, 2, 400)), -128, 127).astype(np.int8))
     found = choose_book(words, words != 0, INT8, max_k=16, n_out=N_OUT)
     assert found is not None
-    return found.book, found.codes(0)
+    return found.values, found.codes(0)
 
 
 def stored(

@@ -28,7 +28,7 @@ _FLAGS = ("force", "as_json", "write_options", "sharded")
 def encode(
     ctx: typer.Context,
     src: Annotated[
-        Path,
+        list[Path],
         typer.Argument(help="Weights: .npy .npz .safetensors .onnx .pt .pth .gguf, shards; or a mask: .smtx"),
     ],
     out: Annotated[
@@ -69,10 +69,12 @@ def encode(
     if sharded and shard is not None:
         raise InputError("a part of a model must be one file: shard and sharded must not be given together")
     if sharded:
-        shard_files(src)
-        check_output_folder(out, inputs=[src])
+        if len(src) > 1:
+            raise InputError("sharded needs one source, whose files the output is divided like")
+        shard_files(src[0])
+        check_output_folder(out, inputs=src)
     else:
-        check_output(out, inputs=[src], force=force)
+        check_output(out, inputs=src, force=force)
     beside = _options_beside(out, options, force) if write or options is not None else None
     finished = Finished.beside(out, xorweave.__version__)
     if not resume:
@@ -92,7 +94,7 @@ def encode(
     seconds = time.perf_counter() - started
     report(
         encoded,
-        title=f"{src.name} -> {out.name}",
+        title=f"{', '.join(path.name for path in src)} -> {out.name}",
         as_json=as_json,
         seconds=seconds,
         own=_own_codes(encoded),

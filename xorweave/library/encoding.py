@@ -24,7 +24,7 @@ from xorweave.golden.files.weight_files import (
     plain_name,
     read_masks,
     read_smtx,
-    read_weight_file,
+    read_weight_files,
 )
 from xorweave.library.options_file import Table, read_options, write_options
 from xorweave.library.recipes import check_options, own_recipes, recipe_of, unmatched
@@ -34,7 +34,7 @@ from xorweave.library.words import DEFAULTS, EncodeWords, check_words
 #: The name of a tensor that was given without one.
 ONLY = "weights"
 
-Source = str | PathLike[str] | ArrayLike | Mapping[str, ArrayLike]
+Source = str | PathLike[str] | Sequence[str | PathLike[str]] | ArrayLike | Mapping[str, ArrayLike]
 
 
 def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
@@ -42,9 +42,9 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
 
     Parameters
     ----------
-    source : mapping of str to array, array, or path
+    source : mapping of str to array, array, path, or list of paths
         An array that stands alone is named ``weights``. Files as on the command line: .safetensors (a folder or an
-        index of shards, too), .npz, .npy, .onnx, .pt, .gguf, or a mask alone (.smtx).
+        index of shards, too), .npz, .npy, .onnx, .pt, .gguf, or a mask alone (.smtx). Several files become one.
     **words
         Those of ``xorweave encode``, with their defaults: `dtype` (int8, int4, fp16, bf16, fp32; by default the
         array's own), `sparsity` (by default the zeros are the mask) and `prune`, or `mask` (a path, an array, or arrays
@@ -154,10 +154,11 @@ class _Read:
     def __init__(
         self, source: object, said: Mapping[str, Any], usual: Recipe, tables: Sequence[Table]
     ) -> None:
-        path = Path(source) if isinstance(source, str | PathLike) else None
+        paths = _paths(source)
         values, mask = said["values"], said["mask"]
-        self.origin = "arrays" if path is None else plain_name(path) + path.suffix
-        if path is not None and path.suffix.lower() == ".smtx":
+        self.origin = ", ".join(plain_name(path) + path.suffix for path in paths) or "arrays"
+        if len(paths) == 1 and paths[0].suffix.lower() == ".smtx":
+            path = paths[0]
             self.names = [plain_name(path)]
             self.own = own_recipes(said, tables, self.names)
             how = self.own.get(self.names[0], usual).how
@@ -165,13 +166,24 @@ class _Read:
             return
         if values is not None:
             raise InputError("values must be given with an .smtx mask only")
-        self.file = WeightFile(_tensors(source)) if path is None else read_weight_file(path)
+        self.file, places = read_weight_files(paths) if paths else (WeightFile(_tensors(source)), {})
         self.names = list(self.file.tensors)
         self.own = own_recipes(said, tables, self.names)
         how = replace(usual.how, masks=_masks(mask))
-        self.model = prepare_model(self.file.tensors, how, path, self.own, self.file.beside)
+        self.model = prepare_model(self.file.tensors, how, places, self.own, self.file.beside)
         left_out = {name: f"left out: {reason}" for name, reason in self.file.left_out.items()}
         self.model.carried.update(left_out)
+
+
+def _paths(source: object) -> list[Path]:
+    """Return the files that a source names; none if it holds the weights themselves."""
+    given = source if isinstance(source, Sequence) and not isinstance(source, str) else [source]
+    paths = [Path(path) for path in given if isinstance(path, str | PathLike)]
+    if len(paths) < len(given):
+        return []
+    if len(paths) > 1 and (mask := next((path for path in paths if path.suffix.lower() == ".smtx"), None)):
+        raise InputError(f"{mask} is a mask alone: give it with mask, or encode it without other files")
+    return paths
 
 
 def _read_mask(path: Path, values: str | None, mask: Any, how: Preparation) -> PreparedModel:

@@ -120,6 +120,12 @@ class StoredTensor:
         return self.tensor.number_format.name
 
     @property
+    def scale(self) -> NDArray | None:
+        """What a quantised weight is multiplied with: float32, shape (1,) or (rows,); None if it was not quantised."""
+        name = self._container.scales.get(self.name)
+        return None if name is None else self._container.plain[name].values
+
+    @property
     def blocks(self) -> int:
         """Number of blocks of its stream."""
         return self.tensor.blocks

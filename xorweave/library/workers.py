@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from xorweave.cached_kernels import load_cached_kernels_alone
 from xorweave.golden.base.errors import InputError
 
 # A process takes some two seconds to start: below so many bytes threads are done before.
@@ -39,12 +40,12 @@ def shard_of_job(shard: str | None) -> str | None:
 
 
 @contextmanager
-def workers(source: Path, jobs: int, scheduler: str | None = None) -> Iterator[Executor | None]:
-    """Lend an executor for the tensors of a file, or None where threads of this process serve as well.
+def workers(sources: Sequence[Path], jobs: int, scheduler: str | None = None) -> Iterator[Executor | None]:
+    """Lend an executor for the tensors of files, or None where threads of this process serve as well.
 
     Parameters
     ----------
-    source : Path
+    sources : sequence of Path
     jobs : int
         Processes of this machine.
     scheduler : str, optional
@@ -58,11 +59,11 @@ def workers(source: Path, jobs: int, scheduler: str | None = None) -> Iterator[E
     if scheduler is not None:
         with _dask(scheduler) as executor:
             yield executor
-    elif jobs > 1 and _bytes_of(source) >= _WORTH_PROCESSES:
+    elif jobs > 1 and sum(map(_bytes_of, sources)) >= _WORTH_PROCESSES:
         # fork would copy the locks of threads that are not there afterwards
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["xorweave.golden.files.model"])
-        pool = ProcessPoolExecutor(jobs, mp_context=context)
+        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=load_cached_kernels_alone)
         try:
             yield pool
         finally:

@@ -1,13 +1,13 @@
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from xorweave.golden.base.bit_source import BitSource
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
-from xorweave.golden.code.graph_code import _draw_edges, graph_structure
+from xorweave.golden.code.graph_code import _deal_columns, _draw_edges, graph_structure
 
 SIZES = {"n_in": 32, "n_out": 300, "n_s": 2, "seed": 0, "pool": 160, "run": 4, "start": 3}
 
@@ -64,6 +64,62 @@ def test_edges_are_drawn_as_in_plain_words(vertices: int, edges: int, run: int, 
             _draw_edges(BitSource(f"test;{seed}"), vertices, edges, run)
     else:
         assert _draw_edges(BitSource(f"test;{seed}"), vertices, edges, run).tolist() == slow
+
+
+class Deck:
+    """The rule of the dealing in plain words: columns in random order, each as often as any other."""
+
+    def __init__(self, source: BitSource, columns: list[int]) -> None:
+        self.source, self.columns, self.left = source, columns, list[int]()
+
+    def draw(self, without: set[int]) -> int:
+        passed: list[int] = []
+        while True:
+            if not self.left:
+                self.left = self.source.shuffled(self.columns)
+            column = self.left.pop()
+            if column not in without:
+                self.left.extend(reversed(passed))
+                return column
+            passed.append(column)
+
+
+def dealt_slowly(
+    source: BitSource, n_in: int, used: int, pool: int, run: int, start: int
+) -> list[tuple[int, ...]]:
+    newest, every = Deck(source, list(range(n_in))), Deck(source, list(range(used)))
+    oldest = Deck(source, list(range(n_in, used))) if used > n_in else newest
+    dealt, held = [], set[int]()
+    for j in range(pool):
+        if j % run == 0:
+            held = set()
+            for deck in [newest, oldest, *[every] * (start - 2)]:
+                held.add(deck.draw(held))
+            dealt.append(tuple(sorted(held)))
+        else:
+            column = every.draw(held)
+            held.add(column)
+            dealt.append((column,))
+    return dealt
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(1, 12),
+    st.integers(0, 30),
+    st.integers(8, 90),
+    st.integers(1, 9),
+    st.integers(2, 4),
+    st.integers(0, 9),
+)
+@example(2, 4, 600, 5, 2, 0)  # a run takes every column: cards passed over pile up
+def test_columns_are_dealt_as_in_plain_words(
+    n_in: int, older: int, pool: int, run: int, start: int, seed: int
+) -> None:
+    sizes = (n_in, max(n_in + older, start + run - 1), pool, run, start)
+    fast, slow = BitSource(f"test;{seed}"), BitSource(f"test;{seed}")
+    assert list(_deal_columns(fast, *sizes)) == dealt_slowly(slow, *sizes)
+    assert fast.below(1 << 30) == slow.below(1 << 30)  # neither took a word more
 
 
 def test_runs_begin_with_the_newest_and_an_older_symbol_and_use_columns_evenly() -> None:

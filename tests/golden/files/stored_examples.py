@@ -95,7 +95,7 @@ def prefix_example(
         number_format=form,
         scan=scan,
         mask_coder=mask,
-        values=found.book,
+        values=found.values,
         codes=found.codes(0),
         options=EncodeOptions(encoder="elimination", segment_blocks=period),
     )

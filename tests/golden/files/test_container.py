@@ -245,6 +245,23 @@ def test_what_is_added_or_taken_away_is_seen(tmp_path: Path, change: Callable) -
     assert changed(tmp_path, change) == " is damaged: the checksum of its metadata is another"
 
 
+class _Forgetful(dict):
+    """Lets `write_container` write what it refuses: it does not know its own names."""
+
+    def __contains__(self, _name: object) -> bool:
+        return False
+
+
+def test_a_name_that_is_encoded_and_carried_is_refused(tmp_path: Path) -> None:
+    """What is decoded has room for one of them; the other would vanish without a word."""
+    path = tmp_path / "x.safetensors"
+    write_container(path, Container(_Forgetful(w=raw_example()), {"w": PLAIN["bias"], "b": PLAIN["bias"]}))
+    with pytest.raises(
+        InputError, match=r"x\.safetensors: the tensor w must be encoded or carried, not both$"
+    ):
+        read_container(path)
+
+
 def test_a_tensor_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
     """A damaged tensor keeps no other from being read."""
     path = tmp_path / "x.safetensors"

@@ -111,6 +111,13 @@ def test_versions_of_the_future_are_refused(tmp_path: Path) -> None:
     assert attacked(tmp_path, change) == " has container version 99, but this release reads versions 1 and 2"
 
 
+def test_a_name_that_is_encoded_and_carried_is_refused(tmp_path: Path) -> None:
+    def change(_head: Head, tensors: Tensors) -> None:
+        tensors["w"] = Tensor.of(np.zeros(3, np.float32))
+
+    assert attacked(tmp_path, change) == ": the tensor w must be encoded or carried, not both"
+
+
 @pytest.mark.parametrize("name", ["symbols", "mask", "corrections"])
 def test_parts_that_are_missing_or_of_another_size_are_refused(tmp_path: Path, name: str) -> None:
     def drop(_head: Head, tensors: Tensors) -> None:

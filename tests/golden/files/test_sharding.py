@@ -138,7 +138,7 @@ def test_a_source_that_changes_is_refused(model: Path, tmp_path: Path) -> None:
 
     copy = tmp_path / "m.npz"
     copy.write_bytes(model.read_bytes())
-    part = Waiting(read_weights(copy), Preparation(), copy).part("fc0")
+    part = Waiting(read_weights(copy), Preparation(), {"fc0": copy}).part("fc0")
     np.savez(copy, fc0=np.zeros((3, 3), np.float32))
     with pytest.raises(InputError, match=r"m\.npz must not change while it is encoded"):
         part.prepared()  # type: ignore[union-attr]

@@ -183,6 +183,67 @@ def test_streams_that_claim_too_much_are_refused(tmp_path: Path, torch_names: No
         read_torch(save(tmp_path / "s.pt", shared))
 
 
+def doubled(times: int, start: bytes = b")") -> bytes:
+    """The opcodes of a tuple of two that are the same tuple, and so on: a hash or a text of it takes 2^times steps."""
+    return start + b"2\x86" * times
+
+
+def called(storage: bytes, size: bytes = b"K\x02\x85", kind: bytes = b"") -> bytes:
+    """The opcodes of {"w": a tensor} that is rebuilt from a storage, of a size, and of a dtype where one is given."""
+    version = b"3" if kind else b"2"
+    made = (
+        b"ctorch._utils\n_rebuild_tensor_v" + version + b"\n(" + storage + b"K\x00" + size + b"K\x01\x85\x89}"
+    )
+    return b"\x80\x02}U\x01w" + made + kind + b"tRs."
+
+
+def stored(key: bytes) -> bytes:
+    return b"(U\x07storagectorch\nFloatStorage\n" + key + b"U\x03cpuK\x02tQ"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\x80\x02}" + doubled(60) + b"Ns.",
+        b"\x80\x02}(" + doubled(60) + b"Nu.",
+        b"\x80\x02(" + doubled(60) + b"Nd.",
+        b"\x80\x04\x8f(" + doubled(60) + b"\x90.",
+        b"\x80\x04(" + doubled(60) + b"\x91.",
+        b"\x80\x02})q\x00" + b"".join(b"(" + b"h\x00" * 40 + b"tq\x00" for _ in range(20)) + b"h\x00Ns.",
+        b"\x80\x02})" + b"\x85" * 500_000 + b"Ns.",
+        b"\x80\x02}ctorch._utils\n_rebuild_parameter\n" + doubled(60) + b"\x85RNs.",
+        b"\x80\x02ccollections\nOrderedDict\n]" + doubled(60) + b"N\x86a\x85R.",
+        called(stored(doubled(60))),
+        called(stored(doubled(60, b"]"))),
+        called(doubled(60) + b"U\x010\x86"),
+        called(stored(b"U\x010"), doubled(60)),
+        called(stored(b"U\x010"), kind=b"ctorch\nfloat32\n}U\x04name" + doubled(60) + b"sb"),
+    ],
+    ids=["set item", "set items", "dictionary", "set", "frozen set", "wide", "deep", "returned", "ordered", "key",
+         "key of lists", "storage", "size", "renamed dtype"],
+)  # fmt: skip
+def test_tuples_that_take_for_ever_to_look_at_are_refused(tmp_path: Path, text: bytes) -> None:
+    """Of a few hundred bytes each; a dtype that was renamed is the one it was."""
+    path = tmp_path / "m.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+        file.writestr("model/data.pkl", text)
+        file.writestr("model/data/0", bytes(8))
+    if b"sb" in text:
+        assert read_torch(path)[0]["w"].dtype == "F32"
+        return
+    with pytest.raises(InputError, match=r"m.pt must be a file as torch.save writes it: ") as caught:
+        read_torch(path)
+    assert len(str(caught.value)) < 500
+
+
+def test_small_tuples_are_keys_like_others(tmp_path: Path, torch_names: None) -> None:
+    held, _ = a_state_dict()
+    found = read_torch(
+        save(tmp_path / "m.pt", {("group", 3, ("a", "b")): 1, "state": held, frozenset({1, 2}): 2})
+    )
+    assert set(found[0]) == {f"state.{name}" for name in held}
+
+
 def test_storages_named_in_another_way_are_refused(tmp_path: Path, torch_names: None) -> None:
     held, _ = a_state_dict()
     text = pickled(held, {})

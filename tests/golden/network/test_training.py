@@ -11,7 +11,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import lenet_5, lenet_300_100, perceptron
 from xorweave.golden.network.digits import load_digits
 from xorweave.golden.network.evaluate import evaluate
-from xorweave.golden.network.training import accuracy, initial_tensors, loss_gradients, train
+from xorweave.golden.network.training import accuracy, flow_gradients, initial_tensors, loss_gradients, train
 
 
 def test_absence_of_pytorch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +44,47 @@ def test_gradients_against_finite_differences(torch: object) -> None:
                 changed[name][index] += step
                 sides.append(loss(changed))
             assert found[name][index] == pytest.approx((sides[0] - sides[1]) / 2e-4, abs=1e-4)
+
+
+def test_gradients_under_masks_are_those_of_the_pruned_network(torch: object) -> None:
+    network = perceptron((5, 4, 3))
+    rng = np.random.default_rng(1)
+    tensors = initial_tensors(network, 1)
+    masks = {name: rng.random(shape) < 0.6 for name, shape in network.weights.items()}
+    images, labels = rng.normal(size=(6, 5)).astype(np.float32), rng.integers(0, 3, 6)
+    pruned = {name: values * masks[name] if name in masks else values for name, values in tensors.items()}
+    for find in (loss_gradients, flow_gradients):
+        expected, found = find(network, pruned, images, labels), find(network, tensors, images, labels, masks)
+        for name in network.weights:
+            assert np.array_equal(found[name], expected[name])
+            assert found[name][~masks[name]].any()  # what a pruned weight would change counts, too
+
+
+def test_the_hessian_times_the_gradient_against_finite_differences(torch: object) -> None:
+    """H g is how the gradient changes along itself."""
+    network = perceptron((5, 4, 3))
+    rng = np.random.default_rng(2)
+    tensors = initial_tensors(network, 2)
+    images, labels = rng.normal(size=(8, 5)).astype(np.float32), rng.integers(0, 3, 8)
+    found = flow_gradients(network, tensors, images, labels, temperature=1.0)
+    gradient = loss_gradients(network, tensors, images, labels)
+    step = 1e-2
+    ahead, behind = (
+        loss_gradients(
+            network,
+            {
+                name: v + side * step * gradient[name] if name in gradient else v
+                for name, v in tensors.items()
+            },
+            images,
+            labels,
+        )
+        for side in (1, -1)
+    )
+    for name in network.weights:
+        slope = (ahead[name] - behind[name]) / (2 * step)
+        assert np.allclose(found[name], slope, atol=2e-3 * max(1.0, np.abs(slope).max()))
+        assert np.abs(slope).max() > 1e-2
 
 
 def test_training_learns_under_a_mask_and_is_reproducible(torch: object) -> None:

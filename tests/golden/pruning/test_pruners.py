@@ -37,11 +37,13 @@ def test_scores_work_with_layer_quotas(method: str, quota: str) -> None:
 
 
 def test_what_a_method_needs_is_named() -> None:
-    with pytest.raises(InputError, match="must be one of random, magnitude, lamp, snip, synflow, not 'l1'"):
+    with pytest.raises(
+        InputError, match="must be one of random, magnitude, lamp, snip, grasp, synflow, not 'l1'"
+    ):
         prune(NETWORK, TENSORS, method="l1", sparsity=0.5)
-    with pytest.raises(InputError, match="SNIP needs the gradients of the loss"):
+    with pytest.raises(InputError, match="snip needs gradients of the loss, or images to find them with"):
         prune(NETWORK, TENSORS, method="snip", sparsity=0.5)
     with pytest.raises(InputError, match="magnitude pruning needs the weights"):
         prune(NETWORK, None, method="magnitude", sparsity=0.5)
-    with pytest.raises(InputError, match="SynFlow ranks all layers together and takes no quota"):
+    with pytest.raises(InputError, match="pruning in rounds ranks all layers together and takes no quota"):
         prune(NETWORK, TENSORS, method="synflow", sparsity=0.5, quota="erk")

@@ -7,10 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+import xorweave as xw
+from xorweave.golden.base.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
 _TENSORS = 8
@@ -91,3 +95,38 @@ def test_a_job_array_and_merge(model: Path, whole: bytes, tmp_path: Path) -> Non
     assert not (tmp_path / "n.safetensors").exists()
     outside = run("encode", model, "-o", out, "--shard", "slurm")
     assert outside.returncode == 2 and "SLURM_ARRAY_TASK_ID" in outside.stderr
+
+
+def test_several_sources_become_one_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    arrays = {name: rng.standard_normal((16, 40), np.float32) for name in ("fc0", "fc1", "fc2")}
+    np.savez(tmp_path / "all.npz", **arrays)
+    np.savez(tmp_path / "first.npz", fc0=arrays["fc0"], fc1=arrays["fc1"])
+    np.save(tmp_path / "fc2.npy", arrays["fc2"])
+    words = ("--dtype", "int8", "--sparsity", 0.8, "--force", "-o", tmp_path / "m.safetensors")
+    assert run("encode", tmp_path / "all.npz", *words).returncode == 0
+    one = xw.open(tmp_path / "m.safetensors")
+    stored = {name: one.container.blob(name) for name in one}
+    done = run("encode", tmp_path / "first.npz", tmp_path / "fc2.npy", *words)
+    assert done.returncode == 0, done.stderr
+    several = xw.open(tmp_path / "m.safetensors")
+    assert {name: several.container.blob(name) for name in several} == stored
+    assert several.container.info["source"] == "first.npz, fc2.npy"
+    np.save(tmp_path / "fc1.npy", arrays["fc1"])
+    again = run("encode", tmp_path / "first.npz", tmp_path / "fc1.npy", *words)
+    assert again.returncode == 2
+    assert "fc1.npy holds the tensor fc1, which" in again.stderr and again.stderr.count("\n") == 1
+    own = run("encode", tmp_path / "all.npz", tmp_path / "m.safetensors", *words)
+    assert own.returncode == 2  # a source is never replaced
+    assert xw.open(tmp_path / "m.safetensors")["fc2"].shape == (16, 40)
+
+
+def test_several_sources_travel_as_places_of_their_files(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.eye(12, dtype=np.float32))
+    np.save(tmp_path / "b.npy", np.ones((3, 5), np.float32))
+    with ProcessPoolExecutor(1) as executor:
+        made = xw.encode([tmp_path / "a.npy", tmp_path / "b.npy"], dtype="int8", executor=executor)
+    assert np.array_equal(made["a"].decode(), 127 * np.eye(12))
+    assert (made["b"].decode() == 127).all()
+    with pytest.raises(InputError, match="a mask alone"):
+        xw.encode([tmp_path / "a.npy", tmp_path / "b.smtx"])

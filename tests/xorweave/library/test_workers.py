@@ -21,13 +21,13 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_processes_are_for_large_files(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with workers(model, 2) as executor:
+    with workers([model], 2) as executor:
         assert executor is None
     monkeypatch.setattr(room, "_WORTH_PROCESSES", 1)
-    with workers(model, 1) as executor:
+    with workers([model], 1) as executor:
         assert executor is None
     one = xw.encode(model, dtype="int8", sparsity=0.9)
-    with workers(model, 2) as executor:
+    with workers([model], 2) as executor:
         assert executor is not None
         other = xw.encode(model, dtype="int8", sparsity=0.9, executor=executor)
     assert {name: one.container.blob(name) for name in one} == {
@@ -42,7 +42,7 @@ def test_a_shard_is_itself() -> None:
 
 def test_no_scheduler_is_one_line(model: Path) -> None:
     pytest.importorskip("distributed", reason="Dask is not installed (extra `cluster`)")
-    with pytest.raises(InputError, match="the scheduler nowhere:1 must"), workers(model, 1, "nowhere:1"):
+    with pytest.raises(InputError, match="the scheduler nowhere:1 must"), workers([model], 1, "nowhere:1"):
         pass
 
 
@@ -52,7 +52,7 @@ def test_a_cluster_whose_worker_is_killed_makes_the_same_bytes(model: Path) -> N
     cluster = distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     )
-    with cluster, workers(model, 1, cluster.scheduler_address) as executor:
+    with cluster, workers([model], 1, cluster.scheduler_address) as executor:
         killed = []
 
         def kill(share: float) -> None:

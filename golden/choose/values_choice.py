@@ -1,0 +1,95 @@
+"""The value coders that can be asked for by name, each with what chooses it, and the codes of its groups, for words."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xorweave.golden.base.number_format import NumberFormat, Words
+from xorweave.golden.choose.book_choice import CodedValues, choose_book, gate_price, windows_of
+from xorweave.golden.choose.group_rates import choose_rates
+from xorweave.golden.values.coder import ValueCoder
+from xorweave.golden.values.raw_planes import RawPlanes
+
+
+class Chooser(Protocol):
+    """Chooses a value coder and the codes of its groups; None where it has none that pays.
+
+    Parameters
+    ----------
+    words : ndarray of unsigned words, shape (length,), scan order
+        What each position must read as.
+    kept : ndarray of bool, same shape
+        The mask as its decoder gives it, false ones included.
+    max_k : int, optional
+        Longest window of any group; by default the one that pays.
+    n_out : int, optional
+        The block, where it is settled already.
+    """
+
+    def __call__(
+        self,
+        words: Words,
+        kept: NDArray[np.bool_],
+        number_format: NumberFormat,
+        *,
+        max_k: int | None = None,
+        n_out: int | None = None,
+    ) -> CodedValues | None: ...
+
+
+def with_codes(
+    values: ValueCoder,
+    words: Words,
+    kept: NDArray[np.bool_],
+    number_format: NumberFormat,
+    *,
+    max_k: int | None = None,
+    n_out: int | None = None,
+    smooth: bool = False,
+) -> CodedValues | None:
+    """Choose the codes of the groups of any value coder; None where no window is long enough. See `Chooser`.
+
+    With `smooth` every block is judged by those beside it, too (`choose_rates`).
+    """
+    care = values.targets(words, kept)[1]
+    groups = [(first, end, bits) for (first, end), bits in zip(values.spans, care, strict=True)]
+    cost, outputs, sizes = choose_rates(
+        groups,
+        words.size,
+        number_format.n_w,
+        windows_of(max_k),
+        n_out=n_out,
+        smooth=smooth,
+        gate_price=gate_price(words.size),
+    )
+    return CodedValues(values, outputs, tuple(sizes), cost) if math.isfinite(cost) else None
+
+
+def choose_raw(
+    words: Words,
+    kept: NDArray[np.bool_],
+    number_format: NumberFormat,
+    *,
+    max_k: int | None = None,
+    n_out: int | None = None,
+) -> CodedValues | None:
+    """Choose the code of raw planes; see `Chooser`."""
+    return with_codes(RawPlanes(number_format.n_w), words, kept, number_format, max_k=max_k, n_out=n_out)
+
+
+CHOOSERS: dict[str, Chooser] = {"raw": choose_raw, "prefix": choose_book}
+
+
+def settle_block(
+    choose: Chooser, words: Words, kept: NDArray[np.bool_], number_format: NumberFormat, *, max_k: int | None
+) -> int | None:
+    """Settle the block of words whose mask is known only about; None where no coder pays."""
+    found = choose(words, kept, number_format, max_k=max_k)
+    if found is None:
+        return None
+    again = with_codes(found.values, words, kept, number_format, max_k=max_k, smooth=True)
+    return None if again is None else again.n_out
