@@ -73,4 +73,12 @@ def synthesize_engine(
         result, _ = map_to_cells(
             [logic], "top", folder, liberty=liberty, clock_mhz=clock_mhz, timeout_s=timeout_s
         )
+        result = replace(result, notes=(*result.notes, _unproved(config)))
     return EngineSynthesis(logic=result, memories=tuple(memories))
+
+
+def _unproved(config: SpmvConfig | ScanEngineConfig | CsrConfig) -> str:
+    """Say why a netlist that is only counted is not proved."""
+    if isinstance(config, SpmvConfig):
+        return "not proved: only counted; written as a package (write_engine) it is proved by parts"
+    return "not proved: there is no reference of this engine; it is simulated, every cycle compared"

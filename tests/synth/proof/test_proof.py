@@ -255,3 +255,18 @@ def test_what_an_and_inverter_graph_forgets_is_seen(right, wrong, outcome, reaso
     patience = 5 if outcome == "not run" else 20
     verdict = judge_equivalence(tmp_path / "netlist.v", "top", SEEN, timeout_s=patience)
     assert verdict.outcome == outcome and reason in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "reset", "faults"),
+    [
+        ("$_DFF_PN0_", "1'1", []),  # tied to what leaves it alone: the only registers of some libraries
+        ("$_DFFE_PP1P_", "1'0", []),
+        ("$_DFF_PN0_", "1'0", ["1 registers are with an asynchronous input"]),
+        ("$_DFF_PN0_", "\\\\rst", ["1 registers are with an asynchronous input"]),
+        ("$_DFF_NN0_", "1'1", ["1 registers are on the falling edge"]),
+    ],
+)
+def test_a_reset_that_never_comes_is_none(kind, reset, faults):
+    dump = f"cell {kind} $1\n  connect \\C \\clk\n  connect \\R {reset}\nend\n"
+    assert induction.register_faults(dump) == faults
