@@ -20,7 +20,8 @@ from xorweave.hw.stages.fields import beats
 
 BASELINES = ("bitmap", "relative-index", "huffman")
 _MOST_LANES = 1024
-_SHORT = 500  # blocks of a tensor that is played again and again
+_SHORT = 500  # blocks that a lane's scenes look at
+_REPLAYED = 2000  # blocks, in all, of a tensor that is given up again and again
 
 
 def _lanes(records: int, blocks: int, wanted: int | None) -> int:
@@ -136,7 +137,8 @@ def _scenes(
         return ()
     total = len(output.words)
     # given up at several places, so that every register once holds something that must be forgotten
-    places = {total // 2} | ({total // 3, 2 * total // 3, 1, total - 1} if total <= _SHORT else set())
+    count = max(1, min(total - 1, _REPLAYED // total))
+    places = {round((i + 1) * total / (count + 1)) for i in range(count)} | {total - 1}
     scenes = []
     for place in sorted(places - {0}):
         part = {**words, "m_axis": output.words[:place]}
