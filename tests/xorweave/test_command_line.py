@@ -463,7 +463,7 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "jobs": ([good, "--jobs", "0"], "jobs must be at least 1, not 0"),
         "jobs no number": ([good, "--jobs", "two"], "--jobs"),
         "unknown option": ([good, "--nonsense"], "--nonsense"),
-        "two files": ([good, good], "unexpected"),
+        "a tensor twice": ([good, good], "holds the tensor"),
     }  # fmt: skip
 
 
@@ -473,7 +473,7 @@ CASES = [
     "window too long", "mask of another shape", "mask of no tensor", "masks of other tensors", "mask and sparsity",
     "sparsity above 1", "sparsity NaN", "dtype", "pruner", "values for weights", "values",
     "dtype of a mask", "sparsity of a mask", "code", "paper's n_s", "paper's words", "family", "max-k", "encoder",
-    "corrections", "jobs", "jobs no number", "unknown option", "two files",
+    "corrections", "jobs", "jobs no number", "unknown option", "a tensor twice",
 ]  # fmt: skip
 
 

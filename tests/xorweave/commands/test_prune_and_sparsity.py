@@ -135,7 +135,7 @@ def test_a_description_without_weights(tmp_path: Path) -> None:
         (("--sparsity", 0.5, "-o", "x.safetensors", "--method", "l1"), r"the pruning method must be one of"),
         (
             ("--sparsity", 0.5, "-o", "x.safetensors", "--method", "snip"),
-            r"SNIP needs the gradients of the loss",
+            r"snip needs gradients of the loss, or images to find them with",
         ),
         (("--sparsity", 0.5, "-o", "x.safetensors", "--network", "vgg"), r"the network must be one of"),
     ],

@@ -67,8 +67,8 @@ def test_planes_stand_side_by_side() -> None:
 def test_a_netlist_with_one_wrong_gate_gets_no_proof(
     contender: Contender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def with_a_fault(*arguments: object) -> str:
-        text = decoder_text(*arguments)  # type: ignore[arg-type]
+    def with_a_fault(*arguments: object, **words: object) -> str:
+        text = decoder_text(*arguments, **words)  # type: ignore[arg-type]
         assert " ^ " in text
         return text.replace(" ^ ", " | ", 1)
 
@@ -82,5 +82,6 @@ def test_the_comparison_is_with_the_paper_s_point() -> None:
     assert BARE_BASELINE.code == BASELINE.code and BARE_BASELINE.without_stage
     for ours in OURS:
         assert 1 < ours.code.rate * 10 < 1.0496
-        network = ours.network()
-        assert network is not None and (network.matrix() == ours.code.generator).all()
+        for clocked in (False, True):
+            network = ours.network(clocked=clocked)
+            assert network is not None and (network.matrix() == ours.code.generator).all()
