@@ -207,12 +207,15 @@ class Banded:
     def query(self, keys: NDArray[np.integer]) -> NDArray[np.uint32]:
         """Look keys up; returns uint32 of t bits, shape (n,)."""
         first, words, answers = self.windows(keys)
-        _sum_windows(self._padded, first, words, self.window, answers)
+        _sum_windows(self._slices, self.cells, first, words, answers)
         return answers
 
     @cached_property
-    def _padded(self) -> NDArray[np.uint32]:
-        return np.concatenate((self.table, np.zeros(self.window, np.uint32)))
+    def _slices(self) -> NDArray[np.uint64]:
+        """Bit b of 64 cells in one word, shape (blocks, t): a window is then two words a bit. Zeros behind the last."""
+        slices = np.zeros((self.cells // 64 + 2, self.t), np.uint64)
+        _slice(self.table, slices)
+        return slices
 
 
 def _check_window(window: int) -> None:
@@ -305,11 +308,29 @@ def _substitute(rows, sides, table, cells):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _sum_windows(table, first, words, window, answers):  # type: ignore[no-untyped-def]
-    cells = table.size - window
+def _slice(table, slices):  # type: ignore[no-untyped-def]
+    for cell in range(table.size):
+        for bit in range(slices.shape[1]):
+            one = np.uint64(table[cell] >> np.uint32(bit)) & np.uint64(1)
+            slices[cell >> 6, bit] |= one << np.uint64(cell & 63)
+
+
+@njit(cache=True)
+def _sum_windows(slices, last, first, words, answers):  # type: ignore[no-untyped-def]
+    one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
     for i in range(first.size):
-        start, word = min(first[i], cells), words[i]
-        total = np.uint32(0)
-        for j in range(window):
-            total ^= table[start + j] & -np.uint32((word >> np.uint64(j)) & np.uint64(1))
-        answers[i] ^= total
+        start = min(first[i], last)
+        block, shift = start >> 6, np.uint64(start & 63)
+        total = np.uint64(0)
+        for bit in range(slices.shape[1]):
+            cells = slices[block, bit] >> shift
+            cells |= (slices[block + 1, bit] << one) << (np.uint64(63) - shift)
+            odd = cells & words[i]
+            odd ^= odd >> np.uint64(32)
+            odd ^= odd >> np.uint64(16)
+            odd ^= odd >> np.uint64(8)
+            odd ^= odd >> four
+            odd ^= odd >> two
+            odd ^= odd >> one
+            total |= (odd & one) << np.uint64(bit)
+        answers[i] ^= np.uint32(total)
