@@ -188,21 +188,19 @@ class Banded:
         """Return bucket, place, window word and H_M of every key, each of shape (n,)."""
         ring = self.hash.ring(keys)
         low = self.hash.spread(ring)[:, 0]
-        field = low & np.uint64((1 << self.bucket_bits) - 1)
-        bucket = (field * np.uint64(self.buckets)) >> np.uint64(self.bucket_bits)
-        place = (low >> np.uint64(self.bucket_bits)) & np.uint64((1 << OFFSET_BITS) - 1)
-        free = ring & np.uint64((1 << (self.window - 1)) - 1)
-        masks = ring >> np.uint64(MIDDLE_BITS - self.t)
-        words = (free << np.uint64(1)) | np.uint64(1)
-        return bucket.astype(np.int64), place.astype(np.int64), words, masks.astype(np.uint32)
+        bucket, place = np.empty(ring.size, np.int64), np.empty(ring.size, np.int64)
+        words, masks = np.empty(ring.size, np.uint64), np.empty(ring.size, np.uint32)
+        sizes = np.uint64(self.bucket_bits), np.uint64(self.window - 1), np.uint64(MIDDLE_BITS - self.t)
+        _cut(ring, low, self.buckets, sizes, bucket, place, words, masks)
+        return bucket, place, words, masks
 
     def windows(
         self, keys: NDArray[np.integer]
     ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint32]]:
         """Return the first cell, the window word and H_M of every key, each of shape (n,)."""
         bucket, place, words, masks = self._parts(np.asarray(keys).reshape(-1))
-        width = self.starts[bucket + 1] - self.starts[bucket]
-        return self.starts[bucket] + ((place * width) >> OFFSET_BITS), words, masks
+        _first_cells(self.starts, bucket, place)
+        return bucket, words, masks
 
     def query(self, keys: NDArray[np.integer]) -> NDArray[np.uint32]:
         """Look keys up; returns uint32 of t bits, shape (n,)."""
@@ -221,6 +219,27 @@ class Banded:
 def _check_window(window: int) -> None:
     if not LEAST_WINDOW <= window <= MOST_WINDOW:
         raise InputError(f"the window must be between {LEAST_WINDOW} and {MOST_WINDOW} cells, not {window}")
+
+
+@njit(cache=True)
+def _cut(ring, low, buckets, sizes, bucket, place, words, masks):  # type: ignore[no-untyped-def]
+    """Cut hashes into bucket and place, rings into window word and H_M."""
+    bucket_bits, free_bits, others = sizes
+    one = np.uint64(1)
+    for i in range(ring.size):
+        field = low[i] & ((one << bucket_bits) - one)
+        bucket[i] = (field * np.uint64(buckets)) >> bucket_bits
+        place[i] = (low[i] >> bucket_bits) & np.uint64((1 << OFFSET_BITS) - 1)
+        words[i] = ((ring[i] & ((one << free_bits) - one)) << one) | one
+        masks[i] = ring[i] >> others
+
+
+@njit(cache=True)
+def _first_cells(starts, bucket, place):  # type: ignore[no-untyped-def]
+    """Put the first cell of every key where its bucket stands."""
+    for i in range(bucket.size):
+        begin, end = starts[bucket[i]], starts[bucket[i] + 1]
+        bucket[i] = begin + ((place[i] * (end - begin)) >> OFFSET_BITS)
 
 
 @njit(cache=True)
