@@ -2,7 +2,10 @@
 
     python benchmarks/xor_networks.py                          everything, 20 s a published matrix
     python benchmarks/xor_networks.py --seconds 300 --only AES
+    python benchmarks/xor_networks.py --tables published --seconds 60 --lists examples/xor_networks
     python benchmarks/xor_networks.py --tables decoders
+
+With --lists the gates are written there where they are fewer than what the folder holds; the table shows this run's.
 
 Every count printed belongs to a network that was run on the unit vectors and gave the matrix. The published
 table is limited in processor time, so a slower machine may print larger counts; the others are not.
@@ -14,8 +17,10 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+from gate_list import keep_best
 from linear_layers import PUBLISHED, Matrix
 
 from xorweave.golden.code.code import Code
@@ -50,7 +55,7 @@ def checked(network: XorNetwork, matrix: Matrix) -> XorNetwork:
     return network
 
 
-def published_table(seconds: float, only: str, seed: int) -> None:
+def published_table(seconds: float, only: str, seed: int, lists: Path | None = None) -> None:
     print("| matrix | size | plain trees | greedy pairs", end=" ")
     print(f"| ours (depth), {seconds:g} s | published (depth) | source |")
     print("|---|---|---|---|---|---|---|")
@@ -61,10 +66,14 @@ def published_table(seconds: float, only: str, seed: int) -> None:
         plain = checked(balanced_trees(matrix), matrix)
         pairs = checked(greedy_pairs(matrix, depth_limit=limit, seed=seed), matrix)
         ours = checked(search_for(matrix, seconds=seconds, depth_limit=limit, seed=seed), matrix)
+        if lists is not None:
+            note = f"plateau search, {seconds:g} s of processor time, seed {seed}"
+            keep_best(lists, case.name, matrix, ours, note)
         depth = f"{case.depth}" if case.depth else "not found"
+        published = f"{case.count} ({depth})" if case.count else "not found"
         print(
             f"| {case.name} | {matrix.shape[0]} x {matrix.shape[1]} | {plain.xor2} | {pairs.xor2} "
-            f"| {ours.xor2} ({ours.depth}) | {case.count} ({depth}) | {case.source} |",
+            f"| {ours.xor2} ({ours.depth}) | {published} | {case.source} |",
             flush=True,
         )
 
@@ -153,11 +162,12 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", choices=names, default=list(names))
     parser.add_argument("--seconds", type=float, default=20, help="processor time for each published matrix")
     parser.add_argument("--only", default="", help="published matrices whose name holds this")
+    parser.add_argument("--lists", type=Path, help="folder of the best gate lists of published matrices")
     parser.add_argument("--effort", type=int, default=1, help="effort for the decoders, 0 to 3")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     tables: dict[str, Callable[[], None]] = {
-        "published": lambda: published_table(options.seconds, options.only, options.seed),
+        "published": lambda: published_table(options.seconds, options.only, options.seed, options.lists),
         "decoders": lambda: decoder_table(options.effort, options.seed),
         "large": lambda: large_table(options.seed),
         "pipeline": lambda: pipeline_table(options.seed),
