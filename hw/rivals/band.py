@@ -51,9 +51,9 @@ def directory_widths(table: Banded) -> tuple[int, int]:
 class BandLane(wiring.Component):
     """The logic of a decoder of a banded filter; directory and cells are outside, in memories with registered reads.
 
-    A query flows through six registers: behind the first XOR network and its AND layer (whose bits are the window
-    word), behind the second one (the bucket), in the directory, behind the product that places the key in its
-    bucket, in the memories, and behind the parities and the comparison. Nothing depends on the data, so a query is
+    A query flows through five registers: behind the first XOR network and its AND layer (whose bits are the window
+    word), in the directory, behind the product that places the key in its bucket, in the memories, and behind the
+    parities and the comparison. Nothing depends on the data, so a query is
     taken in every cycle in which the far side takes an answer.
 
     Parameters
@@ -109,7 +109,7 @@ class BandLane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         table = self.table
-        valid = [Signal(name=f"valid{stage}") for stage in range(6)]
+        valid = [Signal(name=f"valid{stage}") for stage in range(5)]
         m.d.comb += [
             self.read.eq(~valid[-1] | self.o.ready),
             self.i.ready.eq(self.read),
@@ -122,17 +122,16 @@ class BandLane(wiring.Component):
         hashed = Signal(table.hash.hash_bits)
         m.d.comb += hashed.eq(Cat(xor_values(self.networks[1], list(ring), m, "b")))
         field, offset = hashed[: table.bucket_bits], hashed[table.bucket_bits :]
-        bucket = self._held(m, "bucket_held", (field * table.buckets)[table.bucket_bits :])
-        m.d.comb += self.bucket.eq(bucket)
-        place = self._later(m, "place", offset, 2)
+        m.d.comb += self.bucket.eq((field * table.buckets)[table.bucket_bits :])
+        place = self._held(m, "place", offset)
 
         start_bits, _ = directory_widths(table)
         first, width = self.entry[:start_bits], self.entry[start_bits:]
         start = self._held(m, "start", (first + ((place * width) >> OFFSET_BITS))[:start_bits])
         self._ask(m, start)
         # of the ring only the window word and H_M are used from here on, which are its lowest and highest bits
-        word = self._later(m, "word", ring[: table.window - 1], 3)
-        h_m = self._later(m, "h_m", ring[MIDDLE_BITS - table.t :], 4)
+        word = self._later(m, "word", ring[: table.window - 1], 2)
+        h_m = self._later(m, "h_m", ring[MIDDLE_BITS - table.t :], 3)
         answer = Signal(table.t)
         m.d.comb += answer.eq(h_m ^ self._sums(m, start, Cat(1, word)))
         with m.If(self.read):

@@ -55,7 +55,7 @@ def test_every_answer_equals_the_golden_query_one_a_cycle(window: int, weights: 
     simulator.run()
     expected = table.query(keys)
     assert answers == [(int(word), int(word < CLUSTERS)) for word in expected]
-    assert cycles <= 100 + 7  # six registers and a start
+    assert cycles <= 100 + 6  # five registers and a start
 
 
 @pytest.mark.skipif(not available("verilator"), reason="needs Verilator, make, g++ and perl")
