@@ -29,15 +29,23 @@ from xorweave.hw.stages.xor_decoder import XorDecoder
 from xorweave.hw.xor.network import balanced_trees
 from xorweave.hw.xor.pairs import greedy_pairs
 from xorweave.sim.stream_model import StreamModel, StreamPort, pack_integers
-from xorweave.synth.flow.synthesis import SynthesisResult, synthesize
+from xorweave.synth.flow.liberty import GATES_LIB
+from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells
+from xorweave.synth.proof.band_lane import judge_band_lane
 
 
-def mapped(component: wiring.Component, name: str) -> SynthesisResult:
-    """Synthesise a component to generic cells."""
+def mapped(
+    component: wiring.Component, name: str, table: Filter | None = None, clusters: int = 0
+) -> tuple[SynthesisResult, str]:
+    """Map a component to generic cells; say of a banded filter's lane whether the netlist is proved to be it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.v"
         path.write_text(amaranth_verilog(component, name))
-        return synthesize([path], name)
+        result, _ = map_to_cells([path], name, Path(folder))
+        if not isinstance(table, Banded):
+            return result, "not run"
+        netlist = Path(folder) / "netlist.v"
+        return result, judge_band_lane(netlist, name, table, clusters, liberty=GATES_LIB).outcome
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def report(
     made: Measured, lane: wiring.Component, decoder: wiring.Component, arguments: argparse.Namespace
 ) -> None:
     """Synthesise a lane without its memories, simulate a lane with them against the golden query, print."""
-    gates = mapped(lane, "lane")
+    gates, equivalence = mapped(lane, "lane", made.table, arguments.clusters)
     assert gates.gate_equivalents is not None
     table, lanes = made.table, arguments.lanes
     print(
@@ -63,7 +71,8 @@ def report(
         f" {gates.flip_flops} flip-flops, 1 weight a cycle; stored {table.bits} bits"
         f" ({table.bits / (table.t * table.keys):.4f} of t a key), memories {made.memory_bits} bits;"
         f" a query reads {made.bits_read} bits in {made.reads} reads; {lanes} lanes:"
-        f" {lanes * gates.gate_equivalents:.0f} gate equivalents, {lanes * made.reads} reads a cycle",
+        f" {lanes * gates.gate_equivalents:.0f} gate equivalents, {lanes * made.reads} reads a cycle;"
+        f" equivalence {equivalence}",
         flush=True,
     )
     if not arguments.queries:
@@ -132,7 +141,7 @@ def main() -> None:
         ("trees", balanced_trees(code.generator)),
         ("greedy pairs", greedy_pairs(code.generator)),
     ):
-        ours = mapped(XorDecoder(code, 8, network), "decoder")
+        ours, _ = mapped(XorDecoder(code, 8, network), "decoder")
         assert ours.gate_equivalents is not None
         print(
             f"XOR decoder {code.n_in}->{code.n_out} N_s={code.n_s} INT8, {title}: {ours.gate_equivalents:.0f} gate"

@@ -129,9 +129,10 @@ class BandLane(wiring.Component):
         first, width = self.entry[:start_bits], self.entry[start_bits:]
         start = self._held(m, "start", (first + ((place * width) >> OFFSET_BITS))[:start_bits])
         self._ask(m, start)
-        # of the ring only the window word and H_M are used from here on, which are its lowest and highest bits
-        word = self._later(m, "word", ring[: table.window - 1], 2)
-        h_m = self._later(m, "h_m", ring[MIDDLE_BITS - table.t :], 3)
+        # the window word is the ring's lowest bits, H_M its highest, and at the widest window they overlap
+        late = self._held(m, "late1", self._held(m, "late0", ring))
+        word = late[: table.window - 1]
+        h_m = self._held(m, "h_m", late[MIDDLE_BITS - table.t :])
         answer = Signal(table.t)
         m.d.comb += answer.eq(h_m ^ self._sums(m, start, Cat(1, word)))
         with m.If(self.read):
@@ -144,11 +145,6 @@ class BandLane(wiring.Component):
         with m.If(self.read):
             m.d.sync += held.eq(value)
         return held
-
-    def _later(self, m: Module, name: str, value: Value, stages: int) -> Value:
-        for stage in range(stages):
-            value = self._held(m, f"{name}{stage}", value)
-        return value
 
     def _ask(self, m: Module, start: Signal) -> None:
         """Address the row of the first cell and the one behind it."""

@@ -68,9 +68,9 @@ def band_lane_reference(table: Banded, clusters: int, name: str = "reference") -
   wire [{start_bits}:0] row = start >> {shift};
   wire [{address - 1}:0] even = (row + 1) >> 1, odd = row >> 1;
   assign addresses = {{odd, even}};
-  reg [{window - 2}:0] word0, word1;
-  reg [{t - 1}:0] h0, h1, h2;
-  wire [{2 * row - 1}:0] wide = {{word1, 1'b1}} << (start & {row - 1});
+  reg [{last}:0] late0, late1;
+  reg [{t - 1}:0] h_m;
+  wire [{2 * row - 1}:0] wide = {{late1[{window - 2}:0], 1'b1}} << (start & {row - 1});
   reg [{row - 1}:0] turned;
   reg [{shift - 1}:0] before;
   reg from_odd;
@@ -82,8 +82,8 @@ def band_lane_reference(table: Banded, clusters: int, name: str = "reference") -
     if (read) begin
       ring <= linear ^ (~{{linear[0], linear[{last}:1]}} & {{linear[1:0], linear[{last}:2]}});
       place <= hashed[{field + OFFSET_BITS - 1}:{field}];
-      word0 <= ring[{window - 2}:0]; word1 <= word0;
-      h0 <= ring[{last}:{MIDDLE_BITS - t}]; h1 <= h0; h2 <= h1;
+      late0 <= ring; late1 <= late0;
+      h_m <= late1[{last}:{MIDDLE_BITS - t}];
       start <= entry[{start_bits - 1}:0] + (along >> {OFFSET_BITS});
       turned <= wide[{row - 1}:0] | wide[{2 * row - 1}:{row}];
       before <= start;
@@ -106,12 +106,14 @@ def _sums(name: str, source: str, matrix: NDArray[np.uint8]) -> str:
 
 
 def _answer(bit: int, row: int, t: int) -> str:
-    terms = [f"h2[{bit}]"]
+    """Write one bit of the answer: of every column the cell of its row where the window word has a one, all added."""
+    cells = []
     for column in range(row):
         even, odd = (f"cells[{(memory * row + column) * t + bit}]" for memory in range(2))
-        here = f"({column} >= before) == from_odd"
-        terms.append(f"(turned[{column}] & ({here} ? {odd} : {even}))")
-    return f"  assign answer[{bit}] = {' ^ '.join(terms)};"
+        cells.append(f"turned[{column}] & (({column} >= before) == from_odd ? {odd} : {even})")
+    # one sum of a vector: Yosys makes the tree of it that a SAT sweep meets in the netlist, too
+    return f"""  wire [{row - 1}:0] of{bit} = {{{", ".join(reversed(cells))}}};
+  assign answer[{bit}] = h_m[{bit}] ^ (^of{bit});"""
 
 
 def judge_band_lane(
