@@ -9,7 +9,7 @@ from linear_layers import Matrix, to_columns
 
 from xorweave.hw.xor.network import XorNetwork
 
-_HEAD = re.compile(r"# .+: (\d+) XORs, depth (\d+)\n")
+_HEAD = re.compile(r"# .+: (\d+) XORs, depth (\d+)\n# (.*)\n")
 
 
 def gate_list(name: str, matrix: Matrix, network: XorNetwork, note: str) -> str:
@@ -31,13 +31,19 @@ def path_of(folder: Path, name: str) -> Path:
     return folder / (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".txt")
 
 
+def claimed(path: Path) -> tuple[int, int, str]:
+    """Return the XORs and the depth that a list claims, and its note; check.py looks whether they are true."""
+    head = _HEAD.match(path.read_text())
+    if head is None:
+        raise ValueError(f"{path} must begin with its name, its gates and a note")
+    return int(head[1]), int(head[2]), head[3]
+
+
 def keep_best(folder: Path, name: str, matrix: Matrix, network: XorNetwork, note: str) -> tuple[int, int]:
     """Write a network where it has fewer gates than the one there, or less depth; return the best's two."""
     path = path_of(folder, name)
     found = network.xor2, network.depth
-    if path.exists() and (head := _HEAD.match(path.read_text())):
-        held = int(head[1]), int(head[2])
-        if held <= found:
-            return held
+    if path.exists() and (held := claimed(path)[:2]) <= found:
+        return held
     path.write_text(gate_list(name, matrix, network, note))
     return found

@@ -3,6 +3,7 @@
     python benchmarks/xor_networks.py                          everything, 20 s a published matrix
     python benchmarks/xor_networks.py --seconds 300 --only AES
     python benchmarks/xor_networks.py --tables published --seconds 60 --lists examples/xor_networks
+    python benchmarks/xor_networks.py --tables lists           what examples/xor_networks holds
     python benchmarks/xor_networks.py --tables decoders
 
 With --lists the gates are written there where they are fewer than what the folder holds; the table shows this run's.
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from gate_list import keep_best
+from gate_list import claimed, keep_best, path_of
 from linear_layers import PUBLISHED, Matrix
 
 from xorweave.golden.code.code import Code
@@ -30,6 +31,8 @@ from xorweave.hw.xor.pipeline import pipeline_cut
 from xorweave.hw.xor.plateau_search import plateau_search
 from xorweave.hw.xor.synthesis import optimize
 from xorweave.hw.xor.time_sharing import TimeSharedNetwork, time_shared
+
+LISTS = Path(__file__).resolve().parent.parent / "examples" / "xor_networks"
 
 
 def search_for(matrix: Matrix, *, seconds: float, depth_limit: int | None, seed: int = 0) -> XorNetwork:
@@ -74,6 +77,26 @@ def published_table(seconds: float, only: str, seed: int, lists: Path | None = N
         print(
             f"| {case.name} | {matrix.shape[0]} x {matrix.shape[1]} | {plain.xor2} | {pairs.xor2} "
             f"| {ours.xor2} ({ours.depth}) | {published} | {case.source} |",
+            flush=True,
+        )
+
+
+def lists_table(folder: Path, seed: int) -> None:
+    """Print what the folder's lists claim (examples/xor_networks/check.py looks whether it is true)."""
+    print(
+        "| matrix | size | plain trees | greedy pairs | best list (depth) | found by | published (depth) | source |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for case in PUBLISHED:
+        path = path_of(folder, case.name)
+        if not path.exists():
+            continue
+        xors, depth, note = claimed(path)
+        plain, pairs = balanced_trees(case.matrix), greedy_pairs(case.matrix, seed=seed)
+        known = f"{case.count} ({case.depth or 'not found'})" if case.count else "not found"
+        print(
+            f"| {case.name} | {case.matrix.shape[0]} x {case.matrix.shape[1]} | {plain.xor2} | {pairs.xor2} "
+            f"| {xors} ({depth}) | {note} | {known} | {case.source} |",
             flush=True,
         )
 
@@ -158,7 +181,7 @@ def time_sharing_table(seed: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Count the gates of XOR networks.")
-    names = ("published", "decoders", "large", "pipeline", "time-sharing")
+    names = ("published", "lists", "decoders", "large", "pipeline", "time-sharing")
     parser.add_argument("--tables", nargs="+", choices=names, default=list(names))
     parser.add_argument("--seconds", type=float, default=20, help="processor time for each published matrix")
     parser.add_argument("--only", default="", help="published matrices whose name holds this")
@@ -168,6 +191,7 @@ def main() -> None:
     options = parser.parse_args()
     tables: dict[str, Callable[[], None]] = {
         "published": lambda: published_table(options.seconds, options.only, options.seed, options.lists),
+        "lists": lambda: lists_table(options.lists or LISTS, options.seed),
         "decoders": lambda: decoder_table(options.effort, options.seed),
         "large": lambda: large_table(options.seed),
         "pipeline": lambda: pipeline_table(options.seed),
