@@ -18,14 +18,14 @@ from xorweave.golden.weightless.banded import OFFSET_BITS, Banded
 from xorweave.golden.weightless.key_hash import MIDDLE_BITS
 from xorweave.synth.flow.yosys import run_yosys
 from xorweave.synth.proof.aiger import read_aiger
-from xorweave.synth.proof.correspondence import guess
+from xorweave.synth.proof.correspondence import first_difference, guess
 from xorweave.synth.proof.induction import (
     FAILED,
+    NOT_RUN,
     PROVED,
     Clock,
     Verdict,
     all_zero,
-    from_all_states,
     graph_script,
     holds_after_reset,
     induction_step,
@@ -33,6 +33,7 @@ from xorweave.synth.proof.induction import (
 )
 
 _GROUP = 32  # outputs that decision diagrams take together
+_CYCLES = 60  # of a first look, with random inputs
 
 
 def band_lane_reference(table: Banded, clusters: int, name: str = "reference") -> str:
@@ -155,10 +156,14 @@ def judge_band_lane(
         if faults:
             return Verdict(FAILED, "; ".join(faults))
         gate, gold = (read_aiger(directory / f"{name}.aig") for name in ("netlist", "reference"))
+        different = first_difference(gold, gate, dict.fromkeys(gold.outputs, ""), _CYCLES)
+        if different:
+            name, cycle = different
+            return Verdict(FAILED, f"{name} is not the plain lane's {cycle} cycles after a reset")
         found = guess(gold, gate)
-        if holds_after_reset(gold, gate, found):
-            graph, differences = induction_step(gold, gate, found)
-            if all_zero(graph, [literal for _, literal in differences], _GROUP, directory, clock):
-                return Verdict(PROVED)
-        outcome = from_all_states(gold, gate, directory, clock)
-    return Verdict(outcome, "" if outcome == PROVED else "the lane was not shown to be the plain one")
+        if not holds_after_reset(gold, gate, found):
+            return Verdict(NOT_RUN, "registers may differ after a reset")
+        graph, differences = induction_step(gold, gate, found)
+        if all_zero(graph, [literal for _, literal in differences], _GROUP, directory, clock):
+            return Verdict(PROVED)
+    return Verdict(NOT_RUN, f"the proof did not end in {timeout_s:g} s")
