@@ -246,9 +246,17 @@ def holds_after_reset(gold: Circuit, gate: Circuit, found: Correspondence) -> bo
 
 
 def all_zero(
-    graph: Graph, differences: Sequence[int], group: int, directory: Path, clock: Clock
+    graph: Graph,
+    differences: Sequence[int],
+    group: int,
+    directory: Path,
+    clock: Clock,
+    conflicts: Sequence[int] = (1000,),
 ) -> bool | None:
-    """Whether all literals are the constant 0; None where that could not be found out in time."""
+    """Whether all literals are the constant 0; None where that could not be found out in time.
+
+    What the first SAT sweep leaves open is swept again with so many conflicts each time, before decision diagrams.
+    """
     left = sorted({literal for literal in differences if literal})
     if not left:
         return True
@@ -264,8 +272,9 @@ def all_zero(
     except ToolError:
         (directory / "swept.aig").write_bytes((directory / "cut.aig").read_bytes())
     literals = [int(line) for line in _output_lines(directory / "swept.aig")]
-    if any(literals) and 1 not in literals:
-        literals = _swept_harder(directory, clock)
+    for most in conflicts:
+        if any(literals) and 1 not in literals:
+            literals = _swept_harder(directory, clock, most)
     if 1 in literals:
         return False
     open_ones = [k for k, literal in enumerate(literals) if literal]
@@ -282,15 +291,15 @@ def all_zero(
     return None if undecided else True
 
 
-def _swept_harder(directory: Path, clock: Clock) -> list[int]:
-    """Give the sweep of ``swept.aig`` ten times the conflicts, and return the outputs' literals.
+def _swept_harder(directory: Path, clock: Clock, conflicts: int) -> list[int]:
+    """Give the sweep of ``swept.aig`` more conflicts, and return the outputs' literals.
 
     It closes most of what word tables leave open in seconds, where decision diagrams take each output by itself.
     """
     swept, harder = directory / "swept.aig", directory / "harder.aig"
     try:
         run_abc(
-            "read_aiger swept.aig; &get; &fraig -C 1000; &put; strash; write_aiger harder.aig",
+            f"read_aiger swept.aig; &get; &fraig -C {conflicts}; &put; strash; write_aiger harder.aig",
             directory,
             timeout_s=clock.left(60),
         )
