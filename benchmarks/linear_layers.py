@@ -152,16 +152,19 @@ def li_wang(n: int) -> tuple[Matrix, Matrix]:
     return circular, np.block([[c, one, one, one], [one, one, d, c], [one, c, one, d], [one, d, c, one]])
 
 
-def li_wang_involutions() -> tuple[Matrix, Matrix]:
-    """Li and Wang, FSE 2016: the involutions of 4-bit and of 8-bit words; the latter as its header has it."""
-    a = bits("0100 1010 0001 0110")
-    small = hadamard_blocks([np.eye(4, dtype=np.uint8), a, inverse(a), a ^ inverse(a)])
+def li_wang_involutions() -> tuple[Matrix, Matrix, Matrix]:
+    """Li and Wang, FSE 2016: involutions of 4-bit words, and two of 8-bit words, the second as its header has it."""
+    found = []
+    for a in (bits("0100 1010 0001 0110"), np.eye(8, k=1, dtype=np.uint8)):
+        if len(a) == 8:
+            a[7, [0, 2]] = 1
+        found.append(hadamard_blocks([np.eye(len(a), dtype=np.uint8), a, inverse(a), a ^ inverse(a)]))
     blocks = [np.eye(8, dtype=np.uint8)] + [
         from_columns(part)
         for part in ("08 21 04 02 80 20 10 44", "44 08 10 0c 01 02 a0 90", "b0 50 20 10 04 08 01 02")
     ]
-    large = np.block([[blocks[(i - j) % 4] for j in range(4)] for i in range(4)])
-    return small, large
+    circular = np.block([[blocks[(i - j) % 4] for j in range(4)] for i in range(4)])
+    return found[0], found[1], circular
 
 
 GF16 = Field(0x13)
@@ -254,6 +257,7 @@ def _words_of_8() -> list[Published]:
         Published("KLSW17 4x4 GF(256)", twice(small["KLSW17 4x4 GF(16)"], 4), 72, 0, KRANZ),
         Published("SKOP15 4x4 GF(256) inv.", twice(small["Joltik"], 4), 91, 6, XIANG),
         Published("LW16 4x4 GF(256) inv.", li_wang_involutions()[1], 87, 0, XIANG),
+        Published("LW16 4x4 GF(256) second inv.", li_wang_involutions()[2], 0, 0, ""),
         Published("SS16 4x4 GF(256) inv.", involution, 93, 8, XIANG),
         Published("JPST17 4x4 GF(256) inv.", twice(JEAN_PEYRIN_SIM_INVOLUTION, 4), 83, 6, XIANG),
         Published("KLSW17 4x4 GF(256) inv.", twice(SARKAR_SYED_INVOLUTION, 4), 84, 0, KRANZ),

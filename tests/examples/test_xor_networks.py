@@ -53,7 +53,10 @@ def test_matrices_of_the_lists_are_those_of_the_definitions(layers) -> None:  # 
         ("SKOP15 4x4 GF(16)", "8419 42c8 2164 1c32 4891"),
         ("SKOP15 4x4 GF(256)", "80401090 4020c080 20106040 10c03020 08040109"),
         ("SKOP15 4x4 GF(256) inv.", "802090b0 40108090 20c04080 10602040 0802090b"),
-        ("LW16 4x4 GF(256) inv.", "800844b0 40210850 20041020 10020c10 08800104 04200208 0210a001 01449002"),
+        (
+            "LW16 4x4 GF(256) second inv.",
+            "800844b0 40210850 20041020 10020c10 08800104 04200208 0210a001 01449002",
+        ),
         ("KLSW17 8x8 GF(16)", "24398cde 12d846a7 c1a4235f 6c521deb 42ced389 2167ad48"),
         ("SS17 8x8 GF(16)", "41399a31 2cd885dc 16a44ea6 c3522753 841399a3 42cd885d 216a44ea 1c352275"),
         ("KLSW17 8x8 GF(16) inv.", "b9e87d35 9874fade 84f2b5a7 42b19e5f 9d369347 8ad38d2f"),
@@ -65,6 +68,54 @@ def test_definitions_give_the_columns_of_the_collections_headers(layers, name: s
     made = layers.to_columns(matrix)
     assert made[: len(columns.split())] == columns.split()
     assert np.array_equal(layers.from_columns(" ".join(made)), matrix)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("SKOP15 4x4 GF(256)", "10000000000100000100000011000000 01000000100100000110000000100000"),
+        ("LS16 4x4 GF(256)", "10000000100000000000000111100000 01000000010000001000000100010000"),
+        ("LW16 4x4 GF(256)", "10000000100000000100000010000010 01000000010000000010000001000001"),
+        ("LS16 4x4 GF(16)", "1000100011000010 0100010000100011 0010001000011001 0001000110000100"),
+        ("LW16 4x4 GF(16)", "1000100001000110 0100010000100011 0010001000011000 0001000110010100"),
+        ("BKL16 4x4 GF(16)", "1000100000011110 0100010010010001 0010001001001000 0001000100101100"),
+        ("SS16 4x4 GF(16)", "1000100000010100 0100010010000010 0010001001001001 0001000100111000"),
+        ("JPST17 4x4 GF(16)", "1000100010000001 0100010001001001 0010001000100100 0001000100010010"),
+        ("SS16 4x4 GF(16) inv.", "1000000100101000 0100100100110100 0010010010010010 0001001001000001"),
+        ("BKL16 4x4 GF(256)", "10000000100000000000000111100000 01000000010000001000000100010000"),
+        ("SS16 4x4 GF(256)", "10000000100000000000000111000000 01000000010000001000000100100000"),
+        ("JPST17 4x4 GF(256)", "10000000100000001000000000010000 01000000010000000100000010010000"),
+        ("LW16 4x4 GF(256) inv.", "10000000010000000100000100000001 01000000001000001000000010100000"),
+        ("Whirlwind M1", "10100111001010111000100111110100 01111100001111100100110110000110"),
+        ("SKOP15 8x8 GF(16)", "10000001001101001100011011100101 01001001101001100010010100011111"),
+        ("SKOP15 8x8 GF(16) inv.", "00011001001001101010010101001111 10011101001101010111111101101000"),
+        ("SS17 8x8 GF(16)", "00011000100110000011110011011010 10010100110101001010001010110111"),
+        ("Fox mu4", "10000000100000001000000000000001 01000000010000000100000010000001"),
+    ],
+)
+def test_definitions_give_the_first_rows_of_another_listing(layers, name: str, rows: str) -> None:  # type: ignore[no-untyped-def]
+    """Of xiangzejun/Optimizing_Implementations_of_Linear_Layers, "Original Matrix"."""
+    (matrix,) = (case.matrix for case in layers.PUBLISHED if case.name == name)
+    assert np.array_equal(matrix[: len(rows.split())], layers.bits(rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "ones"),
+    [
+        ("KLSW17 4x4 GF(16)", 11, {2, 7, 8, 13}),
+        ("KLSW17 4x4 GF(16)", 15, {3, 6, 9, 12}),
+        ("LW16 4x4 GF(16) second", 8, {0, 5, 6, 8, 13}),
+        ("KLSW17 4x4 GF(256)", 19, {2, 11, 16, 25}),
+        ("KLSW17 4x4 GF(256) inv.", 11, {2, 11, 19, 25}),
+        ("LW16 4x4 GF(256) second", 0, {3, 8, 16, 24}),
+    ],
+)
+def test_definitions_give_rows_of_the_collections_programs(
+    layers, name: str, row: int, ones: set[int]
+) -> None:  # type: ignore[no-untyped-def]
+    """Single outputs of matrices_slp_implementations, added up by hand."""
+    (matrix,) = (case.matrix for case in layers.PUBLISHED if case.name == name)
+    assert set(np.flatnonzero(matrix[row]).tolist()) == ones
 
 
 def test_involutions_are_involutions_and_the_inverse_of_mixcolumns_is_its_inverse(layers) -> None:  # type: ignore[no-untyped-def]
