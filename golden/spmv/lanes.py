@@ -109,14 +109,14 @@ def lane_matrix(encoded: EncodedTensor) -> LaneMatrix:
             f"segments must be whole lanes of {blocks} blocks, not {encoded.segment_blocks} blocks"
         )
     coder = encoded.mask_coder
-    stays = isinstance(coder, ShapedMask) and coder.code.sums > 0 and not fmt.is_float
-    mask, patches = apart(encoded, scan, symbols, stays)
+    stays = coder if isinstance(coder, ShapedMask) and coder.code.sums and not fmt.is_float else None
+    mask, patches = apart(encoded, scan, symbols, stays is not None)
     return LaneMatrix(
         scan=scan,
         encoded=encoded,
         symbols=_lane_symbols(encoded, symbols, scan.lanes, blocks),
         mask=np.ascontiguousarray(mask.reshape(scan.lanes, scan.lane_length).T),
-        mask_symbols=_lane_mask_symbols(coder, scan.lanes, blocks) if stays else None,
+        mask_symbols=_lane_mask_symbols(stays, scan.lanes, blocks) if stays else None,
         **patches,
     )
 
