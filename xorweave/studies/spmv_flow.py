@@ -28,6 +28,7 @@ from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.hw.engines.scan_engine import ScanEngineConfig
 from xorweave.hw.engines.spmv_engine import SpmvConfig
+from xorweave.hw.package.engine_core import write_engine
 from xorweave.sim.csr_run import CsrRun, CsrSimulator, csr_config
 from xorweave.sim.engine_run import EngineRun
 from xorweave.sim.scan_run import ScanRun, ScanSimulator, scan_engine_config
@@ -299,6 +300,21 @@ def takes_lanes(tensor: EncodedTensor) -> bool:
         and scan.lanes == tensor.n_out
         and tensor.mask_coder.kind == "bitmap"
     )
+
+
+def write_product_engine(operand: Operand, directory: Path, batch: int) -> None:
+    """Write the engine of one matrix as a package that ``synth`` maps and proves.
+
+    Raises
+    ------
+    InputError
+        The tensor is not stored in lanes, or the folder holds something.
+    """
+    if not takes_lanes(operand.tensor):
+        raise InputError(
+            f"the engine of tensor {operand.name} takes it stored with --scan lanes, not {operand.tensor.scan.spec}"
+        )
+    write_engine(directory, engine_config(operand.tensor, batch=batch), kind="product")
 
 
 def decoder_absence(tensor: EncodedTensor) -> str:
