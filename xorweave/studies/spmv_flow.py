@@ -17,7 +17,7 @@ from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import gpu_absence
 from xorweave.golden.spmv.gpu_figures import gpu_figures
-from xorweave.golden.spmv.lanes import encode_lanes, lane_matrix
+from xorweave.golden.spmv.lanes import encode_lanes, lane_matrix, why_not_lanes
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
 from xorweave.golden.spmv.stored_product import StoredProduct
@@ -489,9 +489,11 @@ def measure_layer(
 
 def stored_on_processor(tensor: EncodedTensor, threads: int) -> EncodedProduct | StoredProduct:
     """Return the fastest product of a tensor as it is stored: by compiled kernels from cells, else block by block."""
-    if isinstance(tensor.scan, CellScan):
-        return EncodedProduct(lane_matrix(tensor), threads)
-    return StoredProduct(tensor, threads)
+    return (
+        StoredProduct(tensor, threads)
+        if why_not_lanes(tensor)
+        else EncodedProduct(lane_matrix(tensor), threads)
+    )
 
 
 def _measure_software(
