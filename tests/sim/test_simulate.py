@@ -195,24 +195,19 @@ def test_any_folder(lean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert not list(tmp_path.rglob("PWN"))
 
 
-def test_a_build_in_any_folder_for_temporary_files(
+def test_a_build_in_any_folder_for_temporary_files_and_where_nothing_can_be_kept(
     lean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no model is kept there yet
+    """Whatever was kept before in this process: the folder is asked for anew."""
+    asked = []
+    kept = verilator_build._folder
+    monkeypatch.setattr(verilator_build, "_folder", lambda *how: asked.append(kept(*how)) or asked[-1])
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
     temporary = tmp_path / "a b'$(touch PWN);&#%d"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     assert simulate(lean).mismatches == 0
     assert not list(tmp_path.rglob("PWN")) and not list(temporary.iterdir())
-
-
-def test_where_nothing_can_be_kept(lean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever was kept before in this process: the folder is asked for anew."""
-    asked = []
-    folder = verilator_build._folder
-    monkeypatch.setattr(verilator_build, "_folder", lambda *how: asked.append(folder(*how)) or asked[-1])
-    monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
-    assert simulate(lean).mismatches == 0
     # once to lend, once to keep
     assert len(asked) == 2 and all(path.parent == Path("/proc/xorweave") for path in asked)
 
