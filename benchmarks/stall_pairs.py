@@ -44,7 +44,13 @@ _VECTOR = _RNG.integers(-128, 128, (1, _MASK.shape[1])).astype(np.int8)
 
 
 def _decoder(kind: str, folder: Path, simulator: str) -> Run:
-    write_design(folder / "p", KINDS[kind]())
+    if kind == _LENGTHS:
+        layers = {
+            str(kept): np.where(_RNG.random((20, 24)) < kept, 1.0, 0).astype("f") for kept in (0.1, 0.4)
+        }
+        xw.decoder(xw.encode(layers, dtype="int8", goal="hardware")).write(folder / "p")
+    else:
+        write_design(folder / "p", KINDS[kind]())
     return lambda seed: simulate(folder / "p", simulator=simulator, stalls="random", restarts=True, seed=seed)
 
 
@@ -76,6 +82,8 @@ def _csr(folder: Path) -> Run:
     return lambda seed: simulator.run(_WEIGHTS, _MASK, _VECTOR, stalls=PERCENT, seed=seed)
 
 
+_LENGTHS = "several sparsities"
+DECODERS = (*KINDS, _LENGTHS)
 ENGINES: dict[str, Callable[[Path], Run]] = {
     "scan engine": _scan,
     "SpMV engine": _lanes,
@@ -113,7 +121,7 @@ def main() -> int:
     """Print a row for each form; status 1 where a simulation fails."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--kinds", nargs="*", choices=[*KINDS, *ENGINES], default=[*KINDS, *ENGINES])
+    parser.add_argument("--kinds", nargs="*", choices=[*DECODERS, *ENGINES], default=[*DECODERS, *ENGINES])
     parser.add_argument("--simulator", default="verilator", help="of the decoders; engines run in Verilator")
     args = parser.parse_args()
     print("| form | pairs | met, first run | met, all runs | never |\n|---|---|---|---|---|")
