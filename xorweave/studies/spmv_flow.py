@@ -37,6 +37,7 @@ from xorweave.studies.timing import Timing, cycles_per_second, measure
 from xorweave.synth.engine import EngineSynthesis, synthesize_engine
 
 ENCODED = "encoded"
+FOR_PRODUCTS = "encoded for products"
 DENSE = "dense float32, NumPy"
 _MOST_CSR_LANES = 16
 _FAST_FROM = 1 << 17  # lane cycles from which compiling a faster simulation pays
@@ -185,7 +186,7 @@ class Layer:
         for item in self.software:
             figures = asdict(item)
             name, count = figures.pop("name"), figures.pop("threads")
-            rows.append(Row(product=_on_processor(name, count), ours=name == ENCODED, **figures))
+            rows.append(Row(product=_on_processor(name, count), ours=name.startswith(ENCODED), **figures))
         return [*rows, *self._gpu_rows(dense)]
 
     def _gpu_rows(self, dense: float | None) -> list[Row]:
@@ -442,7 +443,7 @@ def measure_layer(
             synthesized, why = map_engines(engines, gates, lambda share: progress(0.5 + 0.1 * share))
             found.missing += why
     progress(0.6)
-    _measure_software(operand, vectors, wanted, threads, repeats, found, progress)
+    _measure_software(operand, vectors, wanted, threads, repeats, seed, found, progress)
     on_gpu, reason = _on_gpu(operand, batch, seed)
     if reason:
         found.missing.append(reason)
@@ -483,16 +484,26 @@ def _measure_software(
     wanted: NDArray[np.int64],
     threads: tuple[int, ...],
     repeats: int,
+    seed: int,
     found: _Findings,
     progress: Callable[[float], None],
 ) -> None:
-    """Check and time the products on the processor; the encoded one reads the tensor as it is stored."""
+    """Check and time the products on the processor; the encoded one reads the tensor as it is stored.
+
+    Weights that come from no file are encoded once more, as ``encode --for products`` does, for the kernels that are
+    made for a processor.
+    """
     given = vectors[0] if vectors.shape[0] == 1 else vectors
     rate = cycles_per_second()
     every = np.count_nonzero(operand.mask) / operand.mask.size
     dense = 0.0
+    cells = None
+    if not operand.from_file and not isinstance(operand.tensor.scan, CellScan):
+        cells = encode_lanes(operand.matrix, operand.dtype, mask=operand.mask, seed=seed)
     for count in sorted(threads):
         made, absent = rivals(operand.matrix, operand.mask, count)
+        if cells is not None:
+            made = {FOR_PRODUCTS: EncodedProduct(cells, count), **made}
         made = {ENCODED: stored_on_processor(operand.tensor, count), **made}
         found.missing += [f"{line} ({count} threads)" for line in absent]
         for label, product in made.items():

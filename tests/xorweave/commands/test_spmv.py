@@ -25,7 +25,7 @@ from xorweave.golden.tensor import encode
 from xorweave.sim.scan_run import ScanRun, ScanSimulator
 from xorweave.studies import spmv_flow
 from xorweave.studies.spmv_figure import normalized_times
-from xorweave.studies.spmv_flow import DENSE, ENCODED, measure_layer
+from xorweave.studies.spmv_flow import DENSE, ENCODED, FOR_PRODUCTS, measure_layer
 from xorweave.studies.spmv_operand import encode_operand
 from xorweave.studies.timing import cycles_per_second
 
@@ -59,7 +59,14 @@ def test_everything_agrees(written: tuple[dict[str, Any], Path]) -> None:
     # the encoded engine uses the slots that hold kept weights, and no more
     assert engine["slots_used"] == pytest.approx(144 / (4 * engine["blocks"]))
     names = {(item["name"], item["threads"]) for item in layer["cpu"]}
-    assert {(ENCODED, 1), (ENCODED, 2), (DENSE, 1), ("CSR int32, SciPy", 1)} <= names
+    assert {
+        (ENCODED, 1),
+        (ENCODED, 2),
+        (FOR_PRODUCTS, 1),
+        (FOR_PRODUCTS, 2),
+        (DENSE, 1),
+        ("CSR int32, SciPy", 1),
+    } <= names
     for item in layer["cpu"]:
         assert 0 < item["fastest"] <= item["seconds"] <= item["slowest"]
         assert item["bytes_per_cycle"] == pytest.approx(item["bytes_read"] / item["cycles"])
