@@ -33,7 +33,7 @@ from xorweave.golden.mask.masks import magnitude_mask
 from xorweave.golden.network.catalogue import named_network
 from xorweave.golden.network.digits import Digits
 from xorweave.golden.network.network import Network
-from xorweave.golden.network.training import accuracy, initial_tensors, train
+from xorweave.golden.network.training import Schedule, accuracy, initial_tensors, train
 from xorweave.golden.weightless.layers import Store, store_layer, store_model
 
 Tensors = dict[str, NDArray]
@@ -64,14 +64,14 @@ def pruned_network(
     network: Network, images: Digits, sparsity: float, epochs: int, seed: int
 ) -> tuple[Tensors, float]:
     """Train, prune by magnitude and train on; return the tensors and the dense network's accuracy."""
-    taught = (images.train_images, images.train_labels)
-    tensors = train(network, initial_tensors(network, seed), *taught, epochs=epochs, seed=seed)
+    taught, plan = (images.train_images, images.train_labels), Schedule(epochs=epochs)
+    tensors = train(network, initial_tensors(network, seed), *taught, schedule=plan, seed=seed)
     dense = accuracy(network, tensors, images.test_images, images.test_labels)
     names = list(network.weights)
     largest = max(names, key=lambda name: math.prod(network.weights[name]))
     shares = {name: sparsity if name == largest else _OTHER for name in names} | {names[-1]: _LAST}
     masks = {name: magnitude_mask(tensors[name], share) for name, share in shares.items()}
-    return dict(train(network, tensors, *taught, masks, epochs=epochs, seed=seed)), dense
+    return dict(train(network, tensors, *taught, masks, schedule=plan, seed=seed)), dense
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +100,8 @@ def one_seed(network: Network, images: Digits, arguments: argparse.Namespace, se
 
     def retrain(now: Tensors, free: Collection[str], step: int) -> Mapping[str, NDArray]:
         kept = {name: now[name] != 0 for name in network.weights}
-        return train(
-            network, now, *taught, kept, epochs=arguments.retrain, rate=5e-4, seed=seed + step, free=free
-        )
+        plan = Schedule(epochs=arguments.retrain, rate=5e-4)
+        return train(network, now, *taught, kept, schedule=plan, seed=seed + step, free=free)
 
     def leave(now: Tensors, free: Collection[str], step: int) -> Mapping[str, NDArray]:
         return now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from xorweave.golden.base.errors import InputError
@@ -50,7 +50,9 @@ def import_torch() -> Any:
     return torch
 
 
-def torch_forward(network: Network, tensors: Mapping[str, Tensor], x: Tensor) -> Tensor:
+def torch_forward(
+    network: Network, tensors: Mapping[str, Tensor], x: Tensor, *, learning: Collection[str] = ()
+) -> Tensor:
     """Run a network on a batch so that PyTorch can differentiate it.
 
     Parameters
@@ -60,6 +62,8 @@ def torch_forward(network: Network, tensors: Mapping[str, Tensor], x: Tensor) ->
     tensors : mapping of str to Tensor
         Weights (masked by the caller) and parameters.
     x : Tensor, shape (batch, *input shape)
+    learning : collection of str
+        A batch norm whose mean is named here uses the batch's own statistics, and moves mean and variance towards them.
 
     Returns
     -------
@@ -80,11 +84,15 @@ def torch_forward(network: Network, tensors: Mapping[str, Tensor], x: Tensor) ->
         elif isinstance(node.layer, Constant):
             values[node.name] = tensors[node.layer.tensor].expand(x.shape[0], *node.shape)
         else:
-            values[node.name] = _value(torch, node, [values[source] for source in node.inputs], tensors)
+            values[node.name] = _value(
+                torch, node, [values[source] for source in node.inputs], tensors, learning
+            )
     return values[network.outputs[0]]
 
 
-def _value(torch: Any, node: Node, sources: list[Any], tensors: Mapping[str, Any]) -> Any:
+def _value(
+    torch: Any, node: Node, sources: list[Any], tensors: Mapping[str, Any], learning: Collection[str]
+) -> Any:
     layer = node.layer
     x = sources[0]
     f = torch.nn.functional
@@ -136,7 +144,7 @@ def _value(torch: Any, node: Node, sources: list[Any], tensors: Mapping[str, Any
             return y if layer.shift is None else y + tensors[layer.shift].reshape(shape)
         case BatchNorm():
             four = (tensors[n] for n in (layer.mean, layer.variance, layer.scale, layer.shift))
-            return f.batch_norm(x, *four, eps=layer.epsilon)
+            return f.batch_norm(x, *four, training=layer.mean in learning, eps=layer.epsilon)
         case LayerNorm():
             scale, shift = (None if n is None else tensors[n] for n in (layer.scale, layer.shift))
             return f.layer_norm(x, (layer.features,), scale, shift, layer.epsilon)

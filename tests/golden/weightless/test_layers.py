@@ -10,7 +10,7 @@ import pytest
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import perceptron
 from xorweave.golden.network.network import Network
-from xorweave.golden.network.training import initial_tensors, train
+from xorweave.golden.network.training import Schedule, initial_tensors, train
 from xorweave.golden.weightless.layers import store_layer, store_model, tensors_after
 
 DATA = Path(os.environ.get("XORWEAVE_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -111,7 +111,7 @@ def test_real_training_leaves_what_was_stored_and_what_is_before_it_bit_for_bit(
     def retrain(now, free, step):  # type: ignore[no-untyped-def]
         before = {name: value.tobytes() for name, value in now.items()}
         kept = {name: now[name] != 0 for name in network.weights}
-        after = train(network, now, images, labels, kept, epochs=3, rate=1e-2, free=free)
+        after = train(network, now, images, labels, kept, schedule=Schedule(epochs=3, rate=1e-2), free=free)
         # training moves all that is free, and nothing else
         assert {name for name in before if after[name].tobytes() != before[name]} == set(free)
         seen.append(before)
