@@ -51,7 +51,12 @@ def import_torch() -> Any:
 
 
 def torch_forward(
-    network: Network, tensors: Mapping[str, Tensor], x: Tensor, *, learning: Collection[str] = ()
+    network: Network,
+    tensors: Mapping[str, Tensor],
+    x: Tensor,
+    *,
+    learning: Collection[str] = (),
+    known: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
     """Run a network on a batch so that PyTorch can differentiate it.
 
@@ -64,6 +69,8 @@ def torch_forward(
     x : Tensor, shape (batch, *input shape)
     learning : collection of str
         A batch norm whose mean is named here uses the batch's own statistics, and moves mean and variance towards them.
+    known : mapping of str to Tensor, optional
+        Outputs of nodes that are known already for this batch; nodes that only they read are not run.
 
     Returns
     -------
@@ -74,11 +81,31 @@ def torch_forward(
     InputError
         The network has several inputs, or a layer that has no differentiable form here.
     """
+    out = network.outputs[0]
+    return torch_values(network, tensors, x, [out], learning=learning, known=known)[out]
+
+
+def torch_values(
+    network: Network,
+    tensors: Mapping[str, Tensor],
+    x: Tensor,
+    wanted: Collection[str],
+    *,
+    learning: Collection[str] = (),
+    known: Mapping[str, Tensor] | None = None,
+) -> dict[str, Tensor]:
+    """Return the outputs of the wanted nodes; everything else is as of `torch_forward`."""
     torch = import_torch()
     if sum(isinstance(node.layer, Input) for node in network.nodes.values()) != 1:
         raise InputError(f"{network.name} must have one input to be trained")
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(known or {})
+    needed = set(wanted)
+    for node in reversed(network.nodes.values()):
+        if node.name in needed and node.name not in values:
+            needed.update(node.inputs)
     for node in network.nodes.values():
+        if node.name in values or node.name not in needed:
+            continue
         if isinstance(node.layer, Input):
             values[node.name] = x
         elif isinstance(node.layer, Constant):
@@ -87,7 +114,7 @@ def torch_forward(
             values[node.name] = _value(
                 torch, node, [values[source] for source in node.inputs], tensors, learning
             )
-    return values[network.outputs[0]]
+    return {name: values[name] for name in wanted}
 
 
 def _value(

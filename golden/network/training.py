@@ -18,7 +18,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.evaluate import evaluate
 from xorweave.golden.network.layers import BatchNorm, Input
 from xorweave.golden.network.network import Network
-from xorweave.golden.network.torch_model import import_torch, torch_forward
+from xorweave.golden.network.torch_model import import_torch, torch_forward, torch_values
 
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -127,15 +127,33 @@ def train(
         optimiser, [round(share * many * schedule.epochs) for share in schedule.drops]
     )
     with _one_thread():
+        still = _values_before(network, held, data, set(trained))
         for _ in range(schedule.epochs):
             for chosen in np.array_split(order.permutation(len(data)), many):
                 optimiser.zero_grad()
-                out = torch_forward(network, _masked(held, kept), data[chosen], learning=trained)
+                known = {name: values[chosen] for name, values in still.items()}
+                out = torch_forward(network, _masked(held, kept), data[chosen], learning=trained, known=known)
                 torch.nn.functional.cross_entropy(out, target[chosen]).backward()
                 optimiser.step()
                 steps.step()
     with torch.no_grad():
         return {name: tensor.numpy().copy() for name, tensor in _masked(held, kept).items()}
+
+
+def _values_before(network: Network, held: Mapping, data, trained: set[str]) -> dict:  # type: ignore[no-untyped-def]
+    """Return what training cannot change and what it reads: outputs of the nodes before the first trained ones."""
+    torch = import_torch()
+    still: set[str] = set()
+    read: set[str] = set()
+    for node in network.nodes.values():
+        own = {*node.layer.weights, *node.layer.parameters}
+        if own & trained or not still.issuperset(node.inputs):
+            read.update(still.intersection(node.inputs))
+        else:
+            still.add(node.name)
+    with torch.no_grad():
+        parts = [torch_values(network, held, part, read) for part in data.split(500)]
+    return {name: torch.cat([part[name] for part in parts]) for name in read}
 
 
 def _optimiser(torch, network: Network, held: Mapping, schedule: Schedule):  # type: ignore[no-untyped-def]

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.network import training
 from xorweave.golden.network.batch_norms import with_batch_norms
 from xorweave.golden.network.catalogue import lenet_5, lenet_300_100, perceptron
 from xorweave.golden.network.digits import load_digits
 from xorweave.golden.network.evaluate import evaluate
+from xorweave.golden.network.network import Network
 from xorweave.golden.network.reachability import effective_masks
 from xorweave.golden.network.training import (
     Schedule,
@@ -180,6 +182,35 @@ def test_batch_norms_learn_the_statistics_of_the_batches(torch: object) -> None:
         assert held[name].tobytes() == one[name].tobytes()
     learned = train(network, start, images, labels, schedule=Schedule(epochs=40, rate=1e-2))
     assert accuracy(network, learned, images, labels) > 0.9
+
+
+def test_what_is_not_trained_is_run_once_and_gives_the_same(
+    torch: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two paths leave the layer that stays; one of them meets the trained layer later."""
+    network = Network("fork")
+    start = network.dense(network.input((6,)), "a.weight", 5, bias="a.bias")
+    side = network.dense(network.relu(start), "b.weight", 4, bias="b.bias")
+    out = network.dense(network.relu(start), "c.weight", 4, bias="c.bias")
+    network.dense(network.relu(network.sum(side, out)), "d.weight", 3, bias="d.bias")
+    rng = np.random.default_rng(0)
+    tensors = initial_tensors(network, 1)
+    images, labels = rng.normal(size=(90, 6)).astype(np.float32), rng.integers(0, 3, 90)
+    free = ["c.weight", "c.bias", "d.weight", "d.bias"]
+    words = {"schedule": Schedule(epochs=4, batch=10, rate=1e-2), "free": free}
+    found = train(network, tensors, images, labels, **words)
+    run: list[set[str]] = []
+    forward = training.torch_forward
+
+    def spied(*arguments: object, known: dict, **rest: object) -> object:
+        run.append(set(known))
+        return forward(*arguments, **rest)  # everything anew, nothing known
+
+    monkeypatch.setattr(training, "torch_forward", spied)
+    anew = train(network, tensors, images, labels, **words)
+    assert len(run) == 4 * 9 and run[0] == {"b", "activation_2"}
+    assert all(np.allclose(found[name], anew[name], atol=1e-5) for name in found)
+    assert all((found[name] != tensors[name]).any() for name in free)
 
 
 def test_batch_norms_do_not_change_what_is_alive() -> None:
