@@ -57,6 +57,11 @@ METHODS = (
 )
 
 
+def chosen(only: list[str]) -> list[tuple[str, str, str | None, bool]]:
+    """Return the methods whose names hold one of the words; all without words."""
+    return [method for method in METHODS if not only or any(word in method[0] for word in only)]
+
+
 def one_seed(images: Digits, arguments: argparse.Namespace, seed: int) -> dict:
     """Return the dense accuracy, and accuracy, direct and effective compression by method and target."""
     plain = named_network(arguments.network)
@@ -74,7 +79,7 @@ def one_seed(images: Digits, arguments: argparse.Namespace, seed: int) -> dict:
 
     dense, best = judged(start, None)
     found: dict[str, list[list[float]]] = {}
-    for name, method, quota, after_training in METHODS:
+    for name, method, quota, after_training in chosen(arguments.only):
         tensors = dense if after_training else start
         find = flow_gradients if method.startswith("grasp") else loss_gradients
         for compression in arguments.compressions:
@@ -106,6 +111,7 @@ def main() -> None:
     parser.add_argument("--data", default="digits", choices=IMAGES)
     parser.add_argument("--network", default="lenet-300-100", choices=sorted(CATALOGUE))
     parser.add_argument("--compressions", type=float, nargs="+", default=[10, 31, 100])
+    parser.add_argument("--only", nargs="+", default=[], help="methods whose names hold one of these words")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=30, help="of SNIP and GraSP in rounds")
@@ -113,7 +119,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, help="measured seeds, to go on from")
     arguments = parser.parse_args()
     images = load_images(arguments.data)
-    names = ("data", "network", "compressions", "epochs", "rounds", "images")
+    names = ("data", "network", "compressions", "only", "epochs", "rounds", "images")
     record = SeedRecord(arguments.record, {name: getattr(arguments, name) for name in names})
     runs = [record.of(seed, partial(one_seed, images, arguments)) for seed in range(arguments.seeds)]
     dense = np.array([run["dense"] for run in runs]) * 100
@@ -124,7 +130,7 @@ def main() -> None:
     heads = " | ".join(f"effective {c:g}x: accuracy % (direct)" for c in arguments.compressions)
     print(f"| method | {heads} |")
     print("|---" * (len(arguments.compressions) + 1) + "|")
-    for name, *_ in METHODS:
+    for name, *_ in chosen(arguments.only):
         results = np.array([run["pruned"][name] for run in runs])  # seed, target, figure
         cells = [
             f"{100 * part[:, 0].mean():.1f} +- {100 * part[:, 0].std(ddof=1):.1f} ({np.median(part[:, 1]):.1f}x)"

@@ -1,7 +1,7 @@
 """Weightless on LeNets: compression against accuracy, Deep Compression beside it, and the published pruned LeNet.
 
     python benchmarks/weightless_lenet.py [--data digits|mnist] [--network lenet-300-100|lenet-5] [--seeds 3]
-        [--t 6 7 8 9] [--clusters 4 10] [--epochs 30] [--retrain 5] [--record FILE] [--dns FILE.npz]
+        [--t 6 7 8 9] [--clusters 4 10] [--deep 2 3 4 8 16 32] [--epochs 30] [--retrain 5] [--record FILE] [--dns FILE.npz]
 
 The network is trained, pruned by magnitude layer by layer, trained on under the mask, and then stored: only the largest
 layer, as the paper does, or all, in both cases with and without retraining what comes later. Layers before the one just
@@ -39,8 +39,6 @@ from xorweave.golden.weightless.layers import Store, store_layer, store_model
 Tensors = dict[str, NDArray]
 # Sparsity of the layers beside the largest: the last, which is small, and the others.
 _LAST, _OTHER = 0.5, 0.9
-#: Clusters of Deep Compression: its own 32 for a matrix (and 256 for a convolution), and fewer.
-_DEEP = (2, 3, 4, 8, 16, 32)
 
 
 def published(path: Path, clusters: int) -> None:
@@ -111,7 +109,7 @@ def one_seed(network: Network, images: Digits, arguments: argparse.Namespace, se
         for c in arguments.clusters
         for t in arguments.t
     }
-    ways |= {f"Deep Compression, {c} clusters": partial(deep_compression, clusters=c) for c in _DEEP}
+    ways |= {f"Deep Compression, {c} clusters": partial(deep_compression, clusters=c) for c in arguments.deep}
     found: dict[str, tuple[float, float | None, float | None]] = {
         "dense": (1.0, dense, None),
         "pruned": (1.0, accuracy(network, pruned, *tested), None),
@@ -156,6 +154,8 @@ def main() -> None:
     parser.add_argument("--sparsity", type=float, default=0.97, help="of the largest layer")
     parser.add_argument("--clusters", type=int, nargs="+", default=[4, 10])
     parser.add_argument("--t", type=int, nargs="+", default=[6, 7, 8, 9])
+    # Deep Compression's own are 32 for a matrix and 256 for a convolution
+    parser.add_argument("--deep", type=int, nargs="+", default=[2, 3, 4, 8, 16, 32], help="its clusters")
     parser.add_argument("--epochs", type=int, default=30, help="before pruning, and as many after it")
     parser.add_argument("--retrain", type=int, default=5, help="epochs of the later layers after each step")
     parser.add_argument("--seeds", type=int, default=3)
@@ -165,7 +165,7 @@ def main() -> None:
     if arguments.dns:
         published(arguments.dns, max(arguments.clusters))
     network, images = named_network(arguments.network), load_images(arguments.data)
-    names = ("data", "network", "sparsity", "clusters", "t", "epochs", "retrain")
+    names = ("data", "network", "sparsity", "clusters", "deep", "t", "epochs", "retrain")
     record = SeedRecord(arguments.record, {name: getattr(arguments, name) for name in names})
     runs = [record.of(seed, partial(one_seed, network, images, arguments)) for seed in range(arguments.seeds)]
     print(

@@ -131,7 +131,7 @@ def _value(
         case Conv():
             convolve = (f.conv1d, f.conv2d, f.conv3d)[len(layer.kernel) - 1]
             bias = None if layer.bias is None else tensors[layer.bias]
-            padded = f.pad(x, _flat_padding(layer.padding))
+            padded = _padded(f, x, layer.padding)
             w = tensors[layer.weight]
             return convolve(padded, w, bias, layer.stride, 0, layer.dilation, layer.groups)
         case Pool() if not layer.ceiling and set(layer.dilation) == {1}:
@@ -142,9 +142,7 @@ def _value(
                 return pool(x, layer.kernel, layer.stride, padding, False, layer.count_padding)
             if layer.kind == "max":
                 pool = (f.max_pool1d, f.max_pool2d, f.max_pool3d)[len(layer.kernel) - 1]
-                return pool(
-                    f.pad(x, _flat_padding(layer.padding), value=-math.inf), layer.kernel, layer.stride
-                )
+                return pool(_padded(f, x, layer.padding, -math.inf), layer.kernel, layer.stride)
         case GlobalPool():
             axes = tuple(range(2, x.ndim))
             return x.amax(axes, keepdim=True) if layer.kind == "max" else x.mean(axes, keepdim=True)
@@ -195,6 +193,11 @@ def _functions(torch: Any) -> dict[str, Any]:
         "hard_swish": f.hardswish,
         **{name: getattr(torch, name) for name in ("tanh", "sigmoid", "erf", "abs", "sqrt", "exp")},
     }
+
+
+def _padded(f: Any, x: Any, padding: tuple[tuple[int, int], ...], value: float = 0.0) -> Any:
+    """Pad, but copy nothing where nothing is added."""
+    return f.pad(x, _flat_padding(padding), value=value) if any(map(any, padding)) else x
 
 
 def _flat_padding(padding: tuple[tuple[int, int], ...]) -> list[int]:
