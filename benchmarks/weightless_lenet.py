@@ -1,7 +1,8 @@
 """Weightless on LeNets: compression against accuracy, Deep Compression beside it, and the published pruned LeNet.
 
     python benchmarks/weightless_lenet.py [--data digits|mnist] [--network lenet-300-100|lenet-5] [--seeds 3]
-        [--t 6 7 8 9] [--clusters 4 10] [--deep 2 3 4 8 16 32] [--epochs 30] [--retrain 5] [--record FILE] [--dns FILE.npz]
+        [--t 6 7 8 9] [--clusters 4 10] [--deep 2 3 4 8 16 32] [--epochs 30] [--retrain 5] [--record FILE]
+        [--dns FILE.npz]
 
 The network is trained, pruned by magnitude layer by layer, trained on under the mask, and then stored: only the largest
 layer, as the paper does, or all, in both cases with and without retraining what comes later. Layers before the one just
