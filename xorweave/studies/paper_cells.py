@@ -117,8 +117,9 @@ class Plan:
                 limit = paper_n_out(case.load(generator))
                 for n_out in self.sweep(limit):
                     for n_s in HISTORIES:
-                        code = paper_code(n_s, 1, None if n_out == limit else n_out)
-                        yield Cell(case.family, case.name, "int8", code, generator, 0, "uniform")
+                        for invert in (0, 1) if n_out == limit else (1,):
+                            code = paper_code(n_s, invert, None if n_out == limit else n_out)
+                            yield Cell(case.family, case.name, "int8", code, generator, 0, "uniform")
             for case in self.random_cases(self.random_weights):
                 for goal in self.ours:
                     yield Cell(case.family, case.name, "int8", goal, generator, 0, "uniform")
