@@ -66,7 +66,7 @@ def product_table(points: list[Point], setting: dict[str, Any]) -> Table:
     return Table(
         "Time of products, over the dense one",
         f"Random masks and INT8 values of {size} x {size} on this machine, one thread: time over that of the dense "
-        f"float32 product of the same batch in the same round; median of {setting['repeats']} rounds (lowest .. highest). "
+        f"float32 product of the same batch in the same round; median of {setting['repeats']} (lowest .. highest). "
         "`encoded` multiplies what is stored, CSR is the paper's Algorithm 1. On a busy machine the spread is wide.",
         ("product", "S", *(f"batch {batch}" for batch in batches)),
         rows,
