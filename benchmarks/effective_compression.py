@@ -4,8 +4,8 @@
         [--ways]
 
 Every seed draws new weights (normal, variance 2 / inputs) and new random masks. Shown are the median over the
-seeds and, in brackets, the lowest and the highest, and the median processor seconds of one pruning (rankings included,
-made once for all targets where a method allows it) and of one count of what is alive. SNIP and GraSP take their
+seeds and, in brackets, the lowest and the highest, and processor seconds: of the longest pruning (the first of a seed
+makes the ranking, where one serves all targets) and the median of a count of what is alive. SNIP and GraSP take their
 gradients from the digits data set, in one round and in --rounds, and are left out where PyTorch (extra `train`) is
 missing or the images do not fit the network. "SynFlow's layer counts" keeps as many weights of each layer as SynFlow,
 at random places: the reshuffling experiment. --ways counts the same masks in three ways instead: unit by unit (exact),
@@ -144,8 +144,10 @@ def measure(
                     seconds.setdefault(name, []).append((pruned - started, time.process_time() - pruned))
                 except InputError:
                     found.append(math.nan)
-    medians = {name: tuple(np.median(found, axis=0).tolist()) for name, found in seconds.items()}
-    return curves, medians
+    return curves, {
+        name: (max(pruned for pruned, _ in found), float(np.median([counted for _, counted in found])))
+        for name, found in seconds.items()
+    }
 
 
 def compare_ways(network: Network, directs: list[float], seeds: int, only: list[str], rounds: int) -> None:
