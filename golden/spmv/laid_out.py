@@ -26,11 +26,12 @@ class LaidOut:
     symbols : ndarray of unsigned words
         Its symbols in the kernel's order.
     mask : ndarray
-        In the kernel's order: what is kept and decoded right.
+        In the kernel's order: what is kept and decoded right; where it is kept encoded, what comes out of it.
     patch_rows, patch_columns : ndarray of int32, shape (p,)
-        Where a weight is patched and the mask leaves it out, sorted by row.
-    patch_values : ndarray, shape (p,), of the weights' dtype (BF16 as float32)
-        What the weight is.
+        Where a weight is patched, sorted by row.
+    patch_values : ndarray, shape (p,)
+        What the weight is, in the weights' dtype (BF16 as float32); where the mask is kept encoded, what it is more
+        than what is decoded there, int16.
     """
 
     encoded: EncodedTensor
@@ -65,9 +66,9 @@ def stored_symbols(encoded: EncodedTensor) -> Words:
 
 
 def apart(
-    encoded: EncodedTensor, scan: CellScan | TileOrder, symbols: Words
+    encoded: EncodedTensor, scan: CellScan | TileOrder, symbols: Words, mask_stays: bool = False
 ) -> tuple[NDArray[np.bool_], dict[str, NDArray]]:
-    """Take what is patched out of the mask.
+    """Take what is patched out of the mask, or, where the mask stays as it is, out of what comes through it.
 
     Returns
     -------
@@ -81,13 +82,19 @@ def apart(
     decoded = _decoded_words(encoded, symbols, positions)
     if encoded.raw.inversion:
         decoded ^= decoded.dtype.type(encoded.raw.inversion)
-    words = np.where(mask[positions], decoded, 0).astype(decoded.dtype) ^ differences
-    mask[positions] = False
+    let_through = np.where(mask[positions], decoded, 0).astype(decoded.dtype)
+    words = let_through ^ differences
+    if not mask_stays:
+        mask[positions] = False
     rows, columns = scan.locate(positions)
-    order = np.argsort(rows, kind="stable")
+    # what a mask lets through beyond the matrix is multiplied by nothing, and kernels have no room for it
+    inside = np.flatnonzero((rows < scan.rows) & (columns >= 0))
+    order = inside[np.argsort(rows[inside], kind="stable")]
     values = encoded.number_format.from_words(words)
     if encoded.number_format.name == "bf16":
         values = from_bfloat16(values)
+    if mask_stays:
+        values = values.astype(np.int16) - encoded.number_format.from_words(let_through)
     return mask, {
         "patch_rows": rows[order].astype(np.int32),
         "patch_columns": columns[order].astype(np.int32),

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import Words, from_bfloat16
 from xorweave.golden.choose.cell_code import CELL_FORMATS, encode_in_cells
+from xorweave.golden.mask.coders import ShapedMask
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.cells import CELL_COLUMNS, CellScan
 from xorweave.golden.spmv.laid_out import LaidOut, apart, stored_symbols
 from xorweave.golden.tensor.stored import EncodedTensor
@@ -34,10 +36,25 @@ class LaneMatrix(LaidOut):
         ``symbols[n_s + t, b]``: bit b of symbol t of all planes, as the words of all lanes; lane l + 64 of INT4 is the
         upper half of lane l's byte.
     mask : ndarray of bool, shape (blocks * n_out, lanes)
-        True = kept and decoded right.
+        True = kept and decoded right; of an encoded mask, what comes out of it.
+    mask_symbols : ndarray of uint8, shape (history + blocks, the mask code's n_in, lanes / 8), optional
+        ``mask_symbols[history + t, b]``: bit b of symbol t of an encoded mask, of all lanes. There for integers under a
+        shaped mask of shared sums, which kernels decode as they go; other masks are laid out as bits.
     """
 
     scan: CellScan
+    mask_symbols: NDArray[np.uint8] | None = None
+
+    @property
+    def mask_code(self) -> ShapedMaskCode | None:
+        """The code of an encoded mask."""
+        coder = self.encoded.mask_coder
+        return coder.code if self.mask_symbols is not None and isinstance(coder, ShapedMask) else None
+
+    @property
+    def mask_bytes(self) -> int:
+        """Bytes of the mask that a product reads."""
+        return self.mask.size // 8 if self.mask_symbols is None else self.mask_symbols.nbytes
 
     @property
     def blocks(self) -> int:
@@ -91,26 +108,45 @@ def lane_matrix(encoded: EncodedTensor) -> LaneMatrix:
         raise InputError(
             f"segments must be whole lanes of {blocks} blocks, not {encoded.segment_blocks} blocks"
         )
-    mask, patches = apart(encoded, scan, symbols)
+    coder = encoded.mask_coder
+    stays = isinstance(coder, ShapedMask) and coder.code.sums > 0 and not fmt.is_float
+    mask, patches = apart(encoded, scan, symbols, stays)
     return LaneMatrix(
         scan=scan,
         encoded=encoded,
         symbols=_lane_symbols(encoded, symbols, scan.lanes, blocks),
         mask=np.ascontiguousarray(mask.reshape(scan.lanes, scan.lane_length).T),
+        mask_symbols=_lane_mask_symbols(coder, scan.lanes, blocks) if stays else None,
         **patches,
     )
 
 
 def _lane_symbols(encoded: EncodedTensor, symbols: Words, lanes: int, blocks: int) -> NDArray[np.uint8]:
     code = encoded.code
-    turned: NDArray = np.empty((code.n_s + blocks, code.n_in, lanes), symbols.dtype)
-    turned[code.n_s :] = symbols.reshape(lanes, blocks, code.n_in).transpose(1, 2, 0)
-    first = np.arange(lanes) * blocks
-    start = first // encoded.segment_blocks * encoded.segment_blocks
-    for age in range(1, code.n_s + 1):  # what the shift registers hold when a lane starts
-        at = first - age
-        there = (at >= start).astype(turned.dtype)
-        turned[code.n_s - age] = symbols[np.maximum(at, 0)].T * there
+    turned = _turned(symbols, code.n_s, lanes, blocks, encoded.segment_blocks)
     if encoded.number_format.n_w == 4:
         turned = turned[..., :LINE] | turned[..., LINE:] << 4
     return np.ascontiguousarray(turned).view(np.uint8).reshape(code.n_s + blocks, code.n_in, LINE)
+
+
+def _lane_mask_symbols(coder: ShapedMask, lanes: int, blocks: int) -> NDArray[np.uint8]:
+    code = coder.code
+    history = -(-code.window // code.n_in)  # sums of bits a window back are made for whole runs of them
+    turned = _turned(np.asarray(coder.symbols), history, lanes, blocks, coder.segment_blocks)
+    return np.packbits(turned, axis=2, bitorder="little")
+
+
+def _turned(symbols: NDArray, history: int, lanes: int, blocks: int, segment_blocks: int) -> NDArray:
+    """Lay the symbols of equal runs of blocks side by side: shape (history + blocks, n_in, lanes).
+
+    In front of a lane stands what the shift registers hold when it starts.
+    """
+    turned: NDArray = np.empty((history + blocks, symbols.shape[1], lanes), symbols.dtype)
+    turned[history:] = symbols.reshape(lanes, blocks, -1).transpose(1, 2, 0)
+    first = np.arange(lanes) * blocks
+    start = first // segment_blocks * segment_blocks
+    for age in range(1, history + 1):
+        at = first - age
+        there = (at >= start).astype(turned.dtype)
+        turned[history - age] = symbols[np.maximum(at, 0)].T * there
+    return turned

@@ -6,6 +6,7 @@
 #include "dots.hpp"
 #include "mask.hpp"
 #include "parts.hpp"
+#include "shaped.hpp"
 
 constexpr int SYMBOL_BYTES = XW_N_IN * LINE;          // of a block, all lanes
 constexpr int BLOCK_GROUPS = XW_N_OUT / XW_TOGETHER;  // column groups of a block
@@ -54,7 +55,8 @@ struct Store {
 
 template <bool PAST>
 __attribute__((noinline)) static void decode_to(const u8* symbols, const u8* mask, u8* to) {
-    Masked<Store<PAST>> sink{{mask, {}}, {to}};
+    BlockMask block;
+    Masked<Store<PAST>> sink{{block.of(mask), {}}, {to}};
     decode_block(symbols, mask, sink);
 }
 
@@ -98,12 +100,14 @@ struct Multiply {
 
 __attribute__((noinline)) static void multiply_one(
     const u8* symbols, const u8* mask, long blocks, const u8* factors, u8* sums) {
+    BlockMask block;
     Masked<Multiply> sink{{mask, {}}, {{}, factors}};
     XW_UNROLL for (int g = 0; g < XW_TOGETHER; g++) sink.sink.sums[g] = load(sums + g * LINE);
     for (long t = 0; t < blocks; t++) {
-        decode_block(symbols, sink.keeper.mask, sink);
+        sink.keeper.mask = block.of(mask);
+        decode_block(symbols, mask, sink);
         symbols += SYMBOL_BYTES;
-        sink.keeper.mask += MASK_BYTES;
+        mask += MASK_BYTES;
         sink.sink.factors += BLOCK_GROUPS * FACTOR_BYTES;
     }
     XW_UNROLL for (int g = 0; g < XW_TOGETHER; g++) store(sums + g * LINE, sink.sink.sums[g]);
