@@ -17,8 +17,9 @@ def with_batch_norms(network: Network) -> Network:
     for node in network.nodes.values():
         place = copy.add(node.layer, *(stands_for[source] for source in node.inputs), name=node.name)
         if isinstance(node.layer, Weighted):
-            own = (f"{node.name}.norm.{part}" for part in ("weight", "bias", "mean", "variance"))
-            place = copy.add(BatchNorm(node.shape[0], *own), place, name=f"{node.name}.norm")
+            own = f"{node.name}.norm"
+            norm = BatchNorm(node.shape[0], f"{own}.weight", f"{own}.bias", f"{own}.mean", f"{own}.variance")
+            place = copy.add(norm, place, name=own)
         stands_for[node.name] = place
     copy.outputs = [stands_for[name] for name in network.outputs]
     return copy

@@ -91,7 +91,7 @@ def _join(layer: Layer, mask: NDArray[np.bool_]) -> Units:
     """Return which output channel reads which input channel, shape (outputs, inputs)."""
     if not isinstance(layer, Conv):
         return mask
-    pairs = mask.reshape(*mask.shape[:2], -1).any(axis=2)
+    pairs: Units = np.logical_or.reduce(mask.reshape(*mask.shape[:2], -1), axis=2)
     outputs, inputs = pairs.shape
     whole = np.zeros((outputs, inputs * layer.groups), np.bool_)
     for group in range(layer.groups):
@@ -121,7 +121,7 @@ def _forward(
         case Input():
             return np.ones(_width(node.shape), np.bool_)
         case Conv() | Dense():
-            return (joined[node.layer.weight] & sources[0]).any(axis=1)
+            return np.logical_or.reduce(joined[node.layer.weight] & sources[0], axis=1)
         case Reshape():
             return np.repeat(sources[0], math.prod(shapes[node.inputs[0]][1:]))
         case Add():
@@ -132,7 +132,7 @@ def _forward(
 def _backward(node: Node, after: Units, shape: Shape, joined: Mapping[str, Units]) -> Units:
     match node.layer:
         case Conv() | Dense():
-            return (joined[node.layer.weight] & after[:, None]).any(axis=0)
+            return np.logical_or.reduce(joined[node.layer.weight] & after[:, None], axis=0)
         case Reshape():
-            return after.reshape(_width(shape), -1).any(axis=1)
+            return np.logical_or.reduce(after.reshape(_width(shape), -1), axis=1)
     return after

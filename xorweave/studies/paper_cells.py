@@ -243,7 +243,7 @@ def whole_plan(
 def quick_plan(
     data: Path | None, *, sample: int | None, dtypes: str | None, **rest: Any
 ) -> tuple[Plan, list[str]]:
-    """Plan the same in a few minutes: the smallest mask of each family, INT8, our default alone, small samples."""
+    """Plan the same in a few minutes: the smallest mask of each family, INT8, small samples."""
     plan, left_out = whole_plan(
         data,
         sample=2048 if sample is None else sample,
@@ -256,4 +256,4 @@ def quick_plan(
     masks = [case for case in plan.masks if smallest[case.family] is case]
     if len(masks) < len(plan.masks):
         left_out.append(f"{len(plan.masks) - len(masks)} masks that are not the smallest of their family")
-    return replace(plan, loads=_QUICK_LOADS, ours=("storage",), masks=masks), left_out
+    return replace(plan, loads=_QUICK_LOADS, masks=masks), left_out
