@@ -38,9 +38,17 @@ def false_ones(density: float) -> float:
 
 
 def encode_shaped(
-    kept: NDArray[np.bool_], code: ShapedMaskCode, *, beam: int, zero_bits: float = ZERO_BITS
+    kept: NDArray[np.bool_],
+    code: ShapedMaskCode,
+    *,
+    beam: int,
+    zero_bits: float = ZERO_BITS,
+    fees: NDArray[np.int8] | None = None,
 ) -> ShapedMask:
-    """Encode a mask, shape (length,), in scan order, segment by segment."""
+    """Encode a mask, shape (length,), in scan order, segment by segment.
+
+    With `fees`, as `encode_mask` takes them, `zero_bits` is what a fee of 1 stands for.
+    """
     blocks = code.blocks(kept.size)
     segments = max(1, -(-kept.size // _SEGMENT))
     period = max(1, -(-blocks // segments))
@@ -50,6 +58,7 @@ def encode_shaped(
             code,
             cost_of_false_one=1.01 * zero_bits,
             beam=beam,
+            fees=None if fees is None else fees[first * code.n_out : (first + period) * code.n_out],
         ).symbols
         for first in range(0, blocks, period)
     ]
