@@ -94,10 +94,7 @@ def prune(
     target = target_sparsity(sparsity, compression)
     source = read_source(src, network, seed=seed)
     described, tensors = source.network, source.arrays
-    if fold and not tensors:
-        raise InputError("to fold, there must be weights and biases, not only a description")
-    if (fold or effective) and described.remark.startswith("every"):
-        raise InputError(f"the network must be known for what is effective: {described.remark}")
+    _check_known(described, tensors, fold, effective)
     if described.remark:
         typer.echo(f"xorweave: {described.remark}", err=True)
     with meter() as show, show.task(method) as advance:
@@ -105,16 +102,13 @@ def prune(
             described, tensors or None, method=method, sparsity=target, quota=quota, effective=effective, seed=seed,
             gradients=_gradients(described, tensors, method, gradients), progress=advance,
         )  # fmt: skip
+    written, masks = lossy.prune(source, masks)
     layers, total = measure_sparsity(described, masks)
     folded = None
     if fold:
         folded = make_effective(tensors, masks, described)
         masks = {name: folded.masks[name] for name in described.weights}
-    if lossy.asked:
-        written, masks = lossy.prune(source, masks)
-        layers, total = measure_sparsity(described, masks)
-    else:
-        written = pruned_tensors(source, masks, folded.biases if folded else {})
+    written = written or pruned_tensors(source, masks, folded.biases if folded else {})
     done = {
         "source": src.name, "network": described.name, "method": method, "quota": quota, "seed": seed,
         "sparsity": target, "effective": effective, "folded": fold, "layers": list(described.weights),
@@ -185,6 +179,13 @@ def _check_outputs(*paths: Path | None) -> None:
             raise InputError(f"there is no folder {path.parent} to write into")
 
 
+def _check_known(network: Network, tensors: Mapping[str, NDArray], fold: bool, effective: bool) -> None:
+    if fold and not tensors:
+        raise InputError("to fold, there must be weights and biases, not only a description")
+    if (fold or effective) and network.remark.startswith("every"):
+        raise InputError(f"the network must be known for what is effective: {network.remark}")
+
+
 class _Lossy:
     """What --encodable asks for, does and says."""
 
@@ -205,10 +206,12 @@ class _Lossy:
         self.leeway = leeway_of(words)
 
     def prune(self, source: NetworkSource, masks: Masks) -> tuple[dict[str, Tensor], Masks]:
-        """Return what is written of a source, and the masks that it has then."""
+        """Return what is written of a source, and the masks that it has then; nothing where it was not asked for."""
         from xorweave.golden.network.network_files import as_arrays
         from xorweave.golden.pruning.encodable_tensors import encodable_tensors
 
+        if not self.asked:
+            return {}, masks
         if not source.file.tensors:
             raise InputError("encodable pruning needs weights, not only a description")
         with meter() as show, show.task("encodable") as advance:

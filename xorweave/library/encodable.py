@@ -86,7 +86,7 @@ def leeway_of(words: Mapping[str, Any]) -> Leeway:
         for name in ("flips", "lost", "dtype", "step", "per_row", "seed")
         if words.get(name) is not None
     }
-    effort = words.get("effort") or 1
+    effort = 1 if words.get("effort") is None else words["effort"]
     if not isinstance(effort, int) or effort < 1:
         raise InputError(f"effort must be a whole number of at least 1, not {effort!r}")
     return Leeway(**given, beam=min(32768, 1024 * effort))
