@@ -159,6 +159,7 @@ def prune_encodable(
     plain: NDArray[np.bool_],
     leeway: Leeway,
     progress: Progress | None = None,
+    before: Arrangement | None = None,
 ) -> Encodable:
     """Prune a tensor to as many weights as a plain mask keeps, within a leeway.
 
@@ -170,6 +171,9 @@ def prune_encodable(
     leeway : Leeway
     progress : callable, optional
         Called with the share that is done.
+    before : Arrangement, optional
+        What an earlier pruning arranged. Where it holds a mask for what the plain one keeps, as after training under
+        it, that mask stays and no weight is dropped.
 
     Raises
     ------
@@ -186,7 +190,9 @@ def prune_encodable(
     if count and count < size.size and size[wanted].min() < size[~wanted].max():
         raise InputError("encodable pruning must start from a mask that keeps the largest weights")
     scan, mask, kept = Interleaver(size.size), None, wanted
-    if leeway.flips and leeway.lost != 0 and size.size >= _SMALLEST and 0 < count <= _DENSEST * size.size:
+    if before is not None and before.pays(wanted, FORMATS[leeway.dtype or "int8"].n_w):
+        scan, mask = before.scan, before.mask
+    elif leeway.flips and leeway.lost != 0 and size.size >= _SMALLEST and 0 < count <= _DENSEST * size.size:
         scan, mask, kept = _Softly(values, wanted, size, leeway).search(progress or (lambda share: None))
     ones = 0 if mask is None else int(np.count_nonzero(mask.decode()))
     least = float(size[wanted].min()) if count else 0.0

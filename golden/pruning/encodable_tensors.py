@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import from_bfloat16, to_bfloat16
+from xorweave.golden.choose.arrangement import Arrangement
 from xorweave.golden.files.arranged import END, write_arrangement
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.pruning.encodable import Leeway, Moved, prune_encodable
@@ -21,6 +22,7 @@ def encodable_tensors(
     masks: Mapping[str, NDArray[np.bool_]],
     leeway: Leeway,
     progress: Callable[[float], None] | None = None,
+    before: Mapping[str, Arrangement] | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, Moved]]:
     """Prune the tensors that masks are of for the code, each within the leeway.
 
@@ -33,6 +35,8 @@ def encodable_tensors(
     leeway : Leeway
     progress : callable, optional
         Called with the share of the weights that are done.
+    before : mapping of str to Arrangement, optional
+        What an earlier pruning arranged, by the tensors' names.
 
     Returns
     -------
@@ -45,12 +49,7 @@ def encodable_tensors(
     InputError
         A tensor holds no floats or cannot be pruned so; the line names it.
     """
-    left = {
-        name: tensor
-        for name, tensor in tensors.items()
-        if name.removesuffix(END) not in masks or name in masks
-    }
-    made: dict[str, Tensor] = dict(left)
+    made: dict[str, Tensor] = dict(tensors)
     moved: dict[str, Moved] = {}
     done, total = 0, max(1, sum(mask.size for mask in masks.values()))
     for name, mask in masks.items():
@@ -66,7 +65,7 @@ def encodable_tensors(
                 progress((before + share * size) / total)
 
         try:
-            found = prune_encodable(wide, mask, leeway, advance)
+            found = prune_encodable(wide, mask, leeway, advance, (before or {}).get(name))
         except InputError as error:
             raise InputError(f"tensor {name}: {error}") from None
         narrow = to_bfloat16(found.values) if stored.dtype == "BF16" else found.values

@@ -215,7 +215,9 @@ class _Lossy:
         if not source.file.tensors:
             raise InputError("encodable pruning needs weights, not only a description")
         with meter() as show, show.task("encodable") as advance:
-            written, self.moved = encodable_tensors(source.file.tensors, masks, self.leeway, advance)
+            written, self.moved = encodable_tensors(
+                source.file.tensors, masks, self.leeway, advance, source.file.arranged
+            )
         arrays = as_arrays({name: written[name] for name in masks})
         return written, {name: arrays[name] != 0 for name in masks}
 

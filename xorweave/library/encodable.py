@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.arranged import join_arrangements
 from xorweave.golden.files.outputs import check_output
 from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
 from xorweave.golden.mask.masks import magnitude_mask
@@ -102,7 +103,8 @@ def encodable(
     Parameters
     ----------
     source : mapping of str to array of float, or array
-        An array that stands alone is named ``weights``. Tensors of rank below 2 are handed on as they are.
+        An array that stands alone is named ``weights``. Tensors of rank below 2 are handed on as they are. Weights that
+        were trained on under a mask found here keep it, if their ``NAME.encodable`` is given with them.
     **words
         `sparsity` (share to prune of each tensor; by default its zeros are pruned already), `flips` (share of the
         kept weights that may be dropped for others near the threshold, 0.1), `lost` (share of the kept |w| that may
@@ -137,9 +139,14 @@ def encodable(
     named = dict(source) if isinstance(source, Mapping) else {ONLY: source}
     tensors, masks = {}, {}
     for name, value in named.items():
-        array = np.asarray(value)
         try:
-            tensors[name] = Tensor.of(array)
+            tensors[name] = Tensor.of(np.asarray(value))
+        except InputError as error:
+            raise InputError(f"tensor {name}: {error}") from None
+    tensors, before, _ = join_arrangements(tensors)
+    for name, tensor in tensors.items():
+        array = tensor.values
+        try:
             if array.ndim >= 2 and array.size and array.dtype.kind == "f":
                 sparsity = words.get("sparsity")
                 masks[name] = array != 0 if sparsity is None else magnitude_mask(array, sparsity)
@@ -147,5 +154,5 @@ def encodable(
             raise InputError(f"tensor {name}: {error}") from None
     if not masks:
         raise InputError("there must be a matrix of floats to prune")
-    made, moved = encodable_tensors(tensors, masks, leeway, words.get("progress"))
+    made, moved = encodable_tensors(tensors, masks, leeway, words.get("progress"), before)
     return EncodablyPruned({name: tensor.values for name, tensor in made.items()}, moved)

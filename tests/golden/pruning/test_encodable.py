@@ -198,3 +198,15 @@ def test_weights_that_cannot_be() -> None:
         encodable_tensors({"w": Tensor.of(np.ones((3, 3), np.int8))}, {"w": np.ones((3, 3), bool)}, Leeway())
     with pytest.raises(InputError, match="there must be a matrix of floats to prune"):
         xw.encodable(np.ones(3))
+
+
+def test_training_under_a_mask_keeps_it_and_values_can_be_rounded_afterwards() -> None:
+    first = xw.encodable({"w": WEIGHTS}, sparsity=0.9, flips=0.2)
+    kept = first.tensors["w"] != 0
+    trained = {**first.tensors, "w": np.where(kept, WEIGHTS * 1.1 + np.float32(0.01), 0).astype(np.float32)}
+    second = xw.encodable(trained, dtype="int8", step=4)
+    assert np.array_equal(second.tensors["w"] != 0, kept) and second.moved["w"].dropped == 0
+    encoded = xw.encode(second.tensors, dtype="int8")
+    alone = xw.encode({"w": second.tensors["w"]}, dtype="int8")
+    assert np.array_equal(encoded["w"].decode() != 0, kept)
+    assert encoded["w"].figures["mask_bits"] < 0.9 * alone["w"].figures["mask_bits"]
