@@ -3,17 +3,18 @@
     python benchmarks/encodable.py [--network dns|lenet-300-100|lenet-5] [--sparsity .85 .9 .93] [--flips 0 .1 .2 .3]
         [--step 1 4 8 12 16] [--seeds 3] [--epochs 30] [--at 0 .001 .003 .01]
 
-``dns`` is the published dense LeNet-300-100 (Dynamic Network Surgery's starting point), pruned in one shot, never trained
+``dns`` is the published dense LeNet-300-100 (where Dynamic Network Surgery starts), pruned in one shot, never trained
 on, and judged by 10,000 images of MNIST. The others are trained here (PyTorch) on 8,000 of them, pruned by magnitude,
-trained on under the mask, and judged by the other 2,000; mean over the seeds. Every layer is pruned to the sparsity but the last, to half
-of it. Bits are everything that is stored of the weights: mask, payload, patches, books, headers. Plain pruning gets the
-grids of the values, too (flips 0 with a step), and INT4. `--at` says for each loss of accuracy which row takes the fewest
-bits with flips and without.
+trained on under the mask, and judged by the other 2,000; mean over the seeds. Every layer is pruned to the sparsity,
+but the last to half of it. Bits are everything that is stored of the weights: mask, payload, patches, books, headers.
+Plain pruning gets the grids of the values, too (flips 0 with a step), and INT4. `--at` says for each loss of accuracy
+which row takes the fewest bits with flips and without. Rows come on standard error as they are measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -183,6 +184,7 @@ def main() -> None:
                 for row in rows_of(arguments):
                     if (row.sparsity, row.flips) == (sparsity, flips):
                         found[row] = measure(task, tensors, row)
+                        print(f"seed {seed}, {row}: {found[row]}", file=sys.stderr, flush=True)
         runs.append(found)
     print(
         f"{arguments.network}: {len(task.judged[1])} images, dense accuracy {np.mean(dense):.4f}, {seeds} seeds\n\n"
