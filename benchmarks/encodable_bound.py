@@ -1,6 +1,7 @@
 """Encodable pruning of normal weights: bits against the energy lost, beside plain pruning that loses as much, and R(D).
 
     python benchmarks/encodable_bound.py [--rows 256] [--columns 512] [--sparsity .9] [--flips .05 .1 .2 .3] [--step 1]
+        [--energy 1.02 1.05 1.1]
 
 Energy is the sum of squares of weight less stored value, over that of plain INT8 at the same sparsity. Plain pruning is
 INT8 on the same grid of the values, at the sparsity that loses as much. `mask` is the encoded mask, with what its
@@ -75,12 +76,23 @@ def main() -> None:
     parser.add_argument("--flips", type=float, nargs="+", default=[0.05, 0.1, 0.2, 0.3])
     parser.add_argument("--step", type=float, nargs="+", default=[1.0, 4.0])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--energy", type=float, nargs="+", help="R(D) alone, for the dropped energy over plain pruning's"
+    )
     arguments = parser.parse_args()
     weights = np.random.default_rng(arguments.seed).standard_normal(
         (arguments.rows, arguments.columns), np.float32
     )
     n, size = weights.size, np.abs(weights.astype(np.float64)).reshape(-1)
     mask = magnitude_mask(weights, arguments.sparsity)
+    squares = np.cumsum(np.sort(size) ** 2)
+    if arguments.energy:
+        for ratio in arguments.energy:
+            energy = ratio * float(squares[n - int(mask.sum()) - 1])
+            plain = float(np.searchsorted(squares, energy)) / n
+            rate = rate_for_energy(size, int(mask.sum()), energy)
+            print(f"energy {ratio:g}: R(D) {rate:.3f}, plain S = {plain:.4f}, h {binary_entropy(plain):.3f}")
+        return
     words = np.rint(weights[mask] / (np.abs(weights).max() / 127)).astype(np.int8).view(np.uint8)
     bound = bound_bits(words, n) / n
     _, least = plain_of(weights, arguments.sparsity, 1.0)
@@ -89,7 +101,6 @@ def main() -> None:
         "| flips | step | bits a weight | over the bound | energy lost | plain, as much lost: S | its bits | saved | "
         "mask | R(D) |\n" + "|---" * 10 + "|"
     )
-    squares = np.cumsum(np.sort(size) ** 2)
     for step in arguments.step:
         rounding = plain_of(weights, arguments.sparsity, step)[1] - float(squares[n - int(mask.sum()) - 1])
         for flips in [0.0, *arguments.flips]:

@@ -13,6 +13,7 @@ import typer
 from xorweave.commands.console import meter, percent, print_json, print_table
 from xorweave.commands.sparsity import SPARSITY_COLUMNS, sparsity_rows
 from xorweave.golden.base.errors import InputError
+from xorweave.library.words import ENCODABLE_WORDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -253,11 +254,12 @@ def _moved_row(name: str, moved: Moved) -> list[str]:
 
 def _parameters() -> list[inspect.Parameter]:
     """Return the parameters of the command: those of --encodable stand behind its own."""
-    from xorweave.library.encodable import WORDS
-
     own = list(inspect.signature(prune, eval_str=True).parameters.values())[:-1]
     kinds: dict[str, Any] = {"dtype": str, "effort": int, "per_row": bool}
-    about = {"encodable": "Choose masks (and values, with --dtype) that take few bits: lossy", **WORDS}
+    about = {
+        "encodable": "Choose masks (and values, with --dtype) that take few bits: lossy",
+        **ENCODABLE_WORDS,
+    }
     options = []
     for name, text in about.items():
         flag = name == "encodable" or kinds.get(name) is bool

@@ -20,15 +20,6 @@ from xorweave.golden.pruning.encodable_tensors import encodable_tensors
 
 #: What `encode` calls an array that stands alone.
 ONLY = "weights"
-#: Words of `encodable` and options of ``prune`` that say how much may be moved: name, what it is for.
-WORDS = {
-    "flips": "Share of the kept weights that may be dropped for others near the threshold (default 0.1)",
-    "lost": "Share of the kept |w| that may be lost with that, too",
-    "dtype": "int8 or int4: round values for it, as encode will be asked for it; default: as they are",
-    "step": "Steps of dtype that the values' grid has (default 1): none moves farther than one of the grid",
-    "per_row": "One scale for each row when rounding",
-    "effort": "1 (default) or more: paths of the mask's search",
-}
 
 
 class EncodableWords(TypedDict, total=False):
