@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
+from xorweave.golden.choose.arrangement import Arrangement
 from xorweave.golden.choose.book_choice import CodedValues
 from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.choose.code_choice import CodeChoice
@@ -161,6 +162,7 @@ class Choice:
         mask: NDArray[np.bool_],
         options: EncodeOptions | None = None,
         shared: SharedCode | None = None,
+        arranged: Arrangement | None = None,
     ) -> EncodedTensor:
         """Encode one tensor losslessly.
 
@@ -172,6 +174,9 @@ class Choice:
         options : EncodeOptions, optional
         shared : SharedCode, optional
             For ``hardware``: the code of all tensors (`SharedCode.choose`); by default this tensor's own.
+        arranged : Arrangement, optional
+            What pruning has found for these weights already. It is taken for a shaped mask where it is not larger
+            than the mask's own would be; what else is asked for has no use for it.
 
         Raises
         ------
@@ -208,7 +213,7 @@ class Choice:
             return code.encode(
                 values, number_format, mask, options=options, segments=self.segments, scan=self.scan, **raw
             )
-        return self._smallest(values, number_format, mask, options)
+        return self._smallest(values, number_format, mask, options, arranged)
 
     @staticmethod
     def _fills(shape: tuple[int, ...], together: int) -> bool:
@@ -254,7 +259,12 @@ class Choice:
         )
 
     def _smallest(
-        self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], options: EncodeOptions
+        self,
+        values: NDArray,
+        number_format: NumberFormat,
+        mask: NDArray[np.bool_],
+        options: EncodeOptions,
+        arranged: Arrangement | None = None,
     ) -> EncodedTensor:
         """Store a tensor in the fewest bits."""
         words = self.storable(values, number_format, mask)
@@ -269,10 +279,19 @@ class Choice:
         )
         if shaped and not 0 < density <= 0.5:
             raise InputError(f"a shaped mask must have a density above 0 and at most 0.5, not {density:.4f}")
+        known = arranged.mask if shaped and arranged is not None and arranged.pays(kept, n_w) else None
+        if arranged is not None and known is not None:
+            found = self._choose_values(
+                arranged.scan.to_scan(words),
+                known.decode(),
+                number_format,
+                max_k=self.prefix_k,
+                n_out=known.code.n_out,
+            )
+            if found is not None:
+                return self._store(words, values.shape, number_format, arranged.scan, known, found, options)
         block = (
-            _block_of(self._choose_values, words, kept, number_format, self.prefix_k, seed)
-            if shaped
-            else None
+            block_of(self._choose_values, words, kept, number_format, self.prefix_k, seed) if shaped else None
         )
         if block is not None:
             code = shaped_code(density, block, seed=seed)
@@ -332,7 +351,7 @@ class Choice:
         )
 
 
-def _block_of(
+def block_of(
     choose: Chooser,
     words: Words,
     kept: NDArray[np.bool_],
