@@ -9,7 +9,7 @@
 operator, constant, comparison, condition or statement of golden at a time, in a copy of the project, and runs the tests
 that call the function it is in: those of the mirrored test file first, then the cheapest, until one fails or `--budget`
 seconds of tests have passed. What lives is printed line by line, to be judged by a person; docs/mutants.md has the
-judgements. Without a map the tests are up to two files that import the changed one, or a file that imports it;
+judgements. Without a map the tests are one file: the mirrored one, or one that imports the changed file;
 `--since` changes only lines that are newer than a commit.
 
 A compiled kernel is called from compiled code, where nothing notes it: its tests are those of the functions that name
@@ -246,9 +246,9 @@ class Touched:
 
 
 class Named:
-    """Tests by what they import, where no map was made: up to two files for a mutant, its mirrored one first."""
+    """Tests by what they import, where no map was made: one file for a mutant, its mirrored one if it has one."""
 
-    MOST = 2
+    MOST = 1
 
     def __init__(self) -> None:
         self.tests = {
