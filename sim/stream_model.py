@@ -40,6 +40,10 @@ struct Stream {
     uint64_t first = 0, last = 0;
     bool offered = false, waiting = false;
     std::vector<unsigned char> seen;
+    unsigned met = 0;  // bit 0, 1, 2: paused at the first record, inside, at the last; 3, 4, 5: held up there
+    void note(unsigned kind) {
+        if (done < count) met |= 1u << (kind + (done == 0 ? 0 : done + 1 == count ? 2 : 1));
+    }
     void read(const std::string& folder) {
         for (const Pin& pin : pins) record += pin.bytes;
         std::string path = folder + "/" + name + ".bin";
@@ -149,6 +153,8 @@ int main(int argc, char** argv) {
             s.last = cycles;
         }
         for (auto& counter : counters) counter.second += *counter.first;
+        for (Stream& s : in) if (!s.offered) s.note(0); else if (!*s.ready) s.note(3);
+        for (Stream& s : out) if (s.waiting) s.note(3);
         for (Stream& s : in) if (s.offered && *s.ready) { ++s.done; s.offered = false; }
         top.clk = 1;
         top.eval();
@@ -169,10 +175,10 @@ int main(int argc, char** argv) {
         FILE* file = fopen((folder + "/" + s.name + ".bin").c_str(), "wb");
         if (!file || fwrite(s.data.data(), 1, s.data.size(), file) != s.data.size() || fclose(file)) return 2;
     }
-    for (Stream& s : in) printf("IN %s %zu %zu\n", s.name, s.done, s.count);
+    for (Stream& s : in) printf("IN %s %zu %zu %u\n", s.name, s.done, s.count, s.met);
     for (Stream& s : out)
-        printf("OUT %s %zu %zu %zu %llu %llu\n", s.name, s.done, s.count, s.wrong + s.moves,
-               (unsigned long long)s.first, (unsigned long long)s.last);
+        printf("OUT %s %zu %zu %zu %llu %llu %u\n", s.name, s.done, s.count, s.wrong + s.moves,
+               (unsigned long long)s.first, (unsigned long long)s.last, s.met);
     for (size_t k = 0; k < counters.size(); ++k) printf("COUNT %zu %llu\n", k, (unsigned long long)counters[k].second);
     top.final();
     return 0;
@@ -270,6 +276,11 @@ class StreamRun:
         Cycles in which each counted pin was high.
     messages : tuple of str
         The first mismatches in words.
+    pairs : int
+        Pairs of a stall and a place: an input pauses or is held up, an output is held up, at its first record, inside
+        the stream, at its last one.
+    unmet : tuple of str
+        Those that did not come about.
     """
 
     cycles: int
@@ -278,6 +289,16 @@ class StreamRun:
     mismatches: int
     counts: tuple[int, ...]
     messages: tuple[str, ...] = field(default=())
+    pairs: int = 0
+    unmet: tuple[str, ...] = ()
+
+
+def _pairs(name: str, count: int, met: int, *, pauses: bool) -> dict[str, bool]:
+    """Return the pairs of a stall and a place in a stream of so many records, and whether each was met."""
+    places = {0: [], 1: [0], 2: [0, 2]}.get(count, [0, 1, 2])
+    kinds = [("pauses", 0), ("is held up", 3)][0 if pauses else 1 :]
+    names = ("first", "inside", "last")
+    return {f"{name} {what} {names[k]}": bool(met >> shift + k & 1) for what, shift in kinds for k in places}
 
 
 class StreamModel:
@@ -435,6 +456,8 @@ class StreamModel:
         spans: dict[str, tuple[int, int]] = {}
         counts: list[int] = []
         messages = []
+        pairs: dict[str, bool] = {}
+        waits = {port.name for port in self.outputs if port.ready}
         cycles = mismatches = 0
         for line in done.stdout.splitlines():
             kind, *words = line.split()
@@ -442,8 +465,10 @@ class StreamModel:
                 cycles = int(words[0])
             elif kind == "IN":
                 passed[words[0]] = int(words[1])
+                pairs |= _pairs(words[0], int(words[2]), int(words[3]), pauses=True)
             elif kind == "OUT":
-                came, wanted, wrong, first, last = map(int, words[1:])
+                came, wanted, wrong, first, last, met = map(int, words[1:])
+                pairs |= _pairs(words[0], wanted, met, pauses=False) if words[0] in waits else {}
                 passed[words[0]] = came
                 spans[words[0]] = first, last
                 mismatches += wrong + max(0, wanted - came)
@@ -451,4 +476,5 @@ class StreamModel:
                 counts.append(int(words[1]))
             else:
                 messages.append(line)
-        return StreamRun(cycles, passed, spans, mismatches, tuple(counts), tuple(messages))
+        unmet = tuple(name for name, met in pairs.items() if not met)
+        return StreamRun(cycles, passed, spans, mismatches, tuple(counts), tuple(messages), len(pairs), unmet)

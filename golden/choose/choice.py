@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,8 +125,16 @@ class Choice:
             raise InputError(
                 f"values_code must not be {self.values_code} where a code, a transform or error_free is given"
             )
-        if self.mask_code == "shaped" and self._raw_only:
-            raise InputError("mask_code must not be shaped where a code, a transform or error_free is given")
+        if self.mask_code == "shaped" and self._raw_only and not self._cells:
+            raise InputError(
+                "mask_code must not be shaped where a code, a transform, error_free or a scan other than affine and "
+                "cells is given"
+            )
+
+    @property
+    def _cells(self) -> bool:
+        """Whether products on a processor are asked for."""
+        return self.scan == "cells" or (self.goal == "products" and self.scan == "auto")
 
     @property
     def _raw_only(self) -> bool:
@@ -250,15 +259,14 @@ class Choice:
     def _for_products(
         self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], options: EncodeOptions
     ) -> EncodedTensor:
-        encode = encode_in_tiles if self.scan == "tiles" else encode_in_cells
         shape = matrix_shape(values.shape)
-        found = encode(
-            values.reshape(shape),
-            number_format.name,
-            mask=mask.reshape(shape),
-            seed=self.code.seed,
-            jobs=options.jobs,
-        )
+        matrix, kept = values.reshape(shape), mask.reshape(shape)
+        how: dict[str, Any] = {"mask": kept, "seed": self.code.seed, "jobs": options.jobs}
+        if self.scan == "tiles":
+            found = encode_in_tiles(matrix, number_format.name, **how)
+        else:
+            how["mask_code"] = "shaped" if self.mask_code == "shaped" else "bitmap"
+            found = encode_in_cells(matrix, number_format.name, beam=self.beam, **how)
         return replace(found, shape=values.shape)
 
     def _on_lanes(
