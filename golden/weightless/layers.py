@@ -1,4 +1,4 @@
-"""The Weightless procedure: layer after layer into a Bloomier filter, the later layers retrained (extra `train`).
+"""The Weightless procedure: layer after layer into a filter, the later layers retrained (extra `train`).
 
 Reagen et al., "Weightless" (ICML 2018), section 3: cluster a pruned layer, put (position -> cluster) into a filter,
 read it back. What comes back has false positives: they are deterministic, so the layer is frozen with them and the
