@@ -42,11 +42,12 @@ def published(path: Path, clusters: int) -> None:
         weights = archive["ip1.weight"]
     kept = np.count_nonzero(weights)
     print(f"published ip1.weight {weights.shape}, {kept} kept, S = {1 - kept / weights.size:.4f}")
-    for layout, k in (("uniform", 3), ("uniform", 4), ("fuse", 3), ("fuse", 4)):
+    for layout, k in (("uniform", 3), ("uniform", 4), ("fuse", 3), ("fuse", 4), ("band", 0)):
         for t in range(6, 10):
             layer = store_layer(weights, t=t, clusters=clusters, layout=layout, k=k)
+            c = layer.table.bits / (t * kept)  # a band's directory is in it
             print(
-                f"  {layout:7s} k={k} t={t}: c {layer.table.cells_a_key:.3f}  t*c {t * layer.table.cells_a_key:.2f}"
+                f"  {layout:7s} k={k} t={t}: c {c:.3f}  t*c {t * c:.2f}"
                 f"  bits a kept weight {layer.bits_per_kept_weight:.2f}  compression {layer.compression:.1f}x"
                 f"  false positives {layer.false_positives / (weights.size - kept):.4f}"
                 f" (law {layer.centroids.size / 2**t:.4f})"

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.network import Network
-from xorweave.golden.weightless.bloomier import Bloomier
 from xorweave.golden.weightless.clustering import cluster_weights
+from xorweave.golden.weightless.filters import BAND, Filter, build_filter
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class WeightlessLayer:
 
     Attributes
     ----------
-    table : Bloomier
+    table : Filter
     centroids : ndarray of float32
     weights : ndarray of float32
         What the filter gives back, in the layer's shape: centroids, false positives among them.
@@ -33,19 +33,19 @@ class WeightlessLayer:
         Pruned weights that came back as a weight.
     """
 
-    table: Bloomier
+    table: Filter
     centroids: NDArray[np.float32]
     weights: NDArray[np.float32]
     false_positives: int
 
     @property
     def bits(self) -> int:
-        """Table and centroids (32 bits each)."""
+        """Table, directory (of a band) and centroids (32 bits each)."""
         return self.table.bits + 32 * int(self.centroids.size)
 
     @property
     def bits_per_kept_weight(self) -> float:
-        """Bits over the number of weights that were put in: near t * c."""
+        """Bits over the number of weights that were put in: near t * c, c the cells a key."""
         return self.bits / max(1, self.table.keys)
 
     @property
@@ -55,9 +55,9 @@ class WeightlessLayer:
 
 
 def store_layer(
-    weights: NDArray[np.floating], *, t: int, clusters: int, k: int = 4, layout: str = "fuse", seed: int = 0
+    weights: NDArray[np.floating], *, t: int, clusters: int, k: int = 4, layout: str = BAND, seed: int = 0
 ) -> WeightlessLayer:
-    """Put a pruned layer into a Bloomier filter and read it back.
+    """Put a pruned layer into a filter and read it back.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def store_layer(
     clusters : int
         At most 2^t - 1.
     k, layout, seed
-        See ``Bloomier.build``.
+        See ``build_filter``.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def store_layer(
     positions = np.flatnonzero(flat)
     centroids, labels = cluster_weights(flat[positions], clusters)
     key_bits = max(1, (max(flat.size, 1) - 1).bit_length())
-    table = Bloomier.build(positions, labels, t=t, k=k, layout=layout, key_bits=key_bits, seed=seed)
+    table = build_filter(positions, labels, t=t, k=k, layout=layout, key_bits=key_bits, seed=seed)
     answers = table.query(np.arange(flat.size))
     found = answers < centroids.size
     back = np.zeros(flat.size, np.float32)
@@ -149,7 +149,7 @@ def store_model(
     t: int,
     clusters: int,
     k: int = 4,
-    layout: str = "fuse",
+    layout: str = BAND,
     seed: int = 0,
 ) -> WeightlessModel:
     """Store layers one after another; after each, only what comes after it in the network is retrained.

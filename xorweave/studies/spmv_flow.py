@@ -17,7 +17,7 @@ from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import gpu_absence
 from xorweave.golden.spmv.gpu_figures import gpu_figures
-from xorweave.golden.spmv.lanes import encode_lanes, lane_matrix
+from xorweave.golden.spmv.lanes import encode_lanes, lane_matrix, why_not_lanes
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
 from xorweave.golden.spmv.stored_product import StoredProduct
@@ -28,6 +28,7 @@ from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.hw.engines.scan_engine import ScanEngineConfig
 from xorweave.hw.engines.spmv_engine import SpmvConfig
+from xorweave.hw.package.engine_core import write_engine
 from xorweave.sim.csr_run import CsrRun, CsrSimulator, csr_config
 from xorweave.sim.engine_run import EngineRun
 from xorweave.sim.scan_run import ScanRun, ScanSimulator, scan_engine_config
@@ -301,6 +302,21 @@ def takes_lanes(tensor: EncodedTensor) -> bool:
     )
 
 
+def write_product_engine(operand: Operand, directory: Path, batch: int) -> None:
+    """Write the engine of one matrix as a package that ``synth`` maps and proves.
+
+    Raises
+    ------
+    InputError
+        The tensor is not stored in lanes, or the folder holds something.
+    """
+    if not takes_lanes(operand.tensor):
+        raise InputError(
+            f"the engine of tensor {operand.name} takes it stored with --scan lanes, not {operand.tensor.scan.spec}"
+        )
+    write_engine(directory, engine_config(operand.tensor, batch=batch), kind="product")
+
+
 def decoder_absence(tensor: EncodedTensor) -> str:
     """Return why there is no decoder in hardware for a stored tensor; empty if there is one."""
     try:
@@ -473,9 +489,11 @@ def measure_layer(
 
 def stored_on_processor(tensor: EncodedTensor, threads: int) -> EncodedProduct | StoredProduct:
     """Return the fastest product of a tensor as it is stored: by compiled kernels from cells, else block by block."""
-    if isinstance(tensor.scan, CellScan):
-        return EncodedProduct(lane_matrix(tensor), threads)
-    return StoredProduct(tensor, threads)
+    return (
+        StoredProduct(tensor, threads)
+        if why_not_lanes(tensor)
+        else EncodedProduct(lane_matrix(tensor), threads)
+    )
 
 
 def _measure_software(
