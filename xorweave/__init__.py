@@ -23,6 +23,7 @@ _WHERE = {
     "ToolError": ("golden.base.errors", "ToolError"),
     "Code": ("golden.code.code", "Code"),
     "encode": ("library.encoding", "encode"),
+    "encodable": ("library.encodable", "encodable"),
     "open": ("library.stored", "open_container"),
     "verify": ("library.stored", "verify"),
     "Encoded": ("library.stored", "Encoded"),
@@ -35,13 +36,14 @@ _WHERE = {
 }
 
 __all__ = [
-    "Code", "Decoder", "Encoded", "InputError", "StoredTensor", "ToolError", "decoder", "encode", "matrix", "open",
-    "simulate", "synth", "verify",
+    "Code", "Decoder", "Encoded", "InputError", "StoredTensor", "ToolError", "decoder", "encodable", "encode",
+    "matrix", "open", "simulate", "synth", "verify",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     from xorweave.golden.base.errors import InputError, ToolError
     from xorweave.golden.code.code import Code
+    from xorweave.library.encodable import encodable
     from xorweave.library.encoding import encode
     from xorweave.library.hardware import Decoder, decoder
     from xorweave.library.products import matrix

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
+from xorweave.golden.choose.arrangement import Arrangement
 from xorweave.golden.choose.book_choice import CodedValues
 from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.choose.code_choice import CodeChoice
@@ -37,6 +38,7 @@ _DENSEST = 0.36  # beyond it a shaped mask costs as much as a bitmap
 _SCAN_K = 192  # window for which the scan of a shaped mask is judged, about that of its values
 _SMALLEST = 256  # weights for which a shaped mask's search has something to choose from
 _LANES = 64
+_LANES_K = 128  # longest window on lanes, whose symbols are narrow
 _WORD_SCANS = ("cells", "tiles")
 
 
@@ -113,6 +115,13 @@ class Choice:
                 raise InputError(
                     "code, error_free, transform, drop_planes and segments must not be given for products"
                 )
+        given = self.code.kind != "auto" or self.transform != "none" or self.drop_planes
+        if self.scan == "lanes" and (given or self.segments is not None):
+            raise InputError(
+                "code, transform, drop_planes and segments must not be given for the scan lanes, which chooses its own"
+            )
+        if "paper" in (self.goal, self.code.kind) and self.scan not in ("auto", "row-major"):
+            raise InputError(f"scan must be auto or row-major for the paper's format, not {self.scan}")
         if self.values_code not in ("auto", "raw") and self._raw_only:
             raise InputError(
                 f"values_code must not be {self.values_code} where a code, a transform or error_free is given"
@@ -161,6 +170,7 @@ class Choice:
         mask: NDArray[np.bool_],
         options: EncodeOptions | None = None,
         shared: SharedCode | None = None,
+        arranged: Arrangement | None = None,
     ) -> EncodedTensor:
         """Encode one tensor losslessly.
 
@@ -172,6 +182,9 @@ class Choice:
         options : EncodeOptions, optional
         shared : SharedCode, optional
             For ``hardware``: the code of all tensors (`SharedCode.choose`); by default this tensor's own.
+        arranged : Arrangement, optional
+            What pruning has found for these weights already. It is taken for a shaped mask where it is not larger
+            than the mask's own would be; what else is asked for has no use for it.
 
         Raises
         ------
@@ -181,25 +194,27 @@ class Choice:
         options = options or EncodeOptions()
         if mask.shape != values.shape:
             raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")
+        self._check_options(options)
         raw = {"transform": self.transform, "drop_planes": self.drop_planes}
         if self.goal == "products" and self.scan == "auto" and self._fills(values.shape, CELL_ROWS):
-            return replace(self, scan="cells")._for_products(values, number_format, mask, options)
+            return replace(self, scan="cells").encode(values, number_format, mask, options)
         if self.scan in _WORD_SCANS:
             self._check_rows(values.shape, TILE_ROWS if self.scan == "tiles" else CELL_ROWS)
-            return self._for_products(values, number_format, mask, options)
+            return self._as_asked(self._for_products(values, number_format, mask, options), options)
         if self.goal == "products" and self.scan == "auto":
             return replace(self, goal="storage").encode(values, number_format, mask, options)
         if self.scan == "lanes" and self.code.kind == "auto":
             self._check_rows(values.shape, self.lanes)
-            return self._on_lanes(values, number_format, mask)
+            return self._as_asked(self._on_lanes(values, number_format, mask), options)
         if self.error_free:
-            return self.code.encode_error_free(values, number_format, mask, options=options, **raw)
+            return self.code.encode_error_free(
+                values, number_format, mask, options=options, row_major=self.scan == "row-major", **raw
+            )
         strided = self.scan in ("auto", "row-major", "affine")
         if self.goal == "hardware" and self.code.kind == "auto" and strided:
             shared = shared or SharedCode.choose([(mask, number_format.n_w)], overhead=self.overhead)
             return shared.encode(values, number_format, mask, options, row_major=self.scan == "row-major")
-        bounded = options.corrections.startswith("bounded")  # a promise for one group of planes
-        if self.goal == "paper" or self.code.kind != "auto" or self._raw_only or bounded:
+        if self.goal == "paper" or self.code.kind != "auto" or self._raw_only or _only_of_raw(options):
             code = (
                 replace(self.code, kind="paper")
                 if self.goal == "paper" and self.code.kind == "auto"
@@ -208,7 +223,29 @@ class Choice:
             return code.encode(
                 values, number_format, mask, options=options, segments=self.segments, scan=self.scan, **raw
             )
-        return self._smallest(values, number_format, mask, options)
+        return self._smallest(values, number_format, mask, options, arranged)
+
+    def _check_options(self, options: EncodeOptions) -> None:
+        """Refuse what would else be asked for in vain."""
+        if (self.values_code not in ("auto", "raw") or self.mask_code == "shaped") and _only_of_raw(options):
+            raise InputError(
+                "values_code must be raw, and mask_code bitmap, for the encoder viterbi and bounded corrections"
+            )
+        if self.scan in (*_WORD_SCANS, "lanes") and options.encoder == "viterbi":
+            raise InputError(f"the encoder must be elimination for the scan {self.scan}, not viterbi")
+
+    def _as_asked(self, found: EncodedTensor, options: EncodeOptions) -> EncodedTensor:
+        """Refuse what a scan that chooses codes and corrections itself has chosen otherwise than asked for."""
+        stored, asked = (text.split(":")[0] for text in (found.correction_format, options.corrections))
+        if asked not in ("auto", stored) and stored != "none":
+            raise InputError(f"corrections must be auto or {stored} for the scan {self.scan}, not {asked}")
+        window = max((group.code.constraint_length for group in found.groups), default=0)
+        if window > self.code.max_k:
+            raise InputError(
+                f"the scan {self.scan} needs a window of {window}, so max_k must be at least that, not"
+                f" {self.code.max_k}"
+            )
+        return found
 
     @staticmethod
     def _fills(shape: tuple[int, ...], together: int) -> bool:
@@ -248,13 +285,20 @@ class Choice:
                 number_format,
                 mask.reshape(rows, cols),
                 layout,
+                max_k=min(_LANES_K, self.code.max_k),
                 error_free=self.error_free,
+                seed=self.code.seed,
             ),
             shape=values.shape,
         )
 
     def _smallest(
-        self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], options: EncodeOptions
+        self,
+        values: NDArray,
+        number_format: NumberFormat,
+        mask: NDArray[np.bool_],
+        options: EncodeOptions,
+        arranged: Arrangement | None = None,
     ) -> EncodedTensor:
         """Store a tensor in the fewest bits."""
         words = self.storable(values, number_format, mask)
@@ -269,10 +313,19 @@ class Choice:
         )
         if shaped and not 0 < density <= 0.5:
             raise InputError(f"a shaped mask must have a density above 0 and at most 0.5, not {density:.4f}")
+        known = arranged.mask if shaped and arranged is not None and arranged.pays(kept, n_w) else None
+        if arranged is not None and known is not None:
+            found = self._choose_values(
+                arranged.scan.to_scan(words),
+                known.decode(),
+                number_format,
+                max_k=self.prefix_k,
+                n_out=known.code.n_out,
+            )
+            if found is not None:
+                return self._store(words, values.shape, number_format, arranged.scan, known, found, options)
         block = (
-            _block_of(self._choose_values, words, kept, number_format, self.prefix_k, seed)
-            if shaped
-            else None
+            block_of(self._choose_values, words, kept, number_format, self.prefix_k, seed) if shaped else None
         )
         if block is not None:
             code = shaped_code(density, block, seed=seed)
@@ -332,7 +385,7 @@ class Choice:
         )
 
 
-def _block_of(
+def block_of(
     choose: Chooser,
     words: Words,
     kept: NDArray[np.bool_],
@@ -351,3 +404,8 @@ def _block_of(
     words, kept = scan.to_scan(words), scan.to_scan(kept)
     under = kept | (rng.random(words.size, np.float32) < false_ones(density) / (1 - density))
     return settle_block(choose, words, under, number_format, max_k=max_k)
+
+
+def _only_of_raw(options: EncodeOptions) -> bool:
+    """Whether it takes raw planes to do as asked: an exact search, or a promise for one group of planes."""
+    return options.encoder == "viterbi" or options.corrections.startswith("bounded")

@@ -51,16 +51,26 @@ def encode_shaped(
     *,
     beam: int,
     zero_bits: float = ZERO_BITS,
+    fees: NDArray[np.int8] | None = None,
     segment_blocks: int | None = None,
     jobs: int = 1,
 ) -> ShapedMask:
-    """Encode a mask, shape (length,), in scan order, segment by segment, `jobs` of them at once."""
+    """Encode a mask, shape (length,), in scan order, segment by segment, `jobs` of them at once.
+
+    With `fees`, as `encode_mask` takes them, `zero_bits` is what a fee of 1 stands for.
+    """
     blocks = code.blocks(kept.size)
     period = segment_blocks or max(1, -(-blocks // max(1, -(-kept.size // _SEGMENT))))
 
     def encode(first: int) -> NDArray[np.uint8]:
-        part = kept[first * code.n_out : (first + period) * code.n_out]
-        return encode_mask(part, code, cost_of_false_one=1.01 * zero_bits, beam=beam).symbols
+        own = slice(first * code.n_out, (first + period) * code.n_out)
+        return encode_mask(
+            kept[own],
+            code,
+            cost_of_false_one=1.01 * zero_bits,
+            beam=beam,
+            fees=None if fees is None else fees[own],
+        ).symbols
 
     with ThreadPoolExecutor(jobs) as pool:
         parts = list(pool.map(encode, range(0, blocks, period)))

@@ -95,7 +95,7 @@ def prepare_model(
     InputError
         No tensor can be encoded as asked, or a mask is of none.
     """
-    ways = {name: recipe.how for name, recipe in (own or {}).items()}
+    ways = {name: replace(recipe.how, arranged=how.arranged) for name, recipe in (own or {}).items()}
     encodable, carried = sort_tensors(tensors, how, ways, beside)
     how, ways, remarks = _with_masks(how, ways, tensors, encodable)
     quantised = [
@@ -172,7 +172,13 @@ class Job:
             zeros = int(np.count_nonzero(is_negative_zero(item.values, item.number_format) & item.mask))
         try:
             stored, blob = store(
-                item.values, item.number_format, item.mask, self.choice, self.options, self.shared
+                item.values,
+                item.number_format,
+                item.mask,
+                self.choice,
+                self.options,
+                self.shared,
+                item.arranged,
             )
         except InputError as error:
             raise InputError(f"tensor {self.name}: {error}") from None
@@ -329,14 +335,16 @@ def _shared_code(work: Mapping[str, Prepared], choices: Mapping[str, Choice]) ->
 def _told(model: PreparedModel, job: Job) -> tuple[str, ...]:
     """Return in words all that the stored bytes of a tensor depend on."""
     code = "" if job.shared is None else f"{job.shared.code.spec} {job.shared.overhead}"
-    how = replace(job.options, jobs=1)
+    options = replace(job.options, jobs=1)
     if isinstance(model.work, Waiting):
         weights = model.work.digest(job.name)
     else:
         item = model.work[job.name]
         tensor = Tensor(item.values, item.number_format.name)
-        weights = Waiting({job.name: tensor}, Preparation(masks={job.name: item.mask})).digest(job.name)
-    return job.name, weights, str(job.choice), str(how), code
+        arranged = {} if item.arranged is None else {job.name: item.arranged}
+        how = Preparation(masks={job.name: item.mask}, arranged=arranged)
+        weights = Waiting({job.name: tensor}, how).digest(job.name)
+    return job.name, weights, str(job.choice), str(options), code
 
 
 @contextmanager

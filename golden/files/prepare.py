@@ -17,9 +17,10 @@ from xorweave.golden.base.number_format import (
     number_format,
     to_bfloat16,
 )
+from xorweave.golden.choose.arrangement import Arrangement
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.mask.masks import magnitude_mask, random_mask
-from xorweave.golden.values.quantize import quantize
+from xorweave.golden.values.quantize import quantize, quantize_to
 
 PRUNERS = ("magnitude", "random")
 DTYPES = ("int8", "int4", "fp16", "bf16", "fp32")
@@ -50,12 +51,15 @@ class Prepared:
     mask : ndarray of bool, same shape
     scale : ndarray of float32 or None
         The scales of quantising, shape (1,) or (rows,).
+    arranged : Arrangement or None
+        What pruning has arranged for the encoder.
     """
 
     values: NDArray
     number_format: NumberFormat
     mask: NDArray[np.bool_]
     scale: NDArray[np.float32] | None = None
+    arranged: Arrangement | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,8 @@ class Preparation:
         What -0.0 is where zeros are the mask: a weight to be given back bit for bit, or one more zero.
     masks : dict of str to ndarray of bool
         Masks by tensor name; they take the place of sparsity. Of a tensor without one the zeros are the mask.
+    arranged : dict of str to Arrangement
+        What pruning has arranged, by tensor name: integers get its scales if they are those it was made for.
     include, exclude : tuple of str
         Patterns of names (``*`` and ``?``): only tensors that match one of the first, where there are any, and none of
         the second are encoded.
@@ -89,6 +95,7 @@ class Preparation:
     seed: int = 0
     negative_zero: str = "kept"
     masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    arranged: dict[str, Arrangement] = field(default_factory=dict)
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
@@ -230,7 +237,7 @@ def _as_float(name: str, tensor: Tensor) -> NDArray[np.floating]:
 
 
 def _cast(
-    name: str, tensor: Tensor, dtype: str | None, per_row: bool
+    name: str, tensor: Tensor, dtype: str | None, per_row: bool, arranged: Arrangement | None
 ) -> tuple[NDArray, NumberFormat, NDArray | None]:
     own = _BY_SAFETENSORS.get(tensor.dtype)
     if dtype is None:
@@ -246,6 +253,10 @@ def _cast(
         return np.ascontiguousarray(tensor.values, np.int8), wanted, None
     values = _as_float(name, tensor)
     if not wanted.is_float:
+        if arranged is not None and arranged.dtype == dtype and arranged.scale is not None:
+            integers = quantize_to(values, dtype, arranged.scale)
+            if integers is not None:
+                return integers, wanted, arranged.scale
         integers, scale = quantize(values, dtype, "row" if per_row else "tensor")
         return integers, wanted, scale
     with np.errstate(over="ignore"):
@@ -277,7 +288,8 @@ def prepare(name: str, tensor: Tensor, how: Preparation) -> Prepared:
         another shape.
     """
     try:
-        values, fmt, scale = _cast(name, tensor, how.dtype, how.per_row)
+        arranged = how.arranged.get(name)
+        values, fmt, scale = _cast(name, tensor, how.dtype, how.per_row, arranged)
         if name in how.masks:
             mask = how.masks[name]
             if mask.shape != values.shape:
@@ -295,7 +307,7 @@ def prepare(name: str, tensor: Tensor, how: Preparation) -> Prepared:
     except InputError as error:
         text = str(error)
         raise InputError(text if text.startswith("tensor ") else f"tensor {name}: {text}") from None
-    return Prepared(values=values, number_format=fmt, mask=mask, scale=scale)
+    return Prepared(values=values, number_format=fmt, mask=mask, scale=scale, arranged=arranged)
 
 
 def is_negative_zero(values: NDArray, fmt: NumberFormat) -> NDArray[np.bool_]:

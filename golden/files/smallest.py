@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.number_format import NumberFormat
+from xorweave.golden.choose.arrangement import Arrangement
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.shared_code import SharedCode
 from xorweave.golden.files.blob import write_blob
@@ -21,12 +22,13 @@ def store(
     choice: Choice,
     options: EncodeOptions | None = None,
     shared: SharedCode | None = None,
+    arranged: Arrangement | None = None,
 ) -> tuple[EncodedTensor, bytes]:
     """Return the stored tensor and its bytes: what ``encode`` writes and ``codecs`` counts.
 
     Parameters
     ----------
-    values, number_format, mask, options, shared
+    values, number_format, mask, options, shared, arranged
         As of `Choice.encode`.
 
     Raises
@@ -38,7 +40,7 @@ def store(
     if words is not None and not words.any():
         stored = pack_tensor(words, values.shape, number_format)
         return stored, write_blob(stored)
-    stored = choice.encode(values, number_format, mask, options, shared)
+    stored = choice.encode(values, number_format, mask, options, shared, arranged)
     blob = write_blob(stored)
     if words is not None and packed_bits(words, number_format.n_w) < 8 * len(blob):
         packed = pack_tensor(words, values.shape, number_format)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.arranged import write_arrangement
 from xorweave.golden.files.prepare import Preparation, Prepared, prepare
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.files.weight_files import read_weight_file
@@ -88,9 +89,13 @@ class Waiting(Mapping[str, Prepared]):
         self._stamps = {path: stamp_of(path) for path in set(self._places.values())}
 
     def how(self, name: str) -> Preparation:
-        """Return how a tensor is prepared, other tensors' masks left out."""
+        """Return how a tensor is prepared, what is of other tensors left out."""
         how = self._own.get(name, self._how)
-        return replace(how, masks={name: how.masks[name]} if name in how.masks else {})
+        return replace(
+            how,
+            masks={name: how.masks[name]} if name in how.masks else {},
+            arranged={name: how.arranged[name]} if name in how.arranged else {},
+        )
 
     def __getitem__(self, name: str) -> Prepared:
         return prepare(name, self._tensors[name], self.how(name))
@@ -116,11 +121,13 @@ class Waiting(Mapping[str, Prepared]):
         """Return a digest of all that `__getitem__` depends on."""
         tensor, how = self._tensors[name], self.how(name)
         state = hashlib.sha256()
-        told = replace(how, masks={})
+        told = replace(how, masks={}, arranged={})
         state.update(
             f"{name}\0{tensor.dtype}\0{tensor.values.shape}\0{told}\0".encode("utf-8", "surrogatepass")
         )
         arrays = [tensor.values, *([how.masks[name]] if name in how.masks else [])]
+        if name in how.arranged:
+            arrays.append(write_arrangement(how.arranged[name], tensor.values.shape))
         for array in arrays:
             flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
             for at in range(0, flat.size, _PIECE):

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.choose.arrangement import Arrangement
+from xorweave.golden.files.arranged import join_arrangements
 from xorweave.golden.files.gguf_file import read_gguf
 from xorweave.golden.files.masks_beside import join_masks
 from xorweave.golden.files.numpy_files import read_npy, read_npz
@@ -47,6 +49,8 @@ class WeightFile:
         What the file holds that no tensor can take (text, objects) or that became a part of one (masks), and why.
     beside : dict of str to str
         Tensors that are no weights though they look like some (scales of quantised weights), and why.
+    arranged : dict of str to Arrangement
+        What pruning has arranged for the encoder, by the weights' names; no longer among the tensors.
     ordered : bool
         Whether the tensors stand in the order in which somebody put them there. False for safetensors, whose
         writers sort by type and name, and for folders.
@@ -58,6 +62,7 @@ class WeightFile:
     metadata: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     beside: dict[str, str] = field(default_factory=dict)
+    arranged: dict[str, Arrangement] = field(default_factory=dict)
     ordered: bool = True
     shards: dict[str, str] = field(default_factory=dict)
 
@@ -123,7 +128,7 @@ def read_smtx(path: Path) -> NDArray[np.bool_]:
 def read_weight_file(path: Path) -> WeightFile:
     """Read every tensor of a file, or of a folder of shards, and what else is worth keeping.
 
-    What lies in parts is put together: see `join_bitmasks` and `join_masks`.
+    What lies in parts is put together: see `join_bitmasks`, `join_masks` and `join_arrangements`.
 
     Parameters
     ----------
@@ -143,10 +148,12 @@ def read_weight_file(path: Path) -> WeightFile:
     try:
         tensors, beside = join_bitmasks(file.tensors)
         tensors, masks = join_masks(tensors)
+        tensors, arranged, taken = join_arrangements(tensors)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     shards = {name: _shard_of(name, file.shards) for name in tensors} if file.shards else {}
-    return replace(file, tensors=tensors, left_out=file.left_out | masks, beside=beside, shards=shards)
+    left_out = file.left_out | masks | taken
+    return replace(file, tensors=tensors, left_out=left_out, beside=beside, arranged=arranged, shards=shards)
 
 
 def read_weight_files(paths: Sequence[Path]) -> tuple[WeightFile, dict[str, Path]]:
@@ -177,6 +184,7 @@ def read_weight_files(paths: Sequence[Path]) -> tuple[WeightFile, dict[str, Path
         whole.metadata.update({key: note for key, note in file.metadata.items() if key not in whole.metadata})
         whole.left_out.update(file.left_out)
         whole.beside.update(file.beside)
+        whole.arranged.update(file.arranged)
     return whole, places
 
 

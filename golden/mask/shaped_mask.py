@@ -360,3 +360,22 @@ def ideal_bits(density: float, parities: int, n_w: float) -> float:
     """
     q = 2.0**-parities
     return density * parities - (1 - density) * math.log2(1 - q + q * 2.0**-n_w)
+
+
+def encoded_bits_asked(cost: NDArray[np.floating], parities: int) -> NDArray[np.floating]:
+    """Encoded bits that a position asks of a random code whose outputs are 1 with probability q = 2^-parities.
+
+    Parameters
+    ----------
+    cost : ndarray of float, any shape
+        Bits that it costs if the position comes out as 1; if negative, -cost is what it costs if it comes out as 0.
+    parities : int
+
+    Returns
+    -------
+    ndarray of float, same shape
+        log2(1 / (1 - q + q 2^-cost)), or log2(1 / (q + (1 - q) 2^cost)): what a random code spends, costs included.
+    """
+    q = 2.0**-parities
+    paid = np.exp2(-np.abs(cost))
+    return -np.log2(np.where(cost < 0, q + (1 - q) * paid, 1 - q + q * paid))

@@ -22,14 +22,15 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.encoders.bit_scan import count_ones, trailing_zeros
-from xorweave.golden.mask.shaped_mask import ShapedMaskCode
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode, encoded_bits_asked
 
 _CHUNK = 512  # free bits between two decisions on those of the chunk before
 _GROWTH = 0.4  # paths double for every 2.5 bits of deficit
 _NO_LIMIT = 1 << 30
 _NEW = 48  # most determined bits in a row that are kept as planes
-_DIGITS = 6  # of the false ones that a path has between two free bits
+_DIGITS = 6  # of what a path is charged between two free bits, where every false one costs 1
 MAX_BEAM = 32768
+MOST_FEE = 63
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,22 +65,33 @@ def encode_mask(
     *,
     cost_of_false_one: float,
     beam: int = 8192,
+    fees: NDArray[np.int8] | None = None,
 ) -> ShapedMask:
     """Encode a mask, shape (n,), in scan order.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (n,)
+        True = it must come out as 1.
     code : ShapedMaskCode
     cost_of_false_one : float
-        Bits that a false one costs elsewhere; says where the search needs many paths.
+        Bits that a false one costs elsewhere; says where the search needs many paths. With `fees`: that a fee of 1
+        stands for.
     beam : int
         Most paths kept at a time, 1 to 32768. Time grows with it, cost falls.
+    fees : ndarray of int8, same shape, optional
+        What a position costs that comes out as 1; if negative, -fee is what it costs if it comes out as 0. From -63
+        to 63; 1 everywhere by default. Those of positions that must come out as 1 are not looked at.
+
+    Returns
+    -------
+    ShapedMask
+        Its false ones and false zeros are counted against `mask`, whatever the fees.
 
     Raises
     ------
     InputError
-        The beam or the cost is out of range.
+        The beam, the cost or a fee is out of range.
     """
     if not 1 <= beam <= MAX_BEAM:
         raise InputError(f"the beam must be between 1 and {MAX_BEAM} paths, not {beam}")
@@ -87,17 +99,19 @@ def encode_mask(
         raise InputError(f"a false one must cost more than 0 and at most 100 bits, not {cost_of_false_one}")
     wanted = np.ascontiguousarray(mask, np.uint8).reshape(-1)
     n = wanted.size
+    fees = np.ones(n, np.int8) if fees is None else np.ascontiguousarray(fees, np.int8).reshape(-1)
+    if fees.size != n or (n and max(int(fees.max()), -int(fees.min())) > MOST_FEE):
+        raise InputError(f"there must be {n} fees from {-MOST_FEE} to {MOST_FEE}")
     steps = code.blocks(n) * code.n_in
     outputs, window_masks = code.outputs_of_bit, code.window_masks
     pivot = np.zeros(steps, np.bool_)
     pivot_masks = np.zeros(steps, np.uint64)
     pivot_sides = np.zeros(steps, np.uint8)
     _eliminate(wanted, outputs, window_masks, pivot, pivot_masks, pivot_sides)
-    q = 2.0**-code.parities
-    demand = -np.log2(1 - q + q * 2.0**-cost_of_false_one)
-    paths = _paths_needed(wanted, outputs, pivot, demand, beam)
+    demands = encoded_bits_asked(cost_of_false_one * np.arange(-MOST_FEE, MOST_FEE + 1), code.parities)
+    paths = _paths_needed(wanted, fees, outputs, pivot, demands, beam)
     bits = np.zeros(steps, np.uint8)
-    _search(wanted, outputs, _lags_of(window_masks), beam, pivot, pivot_masks, pivot_sides, paths, bits)
+    _search(wanted, fees, outputs, _lags_of(window_masks), beam, pivot, pivot_masks, pivot_sides, paths, bits)
     _fill_determined(pivot, pivot_masks, pivot_sides, bits)
     symbols = bits.reshape(-1, code.n_in)
     decoded = code.decode(symbols, n)
@@ -149,8 +163,11 @@ def _eliminate(wanted, outputs, window_masks, pivot, masks, sides):  # type: ign
 
 
 @njit(cache=True, nogil=True)
-def _paths_needed(wanted, outputs, pivot, demand, beam):  # type: ignore[no-untyped-def]
-    """Follow the deficit of free bits backwards and turn it into a number of paths for every step."""
+def _paths_needed(wanted, fees, outputs, pivot, demands, beam):  # type: ignore[no-untyped-def]
+    """Follow the deficit of free bits backwards and turn it into a number of paths for every step.
+
+    demands[fee + MOST_FEE]: the encoded bits that a position of this fee asks for.
+    """
     steps = pivot.size
     paths = np.empty(steps, np.int64)
     first = np.zeros(outputs.size + 1, np.int64)
@@ -162,12 +179,12 @@ def _paths_needed(wanted, outputs, pivot, demand, beam):  # type: ignore[no-unty
         paths[step] = np.int64(min(float(beam), least * 2.0 ** (_GROWTH * min(deficit, 40.0))))
         block = step // outputs.size
         bit = step % outputs.size
-        zeros = 0
+        asked = 0.0
         for j in range(outputs[bit]):
             position = block * first[-1] + first[bit] + j
             if position < wanted.size and wanted[position] == 0:
-                zeros += 1
-        deficit = max(0.0, deficit + zeros * demand - (0.0 if pivot[step] else 1.0))
+                asked += demands[np.int64(fees[position]) + MOST_FEE]
+        deficit = max(0.0, deficit + asked - (0.0 if pivot[step] else 1.0))
     return paths
 
 
@@ -242,13 +259,33 @@ def _all_odd(planes, top, lags, width, parity, odd, even):  # type: ignore[no-un
 
 
 @njit(cache=True, nogil=True)
-def _count(flags, counter, digits, width):  # type: ignore[no-untyped-def]
-    """Add a bit of each path to its number in `counter`, whose row b has bit b of the numbers; `flags` is used up."""
-    for b in range(digits):
+def _count(flags, counter, first, digits, width):  # type: ignore[no-untyped-def]
+    """Add 2^first to the numbers of the paths in `flags`, which is used up; row b of `counter` has their bits b."""
+    for b in range(first, digits):
         for w in range(width):
             was = counter[b, w]
             counter[b, w] = was ^ flags[w]
             flags[w] &= was
+
+
+@njit(cache=True, nogil=True)
+def _charge(flags, fee, counter, digits, width, carry):  # type: ignore[no-untyped-def]
+    """Add what an output costs to the numbers of the paths that pay it; `flags` and `carry` are used up.
+
+    `flags` are the paths on which it comes out as 1. They pay `fee`; if it is negative, the others pay -fee.
+    """
+    left = abs(fee)
+    if fee < 0:
+        for w in range(width):
+            flags[w] = ~flags[w]
+    place = 0
+    while left > 1:
+        if left & 1:
+            carry[:width] = flags[:width]
+            _count(carry, counter, place, digits, width)
+        left >>= 1
+        place += 1
+    _count(flags, counter, place, digits, width)
 
 
 @njit(cache=True, nogil=True)
@@ -347,7 +384,7 @@ def _survivors(price, alive, bound, room, origin):  # type: ignore[no-untyped-de
 
 @njit(cache=True, nogil=True)
 def _search(  # type: ignore[no-untyped-def]
-    wanted, outputs, lags, beam, pivot, pivot_masks, pivot_sides, paths, bits
+    wanted, fees, outputs, lags, beam, pivot, pivot_masks, pivot_sides, paths, bits
 ):  # fmt: skip
     """Choose the free bits. A path is its last 64 bits, its cost and where it was when the chunk began.
 
@@ -362,18 +399,19 @@ def _search(  # type: ignore[no-untyped-def]
     came_from = np.empty((2 * _CHUNK, places), np.uint16)  # 2 * index + bit
     step_of = np.empty(2 * _CHUNK, np.int64)
     planes = np.zeros((_NEW + 64 + 1, places // 64), np.uint64)
-    parity, odd, even = np.zeros((3, places // 64), np.uint64)
-    counter = np.zeros((2, _DIGITS, places // 64), np.uint64)
+    parity, odd, even, carry = np.zeros((4, places // 64), np.uint64)
+    most = max(1, np.abs(fees).max()) if fees.size else 1
+    digits = _DIGITS + _digits(most) - 1
+    counter = np.zeros((2, digits, places // 64), np.uint64)
     price = np.zeros((2, places), np.int32)
-    alive, width, now = 1, 1, 0
-    position, free, limit = 0, 0, 0
+    alive, width, now, position, free, limit = 1, 1, 0, 0, 0, 0
     top = _NEW  # row of the newest bits
-    counted = 0  # false ones that a path may have had since they were added to its cost
+    counted = 0  # what a path may have been charged since it was added to its cost
     for step in range(bits.size):
         phase = step % outputs.size
         end = min(outputs[phase], wanted.size - position)
-        if counted + end >= 1 << _DIGITS or top == 0:
-            _add_numbers(counter[0], _DIGITS, width, cost[now])
+        if counted + end * most >= 1 << digits or top == 0:
+            _add_numbers(counter[0], digits, width, cost[now])
             _append_bits(planes, top, width, recent[now])
             _to_planes(recent[now], width, planes)
             counter[0, :, :width] = 0
@@ -382,20 +420,29 @@ def _search(  # type: ignore[no-untyped-def]
             top -= 1
             _determine(planes, top, pivot_masks[step], pivot_sides[step], width)
             for j in range(end):
-                if wanted[position + j] == 0:
-                    counted += 1
+                fee = np.int64(fees[position + j])
+                if wanted[position + j] == 0 and fee != 0:
+                    counted += abs(fee)
                     _all_odd(planes, top, lags[phase, j], width, parity, odd, even)
-                    _count(odd, counter[0], _digits(counted), width)
+                    if fee == 1:  # by far the most frequent
+                        _count(odd, counter[0], 0, _digits(counted), width)
+                    else:
+                        _charge(odd, fee, counter[0], _digits(counted), width, carry)
             position += outputs[phase]
             continue
         # the next bit, lag 0 of every parity, is 0 or 1: parities are as without it, or all turned
         counter[1, :, :width] = counter[0, :, :width]
         for j in range(end):
-            if wanted[position + j] == 0:
-                counted += 1
+            fee = np.int64(fees[position + j])
+            if wanted[position + j] == 0 and fee != 0:
+                counted += abs(fee)
                 _all_odd(planes, top - 1, lags[phase, j, :, 1:], width, parity, odd, even)
-                _count(odd, counter[0], _digits(counted), width)
-                _count(even, counter[1], _digits(counted), width)
+                if fee == 1:
+                    _count(odd, counter[0], 0, _digits(counted), width)
+                    _count(even, counter[1], 0, _digits(counted), width)
+                else:
+                    _charge(odd, fee, counter[0], _digits(counted), width, carry)
+                    _charge(even, fee, counter[1], _digits(counted), width, carry)
         position += outputs[phase]
         for bit in range(2):
             price[bit, : 64 * width] = cost[now, : 64 * width]
@@ -424,7 +471,7 @@ def _search(  # type: ignore[no-untyped-def]
         counter[:, :, :width] = 0
         counted, top = 0, _NEW
     # what a last run of determined bits costs decides, too
-    _add_numbers(counter[0], _DIGITS, width, cost[now])
+    _add_numbers(counter[0], digits, width, cost[now])
     best = np.int64(_cheapest(cost[now], alive))
     _settle(best, free, max(0, free // _CHUNK * _CHUNK - _CHUNK), came_from, step_of, bits)
 

@@ -50,6 +50,15 @@ class LaidOut:
         return self.encoded.number_format
 
 
+def why_no_words(encoded: EncodedTensor) -> str:
+    """Say why a kernel cannot take a tensor's words as they are decoded; empty if it can."""
+    if encoded.values.kind != "raw" or len(encoded.groups) != 1:
+        return "the values must be raw planes of one group for products by words"
+    if encoded.raw.transform != "none":
+        return f"the transform must be none for products, not {encoded.raw.transform}"
+    return ""
+
+
 def stored_symbols(encoded: EncodedTensor) -> Words:
     """Return the symbols of a tensor whose words a kernel can take as they are decoded, shape (blocks, n_in).
 
@@ -58,10 +67,8 @@ def stored_symbols(encoded: EncodedTensor) -> Words:
     InputError
         There are several groups of planes, a prefix book, or a transform.
     """
-    if encoded.values.kind != "raw" or len(encoded.groups) != 1:
-        raise InputError("the values must be raw planes of one group for products by words")
-    if encoded.raw.transform != "none":
-        raise InputError(f"the transform must be none for products, not {encoded.raw.transform}")
+    if why := why_no_words(encoded):
+        raise InputError(why)
     return np.asarray(encoded.symbols)  # a file's symbols are packed until they are asked for
 
 

@@ -19,10 +19,11 @@ from xorweave.golden.choose.cell_code import CELL_FORMATS, encode_in_cells
 from xorweave.golden.mask.coders import ShapedMask
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.cells import CELL_COLUMNS, CellScan
-from xorweave.golden.spmv.laid_out import LaidOut, apart, stored_symbols
+from xorweave.golden.spmv.laid_out import LaidOut, apart, stored_symbols, why_no_words
 from xorweave.golden.tensor.stored import EncodedTensor
 
 LINE = 64  # bytes of all lanes side by side
+_MOST_OUTPUTS, _MOST_TAPS = 512, 1 << 14
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,39 +85,55 @@ def encode_lanes(matrix: NDArray, dtype: str = "int8", **how: Any) -> LaneMatrix
     return lane_matrix(encode_in_cells(matrix, dtype, **how))
 
 
+def why_not_lanes(encoded: EncodedTensor) -> str:
+    """Say what keeps a stored tensor from being multiplied in lanes; empty if nothing does."""
+    fmt, scan = encoded.number_format, encoded.scan
+    if not isinstance(scan, CellScan):
+        return f"the scan must be cells for products on a processor, not {scan.spec}"
+    if fmt.name not in CELL_FORMATS or CELL_COLUMNS[fmt.n_w] != scan.cell_columns:
+        return (
+            f"the weights must be one of {', '.join(CELL_FORMATS)}, in cells for them, not {fmt.name} in cells of "
+            f"{scan.cell_columns} columns"
+        )
+    if why := why_no_words(encoded):
+        return why
+    code = encoded.code
+    if scan.together * scan.column_block != code.n_out:
+        return f"a block must have {scan.together * scan.column_block} outputs, not {code.n_out}"
+    taps = int(np.count_nonzero(code.generator))
+    # a file may ask for a kernel that takes hours to compile
+    if code.n_out > _MOST_OUTPUTS or taps > _MOST_TAPS:
+        most = f"{_MOST_OUTPUTS} outputs of {_MOST_TAPS} taps in all"
+        return f"a block must have at most {most} for products, not {code.n_out} of {taps}"
+    blocks = scan.lane_length // code.n_out
+    if encoded.segment_blocks % blocks and encoded.segment_blocks < encoded.blocks:
+        return f"segments must be whole lanes of {blocks} blocks, not {encoded.segment_blocks} blocks"
+    return ""
+
+
 def lane_matrix(encoded: EncodedTensor) -> LaneMatrix:
     """Lay a stored tensor out in lanes.
 
     Raises
     ------
     InputError
-        The tensor's scan, words, planes or segments are not such as lanes take.
+        The tensor's scan, words, planes, segments or code are not such as lanes take (`why_not_lanes`).
     """
+    if why := why_not_lanes(encoded):
+        raise InputError(why)
     code, fmt, scan = encoded.code, encoded.number_format, encoded.scan
-    if not isinstance(scan, CellScan):
-        raise InputError(f"the scan must be cells for products on a processor, not {scan.spec}")
-    if fmt.name not in CELL_FORMATS or CELL_COLUMNS[fmt.n_w] != scan.cell_columns:
-        raise InputError(
-            f"the weights must be one of {', '.join(CELL_FORMATS)}, in cells for them, not {fmt.name} in cells of "
-            f"{scan.cell_columns} columns"
-        )
-    if scan.together * scan.column_block != code.n_out:
-        raise InputError(f"a block must have {scan.together * scan.column_block} outputs, not {code.n_out}")
+    assert isinstance(scan, CellScan)
     symbols = stored_symbols(encoded)
     blocks = scan.lane_length // code.n_out
-    if encoded.segment_blocks % blocks and encoded.segment_blocks < encoded.blocks:
-        raise InputError(
-            f"segments must be whole lanes of {blocks} blocks, not {encoded.segment_blocks} blocks"
-        )
     coder = encoded.mask_coder
-    stays = isinstance(coder, ShapedMask) and coder.code.sums > 0 and not fmt.is_float
-    mask, patches = apart(encoded, scan, symbols, stays)
+    stays = coder if isinstance(coder, ShapedMask) and coder.code.sums and not fmt.is_float else None
+    mask, patches = apart(encoded, scan, symbols, stays is not None)
     return LaneMatrix(
         scan=scan,
         encoded=encoded,
         symbols=_lane_symbols(encoded, symbols, scan.lanes, blocks),
         mask=np.ascontiguousarray(mask.reshape(scan.lanes, scan.lane_length).T),
-        mask_symbols=_lane_mask_symbols(coder, scan.lanes, blocks) if stays else None,
+        mask_symbols=_lane_mask_symbols(stays, scan.lanes, blocks) if stays else None,
         **patches,
     )
 

@@ -82,6 +82,39 @@ def quantize(
     return integers.reshape(values.shape), scale
 
 
+def quantize_to(
+    values: NDArray[np.floating], dtype: str, scale: NDArray[np.float32]
+) -> NDArray[np.int8] | None:
+    """Quantise to q = round(w / scale) with scales that are given; None where a weight is beyond them.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (rows, ...)
+    dtype : {"int8", "int4"}
+    scale : ndarray of float32, shape (1,) or (rows,)
+
+    Raises
+    ------
+    InputError
+        The dtype cannot be quantised to.
+    """
+    if dtype not in _HIGHEST:
+        raise InputError(f"the dtype to quantise to must be int8 or int4, not {dtype!r}")
+    wide = np.ascontiguousarray(values, np.float32 if values.dtype.itemsize <= 4 else np.float64)
+    rows = wide.reshape(scale.size, -1)
+    largest = np.abs(rows).max(axis=1, initial=0.0).astype(np.float64)
+    if not (largest <= (_HIGHEST[dtype] + 0.5) * scale.astype(np.float64)).all():
+        return None
+    integers = np.empty(rows.shape, np.int8)
+    _round(rows, scale, float(_HIGHEST[dtype]), integers)
+    return integers.reshape(values.shape)
+
+
+def highest_word(dtype: str) -> int:
+    """Return the largest magnitude that weights are quantised to."""
+    return _HIGHEST[dtype]
+
+
 def dequantize(integers: NDArray[np.int8], scale: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return integer * scale as float32; `scale` has shape (1,) or (rows,)."""
     return integers.astype(np.float32) * scale.reshape((-1,) + (1,) * (integers.ndim - 1))

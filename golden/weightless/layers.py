@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.network import Network
-from xorweave.golden.weightless.bloomier import Bloomier
 from xorweave.golden.weightless.clustering import cluster_weights
+from xorweave.golden.weightless.filters import BAND, Filter, build_filter
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class WeightlessLayer:
 
     Attributes
     ----------
-    table : Bloomier
+    table : Filter
     centroids : ndarray of float32
     weights : ndarray of float32
         What the filter gives back, in the layer's shape: centroids, false positives among them.
@@ -35,19 +35,19 @@ class WeightlessLayer:
         Pruned weights that came back as a weight.
     """
 
-    table: Bloomier
+    table: Filter
     centroids: NDArray[np.float32]
     weights: NDArray[np.float32]
     false_positives: int
 
     @property
     def bits(self) -> int:
-        """Table and centroids (32 bits each)."""
+        """Table, directory (of a band) and centroids (32 bits each)."""
         return self.table.bits + 32 * int(self.centroids.size)
 
     @property
     def bits_per_kept_weight(self) -> float:
-        """Bits over the number of weights that were put in: near t * c."""
+        """Bits over the number of weights that were put in: near t * c, c the cells a key."""
         return self.bits / max(1, self.table.keys)
 
     @property
@@ -57,9 +57,9 @@ class WeightlessLayer:
 
 
 def store_layer(
-    weights: NDArray[np.floating], *, t: int, clusters: int, k: int = 4, layout: str = "fuse", seed: int = 0
+    weights: NDArray[np.floating], *, t: int, clusters: int, k: int = 4, layout: str = BAND, seed: int = 0
 ) -> WeightlessLayer:
-    """Put a pruned layer into a Bloomier filter and read it back.
+    """Put a pruned layer into a filter and read it back.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def store_layer(
     clusters : int
         At most 2^t - 1.
     k, layout, seed
-        See ``Bloomier.build``.
+        See ``build_filter``.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def store_layer(
     positions = np.flatnonzero(flat)
     centroids, labels = cluster_weights(flat[positions], clusters)
     key_bits = max(1, (max(flat.size, 1) - 1).bit_length())
-    table = Bloomier.build(positions, labels, t=t, k=k, layout=layout, key_bits=key_bits, seed=seed)
+    table = build_filter(positions, labels, t=t, k=k, layout=layout, key_bits=key_bits, seed=seed)
     back, found = read_layer(table, centroids.astype(np.float32), np.shape(weights))
     return WeightlessLayer(
         table=table,
@@ -97,7 +97,7 @@ _POSITIONS = 1 << 22  # looked up at once
 
 
 def read_layer(
-    table: Bloomier, centroids: NDArray[np.float32], shape: tuple[int, ...]
+    table: Filter, centroids: NDArray[np.float32], shape: tuple[int, ...]
 ) -> tuple[NDArray[np.float32], int]:
     """Decode a layer: look every position up; what answers no cluster is pruned.
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import to_bfloat16
+from xorweave.golden.files.arranged import join_arrangements
 from xorweave.golden.files.model import PreparedModel, encode_model, prepare_model
 from xorweave.golden.files.prepare import Preparation, Prepared, synthetic_values
 from xorweave.golden.files.recipe import Recipe
@@ -166,10 +167,10 @@ class _Read:
             return
         if values is not None:
             raise InputError("values must be given with an .smtx mask only")
-        self.file, places = read_weight_files(paths) if paths else (WeightFile(_tensors(source)), {})
+        self.file, places = read_weight_files(paths) if paths else (_file_of(source), {})
         self.names = list(self.file.tensors)
         self.own = own_recipes(said, tables, self.names)
-        how = replace(usual.how, masks=_masks(mask))
+        how = replace(usual.how, masks=_masks(mask), arranged=self.file.arranged)
         self.model = prepare_model(self.file.tensors, how, places, self.own, self.file.beside)
         left_out = {name: f"left out: {reason}" for name, reason in self.file.left_out.items()}
         self.model.carried.update(left_out)
@@ -223,6 +224,11 @@ def _tensors(source: object) -> dict[str, Tensor]:
             text = str(error)
             raise InputError(text if text.startswith("tensor ") else f"tensor {name}: {text}") from None
     return tensors
+
+
+def _file_of(source: object) -> WeightFile:
+    tensors, arranged, taken = join_arrangements(_tensors(source))
+    return WeightFile(tensors, arranged=arranged, left_out=taken)
 
 
 def _masks(mask: Any) -> dict[str, NDArray[np.bool_]]:

@@ -144,6 +144,16 @@ WORDS = (
     Word("seed", 0, "Of every random choice", of_tensor=False),
 )  # fmt: skip
 
+#: Words of `encodable`, and options of ``prune --encodable``, that say how much may be moved: what each is for.
+ENCODABLE_WORDS = {
+    "flips": "Share of the kept weights that may be dropped for others near the threshold (default 0.1)",
+    "lost": "Share of the kept |w| that may be lost with that, too",
+    "dtype": "int8 or int4: round values for it, as encode will be asked for it; default: as they are",
+    "step": "Steps of dtype that the values' grid has (default 1): none moves farther than one of the grid",
+    "per_row": "One scale for each row when rounding",
+    "effort": "1 (default) or more: paths of the mask's search",
+}
+
 #: Words that decide how the work is done, not what is stored.
 _WORK = {
     "options": None, "shard": None, "jobs": 1, "executor": None, "finished": None, "progress": None,

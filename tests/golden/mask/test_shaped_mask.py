@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.limits import binary_entropy
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode, ideal_bits
-from xorweave.golden.mask.shaped_mask_encoder import _eliminate, _paths_needed, encode_mask
+from xorweave.golden.mask.shaped_mask_encoder import MOST_FEE, _eliminate, _paths_needed, encode_mask
 
 
 def by_matrix(code: ShapedMaskCode, symbols: np.ndarray) -> np.ndarray:
@@ -140,7 +140,8 @@ def test_elimination_leaves_every_one_satisfiable() -> None:
         older = [bits[step - lag] for lag in range(1, 64) if row >> lag & 1]
         bits[step] = (sides[step] + sum(older)) % 2
     assert code.decode(bits.reshape(-1, code.n_in), mask.size)[mask].all()
-    paths = _paths_needed(mask.astype(np.uint8), outputs, pivot, 0.19, 4096)
+    fees, demands = np.ones(mask.size, np.int8), np.full(2 * MOST_FEE + 1, 0.19)
+    paths = _paths_needed(mask.astype(np.uint8), fees, outputs, pivot, demands, 4096)
     assert paths.min() >= 32 and paths.max() <= 4096
 
 

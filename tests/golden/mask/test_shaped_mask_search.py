@@ -9,11 +9,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
-from xorweave.golden.mask.shaped_mask_encoder import _CHUNK, _eliminate, _lags_of, _paths_needed, _search
+from xorweave.golden.mask.shaped_mask_encoder import (
+    _CHUNK,
+    MOST_FEE,
+    _eliminate,
+    _lags_of,
+    _paths_needed,
+    _search,
+)
 
 
 def searched_slowly(
     wanted: list[int],
+    fees: list[int],
     code: ShapedMaskCode,
     beam: int,
     pivot: list[bool],
@@ -27,8 +35,8 @@ def searched_slowly(
     steps_since: list[int] = []  # steps of free bits
     for step in range(len(pivot)):
         phase = step % code.n_in
-        zeros = [
-            windows[phase][j]
+        soft = [
+            (windows[phase][j], fees[position + j])
             for j in range(min(outputs[phase], len(wanted) - position))
             if not wanted[position + j]
         ]
@@ -38,9 +46,11 @@ def searched_slowly(
             determined = (bits & masks[step] >> 1).bit_count() & 1 ^ sides[step]
             choices = [determined] if pivot[step] else [0, 1]
             for bit in choices:
-                now = bits << 1 | bit
-                false_ones = sum(all((now & mask).bit_count() & 1 for mask in parities) for parities in zeros)
-                grown.append((now, cost + false_ones))
+                now, charge = bits << 1 | bit, 0
+                for parities, fee in soft:
+                    one = all((now & mask).bit_count() & 1 for mask in parities)
+                    charge += abs(fee) if one == (fee > 0) else 0
+                grown.append((now, cost + charge))
         if not pivot[step]:
             if len(grown) > paths[step]:  # the cheapest, and of equal ones those of the earlier paths
                 order = sorted(range(len(grown)), key=lambda i: (grown[i][1], i))[: paths[step]]
@@ -57,16 +67,28 @@ def searched_slowly(
     return [best >> (len(pivot) - 1 - step) & 1 for step in range(len(pivot))]
 
 
-def compare(mask: NDArray[np.bool_], code: ShapedMaskCode, beam: int) -> None:
+def compare(
+    mask: NDArray[np.bool_], code: ShapedMaskCode, beam: int, fees: NDArray[np.int8] | None = None
+) -> None:
+    fees = np.ones(mask.size, np.int8) if fees is None else fees
+    demands = np.full(2 * MOST_FEE + 1, 0.19)
     wanted = mask.astype(np.uint8)
     steps = code.blocks(mask.size) * code.n_in
     pivot, masks = np.zeros(steps, np.bool_), np.zeros(steps, np.uint64)
     sides, bits = np.zeros(steps, np.uint8), np.zeros(steps, np.uint8)
     _eliminate(wanted, code.outputs_of_bit, code.window_masks, pivot, masks, sides)
-    paths = _paths_needed(wanted, code.outputs_of_bit, pivot, 0.19, beam)
-    _search(wanted, code.outputs_of_bit, _lags_of(code.window_masks), beam, pivot, masks, sides, paths, bits)
+    paths = _paths_needed(wanted, fees, code.outputs_of_bit, pivot, demands, beam)
+    lags = _lags_of(code.window_masks)
+    _search(wanted, fees, code.outputs_of_bit, lags, beam, pivot, masks, sides, paths, bits)
     slow = searched_slowly(
-        wanted.tolist(), code, beam, pivot.tolist(), masks.tolist(), sides.tolist(), paths.tolist()
+        wanted.tolist(),
+        fees.tolist(),
+        code,
+        beam,
+        pivot.tolist(),
+        masks.tolist(),
+        sides.tolist(),
+        paths.tolist(),
     )
     free = ~pivot  # the others are filled in later
     assert bits[free].tolist() == np.array(slow)[free].tolist()
@@ -81,14 +103,17 @@ def compare(mask: NDArray[np.bool_], code: ShapedMaskCode, beam: int) -> None:
     st.sampled_from([2, 4, 6]),
     st.sampled_from([1, 2, 16, 63, 64, 65, 130]),
     st.integers(0, 99),
+    st.sampled_from([0, 1, 2, 9, 63]),
 )
 def test_the_beam_is_the_one_in_plain_words(
-    n: int, density: float, parities: int, window: int, taps: int, beam: int, seed: int
+    n: int, density: float, parities: int, window: int, taps: int, beam: int, seed: int, most: int
 ) -> None:
+    """Every false one at the same fee, and at fees of their own, of either sign."""
     rng = np.random.default_rng(seed)
     window = max(window, taps + parities)
     code = ShapedMaskCode(n_in=16, n_out=40, parities=parities, window=window, taps=taps, seed=seed)
-    compare(rng.random(n) < density, code, beam)
+    mask = rng.random(n) < density
+    compare(mask, code, beam, rng.integers(-most, most + 1, n).astype(np.int8) if most else None)
 
 
 def test_what_lies_chunks_back_is_settled() -> None:

@@ -218,7 +218,8 @@ def test_an_encoded_mask_is_decoded_as_it_is_multiplied(dtype, instructions):
     matrix, mask = pruned(150, 77, 0.8, dtype)
     matrix[3] = np.where(mask[3], matrix.min(), 0)
     mask[40:60], matrix[40:60] = False, 0
-    encoded = encode_in_cells(matrix, dtype, mask=mask, mask_code="shaped", beam=16)
+    code = Code.from_spec("family=chain,n_in=5,n_out=20,n_s=7")
+    encoded = encode_in_cells(matrix, dtype, mask=mask, code=code, mask_code="shaped", beam=16)
     lanes = lane_matrix(encoded)
     assert lanes.mask_code == encoded.mask_coder.code
     assert lanes.patch_rows.size > 0

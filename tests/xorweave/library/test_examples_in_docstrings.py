@@ -7,8 +7,8 @@ import importlib
 
 import pytest
 
-MODULES = {"xorweave": 5, "xorweave.library.encoding": 4, "xorweave.library.stored": 6, "xorweave.library.products": 4,
-           "xorweave.library.hardware": 3}  # fmt: skip
+MODULES = {"xorweave": 5, "xorweave.library.encodable": 6, "xorweave.library.encoding": 4,
+           "xorweave.library.stored": 6, "xorweave.library.products": 4, "xorweave.library.hardware": 3}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MODULES)
