@@ -2,7 +2,7 @@
 
     python benchmarks/weightless_lenet.py [--data digits|mnist] [--network lenet-300-100|lenet-5] [--seeds 3]
         [--t 6 7 8 9] [--clusters 4 10] [--deep 2 3 4 8 16 32] [--epochs 30] [--retrain 5] [--record FILE]
-        [--dns FILE.npz]
+        [--layout band|fuse|uniform] [--dns FILE.npz]
 
 The network is trained, pruned by magnitude layer by layer, trained on under the mask, and then stored: only the largest
 layer, as the paper does, or all, in both cases with and without retraining what comes later. Layers before the one just
@@ -107,7 +107,7 @@ def one_seed(network: Network, images: Digits, arguments: argparse.Namespace, se
         return now
 
     ways: dict[str, Store] = {
-        f"t = {t}, {c} clusters": partial(store_layer, t=t, clusters=c, seed=seed)
+        f"t = {t}, {c} clusters": partial(store_layer, t=t, clusters=c, layout=arguments.layout, seed=seed)
         for c in arguments.clusters
         for t in arguments.t
     }
@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--network", default="lenet-300-100", choices=("lenet-300-100", "lenet-5"))
     parser.add_argument("--sparsity", type=float, default=0.97, help="of the largest layer")
     parser.add_argument("--clusters", type=int, nargs="+", default=[4, 10])
+    parser.add_argument("--layout", default="band", choices=("band", "fuse", "uniform"))
     parser.add_argument("--t", type=int, nargs="+", default=[6, 7, 8, 9])
     # Deep Compression's own are 32 for a matrix and 256 for a convolution
     parser.add_argument("--deep", type=int, nargs="+", default=[2, 3, 4, 8, 16, 32], help="its clusters")
@@ -167,7 +168,7 @@ def main() -> None:
     if arguments.dns:
         published(arguments.dns, max(arguments.clusters))
     network, images = named_network(arguments.network), load_images(arguments.data)
-    names = ("data", "network", "sparsity", "clusters", "deep", "t", "epochs", "retrain")
+    names = ("data", "network", "sparsity", "clusters", "deep", "t", "layout", "epochs", "retrain")
     record = SeedRecord(arguments.record, {name: getattr(arguments, name) for name in names})
     runs = [record.of(seed, partial(one_seed, network, images, arguments)) for seed in range(arguments.seeds)]
     print(
