@@ -14,13 +14,14 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-# The faults whose refutation takes a minute each: `make test` skips them, and says so.
+# What takes a minute each, faults that are hard to refute and wide engines: `make test` skips it, and says so.
 test-slow: $(VENV)/.dev
-	XORWEAVE_SLOW=1 $(BIN)/python -m pytest -n $(JOBS) tests/synth/proof/test_reference.py -k faults_are_refuted
+	XORWEAVE_SLOW=1 $(BIN)/python -m pytest -n $(JOBS) tests/synth/proof/test_reference.py \
+	    tests/xorweave/commands/test_infer.py -k "faults_are_refuted or two_digits_of_each"
 
 # The tests that are skipped without an extra, with every extra that can be had here: MKL is for x86 only, and PyTorch is
 # left out by `make test-extras EXTRAS=baselines,cluster,docs,gguf,oracles,pnr,soc`.
-EXTRAS ?= baselines,cluster,docs,gguf,oracles,pnr,soc,train$(if $(filter x86_64,$(shell uname -m)),$(comma)mkl)
+EXTRAS ?= baselines,cluster,docs,gguf,oracles,pnr,runtimes,soc,train$(if $(filter x86_64,$(shell uname -m)),$(comma)mkl)
 EXTRA_TESTS := tests/golden/codecs tests/golden/spmv tests/golden/network tests/golden/weightless \
     tests/golden/files/test_gguf_file.py tests/synth/flow/test_place_route.py tests/docs/test_site.py \
     tests/xorweave/library/test_workers.py tests/examples/test_axi_stream.py tests/examples/test_litex.py \

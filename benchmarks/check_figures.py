@@ -29,6 +29,7 @@ CHEAP = (
     "benchmarks/theory.py",
     "benchmarks/fault_locality.py",
     "benchmarks/register_faults.py",
+    "benchmarks/stall_pairs.py",
     "xorweave.hw.package.pictures",
 )
 _COMMAND = re.compile(

@@ -1,16 +1,22 @@
 """Direct against effective compression of a network at initialisation, by pruning method: table, picture.
 
     python benchmarks/effective_compression.py [--network lenet-300-100] [--seeds 11] [--only WORD ...] [--svg FILE]
+        [--ways]
 
 Every seed draws new weights (normal, variance 2 / inputs) and new random masks. Shown are the median over the
-seeds and, in brackets, the lowest and the highest, and the median processor seconds of one count of what is
-alive. SNIP and GraSP take their gradients from the digits data set, in one round and in --rounds, and are left out
-where PyTorch (extra `train`) is missing or the images do not fit the network.
+seeds and, in brackets, the lowest and the highest, and processor seconds: of the longest pruning (the first of a seed
+makes the ranking, where one serves all targets) and the median of a count of what is alive. SNIP and GraSP take their
+gradients from the digits data set, in one round and in --rounds, and are left out where PyTorch (extra `train`) is
+missing or the images do not fit the network. "SynFlow's layer counts" keeps as many weights of each layer as SynFlow,
+at random places: the reshuffling experiment. --ways counts the same masks in three ways instead: unit by unit (exact),
+by channels as the paper's code does, and by the linearised gradient.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -21,13 +27,18 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import CATALOGUE, named_network
+from xorweave.golden.network.channel_graph import channel_masks
 from xorweave.golden.network.digits import load_digits
+from xorweave.golden.network.linearised import linearised_masks
 from xorweave.golden.network.network import Masks, Network
+from xorweave.golden.network.reachability import effective_masks
 from xorweave.golden.network.training import flow_gradients, loss_gradients
 from xorweave.golden.pruning.pruners import prune
 from xorweave.golden.pruning.quotas import QUOTAS
-from xorweave.golden.pruning.ranking import GlobalRanking
+from xorweave.golden.pruning.random_masks import random_masks
+from xorweave.golden.pruning.ranking import GlobalRanking, LayerRanking
 from xorweave.golden.pruning.scores import grasp, lamp, magnitude, snip
+from xorweave.golden.pruning.search import kept_count
 from xorweave.golden.pruning.sparsity import measure_sparsity
 
 _SCORES = {"SNIP": snip, "GraSP": grasp}
@@ -62,7 +73,7 @@ def by_gradients(
         scores = _SCORES[name](held, gradients(network.dense_masks()), network.weights)
         ranking = GlobalRanking.of(network.weights, scores)
         found[name] = lambda s, ranking=ranking: ranking.masks(  # type: ignore[misc]
-            round((1 - s) * network.connections)
+            kept_count(network, s)
         )
         found[f"{name}, {rounds} rounds"] = lambda s, name=name, gradients=gradients: prune(  # type: ignore[misc]
             network, held, method=f"{name.lower()}:{rounds}", sparsity=s, gradients=gradients
@@ -79,22 +90,46 @@ def methods(network: Network, seed: int, rounds: int) -> dict[str, Callable[[flo
         )
         for quota in QUOTAS
     }
+
+    @functools.cache
+    def ranked(score: Callable) -> GlobalRanking:
+        return GlobalRanking.of(network.weights, score(tensors, network.weights))
+
+    @functools.cache
+    def ranked_by_layer() -> LayerRanking:
+        return LayerRanking(network.weights, magnitude(tensors, network.weights), QUOTAS["uniform"])
+
+    def by_quota(sparsity: float, quota: str) -> Masks:
+        ranking = copy.copy(ranked_by_layer())
+        ranking.quota = QUOTAS[quota]
+        return ranking.masks(kept_count(network, sparsity))
+
     for name, score in (("magnitude", magnitude), ("LAMP", lamp)):
-        ranking = GlobalRanking.of(network.weights, score(tensors, network.weights))
-        found[f"{name}, global"] = lambda s, ranking=ranking: ranking.masks(  # type: ignore[misc]
-            round((1 - s) * network.connections)
+        found[f"{name}, global"] = lambda s, score=score: ranked(score).masks(  # type: ignore[misc]
+            kept_count(network, s)
         )
+    found |= {f"magnitude, {quota}": functools.partial(by_quota, quota=quota) for quota in QUOTAS}
     found |= by_gradients(network, tensors, rounds)
-    found["SynFlow"] = lambda s: prune(network, tensors, method="synflow", sparsity=s)
+
+    @functools.cache
+    def synflow(sparsity: float) -> Masks:
+        return prune(network, tensors, method=f"synflow:{rounds}", sparsity=sparsity)
+
+    def reshuffled(sparsity: float) -> Masks:
+        counts = {name: int(mask.sum()) for name, mask in synflow(sparsity).items()}
+        return random_masks(network.weights, counts, np.random.default_rng(seed))
+
+    found[f"SynFlow, {rounds} rounds"] = synflow
+    found["random, SynFlow's layer counts"] = reshuffled
     return found
 
 
 def measure(
     network: Network, directs: list[float], seeds: int, only: list[str], rounds: int
-) -> tuple[dict[str, Curve], dict[str, float]]:
-    """Measure effective compression, and the seconds of a count; a target a quota cannot meet gives NaN."""
+) -> tuple[dict[str, Curve], dict[str, tuple[float, float]]]:
+    """Measure effective compression, and the seconds of a pruning and a count; NaN where a quota cannot be met."""
     curves: dict[str, Curve] = {}
-    seconds: dict[str, list[float]] = {}
+    seconds: dict[str, list[tuple[float, float]]] = {}
     for seed in range(seeds):
         for name, masks_at in methods(network, seed, rounds).items():
             if only and not any(word in name for word in only):
@@ -102,13 +137,40 @@ def measure(
             curve = curves.setdefault(name, [[] for _ in directs])
             for found, direct in zip(curve, directs, strict=True):
                 try:
-                    masks = masks_at(1 - 1 / direct)
                     started = time.process_time()
+                    masks = masks_at(1 - 1 / direct)
+                    pruned = time.process_time()
                     found.append(measure_sparsity(network, masks)[1].effective_compression)
-                    seconds.setdefault(name, []).append(time.process_time() - started)
+                    seconds.setdefault(name, []).append((pruned - started, time.process_time() - pruned))
                 except InputError:
                     found.append(math.nan)
-    return curves, {name: float(np.median(found)) for name, found in seconds.items()}
+    return curves, {
+        name: (max(pruned for pruned, _ in found), float(np.median([counted for _, counted in found])))
+        for name, found in seconds.items()
+    }
+
+
+def compare_ways(network: Network, directs: list[float], seeds: int, only: list[str], rounds: int) -> None:
+    """Print how many weights of the same masks each way of counting calls alive; median over the seeds."""
+    ways: dict[str, Callable[[Masks, dict[str, NDArray]], Masks]] = {
+        "exact": lambda masks, tensors: effective_masks(network, masks),
+        "by channels": lambda masks, tensors: channel_masks(network, masks),
+        "by the linearised gradient": lambda masks, tensors: linearised_masks(network, masks, tensors),
+    }
+    print(f"{network.name}, {network.connections:,} weights; {seeds} seeds; kept, and alive by each way")
+    print(f"| method | direct | kept | {' | '.join(ways)} |\n" + "|---" * (3 + len(ways)) + "|")
+    for name in methods(network, 0, rounds):
+        if only and not any(word in name for word in only):
+            continue
+        for direct in directs:
+            counts = []
+            for seed in range(seeds):
+                tensors = initial_weights(network, seed)
+                masks = methods(network, seed, rounds)[name](1 - 1 / direct)
+                found = [masks, *(way(masks, tensors) for way in ways.values())]
+                counts.append([sum(int(mask.sum()) for mask in part.values()) for part in found])
+            cells = [f"{int(count):,}" for count in np.median(counts, axis=0)]
+            print(f"| {name} | {direct:g}x | " + " | ".join(cells) + " |", flush=True)
 
 
 def draw(network: Network, directs: list[float], curves: dict[str, Curve], target: Path) -> None:
@@ -153,15 +215,24 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], help="methods whose names hold one of these words")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--svg", type=Path)
+    parser.add_argument("--ways", action="store_true", help="count in three ways instead")
     arguments = parser.parse_args()
     network = named_network(arguments.network)
+    if arguments.ways:
+        compare_ways(network, arguments.directs, arguments.seeds, arguments.only, arguments.rounds)
+        return
     curves, seconds = measure(network, arguments.directs, arguments.seeds, arguments.only, arguments.rounds)
     print(f"{network.name}, {network.connections:,} weights; {arguments.seeds} seeds; effective at direct")
-    print("| method | " + " | ".join(f"{direct:g}x" for direct in arguments.directs) + " | seconds |")
-    print("|---" * (len(arguments.directs) + 2) + "|")
+    print(
+        "| method | "
+        + " | ".join(f"{direct:g}x" for direct in arguments.directs)
+        + " | prune, s | count, s |"
+    )
+    print("|---" * (len(arguments.directs) + 3) + "|")
     for name, curve in curves.items():
         cells = [f"{number(float(np.median(f)))} ({number(min(f))} .. {number(max(f))})" for f in curve]
-        print(f"| {name} | " + " | ".join(cells) + f" | {seconds.get(name, math.nan):.2f} |")
+        times = " | ".join(f"{value:.2f}" for value in seconds.get(name, (math.nan, math.nan)))
+        print(f"| {name} | " + " | ".join(cells) + f" | {times} |")
     if arguments.svg:
         draw(network, arguments.directs, curves, arguments.svg)
 

@@ -3,12 +3,14 @@
     python benchmarks/golden_mutants.py map -o touched.json
     python benchmarks/golden_mutants.py run touched.json --sample 200 --seed 1 -o results.jsonl
     python benchmarks/golden_mutants.py run touched.json --rooms base code -o results.jsonl
+    python benchmarks/golden_mutants.py run --since COMMIT --sample 40 -o results.jsonl
 
 `map` runs the tests of golden once and notes which functions each test calls and what it takes. `run` changes one
 operator, constant, comparison, condition or statement of golden at a time, in a copy of the project, and runs the tests
 that call the function it is in: those of the mirrored test file first, then the cheapest, until one fails or `--budget`
 seconds of tests have passed. What lives is printed line by line, to be judged by a person; docs/mutants.md has the
-judgements.
+judgements. Without a map the tests are one file: the mirrored one, or one that imports the changed file;
+`--since` changes only lines that are newer than a commit.
 
 A compiled kernel is called from compiled code, where nothing notes it: its tests are those of the functions that name
 it. Kernels compiled before are kept, but for those of the changed file and of the files that import it, as a caller's
@@ -22,6 +24,7 @@ import ast
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -32,6 +35,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +245,52 @@ class Touched:
         )
 
 
+class Named:
+    """Tests by what they import, where no map was made: one file for a mutant, its mirrored one if it has one."""
+
+    MOST = 1
+
+    def __init__(self) -> None:
+        self.tests = {
+            str(path.relative_to(ROOT)): path.read_text()
+            for folder in (TESTS, *WIDER)
+            for path in ((ROOT / folder).rglob("test_*.py") if (ROOT / folder).is_dir() else [ROOT / folder])
+        }
+        self.seconds: dict[str, float] = dict.fromkeys(self.tests, 0.0)
+        self.passed: dict[str, bool] = {}
+
+    def of(self, mutant: Mutant) -> list[str]:
+        """Return the test files to play, in order."""
+        found: list[str] = []
+        for file in [mutant.file, *importers(mutant.file, ROOT)]:
+            mirror = f"tests/{Path(file).parent}/test_{Path(file).name}"
+            some = [test for test, text in self.tests.items() if test == mirror or imports(text, file)]
+            found += sorted({*some} - {*found}, key=lambda test: (test != mirror, len(self.tests[test])))
+            if len(found) >= self.MOST:
+                break
+        return found[: self.MOST]
+
+    def passes(self, test: str, tree: Path) -> bool:
+        """Whether a test file passes as it is; the kernels that it needs are kept."""
+        if test not in self.passed:
+            (tree / ".kernels-before").rename(tree / ".kernels")
+            self.passed[test] = pytest_in_a_child([test], limit_s=900) == 0
+            (tree / ".kernels").rename(tree / ".kernels-before")
+            print(f"{test}: {'passes' if self.passed[test] else 'fails, left out'}", flush=True)
+        return self.passed[test]
+
+
+def newer_lines(file: str, commit: str) -> set[int]:
+    """Return the lines of a file, from 1, that a commit did not have yet."""
+    said = subprocess.run(
+        ["git", "diff", "-U0", commit, "--", file], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    lines: set[int] = set()
+    for start, count in re.findall(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", said, re.MULTILINE):
+        lines.update(range(int(start), int(start) + int(count or 1)))
+    return lines
+
+
 def _kernels() -> dict[str, list[str]]:
     """Return for each function the interpreted ones that come to it by names alone, as keys of `Touched.calls`."""
     named: dict[str, set[str]] = {}
@@ -363,20 +413,24 @@ class _Notes:
         self.out.write_text(json.dumps({"seconds": self.seconds, "calls": calls}))
 
 
+def imports(text: str, file: str) -> bool:
+    """Whether a text imports a file of golden."""
+    module = f"xorweave.{file.removesuffix('.py').replace('/', '.')}"
+    room, name = module.rsplit(".", 1)
+    return f"from {module} import" in text or f"from {room} import {name}" in text
+
+
+@cache
 def importers(file: str, tree: Path) -> list[str]:
-    """Return the files of golden that import a file, directly or not."""
-    files = {str(p.relative_to(tree)): p.read_text() for p in (tree / "golden").rglob("*.py")}
-    found, left = set(), [file]
-    while left:
-        module = f"xorweave.{left.pop().removesuffix('.py').replace('/', '.')}"
-        for other, text in files.items():
-            if other not in found and f"from {module} import" in text:
-                found.add(other)
-                left.append(other)
-    return sorted(found - {file})
+    """Return the files of golden that import a file, directly or not, those that do it directly first."""
+    files = {str(p.relative_to(tree)): p.read_text() for p in sorted((tree / "golden").rglob("*.py"))}
+    found = [file]
+    for nearer in found:
+        found += [other for other, text in files.items() if other not in found and imports(text, nearer)]
+    return found[1:]
 
 
-def verdict(mutant: Mutant, tree: Path, touched: Touched, budget: float) -> str:
+def verdict(mutant: Mutant, tree: Path, touched: Touched | Named, budget: float) -> str:
     """Run the tests of a mutant: ``killed``, ``killed by time``, ``alive`` or ``no test``."""
     tests, spent = [], 0.0
     for test in touched.of(mutant):
@@ -384,11 +438,12 @@ def verdict(mutant: Mutant, tree: Path, touched: Touched, budget: float) -> str:
         if tests and spent > budget:
             break
         tests.append(test)
+    if isinstance(touched, Named):
+        tests = [test for test in tests if touched.passes(test, tree)]
     if not tests:
         return "no test"
     path = tree / mutant.file
     source = path.read_bytes()
-    shutil.rmtree(tree / ".kernels", ignore_errors=True)
     shutil.copytree(tree / ".kernels-before", tree / ".kernels", copy_function=os.link)
     stale = [file for file in importers(mutant.file, tree) if "njit" in (tree / file).read_text()]
     times = {file: (tree / file).stat() for file in [*stale, mutant.file]}
@@ -397,23 +452,28 @@ def verdict(mutant: Mutant, tree: Path, touched: Touched, budget: float) -> str:
         for file in stale:
             os.utime(tree / file)
         # files in the order of the tests: the mirrored one first
-        status = pytest_in_a_child(["-x", *tests], limit_s=int(60 + 4 * min(spent, budget)))
+        limit_s = int(60 + 4 * min(spent, budget)) if isinstance(touched, Touched) else 300
+        status = pytest_in_a_child(["-x", *tests], limit_s=limit_s)
     finally:
+        shutil.rmtree(tree / ".kernels", ignore_errors=True)
         path.write_bytes(source)
         for file, before in times.items():
             os.utime(tree / file, ns=(before.st_atime_ns, before.st_mtime_ns))
     return "killed by time" if status is None else "alive" if status == 0 else "killed"
 
 
-def sampled(rooms: list[str], number: int, rng: random.Random, skip: set[str]) -> Iterator[Mutant]:
+def sampled(
+    rooms: list[str], number: int, rng: random.Random, skip: set[str], since: str | None = None
+) -> Iterator[Mutant]:
     """Yield mutants of all files of the rooms, each change as likely as any other."""
-    every = [
-        mutant
-        for room in rooms
-        for path in sorted((ROOT / "golden" / room).glob("*.py"))
-        if str(path.relative_to(ROOT)) not in skip
-        for mutant in changes(str(path.relative_to(ROOT)), path.read_bytes())
-    ]
+    every = []
+    for room in rooms:
+        for path in sorted((ROOT / "golden" / room).glob("*.py")):
+            file = str(path.relative_to(ROOT))
+            if file not in skip:
+                lines = newer_lines(file, since) if since else None
+                some = changes(file, path.read_bytes())
+                every += [mutant for mutant in some if lines is None or mutant.line in lines]
     yield from rng.sample(every, min(number, len(every)))
 
 
@@ -423,7 +483,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=("map", "run"))
-    parser.add_argument("touched", nargs="?", type=Path, help="what `map` wrote")
+    parser.add_argument(
+        "touched", nargs="?", type=Path, help="what `map` wrote; tests by their imports without it"
+    )
+    parser.add_argument("--since", help="change only lines that are newer than this commit")
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--tree", type=Path, help="where the copy is made, and its kernels kept")
     parser.add_argument("--tests", nargs="*", default=[TESTS, *WIDER])
@@ -435,9 +498,11 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="begin with the mutant of this number")
     given = parser.parse_args()
     out = given.out.resolve()
-    touched = None if given.what == "map" else Touched(json.loads(given.touched.read_text()))
+    touched: Touched | Named | None = None
+    if given.what == "run":
+        touched = Touched(json.loads(given.touched.read_text())) if given.touched else Named()
     rooms = given.rooms or sorted(p.name for p in (ROOT / "golden").iterdir() if (p / "__init__.py").exists())
-    chosen = list(sampled(rooms, given.sample, random.Random(given.seed), set(given.skip)))
+    chosen = list(sampled(rooms, given.sample, random.Random(given.seed), set(given.skip), given.since))
     tree = (given.tree or Path(tempfile.mkdtemp(prefix="xorweave-golden-mutants-"))).resolve()
     if not (tree / "golden").exists():
         copy_of_the_project(tree)

@@ -5,7 +5,8 @@
 Writes packages of every kind, changes one operator, constant, condition or assignment of the Verilog at a time, and
 plays the package's bench in Icarus (no stalls, random ones, those of the sink only). A mutant that lives is given to
 the proof where there is one. What is left is printed line by line, to be judged by a person. `--hand` plays faults
-that people make (history never cleared, a restart ignored, a flag never set) instead of sampled ones.
+that people make (history never cleared, a restart ignored, a flag never set) instead of sampled ones. An engine has no
+bench of its own: it is played as the tests play it, by Verilator, every record compared with the golden trace.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from engine_mutants import ENGINES
 
+from xorweave.golden.base.errors import ToolError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
 from xorweave.golden.mask.coders import ShapedMask
@@ -189,7 +192,7 @@ def _changes(line: str) -> Iterator[tuple[str, str]]:
         yield "condition turned", f"{head}if (!({found[3]})) begin"
         yield "always", f"{head}if (1'b1) begin"
         yield "never", f"{head}if (1'b0) begin"
-    if re.match(r"\s*\w+(\[.*\])? <= .*;$", line):
+    if re.match(r"\s*\\?[\w$.]+ ?(\[.*\])? <= .*;$", line):
         yield "assignment dropped", re.match(r"\s*", line)[0] + ";"  # type: ignore[index]
     found = re.search(r"= (\S.*) \? (.+) : (.+);", line)
     if found:
@@ -260,6 +263,48 @@ def proof_verdict(package: Path) -> str:
         return f"refused: {str(error)[:60]}"
 
 
+def package_player(folder: Path, kind: str, prove: bool) -> tuple[str, Callable[[str], str]]:
+    """Write a package; return its text, and what says of a changed one whether it is seen."""
+    manifest = write_design(folder, KINDS[kind]())
+    assert bench_verdict(folder) == "alive", f"the bench of {kind} must pass what it was made for"
+
+    def play(text: str) -> str:
+        place = folder.with_name("mutant")
+        shutil.copytree(folder, place)
+        (place / manifest.verilog[0]).write_text(text)
+        verdict = bench_verdict(place)
+        if verdict == "alive" and prove:
+            proof = proof_verdict(place)
+            verdict = "killed by proof" if proof not in ("proved", "not run") else f"alive, {proof}"
+        shutil.rmtree(place)
+        return verdict
+
+    return (folder / manifest.verilog[0]).read_text(), play
+
+
+def engine_player(folder: Path, kind: str) -> tuple[str, Callable[[str], str]]:
+    """Compile an engine; return its text without a decoder that is another kind, and what plays a changed one."""
+    bench = ENGINES[kind](folder)
+    assert bench.right(bench.model), f"the {kind} must do what it was made for"
+    before = bench.verilog[: bench.fixed]
+
+    def play(text: str) -> str:
+        place = folder.with_name("mutant")
+        try:
+            model = bench.model.rebuilt(before + text, place)
+        except ToolError:
+            return "no Verilog"
+        else:
+            try:
+                return "alive" if bench.right(model) else "killed"
+            except ToolError:  # it does not settle
+                return "killed"
+        finally:
+            shutil.rmtree(place)
+
+    return bench.verilog[bench.fixed :], play
+
+
 def main() -> None:
     """Play the mutants and print the verdicts."""
     parser = argparse.ArgumentParser(
@@ -268,28 +313,22 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=16, help="mutants of each kind of package")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hand", action="store_true", help="play the faults that people make")
-    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--kinds", nargs="*", choices=[*KINDS, *ENGINES], default=list(KINDS))
     parser.add_argument("--no-proof", action="store_true", help="leave the proof out")
     parser.add_argument("-o", "--out", type=Path)
     given = parser.parse_args()
     verdicts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="xorweave-mutants-") as scratch:
         for kind in given.kinds:
-            folder = Path(scratch) / kind
-            manifest = write_design(folder, KINDS[kind]())
-            text = (folder / manifest.verilog[0]).read_text()
-            assert bench_verdict(folder) == "alive", f"the bench of {kind} must pass what it was made for"
+            folder = Path(scratch) / kind.replace(", ", "-")
+            if kind in KINDS:
+                text, play = package_player(folder, kind, not given.no_proof)
+            else:
+                text, play = engine_player(folder, kind)
             rng = random.Random(f"{given.seed} {kind}")
             mutants = by_hand(text) if given.hand else sampled(text, given.sample, rng)
             for number, mutant in enumerate(mutants):
-                place = Path(scratch) / "mutant"
-                shutil.copytree(folder, place)
-                (place / manifest.verilog[0]).write_text(mutant.text)
-                verdict = bench_verdict(place)
-                if verdict == "alive" and not given.no_proof:
-                    proof = proof_verdict(place)
-                    verdict = "killed by proof" if proof not in ("proved", "not run") else f"alive, {proof}"
-                shutil.rmtree(place)
+                verdict = play(mutant.text)
                 verdicts[verdict.split(",")[0]] += 1
                 row = {
                     "kind": kind, "number": number, "what": mutant.what, "line": mutant.line,

@@ -22,11 +22,14 @@ def data_folder() -> Path:
 
 
 def load_images(name: str) -> Digits:
-    """Return scikit-learn's digits, or 10,000 images of MNIST: 8,000 drawn to train on, the others to test."""
+    """Return scikit-learn's digits, or 10,000 images of MNIST: 8,000 drawn at random to train on, the others to test.
+
+    The file holds the images digit by digit: its first 8,000 would hold no 8 and no 9.
+    """
     if name == "digits":
         return load_digits()
     with np.load(data_folder() / "mnist" / "mnist10k.npz") as archive:
-        order = np.random.default_rng(0).permutation(len(archive["labels"]))  # the file is sorted by label
-        images = (archive["images"][order, None] / 255).astype(np.float32)
-        labels = archive["labels"][order].astype(np.int64)
-    return Digits(images[:8000], labels[:8000], images[8000:], labels[8000:])
+        images = (archive["images"][:, None] / 255).astype(np.float32)
+        labels = archive["labels"].astype(np.int64)
+    train, test = np.split(np.random.default_rng(0).permutation(len(labels)), [8000])
+    return Digits(images[train], labels[train], images[test], labels[test])

@@ -1,7 +1,8 @@
 """Encoded products and decoding on a processor, against a memory copy and against what people would use instead.
 
 python benchmarks/spmv_cpu.py [--quick] [--size 4096 16384] [--sparsity .5 .7 .9] [--threads 1 2] [--repeats 15]
-                              [--batch 1 16] [--dtype int8 fp16] [--no-csr] [--jobs 1] [--seconds 300] [--json FILE]
+                              [--batch 1 16] [--dtype int8 fp16] [--no-csr] [--shaped] [--runtimes] [--jobs 1]
+                              [--seconds 300] [--json FILE]
 
 Every size, sparsity and number of threads is one table: medians of repeats taken in turn, with their spread, and how
 often the encoded product is as fast as each rival, run by run. --quick takes one small size and few repeats.
@@ -16,6 +17,7 @@ import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,17 @@ from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.lanes import LaneMatrix, encode_lanes
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
+from xorweave.golden.spmv.runtimes import OnnxRuntimeInt8, OpenVinoInt8, TorchCsr
 from xorweave.studies.timing import Timing, command_line, measure, ratio
 
 ENCODED, DENSE, SCIPY = "encoded", "dense INT8", "CSR float32, SciPy"
+SHAPED = "encoded, shaped mask"
+RUNTIMES = {
+    "dense INT8, ONNX Runtime": OnnxRuntimeInt8,
+    "dense INT8, OpenVINO": OpenVinoInt8,
+    "sparse INT8, OpenVINO": partial(OpenVinoInt8, sparse=True),
+    "CSR float32, PyTorch": TorchCsr,
+}
 MOST_FLOATS = 1 << 28  # weights that are also held as float32, dense
 
 
@@ -67,6 +77,27 @@ def rivals_of(
             print(f"  MKL: not measured: {missing}")
         if threads == 1 and mask.size <= MOST_FLOATS:
             made["dense float32, NumPy"] = NumpyDense(whole, mask)
+    return made
+
+
+def runtimes_of(whole: np.ndarray, mask: np.ndarray, threads: int) -> dict[str, Any]:
+    """Make the products of the inference engines that are installed and exact on this processor."""
+    made: dict[str, Any] = {}
+    probe = np.random.default_rng(5).integers(-128, 128, whole.shape[1], np.int8)
+    wanted = whole.astype(np.float32) @ probe.astype(np.float32)
+    for name, make in RUNTIMES.items():
+        try:
+            product = make(whole, mask, threads)
+        except InputError as missing:
+            print(f"  {name}: not measured: {missing}")
+            continue
+        except RuntimeError as refused:
+            print(f"  {name}: not measured: it says {str(refused).splitlines()[0][:100]}")
+            continue
+        if np.array_equal(product(probe), wanted):
+            made[name] = product
+        else:
+            print(f"  {name}: not measured: its product is another on this processor (sums that saturate)")
     return made
 
 
@@ -139,10 +170,16 @@ def processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-def prepare(size: int, sparsity: float, dtype: str, max_k: int) -> LaneMatrix:
-    """Encode a matrix, in a process of its own."""
+def prepare(
+    size: int, sparsity: float, dtype: str, max_k: int, beam: int, jobs: int
+) -> tuple[LaneMatrix, LaneMatrix | None]:
+    """Encode a matrix, in a process of its own: under a bitmap and, with a beam, under a shaped mask."""
     weights, mask = matrix_of(size, sparsity, dtype)
-    return encode_lanes(weights, dtype, mask=mask, max_k=max_k)
+    plain = encode_lanes(weights, dtype, mask=mask, max_k=max_k)
+    if not beam or dtype not in ("int8", "int4") or sparsity < 0.8:
+        return plain, None
+    how: dict[str, Any] = {"mask_code": "shaped", "beam": beam, "jobs": jobs}
+    return plain, encode_lanes(weights, dtype, mask=mask, max_k=max_k, **how)
 
 
 def main() -> None:
@@ -153,13 +190,15 @@ def main() -> None:
     figures = []
     matrices = [(n, s, dtype) for n in sizes for dtype in given.dtype for s in given.sparsity]
     with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("spawn")) as pool:
-        started = [pool.submit(prepare, *matrix, given.max_k) for matrix in matrices]
+        started = [
+            pool.submit(prepare, *matrix, given.max_k, given.shaped, given.jobs) for matrix in matrices
+        ]
         encoded = [
             future.result() for future in started
         ]  # all, so that nothing else runs when times are taken
     for number, matrix in enumerate(matrices):
         weights, mask = matrix_of(*matrix)
-        lanes = encoded.pop(0)
+        lanes, shaped = encoded.pop(0)
         for threads in given.threads:
             if given.seconds and time.monotonic() - began > given.seconds:
                 print(
@@ -167,6 +206,10 @@ def main() -> None:
                 )
                 return
             rivals = rivals_of(weights, mask, matrix[2], threads, not given.no_csr)
+            if shaped is not None:
+                rivals[SHAPED] = EncodedProduct(shaped, threads)
+            if given.runtimes and matrix[2] == "int8":
+                rivals |= runtimes_of(weights, mask, threads)
             for batch in given.batch:
                 figures.append({"sparsity": matrix[1], **one(lanes, rivals, threads, batch, repeats)})
                 if given.json:
@@ -186,6 +229,16 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--dtype", choices=["int8", "int4", "fp16", "fp32"], nargs="+", default=["int8"])
     parser.add_argument("--max-k", type=int, default=128)
     parser.add_argument("--no-csr", action="store_true", help="leave the CSR products out")
+    parser.add_argument(
+        "--shaped",
+        type=int,
+        nargs="?",
+        const=256,
+        default=0,
+        metavar="BEAM",
+        help="a shaped mask, too, from S = .8 on: its paths",
+    )
+    parser.add_argument("--runtimes", action="store_true", help="ONNX Runtime, OpenVINO and PyTorch, too")
     parser.add_argument("--jobs", type=int, default=1, help="processes that encode, before times are taken")
     parser.add_argument("--seconds", type=float, help="start no table after so many")
     parser.add_argument("--json", type=Path, help="every run's seconds, as JSON, after every table")

@@ -21,6 +21,15 @@ from cocotb.triggers import FallingEdge, ReadOnly
 TAIL = 24  # cycles, and the latency, that are watched after the last word of a scene
 
 Pace = Callable[[int], bool]
+Pair = tuple[str, str, str]  # a stream, what happens to it, at which of its words
+
+
+def _places(count: int) -> list[str]:
+    return ["first", "inside", "last"] if count > 2 else ["first", "last"][:count]
+
+
+def _place(index: int, count: int) -> str:
+    return "first" if index == 0 else "last" if index == count - 1 else "inside"
 
 
 def _pace(stalls: str, period: int, seed: int) -> Pace:
@@ -69,6 +78,10 @@ class _Source:
         return not self.valid and self.index < len(self.words)
 
     @property
+    def held_up(self) -> bool:
+        return self.valid and not self.taken
+
+    @property
     def done(self) -> bool:
         return self.index + int(self.taken) >= len(self.words)
 
@@ -104,6 +117,19 @@ class _Bench:
         self.out = _Pins(dut, job["output"])
         self.cycles = self.received = self.stall_cycles = self.idle = self.mismatches = 0
         self.messages: list[str] = []
+        self.met: set[Pair] = set()
+        self.pairs: set[Pair] = set()
+
+    def note_pairs(self, waits: bool, block: int, blocks: int) -> None:
+        """Note which stream pauses or is held up in this cycle, and at which of its words."""
+        for port, source in zip(self.job["inputs"], self.sources, strict=True):
+            place = _place(source.index, len(source.words))
+            if source.hesitates:
+                self.met.add((port["prefix"], "pauses", place))
+            elif source.held_up:
+                self.met.add((port["prefix"], "is held up", place))
+        if waits and block < blocks:
+            self.met.add((self.job["output"]["prefix"], "is held up", _place(block, blocks)))
 
     def wrong(self, message: str, count: int = 1) -> None:
         self.mismatches += count
@@ -136,6 +162,15 @@ class _Bench:
         name, expected = scene["name"], scene["expected"]
         for source, words in zip(self.sources, scene["words"], strict=True):
             source.play(words)
+        for port, words in zip(self.job["inputs"], scene["words"], strict=True):
+            self.pairs |= {
+                (port["prefix"], what, place)
+                for what in ("pauses", "is held up")
+                for place in _places(len(words))
+            }
+        self.pairs |= {
+            (self.job["output"]["prefix"], "is held up", place) for place in _places(len(expected))
+        }
         block = unhindered = cycle = tail = 0
         limit = 40 * (len(expected) + 100)
         waiting: int | None = None
@@ -160,6 +195,7 @@ class _Bench:
             if waiting is not None and (got is None or (got != waiting and scene["compared"])):
                 self.wrong(f"{name}: block {block} changed while it waited")
             waiting = got if got is not None and not ready else None
+            self.note_pairs(waiting is not None, block, len(expected))
             hindered = not ready or any(source.hesitates for source in self.sources)
             unhindered = 0 if hindered else unhindered + 1
             if got is not None and ready:
@@ -206,6 +242,8 @@ async def streams_equal_golden_vectors(dut: Any) -> None:
                 "idle_cycles": bench.idle,
                 "mismatches": bench.mismatches,
                 "messages": bench.messages,
+                "pairs": len(bench.pairs),
+                "unmet": [" ".join(pair) for pair in sorted(bench.pairs - bench.met)],
             }
         )
     )

@@ -49,6 +49,11 @@ class SimulationResult:
         The first ten mismatches in words.
     full_rate : bool
         Whether the decoder promises a block in every cycle in which nobody hinders it.
+    pairs : int
+        Pairs of a stall and a place in a stream: every stream is held up, and every input pauses, at the first word
+        of a scene, inside it and at its last word.
+    unmet : tuple of str
+        Those that never came about, in words. The first word of an empty decoder is never held up.
     """
 
     cycles: int
@@ -59,6 +64,8 @@ class SimulationResult:
     simulator: str
     messages: tuple[str, ...]
     full_rate: bool = True
+    pairs: int = 0
+    unmet: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -74,6 +81,8 @@ class SimulationResult:
             "idle_cycles": self.idle_cycles,
             "mismatches": self.mismatches,
             "simulator": self.simulator,
+            "pairs": self.pairs,
+            "unmet": list(self.unmet),
         }
 
 
@@ -232,6 +241,8 @@ def run_bench(
         simulator=simulator,
         messages=tuple(found["messages"]),
         full_rate=manifest.full_rate,
+        pairs=found["pairs"],
+        unmet=tuple(found["unmet"]),
     )
 
 

@@ -12,6 +12,7 @@ import subprocess
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +40,10 @@ struct Stream {
     uint64_t first = 0, last = 0;
     bool offered = false, waiting = false;
     std::vector<unsigned char> seen;
+    unsigned met = 0;  // bit 0, 1, 2: paused at the first record, inside, at the last; 3, 4, 5: held up there
+    void note(unsigned kind) {
+        if (done < count) met |= 1u << (kind + (done == 0 ? 0 : done + 1 == count ? 2 : 1));
+    }
     void read(const std::string& folder) {
         for (const Pin& pin : pins) record += pin.bytes;
         std::string path = folder + "/" + name + ".bin";
@@ -51,6 +56,11 @@ struct Stream {
         fclose(file);
         count = data.size() / record;
         seen.resize(record);
+    }
+    void restart() {
+        done = wrong = moves = 0;
+        first = last = 0;
+        offered = waiting = false;
     }
     // an output that was not taken stays as it is
     bool moved() {
@@ -87,7 +97,8 @@ static unsigned draw() {  // xorshift64*
 }
 
 int main(int argc, char** argv) {
-    // folder, percent of stalls, seed, most cycles, milli-records a cycle of group 1 (0: no limit), cycle it starts
+    // folder, percent of stalls, seed, most cycles, milli-records a cycle of group 1 (0: no limit), cycle it starts,
+    // cycles after which everything is given up, reset and begun again (0: never)
     const std::string folder = argv[1];
     // of the sources and, after a colon, of the sinks
     const unsigned stalls = atoi(argv[2]), sink_stalls = atoi(strchr(argv[2], ':') + 1);
@@ -96,6 +107,7 @@ int main(int argc, char** argv) {
     const uint64_t numerator = strtoull(argv[5], nullptr, 10);
     const uint64_t denominator = strtoull(argv[6], nullptr, 10);
     const uint64_t begin = strtoull(argv[7], nullptr, 10);
+    uint64_t given_up = strtoull(argv[8], nullptr, 10);
     VerilatedContext context;
     Vtop top{&context};
     std::vector<Stream> in{@inputs@};
@@ -104,12 +116,21 @@ int main(int argc, char** argv) {
     for (Stream& s : out) s.read(folder);
     std::vector<std::pair<CData*, uint64_t>> counters{@counters@};
     @static@
-    std::vector<unsigned char> held;
-    top.rst = 1;
-    for (int k = 0; k < 4; ++k) { top.clk = 0; top.eval(); top.clk = 1; top.eval(); }
-    top.rst = 0;
-    uint64_t cycles = 0, waiting = 0;
+    auto reset = [&] {
+        top.rst = 1;
+        for (int k = 0; k < 4; ++k) { top.clk = 0; top.eval(); top.clk = 1; top.eval(); }
+        top.rst = 0;
+    };
+    reset();
+    uint64_t cycles = 0;
     for (bool open = true; open && cycles < most; ++cycles) {
+        if (given_up && cycles == given_up) {
+            reset();
+            for (Stream& s : in) s.restart();
+            for (Stream& s : out) s.restart();
+            for (auto& counter : counters) counter.second = 0;
+            cycles = given_up = 0;
+        }
         for (Stream& s : in) {
             if (!s.offered && s.done < s.count) {
                 bool there = s.group == 0 || !numerator
@@ -122,16 +143,18 @@ int main(int argc, char** argv) {
         top.clk = 0;
         top.eval();
         for (Stream& s : out) {
-            if (s.ready && s.moved() && s.moves++ < 3)
+            if (s.ready && s.moved() && s.moves++ < 3 && !given_up)
                 printf("CHANGED %s record %zu cycle %llu\n", s.name, s.done, (unsigned long long)cycles);
             if (!*s.valid) continue;
             if (s.ready && !*s.ready) continue;
-            if (!s.equal() && s.wrong++ < 3)
+            if (!s.equal() && s.wrong++ < 3 && !given_up)
                 printf("WRONG %s record %zu cycle %llu\n", s.name, s.done, (unsigned long long)cycles);
             if (!s.done++) s.first = cycles;
             s.last = cycles;
         }
         for (auto& counter : counters) counter.second += *counter.first;
+        for (Stream& s : in) if (!s.offered) s.note(0); else if (!*s.ready) s.note(3);
+        for (Stream& s : out) if (s.waiting) s.note(3);
         for (Stream& s : in) if (s.offered && *s.ready) { ++s.done; s.offered = false; }
         top.clk = 1;
         top.eval();
@@ -152,10 +175,10 @@ int main(int argc, char** argv) {
         FILE* file = fopen((folder + "/" + s.name + ".bin").c_str(), "wb");
         if (!file || fwrite(s.data.data(), 1, s.data.size(), file) != s.data.size() || fclose(file)) return 2;
     }
-    for (Stream& s : in) printf("IN %s %zu %zu\n", s.name, s.done, s.count);
+    for (Stream& s : in) printf("IN %s %zu %zu %u\n", s.name, s.done, s.count, s.met);
     for (Stream& s : out)
-        printf("OUT %s %zu %zu %zu %llu %llu\n", s.name, s.done, s.count, s.wrong + s.moves,
-               (unsigned long long)s.first, (unsigned long long)s.last);
+        printf("OUT %s %zu %zu %zu %llu %llu %u\n", s.name, s.done, s.count, s.wrong + s.moves,
+               (unsigned long long)s.first, (unsigned long long)s.last, s.met);
     for (size_t k = 0; k < counters.size(); ++k) printf("COUNT %zu %llu\n", k, (unsigned long long)counters[k].second);
     top.final();
     return 0;
@@ -253,6 +276,11 @@ class StreamRun:
         Cycles in which each counted pin was high.
     messages : tuple of str
         The first mismatches in words.
+    pairs : int
+        Pairs of a stall and a place: an input pauses or is held up, an output is held up, at its first record, inside
+        the stream, at its last one.
+    unmet : tuple of str
+        Those that did not come about.
     """
 
     cycles: int
@@ -261,6 +289,16 @@ class StreamRun:
     mismatches: int
     counts: tuple[int, ...]
     messages: tuple[str, ...] = field(default=())
+    pairs: int = 0
+    unmet: tuple[str, ...] = ()
+
+
+def _pairs(name: str, count: int, met: int, *, pauses: bool) -> dict[str, bool]:
+    """Return the pairs of a stall and a place in a stream of so many records, and whether each was met."""
+    places = {0: [], 1: [0], 2: [0, 2]}.get(count, [0, 1, 2])
+    kinds = [("pauses", 0), ("is held up", 3)][0 if pauses else 1 :]
+    names = ("first", "inside", "last")
+    return {f"{name} {what} {names[k]}": bool(met >> shift + k & 1) for what, shift in kinds for k in places}
 
 
 class StreamModel:
@@ -305,25 +343,41 @@ class StreamModel:
             folder = lent.enter_context(build_folder())
             weakref.finalize(self, lent.close)
         self.inputs, self.outputs, self.folder = list(inputs), list(outputs), folder
-        folder.mkdir(parents=True, exist_ok=True)
         main = _MAIN.replace("@inputs@", ",".join(map(self._stream, inputs)))
         main = main.replace("@outputs@", ",".join(map(self._stream, outputs)))
         main = main.replace("@counters@", ",".join(f"{{{_member(pin)}, 0}}" for pin in counted))
-        held = (f"*{_member(pin)} = strtoull(argv[{8 + k}], nullptr, 10);" for k, pin in enumerate(run_time))
+        held = (f"*{_member(pin)} = strtoull(argv[{9 + k}], nullptr, 10);" for k, pin in enumerate(run_time))
         main = main.replace("@static@", " ".join(held))
         self.run_time = list(run_time)
-        level = _FAST if fast else _QUICK
-        key = hashlib.sha256((verilog + main + level).encode()).hexdigest()
-        self.program = folder / "bench"
+        self._main, self._fast = main, fast
+        self._build(verilog)
+
+    @property
+    def program(self) -> Path:
+        """The compiled bench."""
+        return self.folder / "bench"
+
+    def rebuilt(self, verilog: str, folder: Path) -> StreamModel:
+        """Return the same bench around another text with the same ports."""
+        model = copy(self)
+        model.folder = folder
+        model._build(verilog)
+        return model
+
+    def _build(self, verilog: str) -> None:
+        """Compile the text and the main loop in the folder, unless that was done."""
+        folder, level = self.folder, _FAST if self._fast else _QUICK
+        folder.mkdir(parents=True, exist_ok=True)
+        key = hashlib.sha256((verilog + self._main + level).encode()).hexdigest()
         mark = folder / "built"
         if mark.exists() and mark.read_text() == key:
             return
         (folder / "top.v").write_text(verilog)
-        (folder / "main.cpp").write_text(main)
+        (folder / "main.cpp").write_text(self._main)
         verilate = ["verilator", "--cc", "--exe", "-Wno-fatal", "-Wno-lint", "--top-module", "top"]
         verilate += ["--prefix", "Vtop", "-Mdir", ".", "-o", "bench", "top.v", "main.cpp"]
         # one C++ file of a small model; several of a large one, whose functions would else be hard on the compiler
-        verilate += ["--output-split", "40000" if fast else "0"]
+        verilate += ["--output-split", "40000" if self._fast else "0"]
         make = ["make", "-j", str(os.cpu_count() or 1), "-f", "Vtop.mk", *MAKE_VARIABLES, f"OPT_FAST={level}"]
         run_build(folder, [verilate, make], "the design", vpi=False)
         mark.write_text(key)
@@ -351,6 +405,7 @@ class StreamModel:
         most_cycles: int,
         rate: tuple[int, int] = (0, 1),
         rate_from: int = 0,
+        reset_after: int = 0,
         held: Mapping[str, int] | None = None,
     ) -> StreamRun:
         """Run the model on streams given pin by pin, each of shape (records, pin_bytes(width)).
@@ -369,6 +424,8 @@ class StreamModel:
             Records a cycle of the limited inputs, as a fraction; (0, 1) is without limit.
         rate_from : int
             First cycle in which limited inputs come.
+        reset_after : int
+            Cycles after which all is given up, reset and begun again; what is returned is the second run. 0: never.
         held : mapping of str to int
             Values of the `run_time` inputs.
         """
@@ -381,7 +438,16 @@ class StreamModel:
                     raise InputError(f"{name} needs {pin_bytes(width)} bytes a record, not {pin.shape}")
             (self.folder / f"{port.name}.bin").write_bytes(np.concatenate(list(pins), axis=1).tobytes())
         sides = stalls if isinstance(stalls, tuple) else (stalls, stalls)
-        command = [self.program, self.folder, f"{sides[0]}:{sides[1]}", seed, most_cycles, *rate, rate_from]
+        command = [
+            self.program,
+            self.folder,
+            f"{sides[0]}:{sides[1]}",
+            seed,
+            most_cycles,
+            *rate,
+            rate_from,
+            reset_after,
+        ]
         command += [(held or {})[pin] for pin in self.run_time]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
         if done.returncode:
@@ -390,6 +456,8 @@ class StreamModel:
         spans: dict[str, tuple[int, int]] = {}
         counts: list[int] = []
         messages = []
+        pairs: dict[str, bool] = {}
+        waits = {port.name for port in self.outputs if port.ready}
         cycles = mismatches = 0
         for line in done.stdout.splitlines():
             kind, *words = line.split()
@@ -397,8 +465,10 @@ class StreamModel:
                 cycles = int(words[0])
             elif kind == "IN":
                 passed[words[0]] = int(words[1])
+                pairs |= _pairs(words[0], int(words[2]), int(words[3]), pauses=True)
             elif kind == "OUT":
-                came, wanted, wrong, first, last = map(int, words[1:])
+                came, wanted, wrong, first, last, met = map(int, words[1:])
+                pairs |= _pairs(words[0], wanted, met, pauses=False) if words[0] in waits else {}
                 passed[words[0]] = came
                 spans[words[0]] = first, last
                 mismatches += wrong + max(0, wanted - came)
@@ -406,4 +476,5 @@ class StreamModel:
                 counts.append(int(words[1]))
             else:
                 messages.append(line)
-        return StreamRun(cycles, passed, spans, mismatches, tuple(counts), tuple(messages))
+        unmet = tuple(name for name, met in pairs.items() if not met)
+        return StreamRun(cycles, passed, spans, mismatches, tuple(counts), tuple(messages), len(pairs), unmet)

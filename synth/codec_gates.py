@@ -25,8 +25,10 @@ from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.mask.coders import ShapedMask
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.values.prefix_code import PrefixCode
+from xorweave.golden.weightless.banded import Banded
 from xorweave.golden.weightless.bloomier import Bloomier
 from xorweave.hw.package.verilog import amaranth_verilog
+from xorweave.hw.rivals.band import BandLane, directory_widths, row_cells, row_tables
 from xorweave.hw.rivals.bitmap_expander import BitmapExpander
 from xorweave.hw.rivals.bloomier import BloomierLane, bank_depth
 from xorweave.hw.rivals.huffman import HuffmanLane, code_lengths
@@ -154,14 +156,31 @@ def _huffman(tensor: PrunedTensor) -> DecoderGates:
     )
 
 
-def _weightless(tensor: PrunedTensor) -> DecoderGates:
+def _labels(tensor: PrunedTensor) -> tuple[np.ndarray, np.ndarray, int]:
     keys = np.flatnonzero(tensor.mask)
-    labels = np.random.default_rng(0).integers(0, 16, keys.size)
-    table = Bloomier.build(keys, labels, t=8, k=4, layout="fuse", key_bits=(tensor.n - 1).bit_length())
+    return keys, np.random.default_rng(0).integers(0, 16, keys.size), (tensor.n - 1).bit_length()
+
+
+def _weightless(tensor: PrunedTensor) -> DecoderGates:
+    keys, labels, key_bits = _labels(tensor)
+    table = Banded.build(keys, labels, t=8, key_bits=key_bits)
+    pairs = greedy_pairs(table.hash.first[:, :-1]), greedy_pairs(table.hash.second)
+    return DecoderGates(
+        codec="weightless",
+        weights_per_cycle=WIDTH,
+        parts={"lanes": WIDTH * gates_of(BandLane(table, 16, pairs))},
+        memory_bits=row_tables(table).size * 8 + table.buckets * sum(directory_widths(table)),
+        note=f"{WIDTH} lanes; {2 * WIDTH} read ports of {8 * row_cells(table)} bits, {WIDTH} of the directory",
+    )
+
+
+def _weightless_peeled(tensor: PrunedTensor) -> DecoderGates:
+    keys, labels, key_bits = _labels(tensor)
+    table = Bloomier.build(keys, labels, t=8, k=4, layout="fuse", key_bits=key_bits)
     pairs = greedy_pairs(table.hash.first[:, :-1]), greedy_pairs(table.hash.second)
     memory = 4 * bank_depth(table.layout) * 8
     return DecoderGates(
-        codec="weightless",
+        codec="weightless-peeled",
         weights_per_cycle=WIDTH,
         parts={"lanes": WIDTH * gates_of(BloomierLane(table, 16, pairs))},
         memory_bits=memory,
@@ -210,6 +229,7 @@ BUILDERS: dict[str, Callable[[PrunedTensor], DecoderGates]] = {
     "eie": _relative_index,
     "deep-compression": _huffman,
     "weightless": _weightless,
+    "weightless-peeled": _weightless_peeled,
     "xor-paper": lambda tensor: _xor("xor-paper", Code.uniform(n_in=8, n_out=80, n_s=2), tensor.n_w),
     "xor-raw": lambda tensor: _xor("xor-raw", _auto(tensor), tensor.n_w),
     "xor-error-free": lambda tensor: _xor("xor-error-free", _auto(tensor, error_free=True), tensor.n_w),

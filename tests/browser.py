@@ -64,10 +64,11 @@ def look(page: Path, width: int, folder: Path) -> dict[str, Any]:
     frame = page.with_name(f"{page.stem}-{width}-frame.html")
     frame.write_text(
         f'<iframe id="f" src="{shown.name}" style="width:{width}px;height:900px;border:0"></iframe>'
-        "<script>setTimeout(() => {"
-        " document.title = document.getElementById('f').contentDocument.title }, 2500)</script>"
+        "<script>setInterval(() => {"  # as soon as it is there: a busy machine takes its time
+        " const said = document.getElementById('f').contentDocument.title;"
+        " if (said.startsWith('LOOKED')) document.title = said }, 100)</script>"
     )
-    done = dump(frame, folder / f"profile-{width}", wait=5000)
+    done = dump(frame, folder / f"profile-{width}", wait=20000)
     found = re.search(r"<title>LOOKED (.*?)</title>", done.stdout, re.DOTALL)
     assert found, done.stdout[:500]
     return dict(json.loads(html.unescape(found[1])))

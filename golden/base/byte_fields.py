@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from xorweave.golden.base.errors import InputError
 
 
@@ -28,9 +32,9 @@ class ByteWriter:
         self.varint(len(encoded))
         self.data += encoded
 
-    def word(self, value: int) -> None:
-        """Append 32 bits, lowest byte first."""
-        self.data += value.to_bytes(4, "little")
+    def words(self, values: Sequence[int]) -> None:
+        """Append 32 bits for each value, lowest byte first."""
+        self.data += np.asarray(values, "<u4").tobytes()
 
 
 class ByteReader:
@@ -99,6 +103,6 @@ class ByteReader:
         except UnicodeDecodeError:
             raise InputError("a text of the header must be UTF-8") from None
 
-    def word(self) -> int:
-        """Read 32 bits."""
-        return int.from_bytes(self.bytes(4), "little")
+    def words(self, count: int) -> tuple[int, ...]:
+        """Read 32 bits, so many times."""
+        return tuple(np.frombuffer(self.bytes(4 * count), "<u4").tolist())

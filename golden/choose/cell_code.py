@@ -10,23 +10,32 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.family import window_use
+from xorweave.golden.choose.mask_choice import encode_shaped, shaped_code
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
 from xorweave.golden.scan.cells import CELL_COLUMNS, CELL_ROWS, CellScan
-from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_stored, encode_tensor
 from xorweave.golden.tensor.solvers import default_segment_blocks
 from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.values.raw_planes import RawPlanes
 
 CELL_FORMATS = ("int4", "int8", "fp16", "bf16", "fp32")
 PATCH_BITS = 96  # row, column and value, 32 bits each, as the kernels read them
 _SAMPLE = 1 << 23
 _MOST_N_IN = 48
 _MOST_N_OUT = 192  # decoded blocks stay in the first-level cache, and a kernel is soon compiled
+# the rate of a shaped mask over an ideal code's, by the bits of a word: of steps of .03 what costs least
+_MASK_MARGINS = {4: -0.06, 8: 0.0}
 _SLACKS = (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
 
 
 def choose_cell_code(
-    mask: NDArray[np.bool_], n_w: int, *, max_k: int = 128, seed: int = 0
+    mask: NDArray[np.bool_],
+    n_w: int,
+    *,
+    max_k: int = 128,
+    seed: int = 0,
+    column_block: int | None = None,
 ) -> tuple[Code, CellScan]:
     """Choose a code that a processor decodes fast, a chain of two taps an output, and the scan that goes with it.
 
@@ -36,6 +45,8 @@ def choose_cell_code(
     max_k : int
         The constraint length may not exceed it: 64 bytes for each encoded bit of the window should stay in the
         first-level cache beside the activations.
+    column_block : int, optional
+        Column groups of a block; by default they are chosen, too.
 
     Returns
     -------
@@ -48,24 +59,26 @@ def choose_cell_code(
     lanes = scan.lanes / counts.shape[0]
     best: tuple[float, int, int] | None = None
     for n_in in range(1, min(_MOST_N_IN, max_k // 2) + 1):
-        for column_block in _column_blocks(n_in, density, scan.together):
-            blocks = -(-counts.shape[2] // column_block)
-            edges = np.minimum(np.arange(blocks + 1) * column_block, counts.shape[2] - 1)
+        for size in _column_blocks(n_in, density, scan.together, column_block):
+            blocks = -(-counts.shape[2] // size)
+            edges = np.minimum(np.arange(blocks + 1) * size, counts.shape[2] - 1)
             care = np.diff(counts[:, :, edges], axis=2).reshape(-1)
             n_s = max(1, max_k // n_in - 1)
             dependent = forecast(care, n_in, n_s, window_use("chain")[0]).dependent * lanes
             cost = float(lanes * care.size * n_in * n_w) + PATCH_BITS * dependent
             if best is None or cost < best[0]:
-                best = (cost, n_in, column_block)
+                best = (cost, n_in, size)
     assert best is not None
-    _cost, n_in, column_block = best
-    scan = CellScan.fitting(mask.shape[0], mask.shape[1], n_w, column_block)
+    _cost, n_in, size = best
+    scan = CellScan.fitting(mask.shape[0], mask.shape[1], n_w, size)
     n_s = max(1, max_k // n_in - 1)
-    n_out = scan.together * column_block
+    n_out = scan.together * size
     return Code.from_family("chain", n_in=n_in, n_out=n_out, n_s=n_s, taps=2, seed=seed), scan
 
 
-def _column_blocks(n_in: int, density: float, together: int) -> list[int]:
+def _column_blocks(n_in: int, density: float, together: int, given: int | None) -> list[int]:
+    if given:
+        return [given] if n_in <= given * together else []
     wanted = {math.floor(n_in / (density * (1 + slack) * together)) for slack in _SLACKS}
     least = -(-n_in // together)
     return sorted({min(max(size, least), max(least, _MOST_N_OUT // together)) for size in wanted})
@@ -91,6 +104,8 @@ def encode_in_cells(
     max_k: int = 128,
     seed: int = 0,
     jobs: int = 1,
+    mask_code: str = "bitmap",
+    beam: int = 1024,
 ) -> EncodedTensor:
     """Encode a matrix in cells, for products on a processor.
 
@@ -102,11 +117,16 @@ def encode_in_cells(
         True = kept; by default what is not zero in every bit.
     code, scan : Code and CellScan, optional
         By default those of `choose_cell_code`; with a code alone, the scan whose passes are its whole blocks.
+    mask_code : {"bitmap", "shaped"}
+        Shaped: fewer bytes, about twice the work to decode them.
+    beam : int
+        Paths of a shaped mask's search.
 
     Raises
     ------
     InputError
-        The matrix has not two dimensions, or dtype, code and scan do not fit.
+        The matrix has not two dimensions, dtype, code and scan do not fit, or a shaped mask is asked for and more than
+        half of the weights are kept, or none.
     """
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise InputError(f"the matrix must have two dimensions, none of them 0, not shape {matrix.shape}")
@@ -114,6 +134,7 @@ def encode_in_cells(
         raise InputError(f"the number format must be one of {', '.join(CELL_FORMATS)}, not {dtype!r}")
     fmt = number_format(dtype)
     kept = fmt.to_words(matrix) != 0 if mask is None else mask
+    given = code
     if code is None:
         code, scan = choose_cell_code(kept, fmt.n_w, max_k=max_k, seed=seed)
     elif scan is None:
@@ -123,7 +144,41 @@ def encode_in_cells(
     # whole lanes, so that a lane never starts a stream anew half-way
     segment = max(1, default_segment_blocks(code, scan.length) // blocks) * blocks
     options = EncodeOptions(encoder="elimination", segment_blocks=segment, jobs=jobs)
-    return encode_tensor(matrix, fmt, code, mask=kept, scan=scan, options=options)
+    if mask_code == "bitmap":
+        return encode_tensor(matrix, fmt, code, mask=kept, scan=scan, options=options)
+    if fmt.is_float:
+        raise InputError(f"mask_code must be bitmap for products of {dtype}: kernels read its mask as bits")
+    words = fmt.to_words(matrix) * kept
+    kept = words != 0
+    density = float(kept.mean())
+    if not 0 < density <= 0.5:
+        raise InputError(f"a shaped mask must have a density above 0 and at most 0.5, not {density:.4f}")
+    shape_of_mask = shaped_code(
+        density, code.n_out, zero_bits=fmt.n_w, margin=_MASK_MARGINS[fmt.n_w], seed=seed
+    )
+    coder = encode_shaped(
+        scan.to_scan(kept.reshape(-1)),
+        shape_of_mask,
+        beam=beam,
+        zero_bits=fmt.n_w,
+        segment_blocks=segment,
+        jobs=jobs,
+    )
+    if given is None:  # false ones are care bits, too
+        let_through = scan.from_scan(coder.decode()).reshape(matrix.shape)
+        code, _scan = choose_cell_code(
+            let_through, fmt.n_w, max_k=max_k, seed=seed, column_block=scan.column_block
+        )
+    return encode_stored(
+        words.reshape(-1),
+        shape=matrix.shape,
+        number_format=fmt,
+        scan=scan,
+        mask_coder=coder,
+        values=RawPlanes(fmt.n_w),
+        codes=[code],
+        options=options,
+    )
 
 
 def scan_for(code: Code, shape: tuple[int, int], n_w: int) -> CellScan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ _DENSEST = 0.36  # beyond it a shaped mask costs as much as a bitmap
 _SCAN_K = 192  # window for which the scan of a shaped mask is judged, about that of its values
 _SMALLEST = 256  # weights for which a shaped mask's search has something to choose from
 _LANES = 64
+_LANES_K = 128  # longest window on lanes, whose symbols are narrow
 _WORD_SCANS = ("cells", "tiles")
 
 
@@ -113,12 +115,27 @@ class Choice:
                 raise InputError(
                     "code, error_free, transform, drop_planes and segments must not be given for products"
                 )
+        given = self.code.kind != "auto" or self.transform != "none" or self.drop_planes
+        if self.scan == "lanes" and (given or self.segments is not None):
+            raise InputError(
+                "code, transform, drop_planes and segments must not be given for the scan lanes, which chooses its own"
+            )
+        if "paper" in (self.goal, self.code.kind) and self.scan not in ("auto", "row-major"):
+            raise InputError(f"scan must be auto or row-major for the paper's format, not {self.scan}")
         if self.values_code not in ("auto", "raw") and self._raw_only:
             raise InputError(
                 f"values_code must not be {self.values_code} where a code, a transform or error_free is given"
             )
-        if self.mask_code == "shaped" and self._raw_only:
-            raise InputError("mask_code must not be shaped where a code, a transform or error_free is given")
+        if self.mask_code == "shaped" and self._raw_only and not self._cells:
+            raise InputError(
+                "mask_code must not be shaped where a code, a transform, error_free or a scan other than affine and "
+                "cells is given"
+            )
+
+    @property
+    def _cells(self) -> bool:
+        """Whether products on a processor are asked for."""
+        return self.scan == "cells" or (self.goal == "products" and self.scan == "auto")
 
     @property
     def _raw_only(self) -> bool:
@@ -177,25 +194,27 @@ class Choice:
         options = options or EncodeOptions()
         if mask.shape != values.shape:
             raise InputError(f"the mask must have the weights' shape {values.shape}, not {mask.shape}")
+        self._check_options(options)
         raw = {"transform": self.transform, "drop_planes": self.drop_planes}
         if self.goal == "products" and self.scan == "auto" and self._fills(values.shape, CELL_ROWS):
-            return replace(self, scan="cells")._for_products(values, number_format, mask, options)
+            return replace(self, scan="cells").encode(values, number_format, mask, options)
         if self.scan in _WORD_SCANS:
             self._check_rows(values.shape, TILE_ROWS if self.scan == "tiles" else CELL_ROWS)
-            return self._for_products(values, number_format, mask, options)
+            return self._as_asked(self._for_products(values, number_format, mask, options), options)
         if self.goal == "products" and self.scan == "auto":
             return replace(self, goal="storage").encode(values, number_format, mask, options)
         if self.scan == "lanes" and self.code.kind == "auto":
             self._check_rows(values.shape, self.lanes)
-            return self._on_lanes(values, number_format, mask)
+            return self._as_asked(self._on_lanes(values, number_format, mask), options)
         if self.error_free:
-            return self.code.encode_error_free(values, number_format, mask, options=options, **raw)
+            return self.code.encode_error_free(
+                values, number_format, mask, options=options, row_major=self.scan == "row-major", **raw
+            )
         strided = self.scan in ("auto", "row-major", "affine")
         if self.goal == "hardware" and self.code.kind == "auto" and strided:
             shared = shared or SharedCode.choose([(mask, number_format.n_w)], overhead=self.overhead)
             return shared.encode(values, number_format, mask, options, row_major=self.scan == "row-major")
-        bounded = options.corrections.startswith("bounded")  # a promise for one group of planes
-        if self.goal == "paper" or self.code.kind != "auto" or self._raw_only or bounded:
+        if self.goal == "paper" or self.code.kind != "auto" or self._raw_only or _only_of_raw(options):
             code = (
                 replace(self.code, kind="paper")
                 if self.goal == "paper" and self.code.kind == "auto"
@@ -205,6 +224,28 @@ class Choice:
                 values, number_format, mask, options=options, segments=self.segments, scan=self.scan, **raw
             )
         return self._smallest(values, number_format, mask, options, arranged)
+
+    def _check_options(self, options: EncodeOptions) -> None:
+        """Refuse what would else be asked for in vain."""
+        if (self.values_code not in ("auto", "raw") or self.mask_code == "shaped") and _only_of_raw(options):
+            raise InputError(
+                "values_code must be raw, and mask_code bitmap, for the encoder viterbi and bounded corrections"
+            )
+        if self.scan in (*_WORD_SCANS, "lanes") and options.encoder == "viterbi":
+            raise InputError(f"the encoder must be elimination for the scan {self.scan}, not viterbi")
+
+    def _as_asked(self, found: EncodedTensor, options: EncodeOptions) -> EncodedTensor:
+        """Refuse what a scan that chooses codes and corrections itself has chosen otherwise than asked for."""
+        stored, asked = (text.split(":")[0] for text in (found.correction_format, options.corrections))
+        if asked not in ("auto", stored) and stored != "none":
+            raise InputError(f"corrections must be auto or {stored} for the scan {self.scan}, not {asked}")
+        window = max((group.code.constraint_length for group in found.groups), default=0)
+        if window > self.code.max_k:
+            raise InputError(
+                f"the scan {self.scan} needs a window of {window}, so max_k must be at least that, not"
+                f" {self.code.max_k}"
+            )
+        return found
 
     @staticmethod
     def _fills(shape: tuple[int, ...], together: int) -> bool:
@@ -223,15 +264,14 @@ class Choice:
     def _for_products(
         self, values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_], options: EncodeOptions
     ) -> EncodedTensor:
-        encode = encode_in_tiles if self.scan == "tiles" else encode_in_cells
         shape = matrix_shape(values.shape)
-        found = encode(
-            values.reshape(shape),
-            number_format.name,
-            mask=mask.reshape(shape),
-            seed=self.code.seed,
-            jobs=options.jobs,
-        )
+        matrix, kept = values.reshape(shape), mask.reshape(shape)
+        how: dict[str, Any] = {"mask": kept, "seed": self.code.seed, "jobs": options.jobs}
+        if self.scan == "tiles":
+            found = encode_in_tiles(matrix, number_format.name, **how)
+        else:
+            how["mask_code"] = "shaped" if self.mask_code == "shaped" else "bitmap"
+            found = encode_in_cells(matrix, number_format.name, beam=self.beam, **how)
         return replace(found, shape=values.shape)
 
     def _on_lanes(
@@ -245,7 +285,9 @@ class Choice:
                 number_format,
                 mask.reshape(rows, cols),
                 layout,
+                max_k=min(_LANES_K, self.code.max_k),
                 error_free=self.error_free,
+                seed=self.code.seed,
             ),
             shape=values.shape,
         )
@@ -362,3 +404,8 @@ def block_of(
     words, kept = scan.to_scan(words), scan.to_scan(kept)
     under = kept | (rng.random(words.size, np.float32) < false_ones(density) / (1 - density))
     return settle_block(choose, words, under, number_format, max_k=max_k)
+
+
+def _only_of_raw(options: EncodeOptions) -> bool:
+    """Whether it takes raw planes to do as asked: an exact search, or a promise for one group of planes."""
+    return options.encoder == "viterbi" or options.corrections.startswith("bounded")

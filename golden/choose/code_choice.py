@@ -29,6 +29,8 @@ _ERROR_FREE_TRIES = 12
 # Scans tried for a code that is given: strides, and starts for each.
 _STRIDES = 6
 _STARTS = 6
+# Longest window of a chosen code for the exact search, which takes 2^K steps for a block and a plane.
+_EXACT_K = 16
 # A segment's start, where the window is empty, is where bits go unmatched first: longer segments, more memory.
 _ERROR_FREE_BYTES = 1 << 30
 
@@ -179,11 +181,21 @@ class CodeChoice:
             `transform` and `drop_planes` of `encode_tensor`.
         """
         options = options or EncodeOptions()
+        if self.kind == "auto" and options.encoder == "viterbi" and self.max_k > _EXACT_K:
+            short = replace(self, max_k=_EXACT_K)
+            return short.encode(
+                values, number_format, mask, options=options, segments=segments, scan=scan, **raw
+            )
         if self.kind == "auto" and options.corrections.startswith("bounded"):
-            return self._encode_bounded(values, number_format, mask, options, **raw)
+            return self._encode_bounded(
+                values, number_format, mask, options, row_major=scan == "row-major", **raw
+            )
         chosen = self.for_mask(mask, number_format.n_w)
         usual = SCANS[scan].usual if scan in SCANS else None
         order: Scan = chosen.interleaver if usual is None else usual(values.shape)
+        if scan == "affine" and self.kind == "fixed":
+            rates = (chosen.code.n_in,)
+            order = choose_rate(mask, number_format.n_w, chosen.code, rates, seed=self.seed)[1]
         if segments is not None:
             blocks = -(-order.length // chosen.code.n_out)
             options = replace(options, segment_blocks=max(1, -(-blocks // segments)))
@@ -206,12 +218,13 @@ class CodeChoice:
         number_format: NumberFormat,
         mask: NDArray[np.bool_],
         options: EncodeOptions,
+        row_major: bool,
         **raw: Any,
     ) -> EncodedTensor:
         """Encode at the smallest rate tried that keeps the bound: the plan's own, then rates with slack, then dense."""
         n_w = number_format.n_w
-        plans = [choose_plan(mask, n_w, max_k=self.max_k, seed=self.seed)]
-        plans += rank_plans(mask, n_w, max_k=self.max_k, seed=self.seed, error_free=True, count=3)
+        same: dict[str, Any] = {"max_k": self.max_k, "seed": self.seed, "row_major": row_major}
+        plans = rank_plans(mask, n_w, **same)[:1] + rank_plans(mask, n_w, **same, error_free=True, count=3)
         refused: InputError | None = None
         for plan in [*plans, dense_plan(mask.size, n_w)]:
             try:
@@ -247,6 +260,7 @@ class CodeChoice:
         mask: NDArray[np.bool_],
         *,
         options: EncodeOptions | None = None,
+        row_major: bool = False,
         **raw: Any,
     ) -> EncodedTensor:
         """Encode a tensor with no unmatched bit at all, so that hardware needs no correction stage.
@@ -254,7 +268,7 @@ class CodeChoice:
         With ``auto``, codes expected to be error-free are tried, the smallest payload first, and each is believed
         only when its decoded stream shows no unmatched bit. Should none hold, the weights are stored dense. With a
         code that is given, scans are tried (strides and starts) until one is found in which no equation of a kept
-        weight depends on others, so that one decoder serves many tensors.
+        weight depends on others, so that one decoder serves many tensors. With `row_major` there is that scan alone.
 
         Raises
         ------
@@ -265,7 +279,9 @@ class CodeChoice:
         if self.kind != "auto":
             chosen = self.for_mask(mask, number_format.n_w)
             blocks = default_segment_blocks(chosen.code, mask.size, _ERROR_FREE_BYTES)
-            scan = _error_free_scan(mask.reshape(-1), chosen.code, blocks, self.seed)
+            scan: Scan | None = Interleaver(mask.size)
+            if not row_major:
+                scan = _error_free_scan(mask.reshape(-1), chosen.code, blocks, self.seed)
             encoded = encode_tensor(
                 values,
                 number_format,
@@ -285,7 +301,13 @@ class CodeChoice:
             return encoded
         n_w = number_format.n_w
         plans = rank_plans(
-            mask, n_w, max_k=self.max_k, seed=self.seed, error_free=True, count=_ERROR_FREE_TRIES
+            mask,
+            n_w,
+            max_k=self.max_k,
+            seed=self.seed,
+            error_free=True,
+            count=_ERROR_FREE_TRIES,
+            row_major=row_major,
         )
         for plan in [*plans, dense_plan(mask.size, n_w)]:
             encoded = encode_tensor(

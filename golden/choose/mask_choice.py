@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,9 @@ _FALSE_ONES = (0.008, 0.0136, 0.0162, 0.0272, 0.0307, 0.0392, 0.0415, 0.0425, 0.
 _SEGMENT = 1 << 24  # scan positions of a segment
 
 
-def shaped_code(density: float, n_out: int, *, zero_bits: float = ZERO_BITS, seed: int = 0) -> ShapedMaskCode:
+def shaped_code(
+    density: float, n_out: int, *, zero_bits: float = ZERO_BITS, margin: float = -0.09, seed: int = 0
+) -> ShapedMaskCode:
     """Return a shaped code for a mask of this density whose blocks are those of the values.
 
     Parameters
@@ -28,8 +32,12 @@ def shaped_code(density: float, n_out: int, *, zero_bits: float = ZERO_BITS, see
         Mask bits of a block.
     zero_bits : float
         What a false one costs: the codeword of the word 0.
+    margin : float
+        How far the rate lies above what an ideal code of the shape needs.
     """
-    return ShapedMaskCode.for_zero_codeword(density, zero_bits, n_out=n_out, seed=seed, shared=True)
+    return ShapedMaskCode.for_zero_codeword(
+        density, zero_bits, n_out=n_out, margin=margin, seed=seed, shared=True
+    )
 
 
 def false_ones(density: float) -> float:
@@ -44,22 +52,26 @@ def encode_shaped(
     beam: int,
     zero_bits: float = ZERO_BITS,
     fees: NDArray[np.int8] | None = None,
+    segment_blocks: int | None = None,
+    jobs: int = 1,
 ) -> ShapedMask:
-    """Encode a mask, shape (length,), in scan order, segment by segment.
+    """Encode a mask, shape (length,), in scan order, segment by segment, `jobs` of them at once.
 
     With `fees`, as `encode_mask` takes them, `zero_bits` is what a fee of 1 stands for.
     """
     blocks = code.blocks(kept.size)
-    segments = max(1, -(-kept.size // _SEGMENT))
-    period = max(1, -(-blocks // segments))
-    parts = [
-        encode_mask(
-            kept[first * code.n_out : (first + period) * code.n_out],
+    period = segment_blocks or max(1, -(-blocks // max(1, -(-kept.size // _SEGMENT))))
+
+    def encode(first: int) -> NDArray[np.uint8]:
+        own = slice(first * code.n_out, (first + period) * code.n_out)
+        return encode_mask(
+            kept[own],
             code,
             cost_of_false_one=1.01 * zero_bits,
             beam=beam,
-            fees=None if fees is None else fees[first * code.n_out : (first + period) * code.n_out],
+            fees=None if fees is None else fees[own],
         ).symbols
-        for first in range(0, blocks, period)
-    ]
+
+    with ThreadPoolExecutor(jobs) as pool:
+        parts = list(pool.map(encode, range(0, blocks, period)))
     return ShapedMask(code, np.concatenate(parts), kept.size, period)

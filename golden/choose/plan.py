@@ -75,7 +75,13 @@ def _sizes(
 
 
 def cheapest_on_strides(
-    flat: NDArray[np.bool_], sizes: NDArray[np.int64], terms: Terms, *, seed: int = 0, count: int = 1
+    flat: NDArray[np.bool_],
+    sizes: NDArray[np.int64],
+    terms: Terms,
+    *,
+    seed: int = 0,
+    count: int = 1,
+    row_major: bool = False,
 ) -> list[tuple[Price, int]]:
     """Return the cheapest of several sizes over the affine scans of a flat mask, each with its stride.
 
@@ -84,6 +90,8 @@ def cheapest_on_strides(
     flat : ndarray of bool, shape (n,)
     sizes : ndarray of int64, shape (m, 3)
         n_in, n_out and n_s; the first row is that by which strides are compared.
+    row_major : bool
+        Only the stride 1.
     """
     n = flat.size
 
@@ -91,8 +99,8 @@ def cheapest_on_strides(
         first = CareBits.along(flat, Interleaver(n, stride), _GLANCE).cheapest(sizes[:1], terms)
         return (first[0].bits if first else math.inf), stride
 
-    strides = candidate_strides(n, _STRIDES, seed)
-    if len(sizes) > 1:
+    strides = [1] if row_major else candidate_strides(n, _STRIDES, seed)
+    if len(sizes) > 1 and not row_major:
         glanced = sorted(map(glance, strides))
         strides = [stride for _, stride in glanced[:_FINALISTS]]
         near = any(stride == 1 and bits <= glanced[0][0] * _NEAR for bits, stride in glanced)
@@ -118,6 +126,7 @@ def rank_plans(
     family: str | None = None,
     widths: range | None = None,
     count: int = 1,
+    row_major: bool = False,
 ) -> list[Plan]:
     """Return the best codes for a mask, the best first.
 
@@ -140,6 +149,8 @@ def rank_plans(
         Values of N_in to try. The window's buffer is K - N_in columns, so short windows need narrow symbols.
     count : int
         How many plans to return at most.
+    row_major : bool
+        Only plans in row-major order, from the first weight on.
 
     Returns
     -------
@@ -169,16 +180,23 @@ def rank_plans(
     # where a stream's start costs equations, short ones are better off with a shorter window
     windows = [max_k, max_k // 2, max_k // 4] if window_use(family)[1] and not error_free else [max_k]
     aim, highest = (1.03, 0.06) if error_free else (1.005, 0.03)
+    if row_major:
+        highest *= 8  # the start cannot be chosen, and the rows are as they are: denser rates may be needed
     terms = Terms(
         planes=n_w,
         n_w=n_w,
         family=family,
         tolerated=_ERROR_FREE if error_free else math.inf,
-        free_start=True,
+        free_start=not row_major,
     )
     plans = []
     for price, stride in cheapest_on_strides(
-        flat, _sizes(kept / n, windows, widths, aim, highest), terms, seed=seed, count=count
+        flat,
+        _sizes(kept / n, windows, widths, aim, highest),
+        terms,
+        seed=seed,
+        count=count,
+        row_major=row_major,
     ):
         if price.bits >= n * n_w:
             break

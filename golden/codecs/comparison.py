@@ -13,7 +13,7 @@ import numpy as np
 from xorweave.golden.base.extras import EXTRA_OF, install_advice
 from xorweave.golden.code.limits import mask_entropy, value_entropy
 from xorweave.golden.codecs.arm_mlw import ArmMlw
-from xorweave.golden.codecs.bloomier_codec import Weightless
+from xorweave.golden.codecs.bloomier_codec import Weightless, weightless_peeled
 from xorweave.golden.codecs.codec import Codec, PrunedTensor
 from xorweave.golden.codecs.compressed_rows import CompressedRows, CompressedRows32
 from xorweave.golden.codecs.deep_compression import DeepCompression, DeepCompressionClustered
@@ -34,7 +34,7 @@ def all_codecs() -> tuple[Codec, ...]:
     """Return one of every codec, in the order of the table."""
     return (
         Dense(), Bitmap(), CompressedRows(), CompressedRows32(), Eie(), Macko(), DeepCompression(),
-        DeepCompressionClustered(), Zstandard(), ArmMlw(), Weightless(), *our_codecs(),
+        DeepCompressionClustered(), Zstandard(), ArmMlw(), Weightless(), weightless_peeled(), *our_codecs(),
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def write_arrangement(arranged: Arrangement, shape: tuple[int, ...]) -> NDArray[
             head.varint(getattr(code, name))
         head.varint(arranged.mask.segment_blocks)
         head.data += np.packbits(np.asarray(arranged.mask.symbols).reshape(-1), bitorder="little").tobytes()
-    head.word(zlib.crc32(head.data))
+    head.words([zlib.crc32(head.data)])
     return np.frombuffer(bytes(head.data), np.uint8)
 
 

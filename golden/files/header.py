@@ -119,8 +119,7 @@ def write_header(tensor: EncodedTensor, patch_bits: int, checksums: Sequence[int
         head.varint(int(said))
     if patches != "none":
         head.varint(patch_bits)
-    for checksum in checksums:
-        head.word(checksum)
+    head.words(checksums)
     return bytes(head.data)
 
 
@@ -151,8 +150,8 @@ def read_header(head: ByteReader, size: int) -> Header:
     codes = read_codes(head, spans, n_out, size) if in_full else _read_chains(head, spans, n_out, size)
     corrections = read_corrections(head, patches)
     patch_bits = head.varint(8 * size) if patches != "none" else 0
-    checksum = head.word()
     segments = -(-blocks // period)
+    checksum, *of_segments = head.words(1 + (segments if segments > 1 else 0))
     return Header(
         number_format=form,
         shape=shape,
@@ -166,7 +165,7 @@ def read_header(head: ByteReader, size: int) -> Header:
         patch_bits=patch_bits,
         encoder=ENCODERS[first >> 6 & 1],
         checksum=checksum,
-        segment_checksums=tuple(head.word() for _ in range(segments)) if segments > 1 else (),
+        segment_checksums=tuple(of_segments),
     )
 
 

@@ -44,8 +44,8 @@ def read_header(head: ByteReader, size: int) -> Header:
     corrections = read_corrections(head, item(PATCHES, head.byte(), "correction format"))
     patch_bits = head.varint(8 * size)
     encoder = item(ENCODERS, head.byte(), "encoder")
-    checksum = head.word()
     segments = -(-blocks // period)
+    checksum, *of_segments = head.words(1 + (segments if segments > 1 else 0))
     return Header(
         number_format=form,
         shape=shape,
@@ -59,7 +59,7 @@ def read_header(head: ByteReader, size: int) -> Header:
         patch_bits=patch_bits,
         encoder=encoder,
         checksum=checksum,
-        segment_checksums=tuple(head.word() for _ in range(segments)) if segments > 1 else (),
+        segment_checksums=tuple(of_segments),
     )
 
 

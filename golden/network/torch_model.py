@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from xorweave.golden.base.errors import InputError
@@ -50,7 +50,14 @@ def import_torch() -> Any:
     return torch
 
 
-def torch_forward(network: Network, tensors: Mapping[str, Tensor], x: Tensor) -> Tensor:
+def torch_forward(
+    network: Network,
+    tensors: Mapping[str, Tensor],
+    x: Tensor,
+    *,
+    learning: Collection[str] = (),
+    known: Mapping[str, Tensor] | None = None,
+) -> Tensor:
     """Run a network on a batch so that PyTorch can differentiate it.
 
     Parameters
@@ -60,6 +67,10 @@ def torch_forward(network: Network, tensors: Mapping[str, Tensor], x: Tensor) ->
     tensors : mapping of str to Tensor
         Weights (masked by the caller) and parameters.
     x : Tensor, shape (batch, *input shape)
+    learning : collection of str
+        A batch norm whose mean is named here uses the batch's own statistics, and moves mean and variance towards them.
+    known : mapping of str to Tensor, optional
+        Outputs of nodes that are known already for this batch; nodes that only they read are not run.
 
     Returns
     -------
@@ -70,21 +81,45 @@ def torch_forward(network: Network, tensors: Mapping[str, Tensor], x: Tensor) ->
     InputError
         The network has several inputs, or a layer that has no differentiable form here.
     """
+    out = network.outputs[0]
+    return torch_values(network, tensors, x, [out], learning=learning, known=known)[out]
+
+
+def torch_values(
+    network: Network,
+    tensors: Mapping[str, Tensor],
+    x: Tensor,
+    wanted: Collection[str],
+    *,
+    learning: Collection[str] = (),
+    known: Mapping[str, Tensor] | None = None,
+) -> dict[str, Tensor]:
+    """Return the outputs of the wanted nodes; everything else is as of `torch_forward`."""
     torch = import_torch()
     if sum(isinstance(node.layer, Input) for node in network.nodes.values()) != 1:
         raise InputError(f"{network.name} must have one input to be trained")
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(known or {})
+    needed = set(wanted)
+    for node in reversed(network.nodes.values()):
+        if node.name in needed and node.name not in values:
+            needed.update(node.inputs)
     for node in network.nodes.values():
+        if node.name in values or node.name not in needed:
+            continue
         if isinstance(node.layer, Input):
             values[node.name] = x
         elif isinstance(node.layer, Constant):
             values[node.name] = tensors[node.layer.tensor].expand(x.shape[0], *node.shape)
         else:
-            values[node.name] = _value(torch, node, [values[source] for source in node.inputs], tensors)
-    return values[network.outputs[0]]
+            values[node.name] = _value(
+                torch, node, [values[source] for source in node.inputs], tensors, learning
+            )
+    return {name: values[name] for name in wanted}
 
 
-def _value(torch: Any, node: Node, sources: list[Any], tensors: Mapping[str, Any]) -> Any:
+def _value(
+    torch: Any, node: Node, sources: list[Any], tensors: Mapping[str, Any], learning: Collection[str]
+) -> Any:
     layer = node.layer
     x = sources[0]
     f = torch.nn.functional
@@ -96,7 +131,7 @@ def _value(torch: Any, node: Node, sources: list[Any], tensors: Mapping[str, Any
         case Conv():
             convolve = (f.conv1d, f.conv2d, f.conv3d)[len(layer.kernel) - 1]
             bias = None if layer.bias is None else tensors[layer.bias]
-            padded = f.pad(x, _flat_padding(layer.padding))
+            padded = _padded(f, x, layer.padding)
             w = tensors[layer.weight]
             return convolve(padded, w, bias, layer.stride, 0, layer.dilation, layer.groups)
         case Pool() if not layer.ceiling and set(layer.dilation) == {1}:
@@ -107,9 +142,7 @@ def _value(torch: Any, node: Node, sources: list[Any], tensors: Mapping[str, Any
                 return pool(x, layer.kernel, layer.stride, padding, False, layer.count_padding)
             if layer.kind == "max":
                 pool = (f.max_pool1d, f.max_pool2d, f.max_pool3d)[len(layer.kernel) - 1]
-                return pool(
-                    f.pad(x, _flat_padding(layer.padding), value=-math.inf), layer.kernel, layer.stride
-                )
+                return pool(_padded(f, x, layer.padding, -math.inf), layer.kernel, layer.stride)
         case GlobalPool():
             axes = tuple(range(2, x.ndim))
             return x.amax(axes, keepdim=True) if layer.kind == "max" else x.mean(axes, keepdim=True)
@@ -136,7 +169,7 @@ def _value(torch: Any, node: Node, sources: list[Any], tensors: Mapping[str, Any
             return y if layer.shift is None else y + tensors[layer.shift].reshape(shape)
         case BatchNorm():
             four = (tensors[n] for n in (layer.mean, layer.variance, layer.scale, layer.shift))
-            return f.batch_norm(x, *four, eps=layer.epsilon)
+            return f.batch_norm(x, *four, training=layer.mean in learning, eps=layer.epsilon)
         case LayerNorm():
             scale, shift = (None if n is None else tensors[n] for n in (layer.scale, layer.shift))
             return f.layer_norm(x, (layer.features,), scale, shift, layer.epsilon)
@@ -160,6 +193,11 @@ def _functions(torch: Any) -> dict[str, Any]:
         "hard_swish": f.hardswish,
         **{name: getattr(torch, name) for name in ("tanh", "sigmoid", "erf", "abs", "sqrt", "exp")},
     }
+
+
+def _padded(f: Any, x: Any, padding: tuple[tuple[int, int], ...], value: float = 0.0) -> Any:
+    """Pad, but copy nothing where nothing is added."""
+    return f.pad(x, _flat_padding(padding), value=value) if any(map(any, padding)) else x
 
 
 def _flat_padding(padding: tuple[tuple[int, int], ...]) -> list[int]:

@@ -9,17 +9,44 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.evaluate import evaluate
-from xorweave.golden.network.layers import Input
+from xorweave.golden.network.layers import BatchNorm, Input
 from xorweave.golden.network.network import Network
-from xorweave.golden.network.torch_model import import_torch, torch_forward
+from xorweave.golden.network.torch_model import import_torch, torch_forward, torch_values
 
 Tensors = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    epochs, batch : int
+        Passes over the examples, and examples a step.
+    rate : float
+        Step size.
+    momentum : float, optional
+        Of stochastic gradient descent; without it the steps are Adam's.
+    decay : float
+        The loss gets this times the sum of the squared weights; biases and norms are left out.
+    drops : tuple of float
+        Shares of all steps after which the rate falls to a tenth.
+    """
+
+    epochs: int = 20
+    batch: int = 64
+    rate: float = 1e-3
+    momentum: float | None = None
+    decay: float = 0.0
+    drops: tuple[float, ...] = ()
 
 
 def initial_tensors(network: Network, seed: int) -> Tensors:
@@ -47,13 +74,13 @@ def train(
     labels: NDArray[np.int64],
     masks: Mapping[str, NDArray] | None = None,
     *,
-    epochs: int = 20,
-    batch: int = 64,
-    rate: float = 1e-3,
+    schedule: Schedule = Schedule(),
     seed: int = 0,
     free: Collection[str] | None = None,
 ) -> Tensors:
-    """Train a classifier with Adam on the cross-entropy; pruned weights stay zero.
+    """Train a classifier on the cross-entropy; pruned weights stay zero.
+
+    A batch norm whose statistics are free uses those of each batch and moves its own a tenth of the way towards them.
 
     Parameters
     ----------
@@ -63,9 +90,7 @@ def train(
     images : ndarray, shape (n, *shape that flattens to the network's input)
     labels : ndarray of int, shape (n,)
     masks : mapping of str to ndarray, optional
-    epochs, batch : int
-    rate : float
-        Step size.
+    schedule : Schedule
     seed : int
         Of the order of the examples.
     free : collection of str, optional
@@ -92,19 +117,64 @@ def train(
     kept = {name: mask for name, mask in kept.items() if name in trained}
     if not trained:
         return {name: tensor.numpy() for name, tensor in held.items()}
+    statistics = _statistics(network)
     for name in trained:
-        held[name].requires_grad_(True)
-    optimiser = torch.optim.Adam([held[name] for name in trained], lr=rate)
+        held[name].requires_grad_(name not in statistics)
+    optimiser = _optimiser(torch, network, held, schedule)
     order = np.random.default_rng(seed)
+    many = max(1, len(data) // schedule.batch)
+    steps = torch.optim.lr_scheduler.MultiStepLR(
+        optimiser, [round(share * many * schedule.epochs) for share in schedule.drops]
+    )
     with _one_thread():
-        for _ in range(epochs):
-            for chosen in np.array_split(order.permutation(len(data)), max(1, len(data) // batch)):
+        still = _values_before(network, held, data, set(trained))
+        for _ in range(schedule.epochs):
+            for chosen in np.array_split(order.permutation(len(data)), many):
                 optimiser.zero_grad()
-                out = torch_forward(network, _masked(held, kept), data[chosen])
+                known = {name: values[chosen] for name, values in still.items()}
+                out = torch_forward(network, _masked(held, kept), data[chosen], learning=trained, known=known)
                 torch.nn.functional.cross_entropy(out, target[chosen]).backward()
                 optimiser.step()
+                steps.step()
     with torch.no_grad():
         return {name: tensor.numpy().copy() for name, tensor in _masked(held, kept).items()}
+
+
+def _values_before(network: Network, held: Mapping, data, trained: set[str]) -> dict:  # type: ignore[no-untyped-def]
+    """Return what training cannot change and what it reads: outputs of the nodes before the first trained ones."""
+    torch = import_torch()
+    still: set[str] = set()
+    read: set[str] = set()
+    for node in network.nodes.values():
+        own = {*node.layer.weights, *node.layer.parameters}
+        if own & trained or not still.issuperset(node.inputs):
+            read.update(still.intersection(node.inputs))
+        else:
+            still.add(node.name)
+    with torch.no_grad():
+        parts = [torch_values(network, held, part, read) for part in data.split(500)]
+    return {name: torch.cat([part[name] for part in parts]) for name in read}
+
+
+def _optimiser(torch, network: Network, held: Mapping, schedule: Schedule):  # type: ignore[no-untyped-def]
+    """Return what steps; the gradient of d w^2 is 2 d w, and PyTorch's weight decay the factor of w."""
+    moved = {name: tensor for name, tensor in held.items() if tensor.requires_grad}
+    groups = [
+        {
+            "params": [tensor for name, tensor in moved.items() if name in network.weights],
+            "weight_decay": 2 * schedule.decay,
+        },
+        {"params": [tensor for name, tensor in moved.items() if name not in network.weights]},
+    ]
+    if schedule.momentum is None:
+        return torch.optim.Adam(groups, lr=schedule.rate)
+    return torch.optim.SGD(groups, lr=schedule.rate, momentum=schedule.momentum)
+
+
+def _statistics(network: Network) -> set[str]:
+    """Return the means and variances of the batch norms: they follow the batches, no gradient moves them."""
+    norms = [node.layer for node in network.nodes.values() if isinstance(node.layer, BatchNorm)]
+    return {name for norm in norms for name in (norm.mean, norm.variance)}
 
 
 def loss_gradients(
@@ -117,6 +187,7 @@ def loss_gradients(
     """Return the gradient of the mean cross-entropy at every weight: what SNIP scores with.
 
     Parameters are those of `train`; with masks it is the gradient at the pruned network, at pruned weights, too.
+    Batch norms use the statistics of the images.
     """
     torch = import_torch()
     held = _masked_weights(network, tensors, masks)
@@ -162,7 +233,7 @@ def _masked_weights(network: Network, tensors: Mapping[str, NDArray], masks: Map
 
 def _loss(network: Network, held: Mapping, images: NDArray, labels: NDArray, temperature: float = 1.0):  # type: ignore[no-untyped-def]
     torch = import_torch()
-    out = torch_forward(network, held, _batch(network, images)) / temperature
+    out = torch_forward(network, held, _batch(network, images), learning=_statistics(network)) / temperature
     return torch.nn.functional.cross_entropy(out, torch.from_numpy(np.asarray(labels, np.int64)))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.network import Masks, Network
-from xorweave.golden.pruning.quotas import named_quota
+from xorweave.golden.pruning.quotas import QUOTAS, Quota, named_quota
 from xorweave.golden.pruning.random_masks import random_masks
 from xorweave.golden.pruning.ranking import GlobalRanking, LayerRanking, Ranking
 from xorweave.golden.pruning.rounds import rank_in_rounds
@@ -48,9 +48,10 @@ def prune(
         SynFlow, whose 100 rounds ``synflow:ROUNDS`` changes, and by ``grasp:ROUNDS``.
     sparsity : float
         Share of weights to remove.
-    quota : {'uniform', 'uniform+', 'erk', 'igq'}, optional
-        Layer quotas. Random pruning takes uniform ones unless told otherwise; a score cuts all layers at
-        one level.
+    quota : str, optional
+        Layer quotas: uniform, uniform+, erk, igq; or a method that scores, whose layer counts are taken: with
+        ``synflow``, random pruning is SynFlow's with the weights of each layer reshuffled. Random pruning takes
+        uniform ones unless told otherwise; a score cuts all layers at one level.
     effective : bool
         Whether `sparsity` is the effective one, found by search, or the direct one.
     seed : int
@@ -74,12 +75,31 @@ def prune(
     kept = kept_count(network, sparsity)
     method, rounds = split_method(method)
     if method == "random":
-        layer_quota = named_quota(quota or "uniform")
+        layer_quota = _quota(network, tensors, quota or "uniform", kept, gradients, progress)
         if effective:
             return search_random(network, layer_quota, sparsity, seed=seed)
         return random_masks(network.weights, layer_quota(network.weights, kept), np.random.default_rng(seed))
     ranking = _ranking(network, tensors, method, kept, quota, gradients, rounds, progress)
     return search_ranking(network, ranking, sparsity) if effective else ranking.masks(kept)
+
+
+def _quota(
+    network: Network,
+    tensors: Mapping[str, NDArray] | None,
+    name: str,
+    kept: int,
+    gradients: Gradients | None,
+    progress: Callable[[float], None] | None,
+) -> Quota:
+    """Return quotas by name, or those of another method: what its ranking keeps of each layer."""
+    scored = name not in QUOTAS and name.partition(":")[0] in METHODS[1:]
+    if not scored:
+        return named_quota(name)
+    method, rounds = split_method(name)
+    ranking = _ranking(network, tensors, method, kept, None, gradients, rounds, progress)
+    return lambda _shapes, count: {
+        weight: int(np.count_nonzero(mask)) for weight, mask in ranking.masks(count).items()
+    }
 
 
 def split_method(method: str) -> tuple[str, int | None]:
@@ -128,7 +148,8 @@ def _ranking(
     else:
         scores = (magnitude if method == "magnitude" else lamp)(tensors, network.weights)
     if quota is not None:
-        return LayerRanking(network.weights, scores, named_quota(quota))
+        counts = _quota(network, tensors, quota, kept, gradients, progress)
+        return LayerRanking(network.weights, scores, counts)
     return GlobalRanking.of(network.weights, scores)
 
 

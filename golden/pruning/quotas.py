@@ -112,7 +112,9 @@ def named_quota(name: str) -> Quota:
         There is no such quota.
     """
     if name not in QUOTAS:
-        raise InputError(f"the quota must be one of {', '.join(QUOTAS)}, not {name!r}")
+        raise InputError(
+            f"the quota must be one of {', '.join(QUOTAS)}, or a method that scores (synflow, ...), not {name!r}"
+        )
     return QUOTAS[name]
 
 

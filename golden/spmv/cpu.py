@@ -58,7 +58,7 @@ class EncodedProduct:
         """Bytes that one product reads of the matrix: symbols, mask, 4 a row for its offset, and 12 a patch."""
         matrix = self.matrix
         offsets = 0 if matrix.number_format.is_float else 4 * matrix.scan.rows
-        return matrix.symbols.nbytes + matrix.mask.size // 8 + offsets + 12 * matrix.patch_rows.size
+        return matrix.symbols.nbytes + matrix.mask_bytes + offsets + 12 * matrix.patch_rows.size
 
     def decode_lines(self, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Decode all weights, in the order they are decoded in.
@@ -86,7 +86,11 @@ class EncodedProduct:
         """Decode to the matrix itself, shape (rows, columns), patches applied; BF16 as float32."""
         matrix = self.matrix
         values = matrix.scan.restore(self._kernel.decode())
-        values[matrix.patch_rows, matrix.patch_columns] = matrix.patch_values
+        patched = matrix.patch_rows, matrix.patch_columns
+        if matrix.mask_symbols is None:
+            values[patched] = matrix.patch_values
+        else:
+            values[patched] += matrix.patch_values.astype(values.dtype)  # modulo 2^8
         return values
 
     def __call__(self, vectors: NDArray) -> NDArray:
@@ -115,12 +119,17 @@ class _CompiledKernel:
         self._library = self._build(decoding=False)
         by_word = fmt.n_w > 8 or instructions.startswith(("avx512", native.EMULATED))
         self._symbols = native.aligned(matrix.symbols)
-        self._mask = native.aligned(matrix.mask_words() if by_word else matrix.mask_lines())
+        bits = matrix.mask_symbols
+        if bits is None:
+            bits = matrix.mask_words() if by_word else matrix.mask_lines()
+        self._mask = native.aligned(bits)
         self._columns = scan.placed_columns.astype(np.int32)
         self._sum = np.float32 if fmt.is_float else np.int32
         self._offsets = np.zeros(scan.rows, self._sum)
         self._patches = [matrix.patch_rows, matrix.patch_columns, matrix.patch_values.astype(self._sum)]
         self._first = self._symbols.ctypes.data + matrix.code.n_s * matrix.code.n_in * LINE
+        history = 0 if matrix.mask_symbols is None else matrix.mask_symbols.shape[0] - matrix.blocks
+        self._first_mask = self._mask[history:].ctypes.data
         self._fixed = self._arguments(0)
         if not fmt.is_float:
             # Activations are taken as bytes plus 128, so zeros give just what has to be taken off; of INT4 a sixteenth.
@@ -131,7 +140,12 @@ class _CompiledKernel:
     def _build(self, decoding: bool) -> ctypes.CDLL:
         matrix = self._matrix
         source = lane_source(
-            matrix.code, matrix.scan, matrix.number_format, matrix.encoded.raw.inversion, decoding=decoding
+            matrix.code,
+            matrix.scan,
+            matrix.number_format,
+            matrix.encoded.raw.inversion,
+            mask_code=matrix.mask_code,
+            decoding=decoding,
         )
         return native.build(source, ("-O2", *native.flags_of(self._instructions)))
 
@@ -144,7 +158,7 @@ class _CompiledKernel:
         scan = self._matrix.scan
         before = (
             self._first,
-            self._mask.ctypes.data,
+            self._first_mask,
             scan.passes,
             self._matrix.blocks // scan.passes,
             self._threads,
@@ -170,7 +184,7 @@ class _CompiledKernel:
         past = out.nbytes > native.last_cache_bytes() * 3 // 4
         given = (
             self._first,
-            self._mask.ctypes.data,
+            self._first_mask,
             matrix.blocks,
             self._threads,
             int(past),

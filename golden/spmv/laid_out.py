@@ -26,11 +26,12 @@ class LaidOut:
     symbols : ndarray of unsigned words
         Its symbols in the kernel's order.
     mask : ndarray
-        In the kernel's order: what is kept and decoded right.
+        In the kernel's order: what is kept and decoded right; where it is kept encoded, what comes out of it.
     patch_rows, patch_columns : ndarray of int32, shape (p,)
-        Where a weight is patched and the mask leaves it out, sorted by row.
-    patch_values : ndarray, shape (p,), of the weights' dtype (BF16 as float32)
-        What the weight is.
+        Where a weight is patched, sorted by row.
+    patch_values : ndarray, shape (p,)
+        What the weight is, in the weights' dtype (BF16 as float32); where the mask is kept encoded, what it is more
+        than what is decoded there, int16.
     """
 
     encoded: EncodedTensor
@@ -49,6 +50,15 @@ class LaidOut:
         return self.encoded.number_format
 
 
+def why_no_words(encoded: EncodedTensor) -> str:
+    """Say why a kernel cannot take a tensor's words as they are decoded; empty if it can."""
+    if encoded.values.kind != "raw" or len(encoded.groups) != 1:
+        return "the values must be raw planes of one group for products by words"
+    if encoded.raw.transform != "none":
+        return f"the transform must be none for products, not {encoded.raw.transform}"
+    return ""
+
+
 def stored_symbols(encoded: EncodedTensor) -> Words:
     """Return the symbols of a tensor whose words a kernel can take as they are decoded, shape (blocks, n_in).
 
@@ -57,17 +67,15 @@ def stored_symbols(encoded: EncodedTensor) -> Words:
     InputError
         There are several groups of planes, a prefix book, or a transform.
     """
-    if encoded.values.kind != "raw" or len(encoded.groups) != 1:
-        raise InputError("the values must be raw planes of one group for products by words")
-    if encoded.raw.transform != "none":
-        raise InputError(f"the transform must be none for products, not {encoded.raw.transform}")
+    if why := why_no_words(encoded):
+        raise InputError(why)
     return np.asarray(encoded.symbols)  # a file's symbols are packed until they are asked for
 
 
 def apart(
-    encoded: EncodedTensor, scan: CellScan | TileOrder, symbols: Words
+    encoded: EncodedTensor, scan: CellScan | TileOrder, symbols: Words, mask_stays: bool = False
 ) -> tuple[NDArray[np.bool_], dict[str, NDArray]]:
-    """Take what is patched out of the mask.
+    """Take what is patched out of the mask, or, where the mask stays as it is, out of what comes through it.
 
     Returns
     -------
@@ -81,13 +89,19 @@ def apart(
     decoded = _decoded_words(encoded, symbols, positions)
     if encoded.raw.inversion:
         decoded ^= decoded.dtype.type(encoded.raw.inversion)
-    words = np.where(mask[positions], decoded, 0).astype(decoded.dtype) ^ differences
-    mask[positions] = False
+    let_through = np.where(mask[positions], decoded, 0).astype(decoded.dtype)
+    words = let_through ^ differences
+    if not mask_stays:
+        mask[positions] = False
     rows, columns = scan.locate(positions)
-    order = np.argsort(rows, kind="stable")
+    # what a mask lets through beyond the matrix is multiplied by nothing, and kernels have no room for it
+    inside = np.flatnonzero((rows < scan.rows) & (columns >= 0))
+    order = inside[np.argsort(rows[inside], kind="stable")]
     values = encoded.number_format.from_words(words)
     if encoded.number_format.name == "bf16":
         values = from_bfloat16(values)
+    if mask_stays:
+        values = values.astype(np.int16) - encoded.number_format.from_words(let_through)
     return mask, {
         "patch_rows": rows[order].astype(np.int32),
         "patch_columns": columns[order].astype(np.int32),

@@ -6,9 +6,12 @@ exclusive-or for two taps. That is why a kernel belongs to a code.
 
 from __future__ import annotations
 
+import numpy as np
+
 from xorweave.golden.base.number_format import NumberFormat
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import tap_lists
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.cells import CellScan
 
 _FLOATS = {"fp16": 1, "bf16": 2, "fp32": 3}
@@ -16,11 +19,18 @@ _LINE = 64
 
 
 def lane_source(
-    code: Code, scan: CellScan, fmt: NumberFormat, inversion: int = 0, *, decoding: bool = False
+    code: Code,
+    scan: CellScan,
+    fmt: NumberFormat,
+    inversion: int = 0,
+    *,
+    mask_code: ShapedMaskCode | None = None,
+    decoding: bool = False,
 ) -> str:
     """Return the source of the kernel that multiplies, or of the one that only decodes.
 
-    `inversion` is the word that the decoded words are xored with.
+    `inversion` is the word that the decoded words are xored with; with a `mask_code` (of shared sums, words of a byte)
+    the mask is decoded in the same loop, else it is a bitmap.
     """
     sizes = {
         "N_IN": code.n_in,
@@ -29,10 +39,18 @@ def lane_source(
         "WORD": max(1, fmt.n_w // 8),
         "NIBBLES": 2 if fmt.n_w == 4 else 1,
         "FLOAT": _FLOATS.get(fmt.name, 0),
+        "SHAPED": int(mask_code is not None),
         "DECODING": int(decoding),
     }
     lines = [f"#define XW_{name} {size}" for name, size in sizes.items()]
-    lines += ['#include "lines.hpp"', '#include "mask.hpp"', "", *_decoder_lines(code, fmt, inversion)]
+    shaped = _shaped_lines(mask_code, sizes["NIBBLES"]) if mask_code else ["constexpr int SHAPED_BYTES = 0;"]
+    lines += [
+        '#include "lines.hpp"',
+        *shaped,
+        '#include "mask.hpp"',
+        "",
+        *_decoder_lines(code, fmt, inversion),
+    ]
     return "\n".join([*lines, "", '#include "product.hpp"', ""])
 
 
@@ -66,4 +84,35 @@ def _decoder_lines(code: Code, fmt: NumberFormat, inversion: int) -> list[str]:
         lines.append(f"    sink.output(line, {r});")
     lines += [f"    prefetch(symbols + {_LINE * k});" for k in range(fetched, code.n_in)]
     lines.append("    for (int at = 0; at < MASK_BYTES; at += 64) prefetch(mask + at);")
+    return [*lines, "}"]
+
+
+def _shaped_lines(code: ShapedMaskCode, nibbles: int) -> list[str]:
+    """Return the lines of ``decode_shaped(x, words)``: encoded bits to mask words, `nibbles` of 64 lanes for each.
+
+    ``x[0]`` is the block's first word; those of a window lie in front of it.
+    """
+    most = code.sum_pairs.shape[0]
+    back, size = code.reach * nibbles, code.n_in * nibbles
+    number = np.arange(code.n_out) - np.searchsorted(code.bit_of_output, code.bit_of_output)
+    places = (number * code.n_in + code.bit_of_output) * nibbles
+    lines = [
+        f"constexpr int SHAPED_BYTES = {8 * size}, SHAPED_WORDS = {most * size};",
+        f"constexpr int SHAPED_PLACE[] = {{{', '.join(map(str, places.tolist()))}}};",
+        "XW_INLINE void decode_shaped(const Word64* x, Word64* words) {",
+        f"    alignas(64) Word64 sums[{code.sums}][{back + size}];",
+    ]
+    for k, lags in enumerate(code.sum_lags.tolist()):
+        taken = " ^ ".join(f"x[i - {nibbles * lag}]" for lag in lags)
+        lines += [
+            "#pragma omp simd",
+            f"    for (int i = -{back}; i < {size}; i++) sums[{k}][i + {back}] = {taken};",
+        ]
+    for m in range(most):
+        pairs = (code.sum_pairs[m] * [1, 1, nibbles]).tolist()
+        taken = " & ".join(f"(sums[{p}][i + {back}] ^ sums[{q}][i + {back - lag}])" for p, q, lag in pairs)
+        lines += [
+            "#pragma omp simd",
+            f"    for (int i = 0; i < {size}; i++) words[i + {m * size}] = {taken};",
+        ]
     return [*lines, "}"]

@@ -99,7 +99,7 @@ def build(source: str, flags: tuple[str, ...], sources: Path = SOURCES) -> ctype
     program = compiler()
     if program is None:
         raise InputError("a C++ compiler (g++) must be on the PATH to build kernels for this processor")
-    command = [program, "-std=c++17", "-shared", "-fPIC", "-pthread", "-fwrapv", *flags, "-I", str(sources)]
+    command = [program, "-std=c++17", "-shared", "-fPIC", "-fopenmp", "-fwrapv", *flags, "-I", str(sources)]
     digest = hashlib.sha256("\0".join([*command, _version(program), source]).encode())
     for header in sorted(sources.iterdir()):
         digest.update(header.read_bytes())
@@ -107,17 +107,30 @@ def build(source: str, flags: tuple[str, ...], sources: Path = SOURCES) -> ctype
     folder = _cache_folder()
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="xorweave-") as passing:
-            return ctypes.CDLL(str(_compile(command, source, Path(passing), name)))
+            return _load(_compile(command, source, Path(passing), name))
     kept = folder / name
     if kept.exists():
         try:
-            return ctypes.CDLL(str(kept))
+            return _load(kept)
         except OSError:  # of another machine, or damaged: made anew
             pass
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder) as passing:
         # moved when complete: a process beside this one finds all of it or nothing
         _compile(command, source, Path(passing), name).replace(kept)
-    return ctypes.CDLL(str(kept))
+    return _load(kept)
+
+
+def _load(library: Path) -> ctypes.CDLL:
+    # OpenMP reads how its threads wait when it is loaded: by default they spin, and keep whoever shares the processor
+    # from what they wait for
+    own = "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ
+    if own:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    try:
+        return ctypes.CDLL(str(library))
+    finally:
+        if own:
+            del os.environ["OMP_WAIT_POLICY"]
 
 
 @cache

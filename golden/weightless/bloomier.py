@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.weightless.key_hash import MAX_HASH_BITS, KeyHash
+from xorweave.golden.weightless.key_values import checked_key_values
 from xorweave.golden.weightless.layout import Layout
 
 _TRIES_AT_ONE_SIZE = 4
@@ -93,21 +94,7 @@ class Bloomier:
         InputError
             A key or value is out of range, keys repeat, or no table up to 1.8 times the size could be peeled.
         """
-        keys = np.asarray(keys, np.int64).reshape(-1)
-        values = np.asarray(values, np.int64).reshape(-1)
-        if keys.shape != values.shape:
-            raise InputError(f"keys and values must be equally many, not {keys.size} and {values.size}")
-        if not 1 <= t <= 32:
-            raise InputError(f"t must be between 1 and 32, not {t}")
-        largest = int(keys.max()) if keys.size else 0
-        key_bits = max(1, largest.bit_length()) if key_bits is None else key_bits
-        if keys.size and (keys.min() < 0 or largest >= 1 << min(key_bits, 32)):
-            raise InputError(f"keys must lie between 0 and {(1 << min(key_bits, 32)) - 1}")
-        if values.size and (values.min() < 0 or values.max() >= 1 << t):
-            raise InputError(f"values must lie between 0 and {(1 << t) - 1}, as a cell has {t} bits")
-        ordered = np.sort(keys)
-        if (ordered[1:] == ordered[:-1]).any():
-            raise InputError("keys must differ from each other")
+        keys, values, key_bits = checked_key_values(keys, values, t, key_bits)
         shape = Layout.for_keys(layout, k, keys.size, c)
         cells_a_key = shape.cells / max(1, keys.size)
         for _ in range(_MOST_GROWTHS):

@@ -1,4 +1,4 @@
-"""The hash of the Bloomier filter: two XOR networks with one layer of AND gates between them.
+"""The hash of the filters: two XOR networks with one layer of AND gates between them.
 
 A hash unit in hardware should cost gates, not multipliers. A linear map alone (an XOR network) is not enough:
 keys are positions, often evenly spread, and a linear map lets whole families of keys collide together. One
@@ -66,12 +66,22 @@ class KeyHash:
         constant = np.uint64(sum(int(bit) << i for i, bit in enumerate(self.first[:, -1])))
         return _byte_tables(self.first[:, :-1])[..., 0].copy(), _byte_tables(self.second), constant
 
+    def ring(self, keys: NDArray[np.integer]) -> NDArray[np.uint64]:
+        """Return the 61 bits behind the AND layer, uint64 of shape (n,), for keys of shape (n,)."""
+        first, _, constant = self._tables
+        rings = np.empty(keys.size, np.uint64)
+        _ring(np.ascontiguousarray(keys, np.uint32), first, constant, rings)
+        return rings
+
+    def spread(self, rings: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Return what the second map makes of such bits, shape (n, 2): bits 0 .. 63 and 64 .. 127."""
+        hashes = np.empty((rings.size, 2), np.uint64)
+        _spread(rings, self._tables[1], hashes)
+        return hashes
+
     def __call__(self, keys: NDArray[np.integer]) -> NDArray[np.uint64]:
         """Hash keys, shape (n,); returns uint64, shape (n, 2): bits 0 .. 63 and 64 .. 127 of each hash."""
-        first, second, constant = self._tables
-        hashes = np.empty((keys.size, 2), np.uint64)
-        _hash(np.ascontiguousarray(keys, np.uint32), first, second, constant, hashes)
-        return hashes
+        return self.spread(self.ring(keys))
 
 
 def _byte_tables(matrix: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -88,7 +98,7 @@ def _byte_tables(matrix: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 @njit(cache=True)
-def _hash(keys, first, second, constant, hashes):  # type: ignore[no-untyped-def]
+def _ring(keys, first, constant, rings):  # type: ignore[no-untyped-def]
     ring = np.uint64(MIDDLE_BITS)
     everything = (np.uint64(1) << ring) - np.uint64(1)
     byte = np.uint64(255)
@@ -100,7 +110,14 @@ def _hash(keys, first, second, constant, hashes):  # type: ignore[no-untyped-def
             rest >>= np.uint64(8)
         next_one = ((x >> np.uint64(1)) | (x << (ring - np.uint64(1)))) & everything
         next_two = ((x >> np.uint64(2)) | (x << (ring - np.uint64(2)))) & everything
-        rest = x ^ (~next_one & next_two)
+        rings[i] = x ^ (~next_one & next_two)
+
+
+@njit(cache=True)
+def _spread(rings, second, hashes):  # type: ignore[no-untyped-def]
+    byte = np.uint64(255)
+    for i in range(rings.size):
+        rest = rings[i]
         low = np.uint64(0)
         high = np.uint64(0)
         for table in range(second.shape[0]):

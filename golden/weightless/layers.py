@@ -7,16 +7,18 @@ layers after it learn to live with it. Lossy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.network import Network
-from xorweave.golden.weightless.bloomier import Bloomier
 from xorweave.golden.weightless.clustering import cluster_weights
+from xorweave.golden.weightless.filters import BAND, Filter, build_filter
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +27,7 @@ class WeightlessLayer:
 
     Attributes
     ----------
-    table : Bloomier
+    table : Filter
     centroids : ndarray of float32
     weights : ndarray of float32
         What the filter gives back, in the layer's shape: centroids, false positives among them.
@@ -33,19 +35,19 @@ class WeightlessLayer:
         Pruned weights that came back as a weight.
     """
 
-    table: Bloomier
+    table: Filter
     centroids: NDArray[np.float32]
     weights: NDArray[np.float32]
     false_positives: int
 
     @property
     def bits(self) -> int:
-        """Table and centroids (32 bits each)."""
+        """Table, directory (of a band) and centroids (32 bits each)."""
         return self.table.bits + 32 * int(self.centroids.size)
 
     @property
     def bits_per_kept_weight(self) -> float:
-        """Bits over the number of weights that were put in: near t * c."""
+        """Bits over the number of weights that were put in: near t * c, c the cells a key."""
         return self.bits / max(1, self.table.keys)
 
     @property
@@ -55,9 +57,9 @@ class WeightlessLayer:
 
 
 def store_layer(
-    weights: NDArray[np.floating], *, t: int, clusters: int, k: int = 4, layout: str = "fuse", seed: int = 0
+    weights: NDArray[np.floating], *, t: int, clusters: int, k: int = 4, layout: str = BAND, seed: int = 0
 ) -> WeightlessLayer:
-    """Put a pruned layer into a Bloomier filter and read it back.
+    """Put a pruned layer into a filter and read it back.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def store_layer(
     clusters : int
         At most 2^t - 1.
     k, layout, seed
-        See ``Bloomier.build``.
+        See ``build_filter``.
 
     Raises
     ------
@@ -81,35 +83,68 @@ def store_layer(
     positions = np.flatnonzero(flat)
     centroids, labels = cluster_weights(flat[positions], clusters)
     key_bits = max(1, (max(flat.size, 1) - 1).bit_length())
-    table = Bloomier.build(positions, labels, t=t, k=k, layout=layout, key_bits=key_bits, seed=seed)
-    answers = table.query(np.arange(flat.size))
-    found = answers < centroids.size
-    back = np.zeros(flat.size, np.float32)
-    back[found] = centroids[answers[found]]
+    table = build_filter(positions, labels, t=t, k=k, layout=layout, key_bits=key_bits, seed=seed)
+    back, found = read_layer(table, centroids.astype(np.float32), np.shape(weights))
     return WeightlessLayer(
         table=table,
         centroids=centroids.astype(np.float32),
-        weights=back.reshape(np.shape(weights)),
-        false_positives=int(found.sum()) - int(positions.size),
+        weights=back,
+        false_positives=found - int(positions.size),
     )
 
 
+_POSITIONS = 1 << 22  # looked up at once
+
+
+def read_layer(
+    table: Filter, centroids: NDArray[np.float32], shape: tuple[int, ...]
+) -> tuple[NDArray[np.float32], int]:
+    """Decode a layer: look every position up; what answers no cluster is pruned.
+
+    Returns
+    -------
+    (ndarray of float32, int)
+        The weights in this shape, and how many positions answered a cluster, false positives among them.
+    """
+    back = np.zeros(math.prod(shape), np.float32)
+    number = 0
+    for start in range(0, back.size, _POSITIONS):
+        answers = table.query(np.arange(start, min(start + _POSITIONS, back.size)))
+        found = answers < centroids.size
+        back[start : start + _POSITIONS][found] = centroids[answers[found]]
+        number += int(found.sum())
+    return back.reshape(shape), number
+
+
+class StoredLayer(Protocol):
+    """What a way to store a layer gives: the weights as they are read back, and the bits that it takes."""
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """In the layer's shape."""
+
+    @property
+    def bits(self) -> int:
+        """Everything that is stored."""
+
+
+Store = Callable[[NDArray], StoredLayer]
 Retrain = Callable[[dict[str, NDArray], Collection[str], int], Mapping[str, NDArray]]
 
 
 @dataclass(frozen=True, eq=False)
-class WeightlessModel:
+class StoredModel:
     """A model whose layers went through the procedure.
 
     Attributes
     ----------
-    layers : dict of str to WeightlessLayer
+    layers : dict of str to StoredLayer
         In the order they were stored.
     tensors : dict of str to ndarray
         All tensors as they are used after the last step.
     """
 
-    layers: dict[str, WeightlessLayer]
+    layers: dict[str, StoredLayer]
     tensors: dict[str, NDArray]
 
 
@@ -144,14 +179,9 @@ def store_model(
     network: Network,
     tensors: Mapping[str, NDArray],
     order: Sequence[str],
+    store: Store,
     retrain: Retrain,
-    *,
-    t: int,
-    clusters: int,
-    k: int = 4,
-    layout: str = "fuse",
-    seed: int = 0,
-) -> WeightlessModel:
+) -> StoredModel:
     """Store layers one after another; after each, only what comes after it in the network is retrained.
 
     Layers before the one just stored, stored layers and their biases stay as they are, bit for bit, whatever
@@ -165,30 +195,30 @@ def store_model(
         A trained, pruned model.
     order : sequence of str
         Weights to store, first layer first.
+    store : callable
+        From a layer's weights to what is stored: `store_layer` with its options, or another lossy format beside it.
     retrain : callable
         ``retrain(tensors, free, step)`` returns the tensors after some epochs in which the names in `free` were
         trained, pruned weights staying pruned. It is not called when nothing comes after.
-    t, clusters, k, layout, seed
-        See `store_layer`.
 
     Raises
     ------
     InputError
-        The network has no such weight, or as of `store_layer`.
+        The network has no such weight, or what `store` raises.
     """
     now = {name: np.array(value) for name, value in tensors.items()}
     done: set[str] = set()
-    layers: dict[str, WeightlessLayer] = {}
+    layers: dict[str, StoredLayer] = {}
     for step, name in enumerate(order):
         later = tensors_after(network, name)
-        layers[name] = store_layer(now[name], t=t, clusters=clusters, k=k, layout=layout, seed=seed)
+        layers[name] = store(now[name])
         now[name] = layers[name].weights
         done.update(tensors_of_layer(network, name))
         free = [other for other in later if other not in done]
         if free:
             found = retrain(dict(now), free, step)
             now.update({other: np.array(found[other]) for other in free})
-    return WeightlessModel(layers=layers, tensors=now)
+    return StoredModel(layers=layers, tensors=now)
 
 
 def tensors_of_layer(network: Network, weight: str) -> set[str]:

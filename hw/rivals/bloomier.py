@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from xorweave.golden.base.bit_fields import width_for
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.weightless.bloomier import Bloomier
+from xorweave.golden.weightless.key_hash import MIDDLE_BITS
 from xorweave.golden.weightless.layout import Layout
-from xorweave.hw.xor.network import XorNetwork, balanced_trees
+from xorweave.hw.rivals.key_hash import HashNetworks, hash_networks, ring_value, xor_values
 
 
 def bank_depth(layout: Layout) -> int:
@@ -39,18 +40,6 @@ def bank_tables(table: Bloomier) -> NDArray[np.uint32]:
         memory, place = segment % layout.k, segment // layout.k * layout.bank
         memories[memory, place : place + layout.bank] = table.table[first : first + layout.bank]
     return memories
-
-
-def _xor_values(network: XorNetwork, inputs: list[Value], m: Module, name: str) -> list[Value]:
-    signals: list[Value] = list(inputs)
-    for index, (a, b) in enumerate(network.gates):
-        value: Value = signals[a] ^ signals[b]
-        if network.fanout[network.inputs + index] > 1:
-            shared = Signal(name=f"{name}{index}")
-            m.d.comb += shared.eq(value)
-            value = shared
-        signals.append(value)
-    return [Const(0, 1) if output is None else signals[output] for output in network.outputs]
 
 
 class BloomierLane(wiring.Component):
@@ -86,20 +75,12 @@ class BloomierLane(wiring.Component):
         The networks do not compute the hash, or `clusters` is out of range.
     """
 
-    def __init__(
-        self, table: Bloomier, clusters: int, networks: tuple[XorNetwork, XorNetwork] | None = None
-    ) -> None:
+    def __init__(self, table: Bloomier, clusters: int, networks: HashNetworks | None = None) -> None:
         if not 1 <= clusters < 1 << table.t:
             raise InputError(f"clusters must be between 1 and {(1 << table.t) - 1}, not {clusters}")
-        matrices = table.hash.first[:, :-1], table.hash.second
-        if networks is None:
-            networks = balanced_trees(matrices[0]), balanced_trees(matrices[1])
-        for network, matrix in zip(networks, matrices, strict=True):
-            if not np.array_equal(network.matrix(), matrix):
-                raise InputError("the XOR networks must compute the two maps of the filter's hash")
         self.table = table
         self.clusters = clusters
-        self.networks = networks
+        self.networks = hash_networks(table.hash, networks)
         self.address_bits = width_for(bank_depth(table.layout) - 1)
         answer = data.StructLayout({"label": table.t, "kept": 1})
         super().__init__(
@@ -125,16 +106,13 @@ class BloomierLane(wiring.Component):
         with m.If(step):
             m.d.sync += [flag.eq(before) for flag, before in zip(valid, [self.i.valid, *valid], strict=False)]
 
-        mixed = _xor_values(self.networks[0], list(self.i.payload), m, "a")
-        mixed = [bit ^ int(flip) for bit, flip in zip(mixed, table.hash.first[:, -1], strict=True)]
-        linear = Signal(len(mixed))
-        ring = Signal(len(mixed), reset_less=True)
-        m.d.comb += linear.eq(Cat(mixed))
+        ring = Signal(MIDDLE_BITS, reset_less=True)
+        following = ring_value(table.hash, self.networks[0], self.i.payload, m)
         with m.If(step):
-            m.d.sync += ring.eq(linear ^ (~linear.rotate_right(1) & linear.rotate_right(2)))
+            m.d.sync += ring.eq(following)
 
         hashed = Signal(table.hash.hash_bits)
-        m.d.comb += hashed.eq(Cat(_xor_values(self.networks[1], list(ring), m, "b")))
+        m.d.comb += hashed.eq(Cat(xor_values(self.networks[1], list(ring), m, "b")))
         h_m = Signal(t, reset_less=True)
         addresses = [Signal(self.address_bits, name=f"address{j}", reset_less=True) for j in range(layout.k)]
         with m.If(step):
@@ -203,9 +181,7 @@ class BloomierDecoder(wiring.Component):
         As of `BloomierLane`.
     """
 
-    def __init__(
-        self, table: Bloomier, clusters: int, networks: tuple[XorNetwork, XorNetwork] | None = None
-    ) -> None:
+    def __init__(self, table: Bloomier, clusters: int, networks: HashNetworks | None = None) -> None:
         self.lane = BloomierLane(table, clusters, networks)
         members = self.lane.signature.members
         super().__init__({"i": members["i"], "o": members["o"]})

@@ -73,11 +73,10 @@ def _sparsity_without_corrections() -> str:
 
 
 def _gpu() -> str:
-    """The GPU of the committed record."""
-    (record,) = (ROOT / "benchmarks" / "results").glob("spmv_gpu_*.jsonl")
-    device = json.loads(record.read_text().splitlines()[0])
-    assert "H200" in json.dumps(device)
-    return record.stem.rpartition("_")[2]
+    """The GPUs of the committed records."""
+    records = sorted((ROOT / "benchmarks" / "results").glob("spmv_gpu_*.jsonl"))
+    devices = [json.loads(record.read_text().splitlines()[0])["device"]["gpu"] for record in records]
+    return " and an ".join(device.split()[1] for device in devices)
 
 
 #: What README.md says, its figure in brackets, and where the figure comes from.
@@ -87,7 +86,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     r"without a correction stage for S = (\.\d+)": _sparsity_without_corrections,
     r"(\d+\.\d+) times the outputs per cycle\s+and gate of the paper's decoder written flat": _over_the_flat_decoder,
     r"(\d+\.\d+) times\s+those of one optimised with the same tools": _over_the_optimised_decoder,
-    r"measured on one GPU, an (\w+)": _gpu,
+    r"measured on an (H\d+ and an H\d+)": _gpu,
 }
 
 #: Numbers that are names: papers, patents, licences.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from tests.sim.given_up import given_up
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.spmv.csr_lanes import items_of
 from xorweave.hw.engines.csr_engine import CsrConfig
@@ -34,7 +35,11 @@ def test_right_and_slowed_by_conflicts(tmp_path: Path) -> None:
             run = simulator.run(weights, mask, vectors, stalls=stalls, seed=3)
             assert run.mismatches == 0
             assert np.array_equal(run.results, _product(weights, mask, vectors))
+            with given_up(simulator.model, max(6, run.cycles // 2)):
+                again = simulator.run(weights, mask, vectors, stalls=stalls, seed=3)
+            assert again.mismatches == 0 and np.array_equal(again.results, run.results)
             if not stalls:
+                assert (again.cycles, again.conflict_cycles) == (run.cycles, run.conflict_cycles)
                 cycles.add(run.cycles)
                 # a lane takes one item a cycle, a bank serves one
                 assert run.cycles >= max(run.fullest_lane, mask.sum() / banks)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.sim.given_up import given_up
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.integer_network import IntegerLayer
 from xorweave.golden.scan.lane_layout import LaneLayout
@@ -41,6 +42,10 @@ def test_every_layer_in_one_netlist(simulator: NetworkSimulator) -> None:
     assert (run.mismatches, run.stall_cycles, run.passes) == (0, 0, 3), run.messages
     stalled = simulator.run(inputs, stalls=(30, 30), seed=2)
     assert stalled.mismatches == 0 and stalled.cycles > run.cycles, stalled.messages
+    for when in (5, run.cycles // 3, run.cycles - 3):
+        with given_up(simulator.model, when):
+            again = simulator.run(inputs)
+        assert (again.mismatches, again.cycles) == (0, run.cycles), again.messages
     values = inputs.astype(object)  # whole numbers without end
     for layer, out in zip(simulator.layers, run.outputs, strict=True):
         values = values @ layer.weights.T.astype(object) + layer.bias.astype(object)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import Const
 
+from tests.sim.given_up import given_up
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.book_choice import choose_book
@@ -29,6 +30,7 @@ from xorweave.golden.scan.scan import Scan
 from xorweave.golden.scan.tiles import TileLayout, TileOrder
 from xorweave.golden.spmv.scan_trace import trace_scan
 from xorweave.golden.tensor.decode import decode_tensor
+from xorweave.golden.tensor.encode import encode_tensor
 from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
@@ -167,6 +169,10 @@ def test_every_form_multiplies_cycle_for_cycle(form: tuple[str, str, str, str], 
     for seed, stalls in enumerate((20, (70, 0), (0, 70))):
         slow = simulator.run(tensor, vectors, stalls=stalls, seed=seed)
         assert slow.mismatches == 0 and slow.cycles > run.cycles
+    for cycles in (9, run.cycles // 2, run.cycles - 4):  # while it loads, multiplies, sends
+        with given_up(simulator.model, cycles):
+            again = simulator.run(tensor, vectors)
+        assert (again.mismatches, again.cycles) == (0, run.cycles), again.messages
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +220,18 @@ def test_int4_and_more_dimensions() -> None:
         tensor, vector, stalls=20
     )
     assert run.mismatches == 0 and np.array_equal(run.results, _product(tensor, vector.reshape(1, -1)))
+
+
+@pytest.mark.parametrize("shape", [(6, 17), (3, 47)])  # tails of two weights and of one; above of three
+def test_tails_of_all_lengths(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    values = rng.integers(-128, 128, shape).astype(np.int8)
+    code = Code.uniform(n_in=4, n_out=N_OUT, n_s=1)
+    tensor = encode_tensor(values, INT8, code, mask=np.ones(shape, bool))
+    vectors = [rng.integers(-128, 128, (1, shape[1])).astype(np.int8) for _ in range(2)]
+    simulator = ScanSimulator(scan_engine_config(tensor, lanes=3), config_for(tensor, patches="list"))
+    run = simulator.play(tensor, vectors, [trace_scan(tensor, x, 3) for x in vectors])
+    assert run.mismatches == 0, run.messages
 
 
 def _messages(simulator: ScanSimulator, tensor: EncodedTensor, products: int = 1) -> tuple[bool, set[str]]:

@@ -88,6 +88,27 @@ def test_restarts_resets_errors_and_flags(request: pytest.FixtureRequest, which:
     assert (result.mismatches, result.blocks, result.stall_cycles, result.passed) == (0, blocks, 0, True)
 
 
+@pytest.mark.parametrize("which", ["lean", "registered"])
+def test_every_pair_of_a_stall_and_a_place_is_met(request: pytest.FixtureRequest, which: str) -> None:
+    folder = request.getfixturevalue(which)
+    runs = [simulate(folder, restarts=True, stalls="random", seed=seed) for seed in range(4)]
+    never = set.intersection(*(set(run.unmet) for run in runs))
+    # a decoder that is empty takes the first symbol at once, a skid buffer that of any stream
+    first = {f"{s.prefix} is held up first" for s in read_manifest(folder).inputs}
+    assert never <= (first if which == "registered" else {"s_axis is held up first"})
+    assert {run.pairs for run in runs} == {6 * len(read_manifest(folder).inputs) + 3}
+    # those that the definition leaves where nobody outside pauses
+    quiet = set(simulate(folder).unmet)
+    assert {pair for pair in quiet if " pauses " in pair or pair.startswith("m_axis")} == {
+        *(
+            f"{s.prefix} pauses {place}"
+            for s in read_manifest(folder).inputs
+            for place in ("first", "inside", "last")
+        ),
+        *(f"m_axis is held up {place}" for place in ("first", "inside", "last")),
+    }
+
+
 # a fault, and in which of the two packages it is: every one of them is invisible to one tensor from reset to end
 FAULTS = {
     "a stream starts only on tuser": ("lean", r"start = i_first \| ~running;", "start = i_first;"),
@@ -174,24 +195,19 @@ def test_any_folder(lean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert not list(tmp_path.rglob("PWN"))
 
 
-def test_a_build_in_any_folder_for_temporary_files(
+def test_a_build_in_any_folder_for_temporary_files_and_where_nothing_can_be_kept(
     lean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no model is kept there yet
+    """Whatever was kept before in this process: the folder is asked for anew."""
+    asked = []
+    kept = verilator_build._folder
+    monkeypatch.setattr(verilator_build, "_folder", lambda *how: asked.append(kept(*how)) or asked[-1])
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
     temporary = tmp_path / "a b'$(touch PWN);&#%d"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     assert simulate(lean).mismatches == 0
     assert not list(tmp_path.rglob("PWN")) and not list(temporary.iterdir())
-
-
-def test_where_nothing_can_be_kept(lean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever was kept before in this process: the folder is asked for anew."""
-    asked = []
-    folder = verilator_build._folder
-    monkeypatch.setattr(verilator_build, "_folder", lambda *how: asked.append(folder(*how)) or asked[-1])
-    monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
-    assert simulate(lean).mismatches == 0
     # once to lend, once to keep
     assert len(asked) == 2 and all(path.parent == Path("/proc/xorweave") for path in asked)
 

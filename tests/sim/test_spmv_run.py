@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from tests.sim.given_up import given_up
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.lane_code import encode_on_lanes, encode_planned, rank_lane_plans
@@ -58,6 +59,10 @@ def test_two_passes_batch_and_every_mask_in_the_same_cycles(tmp_path: Path) -> N
         for stalls in (10, 60, (0, 60), (60, 0)):
             run = simulator.run(matrix, vectors, stalls=stalls, seed=seed)
             assert run.mismatches == 0 and run.cycles > free.cycles
+        for when in (5, free.cycles // 2, free.cycles - 3):
+            with given_up(simulator.model, when):
+                again = simulator.run(matrix, vectors)
+            assert (again.mismatches, again.cycles) == (0, free.cycles)
     assert len(cycles) == 1
     matrix = encode_planned(weights, INT8, mask, plan)
     for width in (0.4, 1.0, 2.5, 3.75, 4.5, 20.0):

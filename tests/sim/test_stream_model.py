@@ -36,12 +36,12 @@ def _model(verilog: str) -> StreamModel:
     return StreamModel(verilog, [_I], [_O])
 
 
-def _run(verilog: str, stalls: int | tuple[int, int], added: int = 1) -> StreamRun:
+def _run(verilog: str, stalls: int | tuple[int, int], added: int = 1, seed: int = 0) -> StreamRun:
     words = np.random.default_rng(0).integers(0, 256, 200).tolist()
     model = _model(verilog)
     given = {"i": [pack_integers(words, 8)]}
     wanted = {"o": [pack_integers([(word + added) % 256 for word in words], 8)]}
-    run = model.run(given, wanted, stalls=stalls, most_cycles=3000)
+    run = model.run(given, wanted, stalls=stalls, seed=seed, most_cycles=3000)
     assert model.folder.is_dir()
     return run
 
@@ -69,6 +69,19 @@ def test_a_word_that_does_not_wait_is_seen(fault: str) -> None:
 def test_a_word_too_many_is_seen() -> None:
     endless = _SLICE.replace("o__valid <= i__valid", "o__valid <= 1").replace("FAULT", "")
     assert _run(endless, 0).mismatches >= 64
+
+
+def test_pairs_of_a_stall_and_a_place_are_counted() -> None:
+    """Against the definition: nothing is held up where all are willing, and where one side is, the other pauses."""
+    sound = _SLICE.replace("FAULT", "")
+    places = ("first", "inside", "last")
+    pauses, held, waits = (
+        {f"{what} {place}" for place in places} for what in ("i pauses", "i is held up", "o is held up")
+    )
+    for stalls, met in ((0, set()), ((90, 0), pauses), ((0, 90), waits | held - {"i is held up first"})):
+        runs = [_run(sound, stalls, seed=seed) for seed in range(8)]
+        assert {run.pairs for run in runs} == {9}
+        assert (pauses | held | waits) - set.intersection(*(set(run.unmet) for run in runs)) == met
 
 
 def test_text_that_does_not_compile_is_an_error() -> None:

@@ -41,6 +41,8 @@ def explore(
     from xorweave.studies.explore import PAGE, TABLE, grid, pareto
     from xorweave.studies.explore import explore as run_sweep
 
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} must be a folder, but is a file")
     candidates = grid(
         n_in=_numbers("n-in", n_in, int),
         slack=_numbers("slack", slack, float),

@@ -51,7 +51,10 @@ def prune(
     ] = False,
     quota: Annotated[
         str | None,
-        typer.Option(help="Layer quotas: uniform, uniform+, erk, igq; default: random uniform, else global"),
+        typer.Option(
+            help="Layer quotas: uniform, uniform+, erk, igq, or those that a method leaves (synflow, ...); "
+            "default: random uniform, else global"
+        ),
     ] = None,
     network: Annotated[
         str | None,
@@ -101,7 +104,7 @@ def prune(
     with meter() as show, show.task(method) as advance:
         masks = prune_network(
             described, tensors or None, method=method, sparsity=target, quota=quota, effective=effective, seed=seed,
-            gradients=_gradients(described, tensors, method, gradients), progress=advance,
+            gradients=_gradients(described, tensors, (method, quota), gradients), progress=advance,
         )  # fmt: skip
     written, masks = lossy.prune(source, masks)
     layers, total = measure_sparsity(described, masks)
@@ -141,22 +144,25 @@ def prune(
 
 
 def _gradients(
-    network: Network, tensors: dict[str, NDArray], method: str, path: Path | None
+    network: Network, tensors: dict[str, NDArray], words: tuple[str, str | None], path: Path | None
 ) -> Gradients | None:
-    """Return gradients that are given, or what finds them with the images that are given."""
+    """Return gradients that are given, or what finds them with the images that are given.
+
+    `words` are the method and the quota: the gradients are for the first of them that takes gradients.
+    """
     import numpy as np
 
     from xorweave.golden.files.weight_files import read_weight_file
     from xorweave.golden.network.network_files import as_arrays
     from xorweave.golden.network.training import flow_gradients, initial_tensors, loss_gradients
-    from xorweave.golden.pruning.pruners import split_method
     from xorweave.studies.inference import Images
 
     if path is None:
         return None
-    name = split_method(method)[0]
-    if name not in ("snip", "grasp"):
-        raise InputError(f"gradients are for snip and grasp; {name} needs none")
+    names = [word.partition(":")[0] for word in words if word]
+    name = next((name for name in names if name in ("snip", "grasp")), None)
+    if name is None:
+        raise InputError(f"gradients are for snip and grasp; {names[0]} needs none")
     given = as_arrays(read_weight_file(path).tensors)
     if "images" not in given:
         return given

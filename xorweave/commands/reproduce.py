@@ -42,13 +42,14 @@ def reproduce(
     jobs: Annotated[int, typer.Option(help="Encodings at a time; 0: as many as there are cores")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
-    """Remake the paper's experiments: E, care bits a block, memory; on random and on real masks, ours beside.
+    """Remake the paper's experiments: E, care bits a block, memory, products; on random and real masks, ours beside.
 
     Writes Markdown, CSV and a page. Interrupted, it goes on where it was when it is called again.
     """
     from xorweave.pages.provenance import machine
     from xorweave.pages.reproduction_page import Reproduction, write_results
     from xorweave.studies.paper_cells import quick_plan, whole_plan
+    from xorweave.studies.paper_products import QUICK, WHOLE, measured_products, product_table
     from xorweave.studies.paper_record import Record, run
     from xorweave.studies.paper_tables import Results, all_tables, csv_rows
 
@@ -68,13 +69,17 @@ def reproduce(
     out.mkdir(parents=True, exist_ok=True)
     record = Record(out / "cells.jsonl")
     whole = False
+    setting, points = QUICK if quick else WHOLE, []
     try:
-        with meter() as show, show.task("cells") as advance:
-            run(plan, record, jobs=jobs or os.cpu_count() or 1, progress=advance)
+        with meter() as show:
+            with show.task("cells") as advance:
+                run(plan, record, jobs=jobs or os.cpu_count() or 1, progress=advance)
+            with show.task("products") as advance:
+                points = measured_products(out / "products.json", setting, advance)
         whole = True
     finally:
         results = Results(plan, record.figures)
-        tables = list(all_tables(results))
+        tables = [*all_tables(results), *([product_table(points, setting)] if points else [])]
         report = Reproduction(
             tables=tables, made=_made(plan, data, quick, machine()), left_out=left_out, whole=whole
         )

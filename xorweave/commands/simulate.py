@@ -36,6 +36,10 @@ def simulate(
             f"{result.simulator}: {result.blocks} blocks in {result.cycles} cycles, "
             f"{result.stall_cycles} stall cycles, {result.mismatches} mismatches"
         )
+        if stalls != "none":
+            unmet = f"; not: {', '.join(result.unmet)}" if result.unmet else ""
+            met = result.pairs - len(result.unmet)
+            print(f"{met} of {result.pairs} pairs of a stall and a place in a stream met{unmet}")
     for message in result.messages:
         print(message, file=sys.stderr)
     if not result.passed:

@@ -70,6 +70,7 @@ def sparsity(
                 progress=lambda name: advance(order.index(name) / len(order)),
             )  # fmt: skip
     whole = _together(savings)
+    channels = _alive_by_channels(described, masks)
     if as_json:
         print_json(
             {
@@ -77,6 +78,7 @@ def sparsity(
                 "upper_bound": _is_bound(described),
                 "layers": [layer.to_dict() for layer in layers],
                 "total": total.to_dict(),
+                "alive_by_channels": channels,
                 "biases_folded": sorted(effective.biases),
                 "inactivated_but_kept": effective.kept,
                 "largest_difference": apart,
@@ -86,6 +88,8 @@ def sparsity(
         )
         return
     _print(described, [*layers, total], effective, apart)
+    if channels is not None:
+        typer.echo(f"alive in the graph of channels, as the paper's code counts: {channels:,}")
     if whole:
         _print_savings(savings, whole, dtype)
 
@@ -102,6 +106,19 @@ def _difference(
         return None
     apart = largest_difference(network, tensors, masks, effective, seed=seed)
     return apart if math.isfinite(apart) else None
+
+
+def _alive_by_channels(network: Network, masks: Masks) -> int | None:
+    """Count by channels; None without convolutions, where it is the same, and where the graph does not serve."""
+    from xorweave.golden.network.channel_graph import channel_masks
+    from xorweave.golden.network.layers import Conv
+
+    if not any(isinstance(node.layer, Conv) for node in network.nodes.values()):
+        return None
+    try:
+        return sum(int(mask.sum()) for mask in channel_masks(network, masks).values())
+    except InputError:
+        return None
 
 
 def _is_bound(network: Network) -> bool:

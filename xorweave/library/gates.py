@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from xorweave.hw.xor.network import XorNetwork
 
 _MOST_EXCLUSIVE_ORS = 20_000  # about five seconds; a file of 300 bytes can ask for half a million
+_MOST_COMPARED = (
+    2_000_000_000  # elements of rows, all with all: half a second; a small file can ask for 70 billion
+)
 
 
 def estimated_gates(tensors: Mapping[str, EncodedTensor]) -> DecoderGates | str:
@@ -32,7 +35,7 @@ def estimated_gates(tensors: Mapping[str, EncodedTensor]) -> DecoderGates | str:
     from xorweave.hw.decoders.gate_estimate import decoder_gates
 
     if any(_slow(group.code) for tensor in tensors.values() for group in tensor.groups):
-        return "not estimated: counting the gates of so dense a code would take minutes"
+        return "not estimated: counting the gates of so large a code would take minutes"
     try:
         return decoder_gates(config_for_all(tensors, network_of=_network))
     except InputError as error:
@@ -40,10 +43,12 @@ def estimated_gates(tensors: Mapping[str, EncodedTensor]) -> DecoderGates | str:
 
 
 def _slow(code: Code) -> bool:
-    """Whether so many exclusive-ors are to be shared that it takes more than a few seconds."""
-    return (
-        not _brings_network(code) and int(np.count_nonzero(code.generator)) - code.n_out > _MOST_EXCLUSIVE_ORS
-    )
+    """Whether so many rows are to be compared, or exclusive-ors shared, that it takes more than a few seconds."""
+    if _brings_network(code):
+        return False
+    # comparing rows costs something whatever their length
+    compared = code.n_out**2 * (code.constraint_length + 16)
+    return compared > _MOST_COMPARED or int(np.count_nonzero(code.generator)) - code.n_out > _MOST_EXCLUSIVE_ORS
 
 
 def _brings_network(code: Code) -> bool:

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.spec import matrix_shape
 from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import GpuProduct
-from xorweave.golden.spmv.lanes import lane_matrix
+from xorweave.golden.spmv.lanes import lane_matrix, why_not_lanes
 from xorweave.golden.spmv.stored_product import multiply_stored
 from xorweave.golden.spmv.sums import MOST_COLUMNS
 from xorweave.golden.spmv.tiled import tiled_matrix
@@ -56,7 +55,7 @@ class StoredMatrix(LinearOperator):
     def _kernel(self) -> EncodedProduct | GpuProduct | None:
         """The fast product, of what is stored in the scan that it takes."""
         wide = not self._tensor.number_format.is_float and self.shape[1] > MOST_COLUMNS
-        if wide or not isinstance(self._tensor.scan, CellScan):
+        if wide or why_not_lanes(self._tensor):
             return None
         return EncodedProduct(lane_matrix(self._tensor))
 

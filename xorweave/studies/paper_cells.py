@@ -117,8 +117,9 @@ class Plan:
                 limit = paper_n_out(case.load(generator))
                 for n_out in self.sweep(limit):
                     for n_s in HISTORIES:
-                        code = paper_code(n_s, 1, None if n_out == limit else n_out)
-                        yield Cell(case.family, case.name, "int8", code, generator, 0, "uniform")
+                        for invert in (0, 1) if n_out == limit else (1,):
+                            code = paper_code(n_s, invert, None if n_out == limit else n_out)
+                            yield Cell(case.family, case.name, "int8", code, generator, 0, "uniform")
             for case in self.random_cases(self.random_weights):
                 for goal in self.ours:
                     yield Cell(case.family, case.name, "int8", goal, generator, 0, "uniform")
@@ -242,7 +243,7 @@ def whole_plan(
 def quick_plan(
     data: Path | None, *, sample: int | None, dtypes: str | None, **rest: Any
 ) -> tuple[Plan, list[str]]:
-    """Plan the same in a few minutes: the smallest mask of each family, INT8, our default alone, small samples."""
+    """Plan the same in a few minutes: the smallest mask of each family, INT8, small samples."""
     plan, left_out = whole_plan(
         data,
         sample=2048 if sample is None else sample,
@@ -255,4 +256,4 @@ def quick_plan(
     masks = [case for case in plan.masks if smallest[case.family] is case]
     if len(masks) < len(plan.masks):
         left_out.append(f"{len(plan.masks) - len(masks)} masks that are not the smallest of their family")
-    return replace(plan, loads=_QUICK_LOADS, ours=("storage",), masks=masks), left_out
+    return replace(plan, loads=_QUICK_LOADS, masks=masks), left_out

@@ -22,8 +22,12 @@ NOT_MADE = (
     "Figures of the whole Transformer and the whole ResNet-50: only the layers found in the folder are counted.",
     "Accuracy after pruning: the code is lossless and does not change it.",
     "Time of sparse products against dense ones on the paper's processor and GPU: those machines are not here; "
-    "`xorweave spmv` measures this machine's.",
+    "the times are this machine's, and `xorweave spmv` measures a GPU where there is one.",
 )
+
+
+#: The row of all masks of the folder together.
+FOLDER = "all masks of the folder"
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def _scaled(figures: Figures, weights: int) -> Figures:
 
 
 class Results:
-    """Cells of a plan, added up over the masks of each family; a sample stands for its whole mask.
+    """Cells of a plan, added up over the masks of each family, and of the folder; a sample stands for its whole mask.
 
     Parameters
     ----------
@@ -97,12 +101,13 @@ class Results:
         parts: dict[tuple[str, str, str, int], list[Figures]] = {}
         for cell in plan.cells():
             if cell in figures:
-                key = (cell.family, cell.dtype, cell.code, cell.generator)
                 whole = sizes[cell.family, cell.mask] if cell.weights else figures[cell].weights
-                parts.setdefault(key, []).append(_scaled(figures[cell], whole))
+                found = _scaled(figures[cell], whole)
+                for family in (cell.family, *([FOLDER] if (cell.family, cell.mask) in sizes else [])):
+                    parts.setdefault((family, cell.dtype, cell.code, cell.generator), []).append(found)
         self._totals = {key: Figures.together(found) for key, found in parts.items()}
         self.keys = list(dict.fromkeys(key[:3] for key in self._totals))
-        self.families = list(dict.fromkeys(case.family for case in plan.cases()))
+        self.families = [*dict.fromkeys(case.family for case in plan.cases()), *([FOLDER] if sizes else [])]
 
     def count(self, dtype: str) -> str:
         """Say how many generators stand behind the figures of a format."""

@@ -17,7 +17,7 @@ from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import gpu_absence
 from xorweave.golden.spmv.gpu_figures import gpu_figures
-from xorweave.golden.spmv.lanes import encode_lanes, lane_matrix
+from xorweave.golden.spmv.lanes import encode_lanes, lane_matrix, why_not_lanes
 from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_blas_thread
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
 from xorweave.golden.spmv.stored_product import StoredProduct
@@ -28,6 +28,7 @@ from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.hw.engines.scan_engine import ScanEngineConfig
 from xorweave.hw.engines.spmv_engine import SpmvConfig
+from xorweave.hw.package.engine_core import write_engine
 from xorweave.sim.csr_run import CsrRun, CsrSimulator, csr_config
 from xorweave.sim.engine_run import EngineRun
 from xorweave.sim.scan_run import ScanRun, ScanSimulator, scan_engine_config
@@ -37,6 +38,7 @@ from xorweave.studies.timing import Timing, cycles_per_second, measure
 from xorweave.synth.engine import EngineSynthesis, synthesize_engine
 
 ENCODED = "encoded"
+FOR_PRODUCTS = "encoded for products"
 DENSE = "dense float32, NumPy"
 _MOST_CSR_LANES = 16
 _FAST_FROM = 1 << 17  # lane cycles from which compiling a faster simulation pays
@@ -185,7 +187,7 @@ class Layer:
         for item in self.software:
             figures = asdict(item)
             name, count = figures.pop("name"), figures.pop("threads")
-            rows.append(Row(product=_on_processor(name, count), ours=name == ENCODED, **figures))
+            rows.append(Row(product=_on_processor(name, count), ours=name.startswith(ENCODED), **figures))
         return [*rows, *self._gpu_rows(dense)]
 
     def _gpu_rows(self, dense: float | None) -> list[Row]:
@@ -298,6 +300,21 @@ def takes_lanes(tensor: EncodedTensor) -> bool:
         and scan.lanes == tensor.n_out
         and tensor.mask_coder.kind == "bitmap"
     )
+
+
+def write_product_engine(operand: Operand, directory: Path, batch: int) -> None:
+    """Write the engine of one matrix as a package that ``synth`` maps and proves.
+
+    Raises
+    ------
+    InputError
+        The tensor is not stored in lanes, or the folder holds something.
+    """
+    if not takes_lanes(operand.tensor):
+        raise InputError(
+            f"the engine of tensor {operand.name} takes it stored with --scan lanes, not {operand.tensor.scan.spec}"
+        )
+    write_engine(directory, engine_config(operand.tensor, batch=batch), kind="product")
 
 
 def decoder_absence(tensor: EncodedTensor) -> str:
@@ -442,7 +459,7 @@ def measure_layer(
             synthesized, why = map_engines(engines, gates, lambda share: progress(0.5 + 0.1 * share))
             found.missing += why
     progress(0.6)
-    _measure_software(operand, vectors, wanted, threads, repeats, found, progress)
+    _measure_software(operand, vectors, wanted, threads, repeats, seed, found, progress)
     on_gpu, reason = _on_gpu(operand, batch, seed)
     if reason:
         found.missing.append(reason)
@@ -472,9 +489,11 @@ def measure_layer(
 
 def stored_on_processor(tensor: EncodedTensor, threads: int) -> EncodedProduct | StoredProduct:
     """Return the fastest product of a tensor as it is stored: by compiled kernels from cells, else block by block."""
-    if isinstance(tensor.scan, CellScan):
-        return EncodedProduct(lane_matrix(tensor), threads)
-    return StoredProduct(tensor, threads)
+    return (
+        StoredProduct(tensor, threads)
+        if why_not_lanes(tensor)
+        else EncodedProduct(lane_matrix(tensor), threads)
+    )
 
 
 def _measure_software(
@@ -483,16 +502,26 @@ def _measure_software(
     wanted: NDArray[np.int64],
     threads: tuple[int, ...],
     repeats: int,
+    seed: int,
     found: _Findings,
     progress: Callable[[float], None],
 ) -> None:
-    """Check and time the products on the processor; the encoded one reads the tensor as it is stored."""
+    """Check and time the products on the processor; the encoded one reads the tensor as it is stored.
+
+    Weights that come from no file are encoded once more, as ``encode --for products`` does, for the kernels that are
+    made for a processor.
+    """
     given = vectors[0] if vectors.shape[0] == 1 else vectors
     rate = cycles_per_second()
     every = np.count_nonzero(operand.mask) / operand.mask.size
     dense = 0.0
+    cells = None
+    if not operand.from_file and not isinstance(operand.tensor.scan, CellScan):
+        cells = encode_lanes(operand.matrix, operand.dtype, mask=operand.mask, seed=seed)
     for count in sorted(threads):
         made, absent = rivals(operand.matrix, operand.mask, count)
+        if cells is not None:
+            made = {FOR_PRODUCTS: EncodedProduct(cells, count), **made}
         made = {ENCODED: stored_on_processor(operand.tensor, count), **made}
         found.missing += [f"{line} ({count} threads)" for line in absent]
         for label, product in made.items():

@@ -24,6 +24,7 @@ typedef uint16_t u16;
 typedef int32_t i32;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef u64 __attribute__((may_alias)) Word64;  // read out of memory that is bytes elsewhere
 
 #if defined(XW_AVX512)
 typedef __m512i Register;

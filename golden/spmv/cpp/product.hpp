@@ -6,6 +6,7 @@
 #include "dots.hpp"
 #include "mask.hpp"
 #include "parts.hpp"
+#include "shaped.hpp"
 
 constexpr int SYMBOL_BYTES = XW_N_IN * LINE;          // of a block, all lanes
 constexpr int BLOCK_GROUPS = XW_N_OUT / XW_TOGETHER;  // column groups of a block
@@ -54,7 +55,8 @@ struct Store {
 
 template <bool PAST>
 __attribute__((noinline)) static void decode_to(const u8* symbols, const u8* mask, u8* to) {
-    Masked<Store<PAST>> sink{{mask, {}}, {to}};
+    BlockMask block;
+    Masked<Store<PAST>> sink{{block.of(mask), {}}, {to}};
     decode_block(symbols, mask, sink);
 }
 
@@ -98,12 +100,14 @@ struct Multiply {
 
 __attribute__((noinline)) static void multiply_one(
     const u8* symbols, const u8* mask, long blocks, const u8* factors, u8* sums) {
+    BlockMask block;
     Masked<Multiply> sink{{mask, {}}, {{}, factors}};
     XW_UNROLL for (int g = 0; g < XW_TOGETHER; g++) sink.sink.sums[g] = load(sums + g * LINE);
     for (long t = 0; t < blocks; t++) {
-        decode_block(symbols, sink.keeper.mask, sink);
+        sink.keeper.mask = block.of(mask);
+        decode_block(symbols, mask, sink);
         symbols += SYMBOL_BYTES;
-        sink.keeper.mask += MASK_BYTES;
+        mask += MASK_BYTES;
         sink.sink.factors += BLOCK_GROUPS * FACTOR_BYTES;
     }
     XW_UNROLL for (int g = 0; g < XW_TOGETHER; g++) store(sums + g * LINE, sink.sink.sums[g]);
@@ -138,23 +142,30 @@ static void multiply_pass(const Matrix& m, long first, long last, const u8* fact
     }
 }
 
-// Runs of blocks of the matrix into sums, shape (parts, batch, row groups, 16), zero before.
+// Runs of blocks of the matrix into sums, shape (batch, row groups, 16). A pass belongs to the part that starts it; what
+// a part does of a pass that another one started goes to its rest, and is added in the end.
 struct Multiplying {
     Matrix m;
     const u8* factors;
     long factors_step, batch;
-    u8 *sums, *own;  // own: of a pass, shape (parts, batch, together, 16)
+    u8 *sums, *own;       // own: of a pass, shape (parts, batch, together, 16)
+    u8* rests;            // shape (parts, batch, together, 16)
+    long* passes_begun;   // (parts,): the pass that a part's rest belongs to, -1 where it has none
     void operator()(long part, long first, long last) const {
         const long row_groups = m.passes * XW_TOGETHER, own_bytes = batch * XW_TOGETHER * LINE;
-        u8 *const to = sums + part * batch * row_groups * LINE, *const from = own + part * own_bytes;
+        u8* const from = own + part * own_bytes;
+        passes_begun[part] = -1;
         while (first < last) {
-            const long pass = first / m.pass_blocks, stop = (pass + 1) * m.pass_blocks;
+            const long pass = first / m.pass_blocks, begin = pass * m.pass_blocks, stop = begin + m.pass_blocks;
             const long end = last < stop ? last : stop;
-            memset(from, 0, own_bytes);
-            multiply_pass(m, first, end, factors, factors_step, batch, from);
-            for (long v = 0; v < batch; v++)
+            const bool begun = first > begin;
+            if (begun) passes_begun[part] = pass;
+            u8* const to = begun ? rests + part * own_bytes : from;
+            memset(to, 0, own_bytes);
+            multiply_pass(m, first, end, factors, factors_step, batch, to);
+            for (long v = 0; v < batch && !begun; v++)
                 for (long g = 0; g < XW_TOGETHER; g++)
-                    memcpy(to + (v * row_groups + g * m.passes + pass) * LINE, from + (v * XW_TOGETHER + g) * LINE,
+                    memcpy(sums + (v * row_groups + g * m.passes + pass) * LINE, from + (v * XW_TOGETHER + g) * LINE,
                            LINE);
             first = end;
         }
@@ -169,12 +180,25 @@ typedef i32 Sum;
 typedef i8 Factor;
 #endif
 
-constexpr long SHARED_FROM = 1 << 20;  // additions at the end that are shared out among the threads
+constexpr long SHARED_FROM = 1 << 16;  // additions at the end that are shared out among the threads
 
-// Rows first .. last - 1 of all products: the sums of all parts, the offsets taken off, the patches (sorted by row) added.
+// Adds the rests of passes that were shared by several parts.
+static void add_rests(const Multiplying& work, long parts) {
+    for (long p = 0; p < parts; p++) {
+        if (work.passes_begun[p] < 0) continue;
+        const Sum* rest = (const Sum*)work.rests + p * work.batch * XW_TOGETHER * 16;
+        for (long v = 0; v < work.batch; v++)
+            for (long g = 0; g < XW_TOGETHER; g++) {
+                const long row_group = (v * XW_TOGETHER + g) * work.m.passes + work.passes_begun[p];
+                for (long row = 0; row < 16; row++) ((Sum*)work.sums)[row_group * 16 + row] += *rest++;
+            }
+    }
+}
+
+// Rows first .. last - 1 of all products: the sums, the offsets taken off, the patches (sorted by row) added.
 struct Finishing {
     const Sum* sums;
-    long part_size, vector_size, parts;
+    long vector_size;
     const Sum* offsets;
     long rows, patches;
     const i32 *patch_rows, *patch_columns;
@@ -199,12 +223,10 @@ struct Finishing {
             Sum* const out = product + v * rows;
             const Sum* const of_vector = sums + v * vector_size;
             for (long row = first; row < last; row++) {
-                Sum total = of_vector[row];
-                for (long p = 1; p < parts; p++) total += of_vector[p * part_size + row];
 #if XW_FLOAT
-                out[row] = total;
+                out[row] = of_vector[row];
 #else
-                out[row] = (total - offsets[row]) >> (XW_NIBBLES == 2 ? 4 : 0);
+                out[row] = (of_vector[row] - offsets[row]) >> (XW_NIBBLES == 2 ? 4 : 0);
 #endif
             }
             const Factor* const vector = vectors + v * width;
@@ -222,20 +244,21 @@ extern "C" int xw_multiply(const u8* symbols, const u8* mask, long passes, long 
     const long blocks = passes * pass_blocks, groups = pass_blocks * BLOCK_GROUPS;
     const long sums_size = batch * passes * XW_TOGETHER * 16, factors_size = (groups * FACTOR_BYTES + 63) / 64 * 64;
     threads = parts_of(blocks, threads);
-    const long own_size = threads * batch * XW_TOGETHER * LINE, all_sums = threads * sums_size * (long)sizeof(Sum);
-    u8* const space = (u8*)aligned_alloc(64, own_size + all_sums + batch * factors_size);
+    const long own_size = threads * batch * XW_TOGETHER * LINE, all_sums = sums_size * (long)sizeof(Sum);
+    u8* const space = (u8*)aligned_alloc(64, 2 * own_size + all_sums + batch * factors_size);
     if (!space) return 1;
-    Sum* const sums = (Sum*)(space + own_size);
-    u8* const factors = space + own_size + all_sums;
-    memset(sums, 0, all_sums);
+    u8* const sums = space + 2 * own_size;
+    u8* const factors = sums + all_sums;
     for (long v = 0; v < batch; v++)
         place_factors(vectors + v * width, columns, groups, factors + v * factors_size);
-    in_parts(blocks, threads,
-             Multiplying{{symbols, mask, passes, pass_blocks}, factors, factors_size, batch, (u8*)sums, space});
-    const Finishing finishing{sums, sums_size, passes * XW_TOGETHER * 16, threads, offsets, rows, patches, patch_rows,
+    long passes_begun[MOST_THREADS];
+    const Multiplying multiplying{{symbols, mask, passes, pass_blocks}, factors, factors_size, batch, sums, space,
+                                  space + own_size, passes_begun};
+    in_parts(blocks, threads, multiplying);
+    add_rests(multiplying, threads);
+    const Finishing finishing{(const Sum*)sums, passes * XW_TOGETHER * 16, offsets, rows, patches, patch_rows,
                               patch_columns, patch_values, vectors, width, batch, product};
-    // starting threads again costs more than a few additions
-    in_parts(rows, batch * (threads * rows + 4 * patches) < SHARED_FROM ? 1 : threads, finishing);
+    in_parts(rows, batch * (rows + 4 * patches) < SHARED_FROM ? 1 : threads, finishing);
     free(space);
     return 0;
 }

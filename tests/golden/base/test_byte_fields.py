@@ -32,11 +32,11 @@ def test_numbers_are_leb128(number: int, data: str) -> None:
 def test_texts_words_and_bytes() -> None:
     writer = ByteWriter()
     writer.text("wörter")
-    writer.word(0xDEADBEEF)
+    writer.words([0xDEADBEEF, 1])
     writer.byte(7)
-    assert bytes(writer.data) == b"\x07w\xc3\xb6rter\xef\xbe\xad\xde\x07"
+    assert bytes(writer.data) == b"\x07w\xc3\xb6rter\xef\xbe\xad\xde\x01\0\0\0\x07"
     reader = ByteReader(memoryview(writer.data))
-    assert (reader.text(), reader.word(), reader.byte()) == ("wörter", 0xDEADBEEF, 7)
+    assert (reader.text(), reader.words(2), reader.byte()) == ("wörter", (0xDEADBEEF, 1), 7)
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_numbers_and_texts_too_large_are_refused() -> None:
     with pytest.raises(InputError, match=r"ends before"):
         ByteReader(b"\x05ab").text()
     with pytest.raises(InputError, match=r"ends before"):
-        ByteReader(b"abc").word()
+        ByteReader(b"abc").words(1)

@@ -92,7 +92,8 @@ def test_uniform_plus_spares_the_first_convolution_and_the_last_layer() -> None:
 
 def test_wrong_input_is_named() -> None:
     with pytest.raises(
-        InputError, match=r"the quota must be one of uniform, uniform\+, erk, igq, not 'equal'"
+        InputError,
+        match=r"the quota must be one of uniform, uniform\+, erk, igq, or a method .*, not 'equal'",
     ):
         named_quota("equal")
     with pytest.raises(InputError, match=r"the number of kept weights must lie in 0 .. 6, not 7"):

@@ -1,7 +1,9 @@
 """Products of encoded matrices against NumPy and SciPy, with every instruction set there is here."""
 
+import multiprocessing
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +13,13 @@ from hypothesis import strategies as st
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import from_bfloat16, to_bfloat16
+from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.code.code import Code
 from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.spmv import native
 from xorweave.golden.spmv.cpu import EncodedProduct
-from xorweave.golden.spmv.lanes import encode_lanes
+from xorweave.golden.spmv.lanes import encode_lanes, lane_matrix
+from xorweave.golden.tensor.stored import Patches
 
 needs_compiler = pytest.mark.skipif(native.compiler() is None, reason="needs g++")
 # few outputs a block: a kernel is compiled for each code
@@ -205,3 +209,61 @@ def test_bad_input_is_named():
     if shutil.which("g++"):
         with pytest.raises(InputError, match=r"the instruction set must be one of .*plain.*, not 'altivec'"):
             EncodedProduct(encode_lanes(matrix, mask=mask, code=SHORT), 1, "altivec")
+
+
+@pytest.mark.parametrize("instructions", SETS)
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+def test_an_encoded_mask_is_decoded_as_it_is_multiplied(dtype, instructions):
+    """Odd sizes, lanes that start in the middle of a stream, weights the search gave up, and what lies in padding."""
+    matrix, mask = pruned(150, 77, 0.8, dtype)
+    matrix[3] = np.where(mask[3], matrix.min(), 0)
+    mask[40:60], matrix[40:60] = False, 0
+    code = Code.from_spec("family=chain,n_in=5,n_out=20,n_s=7")
+    encoded = encode_in_cells(matrix, dtype, mask=mask, code=code, mask_code="shaped", beam=16)
+    lanes = lane_matrix(encoded)
+    assert lanes.mask_code == encoded.mask_coder.code
+    assert lanes.patch_rows.size > 0
+    batch = vectors(77, 3)
+    batch[2] = -128
+    wanted = (scipy.sparse.csr_array(matrix.astype(np.int32)) @ batch.T.astype(np.int32)).T
+    for threads in (1, 3):
+        product = EncodedProduct(lanes, threads, instructions)
+        assert np.array_equal(product.dense(), matrix)
+        assert np.array_equal(product(batch), wanted)
+        assert np.array_equal(product(batch[0]), wanted[0])
+    # symbols of the mask as they are held, and no bitmap
+    code, lane_bytes = lanes.mask_code, 8 if dtype == "int8" else 16
+    assert lanes.mask_bytes == (lanes.blocks + -(-code.window // code.n_in)) * code.n_in * lane_bytes
+
+
+def test_patches_in_padding_are_left_out():
+    """A file may patch what is no weight: no kernel may write there."""
+    matrix, mask = pruned(150, 37, 0.6)
+    encoded = encode_lanes(matrix, mask=mask, code=SHORT).encoded
+    padding = np.flatnonzero(encoded.scan.positions() < 0)[:3]
+    patches = Patches(
+        np.sort(np.append(encoded.patches.positions, padding)),
+        np.ones(encoded.patches.positions.size + 3, np.uint8),
+    )
+    lanes = lane_matrix(replace(encoded, patches=patches))
+    assert lanes.patch_rows.size == encoded.patches.positions.size
+    assert lanes.patch_rows.max() < 150
+    assert lanes.patch_columns.min() >= 0
+
+
+def test_a_child_of_a_fork_multiplies_alone():
+    """Threads that wait between products are not there in the child: it must not wait for them."""
+    matrix, mask = pruned(150, 37, 0.6)
+    product = EncodedProduct(encode_lanes(matrix, mask=mask, code=SHORT), 3)
+    x = vectors(37, 1)[0]
+    wanted = product(x).tolist()
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=lambda: sender.send(product(x).tolist()))
+    child.start()
+    try:
+        assert receiver.poll(60), "the child waits"
+        assert receiver.recv() == wanted
+    finally:
+        child.kill()
+        child.join()

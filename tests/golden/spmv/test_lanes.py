@@ -95,6 +95,17 @@ def test_bad_input_is_named():
             lane_matrix(replace(lanes.encoded, scan=scan))
 
 
+def test_a_code_that_takes_hours_to_compile_is_refused():
+    matrix, mask = pruned(40, 20, 0.5)
+    long = "family=chain,n_in=300,n_out=515,n_s=0"
+    dense = "family=uniform,n_in=200,n_out=400,n_s=0"
+    for spec, said in ((long, "not 515 of"), (dense, "not 400 of")):
+        with pytest.raises(
+            InputError, match=f"at most 512 outputs of 16384 taps in all for products, {said}"
+        ):
+            encode_lanes(matrix, mask=mask, code=Code.from_spec(spec))
+
+
 @pytest.mark.parametrize("dtype", ["int8", "int4", "fp16"])
 def test_the_stored_tensor_is_an_ordinary_one(dtype):
     """Any decoder decodes it, and its file gives it back."""

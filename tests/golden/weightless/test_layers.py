@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.catalogue import perceptron
 from xorweave.golden.network.network import Network
+from xorweave.golden.network.training import Schedule, initial_tensors, train
 from xorweave.golden.weightless.layers import store_layer, store_model, tensors_after
 
 DATA = Path(os.environ.get("XORWEAVE_DATA", Path(__file__).parents[4] / "shared" / "data"))
+STORE = partial(store_layer, t=8, clusters=7)
 LENET = DATA / "dns" / "derived" / "lenet300100_sparse.npz"
 
 
@@ -57,7 +60,7 @@ def test_only_what_comes_after_the_stored_layer_is_retrained() -> None:
         seen.append((step, sorted(free)))
         return shaken(now, free, step)
 
-    model = store_model(network, tensors, ["fc2.weight", "fc3.weight"], retrain, t=8, clusters=7)
+    model = store_model(network, tensors, ["fc2.weight", "fc3.weight"], STORE, retrain)
     assert seen == [(0, ["fc3.bias", "fc3.weight"])]  # after the last layer nothing is left to train
     # bit for bit as they were: the layer before, its bias, and the biases of both stored layers' own
     for name in ("fc1.weight", "fc1.bias", "fc2.bias"):
@@ -71,7 +74,7 @@ def test_only_what_comes_after_the_stored_layer_is_retrained() -> None:
 
 def test_a_layer_stored_before_an_earlier_one_stays_stored() -> None:
     network, tensors = three_layers()
-    model = store_model(network, tensors, ["fc2.weight", "fc1.weight"], shaken, t=8, clusters=7)
+    model = store_model(network, tensors, ["fc2.weight", "fc1.weight"], STORE, shaken)
     for name in ("fc1.weight", "fc2.weight"):
         assert model.tensors[name].tobytes() == model.layers[name].weights.tobytes()
     assert np.array_equal(model.tensors["fc2.bias"], tensors["fc2.bias"])
@@ -90,6 +93,50 @@ def test_what_comes_after_a_layer_follows_the_graph() -> None:
     assert set(tensors_after(network, "d.weight")) == set()
     with pytest.raises(InputError, match=r"must hold the layer 'x.weight'; it holds a.weight, s.weight"):
         tensors_after(network, "x.weight")
+
+
+def test_real_training_leaves_what_was_stored_and_what_is_before_it_bit_for_bit() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed (extra train)")
+    network = perceptron((12, 30, 20, 10, 3))
+    random = np.random.default_rng(0)
+    images = random.normal(size=(300, 12)).astype(np.float32)
+    labels = images[:, :3].argmax(axis=1)
+    tensors = initial_tensors(network, 0)
+    for name in network.weights:
+        tensors[name] = tensors[name] * (random.random(tensors[name].shape) < 0.5)
+    for name in network.parameters:
+        tensors[name] = random.normal(size=tensors[name].shape).astype(np.float32)
+    seen: list[dict[str, bytes]] = []
+
+    def retrain(now, free, step):  # type: ignore[no-untyped-def]
+        before = {name: value.tobytes() for name, value in now.items()}
+        kept = {name: now[name] != 0 for name in network.weights}
+        after = train(network, now, images, labels, kept, schedule=Schedule(epochs=3, rate=1e-2), free=free)
+        # training moves all that is free, and nothing else
+        assert {name for name in before if after[name].tobytes() != before[name]} == set(free)
+        seen.append(before)
+        return after
+
+    order = list(network.weights)
+    model = store_model(network, tensors, order, partial(store_layer, t=7, clusters=6), retrain)
+    assert len(seen) == len(order) - 1
+    # what was stored, and its bias, is at every later step and at the end what it was when it was stored
+    for step, name in enumerate(order[:-1]):
+        bias = name.replace("weight", "bias")
+        for later in (*seen[step + 1 :], {key: value.tobytes() for key, value in model.tensors.items()}):
+            assert later[name] == model.layers[name].weights.tobytes()
+            assert later[bias] == seen[step][bias]
+    assert model.tensors["fc1.bias"].tobytes() == tensors["fc1.bias"].tobytes()
+    assert model.tensors["fc4.bias"].tobytes() != tensors["fc4.bias"].tobytes()
+
+
+def test_a_layer_is_read_back_as_the_filter_answers_position_by_position() -> None:
+    weights = pruned((90, 70), 5)
+    layer = store_layer(weights, t=6, clusters=9)
+    answers = [int(layer.table.query(np.array([at]))[0]) for at in range(weights.size)]
+    wanted = [layer.centroids[answer] if answer < 9 else np.float32(0) for answer in answers]
+    assert layer.weights.reshape(-1).tolist() == wanted
+    assert layer.false_positives == sum(answer < 9 for answer in answers) - np.count_nonzero(weights)
 
 
 @pytest.mark.skipif(not LENET.exists(), reason=f"needs the published pruned LeNet ({LENET})")

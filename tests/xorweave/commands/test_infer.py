@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -22,13 +23,30 @@ def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return 0
 
 
+_LANES = [
+    16,
+    pytest.param(
+        64,  # the default
+        marks=pytest.mark.skipif(
+            not os.environ.get("XORWEAVE_SLOW"),
+            reason="takes long to compile: make test-slow runs it (XORWEAVE_SLOW=1)",
+        ),
+    ),
+]
+
+
 @pytest.mark.skipif(not available("verilator"), reason="verilator is not installed")
+@pytest.mark.parametrize("lanes", _LANES)
 def test_two_digits_of_each(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], data_dir: Path, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    data_dir: Path,
+    tmp_path: Path,
+    lanes: int,
 ) -> None:
     model, digits = data_dir / "dns/derived/lenet300100_sparse.npz", data_dir / "mnist/mnist10k.npz"
     engine = tmp_path / "engine"
-    arguments = (model, "--images", digits, "--each", 2, "--engine", engine, "--json")
+    arguments = (model, "--images", digits, "--each", 2, "--lanes", lanes, "--engine", engine, "--json")
     assert _run(monkeypatch, "infer", *arguments) == 0
     assert sorted(path.name for path in engine.rglob("*.*")) == [
         "manifest.json",

@@ -16,6 +16,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import to_bfloat16
 from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
 from xorweave.golden.network.catalogue import lenet_5, perceptron
+from xorweave.golden.network.network import Network
 
 app = typer.Typer()
 app.command()(prune)
@@ -202,3 +203,16 @@ def test_a_checkpoint_that_is_no_known_network(tmp_path: Path) -> None:
         assert np.array_equal(after[name].values, wanted)
     with pytest.raises(InputError, match="the network must be known for what is effective"):
         run("prune", tmp_path / "n.npz", "-o", out, "--sparsity", 0.75, "--effective")
+
+
+def test_convolutions_are_counted_by_channels_too(tmp_path: Path) -> None:
+    """A 3x3 kernel on a 1x1 map: its centre alone is alive, all nine taps are for the paper's code."""
+    network = Network("border")
+    x = network.conv(network.input((1, 1, 1)), "a.weight", 1, 3, padding=1)
+    network.dense(network.flatten(x), "b.weight", 1)
+    (tmp_path / "net.json").write_text(network.to_json())
+    np.savez(tmp_path / "w.npz", **{name: np.ones(shape) for name, shape in network.weights.items()})
+    words = ("sparsity", tmp_path / "w.npz", "--network", tmp_path / "net.json")
+    found = json.loads(run(*words, "--json"))
+    assert (found["total"]["alive"], found["alive_by_channels"]) == (2, 10)
+    assert "alive in the graph of channels, as the paper's code counts: 10" in run(*words)

@@ -91,3 +91,17 @@ def test_what_does_not_go_together_is_one_line(folder: Path, words: tuple[str, .
     done = prune(folder, "--sparsity", 0.5, *words)
     assert done.returncode == 2
     assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_layer_counts_of_snip_are_quotas(folder: Path) -> None:
+    """Images serve a quota that needs gradients; the counts of each layer are SNIP's, the places are not."""
+    words = ("--sparsity", 0.75, "--gradients", folder / "shown.npz", "--json")
+    kept, masks = [], []
+    for method in (("--method", "snip"), ("--method", "random", "--quota", "snip")):
+        done = prune(folder, *method, *words)
+        assert done.returncode == 0, done.stderr
+        kept.append([layer["kept"] for layer in json.loads(done.stdout)["layers"]])
+        tensors = read_weight_file(folder / "p.safetensors").tensors
+        masks.append(tensors["fc1.weight"].values != 0)
+    assert kept[0] == kept[1]
+    assert (masks[0] != masks[1]).any()

@@ -21,7 +21,8 @@ from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.tensor.figures import Figures
 from xorweave.studies.paper_cells import Cell, Plan, sample_rows, values_for
 from xorweave.studies.paper_masks import MaskCase, real_masks
-from xorweave.studies.paper_tables import Estimate, Results, variation
+from xorweave.studies.paper_products import measured_products, product_table
+from xorweave.studies.paper_tables import FOLDER, Estimate, Results, variation
 
 FAMILIES = [
     f"net/{method}/{target}" for method in ("magnitude_pruning", "random_pruning") for target in (0.7, 0.9)
@@ -78,8 +79,8 @@ def cells(out: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 def test_every_experiment_has_its_rows(reproduced: tuple[Any, Path]) -> None:
     result, out = reproduced
     titles = [table["title"] for table in result["tables"]]
-    assert len(titles) == 4
-    sweep, spread, efficiency, memory = (table["rows"] for table in result["tables"])
+    assert len(titles) == 5
+    sweep, spread, efficiency, memory, products = (table["rows"] for table in result["tables"])
     assert {row["S"] for row in sweep} == {"0.6", "0.7", "0.8", "0.9"}
     assert {"20", "26", "40", "80"} <= {row["N_out"] for row in sweep}
     for row in sweep:
@@ -88,9 +89,13 @@ def test_every_experiment_has_its_rows(reproduced: tuple[Any, Path]) -> None:
         # a sample of 8,000 plane bits may lie a little above what is possible on the average
         assert found[2] <= float(row["E_max"]) + 0.5
     assert [row["mask"] for row in spread[4:]] == [f"{family}/a" for family in FAMILIES]
-    assert [row["family"] for row in efficiency[4:]] == FAMILIES
-    assert [row["family"] for row in memory[4:]] == FAMILIES
-    for family in efficiency[4:]:
+    assert [row["family"] for row in efficiency[4:]] == [*FAMILIES, FOLDER]
+    assert [row["family"] for row in memory[4:]] == [*FAMILIES, FOLDER]
+    assert {(row["product"], row["S"]) for row in products} >= {("encoded", "0.7"), ("encoded", "0.9")}
+    assert all(
+        row["batch 1"].startswith("1.00 (") for row in products if row["product"].startswith("dense fl")
+    )
+    for family in efficiency:
         assert "not measured" not in family.values()
     page = html.unescape((out / "reproduction.html").read_text())
     for title in titles:
@@ -115,6 +120,37 @@ def test_estimates_are_those_of_the_cells(reproduced: tuple[Any, Path]) -> None:
     assert float(row["efficiency_half_width_95"]) == pytest.approx(half_width, rel=1e-3)
     listed = next(e for e in result["estimates"] if (e["family"], e["code"]) == (FAMILIES[1], code))
     assert listed["efficiency"] == float(row["efficiency"])
+
+
+def test_the_folder_is_all_its_masks_together(reproduced: tuple[Any, Path]) -> None:
+    """From the counts: each mask's unmatched and care bits, a sample scaled to its mask; all are whole here."""
+    result, out = reproduced
+    for code in ("paper,n_s=0,invert=0", "storage"):
+        ratios = []
+        for generator in (0, 1):
+            found = [
+                figures
+                for cell, figures in cells(out)
+                if cell["family"] in FAMILIES and (cell["code"], cell["generator"]) == (code, generator)
+            ]
+            assert len(found) == len(FAMILIES)
+            stored = sum(f["payload_bits"] + f["correction_bits"] for f in found)
+            ratios.append(1 - stored / sum(8 * f["weights"] for f in found))
+        row = next(e for e in result["estimates"] if (e["family"], e["code"]) == (FOLDER, code))
+        assert row["memory_reduction"] == pytest.approx(statistics.fmean(ratios))
+
+
+def test_products_that_were_measured_are_believed(folder: Path, tmp_path: Path) -> None:
+    setting = {"size": 64, "sparsities": [0.9], "batches": [1, 2], "repeats": 2}
+    first = measured_products(tmp_path / "p.json", setting)
+    assert measured_products(tmp_path / "p.json", setting) == first
+    table = product_table(first, setting)
+    assert table.columns == ("product", "S", "batch 1", "batch 2")
+    dense = [row for row in table.rows if row[0] == "dense float32, NumPy"]
+    assert dense == [["dense float32, NumPy", "0.9", *["1.00 (1.00 .. 1.00)"] * 2]]
+    (tmp_path / "p.json").write_text("{}")
+    with pytest.raises(InputError, match=r"p.json must be a record of measured products; remove it"):
+        measured_products(tmp_path / "p.json", setting)
 
 
 @pytest.mark.parametrize("invert", [0, 1])

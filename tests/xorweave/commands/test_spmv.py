@@ -16,14 +16,17 @@ from xorweave.cli import app
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose import choice
-from xorweave.golden.files.container import read_container
+from xorweave.golden.choose.lane_code import encode_on_lanes
+from xorweave.golden.files.container import Container, read_container, write_container
 from xorweave.golden.files.prepare import Prepared
 from xorweave.golden.mask.masks import random_mask
+from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.tensor import encode
+from xorweave.hw.package.engine_manifest import read_engine_manifest
 from xorweave.sim.scan_run import ScanRun, ScanSimulator
 from xorweave.studies import spmv_flow
 from xorweave.studies.spmv_figure import normalized_times
-from xorweave.studies.spmv_flow import DENSE, ENCODED, measure_layer
+from xorweave.studies.spmv_flow import DENSE, ENCODED, FOR_PRODUCTS, measure_layer
 from xorweave.studies.spmv_operand import encode_operand
 from xorweave.studies.timing import cycles_per_second
 
@@ -57,7 +60,14 @@ def test_everything_agrees(written: tuple[dict[str, Any], Path]) -> None:
     # the encoded engine uses the slots that hold kept weights, and no more
     assert engine["slots_used"] == pytest.approx(144 / (4 * engine["blocks"]))
     names = {(item["name"], item["threads"]) for item in layer["cpu"]}
-    assert {(ENCODED, 1), (ENCODED, 2), (DENSE, 1), ("CSR int32, SciPy", 1)} <= names
+    assert {
+        (ENCODED, 1),
+        (ENCODED, 2),
+        (FOR_PRODUCTS, 1),
+        (FOR_PRODUCTS, 2),
+        (DENSE, 1),
+        ("CSR int32, SciPy", 1),
+    } <= names
     for item in layer["cpu"]:
         assert 0 < item["fastest"] <= item["seconds"] <= item["slowest"]
         assert item["bytes_per_cycle"] == pytest.approx(item["bytes_read"] / item["cycles"])
@@ -88,7 +98,7 @@ def test_json_csv_and_page_say_the_same(written: tuple[dict[str, Any], Path]) ->
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two tensors as ``encode`` writes them, by default and for lanes."""
+    """Two tensors as ``encode`` writes them, by default and for lanes; one for 8 lanes, whose engine is soon built."""
     folder = tmp_path_factory.mktemp("stored")
     rng = np.random.default_rng(1)
     np.savez(
@@ -101,6 +111,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         arguments = ["encode", str(folder / "two.npz"), "-o", str(folder / f"{name}.safetensors"), *options]
         done = CliRunner().invoke(app, [*arguments, "--dtype", "int8", "--sparsity", "0.8"])
         assert done.exit_code == 0, done.output
+    container = read_container(folder / "lanes.safetensors")
+    assert container.encoded["a"].scan.spec.startswith("lanes,lanes=64,")
+    values = container.decode("a")
+    layout = LaneLayout.fitting(*values.shape, 8)
+    eight = encode_on_lanes(values, number_format("int8"), values != 0, layout)
+    write_container(folder / "eight.safetensors", Container({"a": eight}))
     return folder
 
 
@@ -118,7 +134,7 @@ def test_a_stored_tensor_goes_as_it_is_through_engine_and_software(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _no_encoder(monkeypatch)
-    path = folder / "lanes.safetensors"
+    path = folder / "eight.safetensors"
     done = CliRunner().invoke(
         app,
         [
@@ -140,7 +156,7 @@ def test_a_stored_tensor_goes_as_it_is_through_engine_and_software(
     assert (
         layer["agree"] and layer["rtl"]["engine"]["mismatches"] == layer["rtl"]["engine"]["stall_cycles"] == 0
     )
-    assert layer["stored"]["from_file"] and layer["stored"]["scan"].startswith("lanes,lanes=64,")
+    assert layer["stored"]["from_file"] and layer["stored"]["scan"].startswith("lanes,lanes=8,")
     container = read_container(path)
     figures = container.figures("a")
     stored = -(-(figures.stored_bits + figures.mask_bits) // 8)
@@ -352,3 +368,31 @@ def test_a_gpu_takes_part_where_there_is_one(monkeypatch: pytest.MonkeyPatch) ->
     assert (ours.cycles, ours.seconds, ours.bytes_per_cycle) == pytest.approx((10_000, 5e-6, 0.1))
     assert not layer.agree and layer.differing == ("GPU, bitmap INT8",)
     assert "GPU, cuSPARSE CSR: not supported" in layer.missing
+
+
+def test_the_engine_of_one_matrix_is_a_package(tmp_path: Path) -> None:
+    """What `synth` reads: the matrix's own layout, and a folder that is not written over."""
+    source, folder = tmp_path / "w.npy", tmp_path / "engine"
+    rng = np.random.default_rng(0)
+    np.save(source, np.where(rng.random((24, 30)) < 0.2, rng.standard_normal((24, 30)), 0).astype(np.float32))
+    words = [
+        "spmv",
+        str(source),
+        "--dtype",
+        "int8",
+        "--lanes",
+        "4",
+        "--no-rtl",
+        "--repeats",
+        "1",
+        "--threads",
+        "1",
+    ]
+    done = CliRunner().invoke(app, [*words, "--engine", str(folder)])
+    assert done.exit_code == 0, done.output
+    manifest = read_engine_manifest(folder)
+    layout = manifest.layout
+    assert (manifest.kind, layout.rows, layout.cols, layout.lanes) == ("product", 24, 30, 4)
+    again = CliRunner().invoke(app, [*words, "--engine", str(folder)])
+    assert isinstance(again.exception, InputError)
+    assert "engine" in str(again.exception)

@@ -11,6 +11,8 @@ from scipy.sparse.linalg import LinearOperator, svds
 
 import xorweave as xw
 from tests.golden.tensor.stored_kinds import stored_kind
+from xorweave.golden.choose.cell_code import encode_in_cells
+from xorweave.golden.code.code import Code
 from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.spmv import gpu
 from xorweave.golden.spmv.host_build import HostDevice
@@ -123,3 +125,11 @@ def test_a_convolution_is_the_matrix_of_its_windows() -> None:
     columns = windows.transpose(0, 3, 4, 1, 2).reshape(18, -1)
     maps = [sum(correlate(image[c], kept[o, c], "valid") for c in range(3)) for o in range(5)]
     assert np.array_equal(stored @ columns, np.stack(maps).reshape(5, -1))
+
+
+def test_cells_that_no_kernel_takes_are_multiplied_block_by_block() -> None:
+    rng = np.random.default_rng(3)
+    weights = np.where(rng.random((40, 20)) < 0.5, rng.integers(-9, 10, (40, 20)), 0).astype(np.int8)
+    encoded = encode_in_cells(weights, code=Code.from_spec("family=chain,n_in=300,n_out=515,n_s=0"))
+    x = rng.integers(-128, 128, 20).astype(np.int8)
+    assert np.array_equal(xw.matrix(encoded) @ x, weights.astype(np.int64) @ x)

@@ -44,7 +44,13 @@ def test_a_shard_is_itself() -> None:
 
 def test_no_scheduler_is_one_line(model: Path) -> None:
     pytest.importorskip("distributed", reason="Dask is not installed (extra `cluster`)")
-    with pytest.raises(InputError, match="the scheduler nowhere:1 must"), workers([model], 1, "nowhere:1"):
+    import dask
+
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),  # instead of half a minute
+        pytest.raises(InputError, match="the scheduler nowhere:1 must"),
+        workers([model], 1, "nowhere:1"),
+    ):
         pass
 
 

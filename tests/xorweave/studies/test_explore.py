@@ -152,3 +152,13 @@ def test_grid_has_the_papers_points_and_each_candidate_once():
         f"family=uniform,n_in=8,n_out=80,n_s={history}" for history in (0, 1, 2)
     ]
     assert len({c.key for c in candidates}) == len(candidates)
+
+
+def test_a_file_is_no_folder_for_points(tmp_path, capsys, monkeypatch) -> None:
+    (tmp_path / "x").write_text("mine")
+    monkeypatch.setattr(sys, "argv", ["xorweave", "explore", "-o", str(tmp_path / "x")])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"xorweave: {tmp_path / 'x'} must be a folder, but is a file\n"
+    assert (tmp_path / "x").read_text() == "mine"
