@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -223,8 +224,8 @@ class CodeChoice:
     ) -> EncodedTensor:
         """Encode at the smallest rate tried that keeps the bound: the plan's own, then rates with slack, then dense."""
         n_w = number_format.n_w
-        same: dict[str, Any] = {"max_k": self.max_k, "seed": self.seed, "row_major": row_major}
-        plans = rank_plans(mask, n_w, **same)[:1] + rank_plans(mask, n_w, **same, error_free=True, count=3)
+        rank = partial(rank_plans, mask, n_w, max_k=self.max_k, seed=self.seed, row_major=row_major)
+        plans = [*rank(), *rank(error_free=True, count=3)]
         refused: InputError | None = None
         for plan in [*plans, dense_plan(mask.size, n_w)]:
             try:

@@ -48,9 +48,8 @@ def _slow(code: Code) -> bool:
         return False
     # comparing rows costs something whatever their length
     compared = code.n_out**2 * (code.constraint_length + 16)
-    return (
-        compared > _MOST_COMPARED or int(np.count_nonzero(code.generator)) - code.n_out > _MOST_EXCLUSIVE_ORS
-    )
+    shared = int(np.count_nonzero(code.generator)) - code.n_out
+    return compared > _MOST_COMPARED or shared > _MOST_EXCLUSIVE_ORS
 
 
 def _brings_network(code: Code) -> bool:
