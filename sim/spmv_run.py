@@ -40,6 +40,18 @@ DEFAULT_RESULT_WORDS = 4
 """Words a cycle of the load and result ports, where the shape allows."""
 
 
+def takes_lanes(tensor: EncodedTensor) -> bool:
+    """Whether the engine of diagonal lanes takes a tensor as it is stored; every other form is the scan engine's."""
+    scan = tensor.scan
+    raw = tensor.values.kind == "raw" and len(tensor.groups) == 1
+    return (
+        isinstance(scan, LaneLayout)
+        and raw
+        and scan.lanes == tensor.n_out
+        and tensor.mask_coder.kind == "bitmap"
+    )
+
+
 def engine_config(
     matrix: EncodedTensor,
     *,

@@ -41,8 +41,6 @@ def explore(
     from xorweave.studies.explore import PAGE, TABLE, grid, pareto
     from xorweave.studies.explore import explore as run_sweep
 
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} must be a folder, but is a file")
     candidates = grid(
         n_in=_numbers("n-in", n_in, int),
         slack=_numbers("slack", slack, float),
@@ -62,7 +60,7 @@ def explore(
 
     found = run_sweep(
         candidates,
-        output,
+        _folder(output),
         sparsity=sparsity,
         weights=weights,
         liberty=liberty,
@@ -84,3 +82,9 @@ def explore(
     typer.echo(
         "Patches a block: what the fullest block of the random sample needs; a real tensor may need more."
     )
+
+
+def _folder(output: Path) -> Path:
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} must be a folder, but is a file")
+    return output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +15,14 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.printable import printable
 
 if TYPE_CHECKING:
+    from xorweave.golden.base.number_format import NumberFormat
     from xorweave.golden.choose.code_choice import CodeChoice
     from xorweave.golden.code.code import Code
     from xorweave.golden.tensor.stored import EncodedTensor
     from xorweave.hw.package.stream_design import StreamDesign
     from xorweave.hw.xor.network import XorNetwork
+
+ENGINE = "engine"  # decoder and multiply-accumulate lanes of one matrix
 
 
 def generate(
@@ -68,8 +72,8 @@ def generate(
         str,
         typer.Option(
             help="xor; bounded (corrections as the bounded format stores them); plane-serial; segments (several at"
-            " once); or a baseline: bitmap, relative-index, huffman. A --code with rates=A/B/... makes one decoder"
-            " for several rates"
+            " once); engine (decoder, multipliers and adders of a tensor stored with --scan lanes); or a baseline:"
+            " bitmap, relative-index, huffman. A --code with rates=A/B/... makes one decoder for several rates"
         ),
     ] = "xor",
     segments: Annotated[int, typer.Option(help="With --decoder segments: how many at once")] = 2,
@@ -97,12 +101,10 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object")] = False,
 ) -> None:
     """Generate a decoder: Verilog, golden vectors, Python-free self-checking test bench, FuseSoC core."""
-    import numpy as np
-
     from xorweave.golden.base.number_format import number_format, plane_words
     from xorweave.hw.package.decoder_kinds import DECODERS, design_for
     from xorweave.hw.package.package import check_replaceable, write_design
-    from xorweave.hw.package.vectors import random_tensor, required_patches
+    from xorweave.hw.package.vectors import required_patches
 
     if (src is None) == (code is None):
         raise InputError("generate must be given either a container or --code")
@@ -112,9 +114,11 @@ def generate(
         raise InputError(f"--blocks must be at least 1, not {blocks}")
     if not 0 <= sparsity < 1:
         raise InputError(f"--sparsity must be at least 0 and below 1, not {sparsity}")
-    if decoder not in DECODERS:
-        raise InputError(f"--decoder must be one of {', '.join(DECODERS)}, not {decoder!r}")
+    if decoder not in (*DECODERS, ENGINE):
+        raise InputError(f"--decoder must be one of {', '.join((*DECODERS, ENGINE))}, not {decoder!r}")
     check_replaceable(out)  # before the work, not after it
+    if decoder == ENGINE:
+        return _engine(src, tensor, out, as_json)
     name = None
     used_seed = None
     design: StreamDesign | None = None
@@ -124,15 +128,8 @@ def generate(
     else:
         assert choice is not None
         kind = number_format(dtype) if planes is None else plane_words(planes)
-        shape = np.random.default_rng(seed).random(1 << 16) >= sparsity
-        chosen = choice.for_mask(shape, kind.n_w).code
-        if patches is not None and not 0 <= patches <= chosen.n_out:
-            raise InputError(f"--patches must be between 0 and n_out = {chosen.n_out}, not {patches}")
+        encoded = _random(choice, kind, sparsity, patches, blocks, seed)
         used_seed = seed
-        encoded = random_tensor(
-            chosen, kind, blocks=min(blocks, 1000), segment_blocks=min(blocks, 300), sparsity=sparsity,
-            patches_per_block=patches or 0, seed=seed,
-        )  # fmt: skip
     options: dict[str, Any] = {
         "mask": mask,
         "input_register": input_register,
@@ -194,6 +191,46 @@ def _about_patches(made: int, needed: int, name: str | None, asked: int | None) 
         "no correction stage: a tensor encoded with this code may need patches (--patches N); "
         "generate CONTAINER says how many"
     )
+
+
+def _engine(src: Path | None, tensor: str | None, out: Path, as_json: bool) -> None:
+    """Write the engine that multiplies by one tensor as a package, which ``synth`` maps and proves part by part."""
+    from xorweave.hw.package.engine_core import write_engine
+    from xorweave.hw.package.engine_manifest import read_engine_manifest
+    from xorweave.hw.package.manifest import MANIFEST
+    from xorweave.sim.spmv_run import engine_config, takes_lanes
+
+    if src is None:
+        raise InputError("--decoder engine must be given a container, not --code")
+    name, encoded = _pick(src, tensor)
+    if not takes_lanes(encoded):
+        raise InputError(
+            f"--decoder engine takes a tensor stored with --scan lanes; the scan of {name} is {encoded.scan.spec}"
+        )
+    write_engine(out, engine_config(encoded, batch=1), kind="product")
+    if as_json:
+        print_json(json.loads((out / MANIFEST).read_text(encoding="utf-8")))
+        return
+    layout = read_engine_manifest(out).layout
+    print(f"{out}: engine of {layout.lanes} lanes for {name}, {layout.rows} x {layout.cols}")
+
+
+def _random(
+    choice: CodeChoice, kind: NumberFormat, sparsity: float, patches: int | None, blocks: int, seed: int
+) -> EncodedTensor:
+    """Make a tensor of random weights for a code."""
+    import numpy as np
+
+    from xorweave.hw.package.vectors import random_tensor
+
+    shape = np.random.default_rng(seed).random(1 << 16) >= sparsity
+    chosen = choice.for_mask(shape, kind.n_w).code
+    if patches is not None and not 0 <= patches <= chosen.n_out:
+        raise InputError(f"--patches must be between 0 and n_out = {chosen.n_out}, not {patches}")
+    return random_tensor(
+        chosen, kind, blocks=min(blocks, 1000), segment_blocks=min(blocks, 300), sparsity=sparsity,
+        patches_per_block=patches or 0, seed=seed,
+    )  # fmt: skip
 
 
 def _pick(src: Path, tensor: str | None) -> tuple[str, EncodedTensor]:

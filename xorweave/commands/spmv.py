@@ -57,12 +57,6 @@ def spmv(
         Path | None, typer.Option(help="Liberty file for --gates: area, and time at the clock reached")
     ] = None,
     clock: Annotated[float | None, typer.Option(help="MHz asked of --liberty")] = None,
-    engine: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the engine of one matrix in lanes into this new folder, for synth: Verilog, FuseSoC core"
-        ),
-    ] = None,
     figure: Annotated[
         bool, typer.Option("--figure", help="Also times by sparsity and batch, over dense 2048 x 2048")
     ] = False,
@@ -72,7 +66,7 @@ def spmv(
     """Multiply each layer by a vector: simulated engines, processor, GPU where there is one."""
     from xorweave.pages.spmv_page import write_results
     from xorweave.studies.spmv_figure import normalized_times
-    from xorweave.studies.spmv_flow import GateOptions, measure_layer, write_product_engine
+    from xorweave.studies.spmv_flow import GateOptions, measure_layer
 
     counts = _threads(threads)
     if out is not None and not out.parent.is_dir():
@@ -90,10 +84,6 @@ def spmv(
             if name not in work:
                 raise InputError(f"--only must name tensors among {', '.join(work)}, not {name!r}")
         work = {name: work[name] for name in only.split(",")}
-    if engine is not None:
-        if len(work) != 1:
-            raise InputError(f"--engine takes one tensor: --only must name one of {', '.join(work)}")
-        write_product_engine(next(iter(work.values()))(), engine, batch)
     mapping = GateOptions(liberty=liberty, clock_mhz=clock) if gates or liberty is not None else None
     layers: list[Layer] = []
     points: list[Point] = []
@@ -117,10 +107,6 @@ def spmv(
             _print(layer)
         if points:
             _print_points(points)
-        if engine is not None:
-            typer.echo(
-                f"written: {engine}, the engine of this matrix; xorweave synth {engine} maps and proves it"
-            )
         if out is not None:
             typer.echo(f"written: {out / 'spmv.json'}, spmv.csv and spmv.html")
     if not all(layer.agree for layer in layers):

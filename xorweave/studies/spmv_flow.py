@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.cells import CellScan
-from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import gpu_absence
 from xorweave.golden.spmv.gpu_figures import gpu_figures
@@ -28,11 +27,10 @@ from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.engines.csr_engine import CsrConfig
 from xorweave.hw.engines.scan_engine import ScanEngineConfig
 from xorweave.hw.engines.spmv_engine import SpmvConfig
-from xorweave.hw.package.engine_core import write_engine
 from xorweave.sim.csr_run import CsrRun, CsrSimulator, csr_config
 from xorweave.sim.engine_run import EngineRun
 from xorweave.sim.scan_run import ScanRun, ScanSimulator, scan_engine_config
-from xorweave.sim.spmv_run import SpmvRun, SpmvSimulator, engine_config
+from xorweave.sim.spmv_run import SpmvRun, SpmvSimulator, engine_config, takes_lanes
 from xorweave.studies.spmv_operand import Operand
 from xorweave.studies.timing import Timing, cycles_per_second, measure
 from xorweave.synth.engine import EngineSynthesis, synthesize_engine
@@ -288,33 +286,6 @@ class Engines:
 
     runs: dict[str, EngineRun]
     configs: dict[str, SpmvConfig | ScanEngineConfig | CsrConfig]
-
-
-def takes_lanes(tensor: EncodedTensor) -> bool:
-    """Whether the engine of diagonal lanes takes a tensor as it is stored; every other form is the scan engine's."""
-    scan = tensor.scan
-    raw = tensor.values.kind == "raw" and len(tensor.groups) == 1
-    return (
-        isinstance(scan, LaneLayout)
-        and raw
-        and scan.lanes == tensor.n_out
-        and tensor.mask_coder.kind == "bitmap"
-    )
-
-
-def write_product_engine(operand: Operand, directory: Path, batch: int) -> None:
-    """Write the engine of one matrix as a package that ``synth`` maps and proves.
-
-    Raises
-    ------
-    InputError
-        The tensor is not stored in lanes, or the folder holds something.
-    """
-    if not takes_lanes(operand.tensor):
-        raise InputError(
-            f"the engine of tensor {operand.name} takes it stored with --scan lanes, not {operand.tensor.scan.spec}"
-        )
-    write_engine(directory, engine_config(operand.tensor, batch=batch), kind="product")
 
 
 def decoder_absence(tensor: EncodedTensor) -> str:

@@ -22,7 +22,6 @@ from xorweave.golden.files.prepare import Prepared
 from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.tensor import encode
-from xorweave.hw.package.engine_manifest import read_engine_manifest
 from xorweave.sim.scan_run import ScanRun, ScanSimulator
 from xorweave.studies import spmv_flow
 from xorweave.studies.spmv_figure import normalized_times
@@ -368,31 +367,3 @@ def test_a_gpu_takes_part_where_there_is_one(monkeypatch: pytest.MonkeyPatch) ->
     assert (ours.cycles, ours.seconds, ours.bytes_per_cycle) == pytest.approx((10_000, 5e-6, 0.1))
     assert not layer.agree and layer.differing == ("GPU, bitmap INT8",)
     assert "GPU, cuSPARSE CSR: not supported" in layer.missing
-
-
-def test_the_engine_of_one_matrix_is_a_package(tmp_path: Path) -> None:
-    """What `synth` reads: the matrix's own layout, and a folder that is not written over."""
-    source, folder = tmp_path / "w.npy", tmp_path / "engine"
-    rng = np.random.default_rng(0)
-    np.save(source, np.where(rng.random((24, 30)) < 0.2, rng.standard_normal((24, 30)), 0).astype(np.float32))
-    words = [
-        "spmv",
-        str(source),
-        "--dtype",
-        "int8",
-        "--lanes",
-        "4",
-        "--no-rtl",
-        "--repeats",
-        "1",
-        "--threads",
-        "1",
-    ]
-    done = CliRunner().invoke(app, [*words, "--engine", str(folder)])
-    assert done.exit_code == 0, done.output
-    manifest = read_engine_manifest(folder)
-    layout = manifest.layout
-    assert (manifest.kind, layout.rows, layout.cols, layout.lanes) == ("product", 24, 30, 4)
-    again = CliRunner().invoke(app, [*words, "--engine", str(folder)])
-    assert isinstance(again.exception, InputError)
-    assert "engine" in str(again.exception)
