@@ -11,6 +11,7 @@ import pytest
 
 from xorweave.cli import main
 from xorweave.golden.files.container import read_container
+from xorweave.hw.package.engine_manifest import read_engine_manifest
 from xorweave.sim.simulators import available
 
 CODE = "n_in=3,n_out=9,n_s=1"
@@ -100,3 +101,28 @@ def test_generate_says_what_a_tensor_needs(
     needs = int(np.bincount(encoded.patches.positions // 9).max())
     assert needs > 1
     assert f"; the fullest block of w needs {needs}\n" in said(tmp_path / "w.safetensors")
+
+
+def test_the_engine_of_one_matrix(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What `synth` reads of a tensor in lanes, and a line for one that is not."""
+    rng = np.random.default_rng(0)
+    weights = np.where(rng.random((24, 30)) < 0.2, rng.standard_normal((24, 30)), 0).astype(np.float32)
+    np.save(tmp_path / "w.npy", weights)
+    for scan in ("lanes", "row-major"):
+        options = ["--scan", scan, "--values-code", "raw"]
+        out = tmp_path / f"{scan}.safetensors"
+        assert _run(monkeypatch, "encode", tmp_path / "w.npy", "-o", out, "--dtype", "int8", *options) == 0
+    capsys.readouterr()
+    folder = tmp_path / "engine"
+    words = ["generate", tmp_path / "lanes.safetensors", "--decoder", "engine", "-o", folder]
+    assert _run(monkeypatch, *words, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    layout = read_engine_manifest(folder).layout
+    assert said["kind"] == "product"
+    assert (layout.rows, layout.cols, layout.lanes) == (24, 30, 64)
+    other = tmp_path / "row-major.safetensors"
+    assert _run(monkeypatch, "generate", other, "--decoder", "engine", "-o", tmp_path / "no") == 2
+    assert "--decoder engine takes a tensor stored with --scan lanes" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
