@@ -120,7 +120,8 @@ class Choice:
             raise InputError(
                 "code, transform, drop_planes and segments must not be given for the scan lanes, which chooses its own"
             )
-        if "paper" in (self.goal, self.code.kind) and self.scan not in ("auto", "row-major"):
+        by_shape = self.scan == "auto" or SCANS[self.scan].usual is not None
+        if "paper" in (self.goal, self.code.kind) and not by_shape:
             raise InputError(f"scan must be auto or row-major for the paper's format, not {self.scan}")
         if self.values_code not in ("auto", "raw") and self._raw_only:
             raise InputError(
