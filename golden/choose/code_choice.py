@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -27,6 +28,9 @@ from xorweave.golden.tensor.stored import EncodedTensor
 
 # Codes tried before a tensor is stored dense rather than with an unmatched bit.
 _ERROR_FREE_TRIES = 12
+# Codes that are expected to lose a few equations may lose none from a good start: tried where no other code is left.
+_LESS_SURE = (30.0, 10.0, 3.0, 1.0)
+_LESS_SURE_TRIES = 4
 # Scans tried for a code that is given: strides, and starts for each.
 _STRIDES = 6
 _STARTS = 6
@@ -254,6 +258,25 @@ class CodeChoice:
             options=options,
         )
 
+    def _error_free_plans(self, mask: NDArray[np.bool_], n_w: int, row_major: bool) -> Iterator[Plan]:
+        """Yield codes and scans that may leave no bit unmatched, the smallest payload first, the dense words last."""
+        rank = partial(
+            rank_plans, mask, n_w, max_k=self.max_k, seed=self.seed, error_free=True, row_major=row_major
+        )
+        dense = dense_plan(mask.size, n_w)
+        yield from (plan for plan in rank(count=_ERROR_FREE_TRIES) if plan.code.spec != dense.code.spec)
+        flat = mask.reshape(-1)
+        for tolerated in () if row_major else _LESS_SURE:
+            for plan in rank(count=_LESS_SURE_TRIES, tolerated=tolerated):
+                blocks = default_segment_blocks(plan.code, mask.size, _ERROR_FREE_BYTES)
+                if plan.code.spec == dense.code.spec or blocks * plan.code.n_out < mask.size:
+                    continue
+                ring = replace(plan.interleaver, offset=0)
+                start, _tries = error_free_start(ring.to_scan(flat), plan.code, tries=_STARTS)
+                if start is not None:
+                    yield replace(plan, interleaver=replace(ring, offset=start * ring.stride % mask.size))
+        yield dense
+
     def encode_error_free(
         self,
         values: NDArray,
@@ -301,25 +324,15 @@ class CodeChoice:
                 )
             return encoded
         n_w = number_format.n_w
-        plans = rank_plans(
-            mask,
-            n_w,
-            max_k=self.max_k,
-            seed=self.seed,
-            error_free=True,
-            count=_ERROR_FREE_TRIES,
-            row_major=row_major,
-        )
-        for plan in [*plans, dense_plan(mask.size, n_w)]:
+        for plan in self._error_free_plans(mask, n_w, row_major):
+            blocks = default_segment_blocks(plan.code, mask.size, _ERROR_FREE_BYTES)
             encoded = encode_tensor(
                 values,
                 number_format,
                 plan.code,
                 mask=mask,
                 scan=plan.interleaver,
-                options=replace(
-                    options, segment_blocks=default_segment_blocks(plan.code, mask.size, _ERROR_FREE_BYTES)
-                ),
+                options=replace(options, segment_blocks=blocks),
                 **raw,
             )
             if encoded.patches.positions.size == 0:

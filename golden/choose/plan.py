@@ -32,7 +32,7 @@ _NEAR, _AS_GOOD, _AS_SAMPLES = 1.02, 0.0005, 0.003
 # Longer scans are judged by their first part: beyond it, one part is like another.
 _SAMPLE = 1 << 20
 # An error-free code must be expected to meet fewer dependent equations than this in the whole tensor.
-_ERROR_FREE = 0.05
+ERROR_FREE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +123,7 @@ def rank_plans(
     max_k: int = 256,
     seed: int = 0,
     error_free: bool = False,
+    tolerated: float = ERROR_FREE,
     family: str | None = None,
     widths: range | None = None,
     count: int = 1,
@@ -142,6 +143,8 @@ def rank_plans(
         Of the strides tried and of the generator matrix.
     error_free : bool
         Only codes expected to leave no bit unmatched.
+    tolerated : float
+        So many equations such a code is expected to lose: the forecast has long streams start worse than they do.
     family : str, optional
         Of the generator; what it makes of its window is part of the price. By default a chain, but uniform rows where
         no bit may be left unmatched: a chain's first blocks always leave some.
@@ -186,7 +189,7 @@ def rank_plans(
         planes=n_w,
         n_w=n_w,
         family=family,
-        tolerated=_ERROR_FREE if error_free else math.inf,
+        tolerated=tolerated if error_free else math.inf,
         free_start=not row_major,
     )
     plans = []

@@ -6,6 +6,7 @@ import pytest
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.choose.plan import rank_plans
 from xorweave.golden.code.code import Code
 from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.tensor.decode import decode_tensor
@@ -51,6 +52,17 @@ def test_error_free_codes_leave_nothing_unmatched(sparsity: float) -> None:
     assert encoded.patches.positions.size == 0 and encoded.correction_format == "none"
     assert np.array_equal(decode_tensor(encoded), np.where(mask, values, 0))
     assert encoded.symbols.size <= mask.size + 31
+
+
+def test_a_long_stream_is_not_stored_dense_for_its_start() -> None:
+    """No code is expected to lose nothing over so many blocks of a window this short; from a good start one does."""
+    mask = random_mask((512, 512), 0.5, 0)
+    assert rank_plans(mask, 8, error_free=True, max_k=64)[0].code.rate == 1
+    values = np.random.default_rng(0).integers(-128, 128, mask.shape).astype(np.int8)
+    encoded = CodeChoice.parse("auto", max_k=64).encode_error_free(values, number_format("int8"), mask)
+    assert encoded.patches.positions.size == 0
+    assert encoded.code.rate < 0.6
+    assert np.array_equal(decode_tensor(encoded), np.where(mask, values, 0))
 
 
 @pytest.mark.parametrize("code", ["auto", "paper", "graph-128-1225-k256", "n_in=5,n_out=3,n_s=2,seed=1"])
