@@ -108,11 +108,11 @@ class Moved:
     dropped, added : int
         Flips: weights that plain pruning keeps and that are dropped, and others that are kept instead.
     magnitude : float
-        Sum of |w| of what plain pruning keeps.
+        Sum of the magnitudes of what plain pruning keeps.
     lost : float
         Of that, what is lost: dropped less added.
     largest_dropped : float
-        Largest |w| dropped, over the smallest that plain pruning keeps; 0 if none is.
+        Largest magnitude dropped, over the smallest that plain pruning keeps; 0 if none is.
     rounded : int
         Kept values that are not what plain quantising makes of them.
     largest_error, error : float

@@ -98,7 +98,7 @@ def encodable(
         were trained on under a mask found here keep it, if their ``NAME.encodable`` is given with them.
     **words
         `sparsity` (share to prune of each tensor; by default its zeros are pruned already), `flips` (share of the
-        kept weights that may be dropped for others near the threshold, 0.1), `lost` (share of the kept |w| that may
+        kept weights that may be dropped for others near the threshold, 0.1), `lost` (share of their magnitudes that may
         be lost with that), `dtype` (int8 or int4: values are rounded for it), `step` (steps of dtype that their grid
         has, 1), `per_row`, `effort` (1), `seed` (0), `progress` (called with the share of the weights that are done).
 
