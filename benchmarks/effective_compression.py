@@ -234,6 +234,13 @@ def number(value: float) -> str:
     return "not possible" if math.isnan(value) else "inf" if math.isinf(value) else f"{value:,.1f}"
 
 
+def spread(found: list[float]) -> str:
+    """Write the median, and in brackets the lowest and the highest where there may be such."""
+    median = number(float(np.median(found)))
+    alone = len(found) == 1 or {median} == {number(one) for one in found} <= {"inf", "not possible"}
+    return median if alone else f"{median} ({number(min(found))} .. {number(max(found))})"
+
+
 def main() -> None:
     """Measure, print, draw."""
     parser = argparse.ArgumentParser(
@@ -267,7 +274,7 @@ def main() -> None:
     )
     print("|---" * (len(arguments.directs) + 3) + "|")
     for name, curve in curves.items():
-        cells = [f"{number(float(np.median(f)))} ({number(min(f))} .. {number(max(f))})" for f in curve]
+        cells = [spread(found) for found in curve]
         times = " | ".join(f"{value:.2f}" for value in seconds.get(name, (math.nan, math.nan)))
         print(f"| {name} | " + " | ".join(cells) + f" | {times} |")
     if arguments.svg:

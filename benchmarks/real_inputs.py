@@ -46,7 +46,8 @@ def images_for(
     ----------
     data : str
         digits or mnist: training images, in a margin of zeros if the input is larger, the same in every channel;
-        made: standard normal pixels, labels drawn alike from all classes.
+        made: noise whose amplitude falls with the frequency, as that of photographs does, of mean 0 and variance 1;
+        labels drawn alike from all classes.
     count : int, optional
         All there are by default; of those that are made, 100.
     seed : int
@@ -58,10 +59,20 @@ def images_for(
         rng = np.random.default_rng(seed)
         many = count or 100
         classes = network.nodes[network.outputs[0]].shape[-1]
-        return rng.standard_normal((many, *shape), np.float32), rng.integers(0, classes, many)
+        return _noise(rng, (many, *shape)), rng.integers(0, classes, many)
     found = load_images(data)
     images, labels = found.train_images[:count], found.train_labels[:count]
     if len(shape) == 3:
         margin = (shape[1] - images.shape[2]) // 2
         images = np.pad(images, ((0, 0), (0, 0), (margin,) * 2, (margin,) * 2)).repeat(shape[0], axis=1)
     return images, labels
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Draw images of noise, amplitude 1 / frequency, every channel of mean 0 and variance 1."""
+    rows, columns = shape[-2:]
+    frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None, :])
+    spectrum = np.fft.rfft2(rng.standard_normal(shape)) / np.maximum(frequency, 1 / max(rows, columns))
+    spectrum[..., 0, 0] = 0
+    images = np.fft.irfft2(spectrum, s=(rows, columns))
+    return (images / images.std(axis=(-2, -1), keepdims=True)).astype(np.float32)
