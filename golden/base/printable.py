@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-# controls, among them those that turn the direction of text, and halves of characters, which are no text
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# controls, among them those that turn the direction of text; what takes no room, so that two names look alike; and
+# halves of characters, which are no text
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff"
+    "\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+)
 
 
 def printable(text: str) -> str:
     """Return text with everything that a terminal would act upon, or could not write, as an escape (``\\x1b``)."""
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def sheet_cell(text: str) -> str:
+    """Return a text as a cell of a CSV: names come from files, and spreadsheets run what looks like a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def listed(names: Sequence[str]) -> str:

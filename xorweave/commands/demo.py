@@ -35,6 +35,7 @@ def demo(
     """Prune, quantise, encode, decode, generate, simulate, count gates and multiply: one table and a page."""
     import numpy as np
 
+    from xorweave.golden.files.outputs import check_output_files
     from xorweave.golden.files.prepare import Preparation, prepare
     from xorweave.pages.demo_page import DemoReport, outcome_record, with_expander, write_report
     from xorweave.studies.demo_flow import advice, contenders, pack_plainly, run_all
@@ -43,8 +44,7 @@ def demo(
         raise InputError(f"--sparsity must be between 0.5 and 0.98 for the demo, not {sparsity}")
     if jobs < 0:
         raise InputError(f"--jobs must be 0 or more, not {jobs}")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} must be a folder, but is a file")
+    check_output_files(out, {"report.html": "", "results.json": '{\n "input": '})
     started = time.perf_counter()
     layer = _layer(weights, tensor, seed)
     item = prepare(layer.name, layer.tensor, Preparation(dtype="int8", sparsity=sparsity))

@@ -38,9 +38,11 @@ def explore(
     seed: Annotated[int, typer.Option(help="Seed of the generators.")] = 0,
 ) -> None:
     """Measure many codes and decoders; interrupt it when you like, the same command goes on."""
-    from xorweave.studies.explore import PAGE, TABLE, grid, pareto
+    from xorweave.golden.files.outputs import check_output_files
+    from xorweave.studies.explore import PAGE, RESULTS, TABLE, grid, pareto
     from xorweave.studies.explore import explore as run_sweep
 
+    check_output_files(output, RESULTS)
     candidates = grid(
         n_in=_numbers("n-in", n_in, int),
         slack=_numbers("slack", slack, float),
@@ -60,7 +62,7 @@ def explore(
 
     found = run_sweep(
         candidates,
-        _folder(output),
+        output,
         sparsity=sparsity,
         weights=weights,
         liberty=liberty,
@@ -82,9 +84,3 @@ def explore(
     typer.echo(
         "Patches a block: what the fullest block of the random sample needs; a real tensor may need more."
     )
-
-
-def _folder(output: Path) -> Path:
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} must be a folder, but is a file")
-    return output

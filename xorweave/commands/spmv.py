@@ -64,13 +64,16 @@ def spmv(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Multiply each layer by a vector: simulated engines, processor, GPU where there is one."""
-    from xorweave.pages.spmv_page import write_results
+    from xorweave.golden.files.outputs import check_output_files
+    from xorweave.pages.spmv_page import RESULTS, write_results
     from xorweave.studies.spmv_figure import normalized_times
     from xorweave.studies.spmv_flow import GateOptions, measure_layer
 
     counts = _threads(threads)
     if out is not None and not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent} to write into")
+    if out is not None:
+        check_output_files(out, RESULTS)
     if clock is not None and liberty is None:
         raise InputError("--clock must be given with --liberty only")
     if liberty is not None and not liberty.is_file():

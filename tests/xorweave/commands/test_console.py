@@ -23,6 +23,9 @@ from xorweave.golden.base.printable import printable
         ("\x9b31m", "\\x9b31m"),
         ("abc\u202ecba", "abc\\u202ecba"),
         ("\udcff.npy", "\\udcff.npy"),
+        ("a\u200fb\u061cc\u2067d", "a\\u200fb\\u061cc\\u2067d"),  # marks that turn what stands around them
+        ("fc\u200b1\ufeff\xad", "fc\\u200b1\\ufeff\\xad"),  # takes no room: looks like fc1
+        ("\U000e0041", "\\U000e0041"),
     ],
 )
 def test_what_a_terminal_would_act_upon_is_escaped(text: str, shown: str) -> None:
