@@ -22,8 +22,8 @@ def check_output(
         Files that are read, or folders or indices of shards: the output must be none of them.
     force : bool
         Replace an existing file that is of another kind.
-    suffix : {".safetensors", ".html", ".csv"}
-        What is written: a safetensors file, a page of ours, or a table.
+    suffix : {".safetensors", ".html", ".csv", ".vcd", ".fst"}
+        What is written: a safetensors file, a page of ours, a table, or waves.
 
     Raises
     ------
@@ -147,4 +147,6 @@ _KINDS = {
     ".safetensors": _is_safetensors,
     ".html": _is_page,
     ".csv": lambda path: _begins(path, TABLE_HEAD),
+    ".vcd": lambda path: _begins(path, "$"),
+    ".fst": lambda path: _begins(path, "\0"),
 }

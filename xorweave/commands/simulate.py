@@ -21,7 +21,9 @@ def simulate(
     restarts: Annotated[
         bool, typer.Option("--restarts", help="Then restarts, resets in mid-stream, errors and their flags")
     ] = False,
-    waves: Annotated[Path | None, typer.Option(help="Write the waves to this .vcd file")] = None,
+    waves: Annotated[
+        Path | None, typer.Option(help="Write the waves to this .vcd file (Icarus: .fst)")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the random stalls")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
