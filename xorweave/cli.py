@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+import warnings
 from typing import Any
 
 import typer
@@ -97,6 +98,9 @@ def main() -> None:
         # a name that the terminal cannot show is shown by its escape; it is no reason to stop
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if not sys.warnoptions:
+        # what a library warns its programmer of is no line for who runs a command; python -W shows it
+        warnings.simplefilter("ignore")
     # a process that has loaded more than this file belongs to somebody else, who cannot be split
     if sys.argv[1:2] and sys.argv[1] in COMMANDS and "--help" not in sys.argv and "numpy" not in sys.modules:
         # loading makes objects that stay: looking through them again and again takes a tenth of a second
