@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from xorweave import cli
+from xorweave import command_line
 
 RNG = np.random.default_rng(4)
 W = RNG.standard_normal((16, 24)).astype(np.float32)
@@ -22,7 +22,7 @@ KEPT = RNG.random((16, 24)) < 0.3
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     def call(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["xorweave", *map(str, words)])
-        status = cli._status()
+        status = command_line.run_command()
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
