@@ -14,12 +14,10 @@ from typer.exceptions import TyperException
 
 from xorweave import __version__
 from xorweave.commands import COMMANDS
+from xorweave.commands.console import tell
 from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.extras import EXTRA_OF, install_advice
-from xorweave.golden.base.printable import printable
 
-#: No line of an error is longer, whatever names are in it.
-LONGEST_LINE = 500
 _INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -73,7 +71,7 @@ def run_command() -> int:
     try:
         status = int(app(standalone_mode=False) or 0)
         if status == _INTERRUPTED:
-            _say("interrupted")
+            tell("interrupted")
         sys.stdout.flush()
         return status
     except TyperException as error:
@@ -81,14 +79,14 @@ def run_command() -> int:
         if len(sys.argv) < 2:
             print(error.format_message(), file=sys.stderr)
         else:
-            _say(f"{error.format_message().rstrip('. ')} (see xorweave --help)")
+            tell(f"{error.format_message().rstrip('. ')} (see xorweave --help)")
         return error.exit_code
     except ToolError as error:
         # a tool failed on input that was right: not the status of bad input
-        _say(str(error))
+        tell(str(error))
         return 1
     except InputError as error:
-        _say(str(error))
+        tell(str(error))
         return 2
     except BrokenPipeError:
         # nobody reads on; what Python still wants to write goes nowhere
@@ -98,19 +96,19 @@ def run_command() -> int:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRA_OF:
             raise
-        _say(f"this needs the package {package}: {install_advice(EXTRA_OF[package])}")
+        tell(f"this needs the package {package}: {install_advice(EXTRA_OF[package])}")
         return 2
     except OSError as error:
-        _say(_reason(error))
+        tell(_reason(error))
         return 2
     except MemoryError as error:
-        _say(f"there is not enough memory for this{f': {error}' if str(error) else ''}")
+        tell(f"there is not enough memory for this{f': {error}' if str(error) else ''}")
         return 2
     except UnicodeError as error:
-        _say(f"a name or a text must be valid text: {error}")
+        tell(f"a name or a text must be valid text: {error}")
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted")
+        tell("interrupted")
         return _INTERRUPTED
 
 
@@ -118,12 +116,3 @@ def _reason(error: OSError) -> str:
     """Say what the system refused, and for which file."""
     files = [str(name) for name in (error.filename, error.filename2) if name is not None]
     return ": ".join([*files, error.strerror or str(error) or type(error).__name__])
-
-
-def _say(message: str) -> None:
-    """Print one line on standard error: control characters escaped, of bounded length."""
-    line = printable(" ".join(message.split()))
-    if len(line) > LONGEST_LINE:
-        half = LONGEST_LINE // 2
-        line = f"{line[:half]} ... {line[-half:]}"
-    print(f"xorweave: {line}", file=sys.stderr)

@@ -13,6 +13,10 @@ _UNPRINTABLE = re.compile(
 )
 
 
+#: Names longer than this lose their middle where they are shown.
+LONGEST_NAME = 100
+
+
 def printable(text: str) -> str:
     """Return text with everything that a terminal would act upon, or could not write, as an escape (``\\x1b``)."""
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
@@ -23,6 +27,16 @@ def sheet_cell(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
+def shortened(text: str, longest: int) -> str:
+    """Return a text of at most so many characters: a longer one loses its middle."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2 - 2
+    return f"{text[:half]}...{text[-half:]}"
+
+
 def listed(names: Sequence[str]) -> str:
-    """Return the first four names, and how many more there are."""
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    """Return the first four names, each of bounded length, and how many more there are."""
+    return ", ".join(shortened(name, LONGEST_NAME) for name in names[:4]) + (
+        f" and {len(names) - 4} more" if len(names) > 4 else ""
+    )

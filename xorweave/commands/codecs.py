@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.commands.console import meter, print_json, print_table
+from xorweave.commands.console import meter, print_json, print_table, say
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.whole_file import write_whole
 
@@ -55,7 +55,7 @@ def _show(heading: str, records: list[Record]) -> None:
     print_table(heading, _COLUMNS, [_line(record) for record in records])
     for record in records:
         if record["note"]:
-            typer.echo(f"  {record['title']}: {record['note']}")
+            say(f"  {record['title']}: {record['note']}")
 
 
 def codecs(
@@ -137,7 +137,7 @@ def codecs(
     print_table("how each decodes", _DECODING, [_decoding(record) for record in formats])
     left = [codec.name for codec in chosen if any(too_slow(codec, tensor) for tensor in tensors.values())]
     if left and only is None:
-        typer.echo(
+        say(
             f"Left out for large tensors because they are slow: {', '.join(left)}; --only NAME measures them."
         )
-    typer.echo(f"GE a weight: {gates.setting}; made by {gates.command}.")
+    say(f"GE a weight: {gates.setting}; made by {gates.command}.")

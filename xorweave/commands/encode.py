@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xorweave.commands.console import say, tell
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.printable import listed, printable
 from xorweave.golden.base.whole_file import write_whole
@@ -93,7 +93,7 @@ def encode(
             progress=advance, **given,
         )  # fmt: skip
     for remark in encoded.remarks:
-        print(f"xorweave: {printable(remark)}", file=sys.stderr)
+        tell(remark)
     encoded.save(out, force=force, sharded=sharded)
     if beside is not None:
         write_whole(beside, encoded.options)
@@ -267,7 +267,7 @@ def report(
     if packed:
         reasons["packed at no fixed rate (every code would take more bits)"] = packed
     for reason, names in reasons.items():
-        print(f"{reason}: {printable(listed(names))}")
+        say(f"{reason}: {printable(listed(names))}")
 
 
 def _print_own_codes(own: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from xorweave.commands.console import say, tell
 from xorweave.golden.base.errors import InputError
 
 
@@ -73,14 +74,12 @@ def explore(
     points = [point for point in found if "error" not in point]
     for point in found:
         if "error" in point:
-            typer.echo(f"xorweave: {point['code']} was not measured: {point['error']}", err=True)
+            tell(f"{point['code']} was not measured: {point['error']}")
     front = pareto(points, "overhead", "gate_equivalents_per_output", smaller=True)
-    typer.echo(f"{len(points)} points in {output / TABLE}, page {output / PAGE}; Pareto front:")
+    say(f"{len(points)} points in {output / TABLE}, page {output / PAGE}; Pareto front:")
     for point in front:
-        typer.echo(
+        say(
             f"{point['overhead']:8.2%} {point['gate_equivalents_per_output']:7.2f} GE an output, "
             f"{point['patches_per_block']} patches a block  {point['code']}"
         )
-    typer.echo(
-        "Patches a block: what the fullest block of the random sample needs; a real tensor may need more."
-    )
+    say("Patches a block: what the fullest block of the random sample needs; a real tensor may need more.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xorweave.commands.console import meter, percent, print_json, print_table
+from xorweave.commands.console import meter, percent, print_json, print_table, say, tell
 from xorweave.commands.sparsity import SPARSITY_COLUMNS, sparsity_rows
 from xorweave.golden.base.errors import InputError
 from xorweave.library.words import ENCODABLE_WORDS
@@ -109,7 +109,7 @@ def prune(
     described, tensors = source.network, source.arrays
     _check_known(described, tensors, fold, effective)
     if described.remark:
-        typer.echo(f"xorweave: {described.remark}", err=True)
+        tell(described.remark)
     with meter() as show, show.task(method) as advance:
         masks = prune_network(
             described, tensors or None, method=method, sparsity=target, quota=quota, effective=effective, seed=seed,
@@ -149,7 +149,7 @@ def prune(
     )
     lossy.show()
     if folded:
-        typer.echo(f"{sum(folded.inactivated.values()):,} inactivated connections dropped")
+        say(f"{sum(folded.inactivated.values()):,} inactivated connections dropped")
 
 
 def _gradients(

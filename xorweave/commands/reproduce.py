@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.commands.console import meter, print_json, print_table
+from xorweave.commands.console import meter, print_json, print_table, say
 from xorweave.golden.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ def reproduce(
     for table in tables:
         print_table(table.title, table.columns, table.rows)
     for line in report.missing:
-        print(f"Not made: {line}")
-    print(f"Written: {', '.join(str(path) for path in paths)}")
+        say(f"Not made: {line}")
+    say(f"Written: {', '.join(str(path) for path in paths)}")
 
 
 def _made(plan: Plan, data: Path | None, quick: bool, host: dict[str, object]) -> str:
