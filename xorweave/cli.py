@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
@@ -10,6 +11,7 @@ from xorweave.commands import COMMANDS
 
 def main() -> None:
     """Run the command line; bad input ends with one line on standard error and status 2."""
+    _open_standard_streams()
     # a process that has loaded more than this file belongs to somebody else, who cannot be split
     if sys.argv[1:2] and sys.argv[1] in COMMANDS and "--help" not in sys.argv and "numpy" not in sys.modules:
         _split()
@@ -25,6 +27,17 @@ def main() -> None:
         # what a library warns its programmer of is no line for who runs a command; python -W shows it
         warnings.simplefilter("ignore")
     sys.exit(run_command())
+
+
+def _open_standard_streams() -> None:
+    """Open what the caller closed: else the first file that is written would be standard output."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 def _split() -> None:
