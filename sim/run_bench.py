@@ -18,6 +18,7 @@ from typing import Any
 
 from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.whole_file import whole_file
+from xorweave.golden.files.outputs import check_output
 from xorweave.hw.package.manifest import Manifest
 from xorweave.sim.simulators import require, search_path
 from xorweave.sim.verilator_build import build_folder, cache_folder, compile_model, copy_sources
@@ -184,6 +185,8 @@ def run_bench(
     if stalls not in STALLS:
         raise InputError(f"stalls must be one of {', '.join(STALLS)}, not {stalls!r}")
     require(simulator)
+    if waves is not None:
+        _check_waves(Path(waves), simulator)
     from cocotb_tools.runner import get_runner
 
     with build_folder() as scratch, _environment(PATH=search_path()):
@@ -207,9 +210,10 @@ def run_bench(
         with contextlib.redirect_stdout(io.StringIO()):
             runner = get_runner(simulator)
             runner.log.setLevel(logging.ERROR)
-            _model(list(sources), manifest.top, scratch, simulator, bool(waves))
+            _model(list(sources), manifest.top, scratch, simulator, waves is not None)
             # what build() would have left behind for test()
-            runner.build_dir, runner.sim_hdl_toplevel, runner.waves = scratch, manifest.top, bool(waves)
+            runner.build_dir, runner.sim_hdl_toplevel = scratch, manifest.top
+            runner.waves = waves is not None
             try:
                 runner.test(
                     test_module="xorweave.sim.decoder_bench",
@@ -219,7 +223,7 @@ def run_bench(
                     test_dir=scratch,
                     results_xml=str(scratch / "results.xml"),
                     extra_env={"XORWEAVE_SIM_JOB": str(job), "COCOTB_LOG_LEVEL": "WARNING"},
-                    waves=bool(waves),
+                    waves=runner.waves,
                     timescale=("1ns", "1ps"),
                     log_file=log,
                 )
@@ -230,7 +234,7 @@ def run_bench(
             tail = " ".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
             raise ToolError(f"the simulation ended without a result: {tail}")
         found = json.loads(result.read_text())
-        if waves:
+        if waves is not None:
             _keep_waves(scratch, Path(waves))
     return SimulationResult(
         cycles=found["cycles"],
@@ -244,6 +248,15 @@ def run_bench(
         pairs=found["pairs"],
         unmet=tuple(found["unmet"]),
     )
+
+
+def _check_waves(waves: Path, simulator: str) -> None:
+    """Refuse a place for waves before anything is simulated: another kind of name, or somebody else's file."""
+    suffix = ".fst" if simulator == "icarus" else ".vcd"
+    if waves.suffix.lower() != suffix:
+        raise InputError(f"the waves of {simulator} must be named {suffix}, not {waves.name!r:.200}")
+    if waves.parent.exists():  # else it is made
+        check_output(waves, suffix=suffix)
 
 
 def _keep_waves(scratch: Path, target: Path) -> None:

@@ -34,12 +34,12 @@ def simulate(
     seed : int
         Of the random stalls.
     waves : path, optional
-        Write the waves there (VCD; Icarus writes FST if the name ends in .fst).
+        Write the waves there: .vcd, of Icarus .fst. Only waves that lie there are replaced.
 
     Raises
     ------
     InputError
-        The directory holds no generated decoder, or the simulator is not there.
+        The directory holds no generated decoder, the simulator is not there, or the waves must not be written there.
     """
     directory = Path(directory).resolve()
     manifest = read_manifest(directory)

@@ -28,13 +28,18 @@ _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 _SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
 
 
-def run_guarded() -> None:
+def run_guarded() -> bool:
     """Go on in a process of its own that is guarded; returns there only. The started process ends with its status.
 
-    Call it before any thread is started. Where there is no /proc, or no process can be made, nothing happens.
+    Call it before any thread is started. Where there is no /proc nothing happens.
+
+    Returns
+    -------
+    bool
+        Whether this is a process that is guarded.
     """
     if not sys.platform.startswith("linux"):
-        return
+        return False
     folder = _make_folder()
     mark = f"{os.getpid()}-{os.urandom(8).hex()}"
     # a signal that the caller wants ignored (a shell's background job) stays ignored
@@ -63,6 +68,7 @@ def run_guarded() -> None:
     os.environ[MARK] = mark
     if folder is not None:
         os.environ["TMPDIR"] = os.environ["JOBLIB_TEMP_FOLDER"] = tempfile.tempdir = str(folder)
+    return True
 
 
 def _make_folder() -> Path | None:

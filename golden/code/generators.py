@@ -132,11 +132,13 @@ def paired_structure(
     added = _balanced_taps(source, pool, columns, 1)
     added[::run] = _balanced_taps(source, (pool + run - 1) // run, columns, min(columns, 3))
     neighbours: list[set[int]] = [set() for _ in range(pool)]
+    # sums that follow each other in a run differ by one column only, so they count as joined
+    beside = [{w for w in (v - 1, v + 1) if 0 <= w < pool and w // run == v // run} for v in range(pool)]
     edges = []
     for _ in range(n_out):
         least = min(len(near) for near in neighbours)
         a = source.shuffled([v for v in range(pool) if len(neighbours[v]) == least])[0]
-        b = _far_vertex(source, neighbours, a, run)
+        b = _far_vertex(source, neighbours, a, beside)
         neighbours[a].add(b)
         neighbours[b].add(a)
         edges.append((a, b))
@@ -197,15 +199,8 @@ def graph(
 _LONGEST_RING = 6  # rings of so many edges and fewer are kept open as far as possible
 
 
-def _far_vertex(source: BitSource, neighbours: list[set[int]], vertex: int, run: int) -> int:
-    """Draw a vertex of low degree to join to `vertex`, so that the new edge closes no short ring if possible.
-
-    Sums that follow each other in a run differ by one column only, so they count as joined.
-    """
-    beside = [
-        {w for w in (v - 1, v + 1) if 0 <= w < len(neighbours) and w // run == v // run}
-        for v in range(len(neighbours))
-    ]
+def _far_vertex(source: BitSource, neighbours: list[set[int]], vertex: int, beside: list[set[int]]) -> int:
+    """Draw a vertex of low degree to join to `vertex`, so that the new edge closes no short ring if possible."""
     reached = {vertex}
     shells = [reached]
     for _ in range(_LONGEST_RING - 1):

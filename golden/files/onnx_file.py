@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.extras import install_advice
+from xorweave.golden.files.onnx_bounds import Room, check_calls
 from xorweave.golden.files.safetensors_file import Tensor, check_file
 
 # ONNX element type -> safetensors dtype and the type its bits are held in
@@ -28,7 +29,7 @@ _KINDS = {
     "FLOAT8E4M3FNUZ": ("F8_E4M3FNUZ", "u1"), "FLOAT8E5M2FNUZ": ("F8_E5M2FNUZ", "u1"),
     "FLOAT8E8M0": ("F8_E8M0", "u1"),
 }  # fmt: skip
-# A sparse tensor may be this many times larger than the file that holds it, and always this many elements.
+# Sparse tensors together may be this many times larger than the file that holds them, and always this many bytes.
 _MOST_GROWTH = 64
 _ALWAYS_ALLOWED = 1 << 20
 
@@ -65,13 +66,15 @@ def load_onnx(source: Path | bytes) -> Any:
             for node in function.node:
                 tensors += [tensor for graph in _graphs(node) for tensor in _tensors(graph)]
         folder = source.parent if isinstance(source, Path) else None
+        room = Room(name, len(data))
         for tensor in tensors:
-            _bring_in(tensor, folder, name, onnx)
+            _bring_in(tensor, folder, name, room, onnx)
         if model.functions:
             from onnx.inliner import inline_local_functions
 
+            check_calls(model, model.ByteSize(), name)
             model = inline_local_functions(model)
-        _make_dense(model.graph, len(data), name)
+        _make_dense(model.graph, Room(name, len(data), _MOST_GROWTH, _ALWAYS_ALLOWED), name)
     except InputError:
         raise
     except OSError as error:
@@ -192,7 +195,7 @@ def _tensors(graph: Any) -> Iterator[Any]:
             yield from _tensors(inner)
 
 
-def _bring_in(tensor: Any, folder: Path | None, model: str, onnx: Any) -> None:
+def _bring_in(tensor: Any, folder: Path | None, model: str, room: Room, onnx: Any) -> None:
     """Put data kept in another file into the tensor itself."""
     if tensor.data_location != onnx.TensorProto.EXTERNAL:
         return
@@ -209,6 +212,8 @@ def _bring_in(tensor: Any, folder: Path | None, model: str, onnx: Any) -> None:
     size = size or there
     if not start >= 0 or not 0 <= size <= there:
         raise InputError(f"{model} claims more of {place!r:.200} than there is")
+    room.file(str(path.resolve()), path.stat().st_size)
+    room.take(size, f"data of the tensor {tensor.name!r:.100}")
     with path.open("rb") as handle:
         handle.seek(start)
         tensor.raw_data = handle.read(size)
@@ -216,39 +221,34 @@ def _bring_in(tensor: Any, folder: Path | None, model: str, onnx: Any) -> None:
     del tensor.external_data[:]
 
 
-def _make_dense(graph: Any, size: int, name: str) -> None:
+def _make_dense(graph: Any, room: Room, name: str) -> None:
     """Turn sparse initializers and the sparse values of Constant operators into dense tensors."""
     from onnx import numpy_helper
 
     for sparse in graph.sparse_initializer:
-        graph.initializer.append(numpy_helper.from_array(_dense(sparse, size, name), sparse.values.name))
+        graph.initializer.append(numpy_helper.from_array(_dense(sparse, room, name), sparse.values.name))
     del graph.sparse_initializer[:]
     for node in graph.node:
         for attribute in node.attribute:
             if node.op_type == "Constant" and attribute.name == "sparse_value":
                 value = numpy_helper.from_array(
-                    _dense(attribute.sparse_tensor, size, name), attribute.sparse_tensor.values.name
+                    _dense(attribute.sparse_tensor, room, name), attribute.sparse_tensor.values.name
                 )
                 attribute.Clear()
                 attribute.name, attribute.type = "value", _package().AttributeProto.TENSOR
                 attribute.t.CopyFrom(value)
         for inner in _graphs(node):
-            _make_dense(inner, size, name)
+            _make_dense(inner, room, name)
 
 
-def _dense(sparse: Any, size: int, model: str) -> NDArray:
+def _dense(sparse: Any, room: Room, model: str) -> NDArray:
     """Return a sparse tensor as a dense array: indices are linear, or one row a value with an index an axis."""
     values, indices = array_of(sparse.values).reshape(-1), array_of(sparse.indices)
     sides = tuple(int(side) for side in sparse.dims)
     count = math.prod(sides)
-    if (
-        not 1 <= len(sides) <= 64
-        or min(sides) < 0
-        or count * values.itemsize > max(_ALWAYS_ALLOWED, _MOST_GROWTH * size)
-    ):
-        raise InputError(
-            f"{model} claims a sparse tensor of shape {sides[:8]}, too large for a file of {size} bytes"
-        )
+    if not 1 <= len(sides) <= 64 or min(sides) < 0:
+        raise InputError(f"{model} claims a sparse tensor of shape {sides[:8]}, which cannot be")
+    room.take(count * values.itemsize, f"a sparse tensor of shape {sides[:8]}")
     if indices.ndim == 2:
         if indices.shape != (values.size, len(sides)):
             raise InputError(f"{model} must give an index an axis for each of {values.size} sparse values")

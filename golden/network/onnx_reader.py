@@ -12,6 +12,7 @@ Loop, Scan) are opaque with all the weights inside them.
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -441,10 +442,38 @@ class OnnxReader:
         return found
 
 
+#: Operators that have had an attribute of another type in an earlier version.
+_RETYPED = ("Cast", "LpPool", "GlobalLpPool")
+
+
+@cache
+def _attribute_kinds(operator: str) -> dict[str, int]:
+    """Return the types of the attributes of a standard operator."""
+    from onnx import defs
+
+    if operator in _RETYPED or not defs.has(operator):
+        return {}
+    return {name: attribute.type.value for name, attribute in defs.get_schema(operator).attributes.items()}
+
+
 def attributes_of(node: Any) -> dict[str, Any]:
-    """Return an operator's attributes by name."""
+    """Return an operator's attributes by name.
+
+    Raises
+    ------
+    InputError
+        One is of another type than the operator's.
+    """
+    from onnx import AttributeProto
     from onnx.helper import get_attribute_value
 
+    kinds = _attribute_kinds(node.op_type) if node.domain in ("", "ai.onnx") else {}
+    for attribute in node.attribute:
+        wanted = kinds.get(attribute.name, attribute.type)
+        if attribute.type != wanted:
+            named, found = (AttributeProto.AttributeType.Name(kind) for kind in (wanted, attribute.type))
+            what = f"the operator {node.name or node.op_type!r:.100} must have {attribute.name!r:.60}"
+            raise InputError(f"{what} as {named}, not {found}")
     return {attribute.name: get_attribute_value(attribute) for attribute in node.attribute}
 
 

@@ -63,4 +63,6 @@ def _number(tensors: Mapping[str, NDArray], name: str) -> NDArray[np.floating]:
     if name not in tensors:
         raise InputError(f"the tensor {name} must be given to be scored, but is missing")
     tensor = np.asarray(tensors[name])
+    if tensor.dtype.kind == "c":
+        raise InputError(f"the tensor {name} must hold real numbers to be scored, but holds {tensor.dtype}")
     return tensor if tensor.dtype.kind == "f" else tensor.astype(np.float64)

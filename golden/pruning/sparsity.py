@@ -45,13 +45,13 @@ class Sparsity:
 
     @property
     def direct_sparsity(self) -> float:
-        """Share of removed weights."""
-        return 1 - self.kept / self.total
+        """Share of removed weights; 0 where there is none at all."""
+        return 1 - self.kept / self.total if self.total else 0.0
 
     @property
     def effective_sparsity(self) -> float:
         """Share of removed or inactivated weights."""
-        return 1 - self.alive / self.total
+        return 1 - self.alive / self.total if self.total else 0.0
 
     @property
     def direct_compression(self) -> float:

@@ -526,6 +526,8 @@ def _confined(directory: Path, name: str) -> None:
 
 # directives that generate writes; everything else that begins with ` or $, a string or an escaped name is foreign
 _DIRECTIVES = re.compile(r"`(default_nettype (none|wire))")
+# Icarus ends a // comment at a carriage return, Yosys the text at a zero
+_CONTROL = re.compile("[^\t\n\x20-\x7e\xa0-\U0010ffff]")
 _FOREIGN = re.compile(r"[`$\"\\]|\b(import|export|bind|program|force|deassign)\b")
 
 
@@ -535,8 +537,15 @@ def check_verilog(name: str, text: str) -> None:
     Raises
     ------
     InputError
-        The text has a system task, a directive, a string, an escaped name or a foreign function.
+        The text has a system task, a directive, a string, an escaped name or a foreign function, or a character by
+        which tools disagree on where a comment ends.
     """
+    text = text.replace("\r\n", "\n")
+    control = _CONTROL.search(text)
+    if control:
+        raise InputError(
+            f"{name} must only describe hardware, but has the control character {shown(control[0])}"
+        )
     bare = re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)
     found = _FOREIGN.search(_DIRECTIVES.sub(" ", bare))
     if found:

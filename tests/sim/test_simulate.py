@@ -174,6 +174,29 @@ def test_waves_can_be_opened(lean: Path, tmp_path: Path) -> None:
     assert "m_axis_tdata" in text
 
 
+@pytest.mark.parametrize(
+    "name", ["rtl/decoder.v", "manifest.json", "notes.vcd", "folder.vcd", ".", "run.fst"]
+)
+def test_waves_replace_nothing_else(lean: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "p"
+    shutil.copytree(lean, folder)
+    (folder / "notes.vcd").write_text("my notes")
+    (folder / "folder.vcd").mkdir()
+    held = sorted((path, path.is_file() and path.read_bytes()) for path in folder.rglob("*"))
+    with pytest.raises(InputError, match=r"must be named \.vcd|of another kind|must be a file, not a folder"):
+        simulate(folder, waves=folder / name)
+    assert sorted((path, path.is_file() and path.read_bytes()) for path in folder.rglob("*")) == held
+
+
+def test_waves_of_icarus_are_what_their_name_says(lean: Path, tmp_path: Path) -> None:
+    if not available("icarus"):
+        pytest.skip("Icarus Verilog is not installed")
+    with pytest.raises(InputError, match=r"must be named \.fst"):
+        simulate(lean, simulator="icarus", waves=tmp_path / "run.vcd")
+    simulate(lean, simulator="icarus", waves=tmp_path / "run.fst")
+    assert (tmp_path / "run.fst").read_bytes()[:1] == b"\0"  # an FST file begins with a block of type 0
+
+
 NAMES = ['it\'s a "q" $(touch PWN)x;&#%d ünï-☃', "\udcff\n"]
 
 

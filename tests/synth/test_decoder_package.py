@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from xorweave.cli import app
+from xorweave.command_line import app
 from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.code.code import Code

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import xorweave
 from xorweave import cli
 from xorweave.golden.base.errors import InputError, ToolError
 
@@ -138,3 +139,15 @@ def test_odd_environments(tmp_path: Path, which: str) -> None:
         assert (done.returncode, done.stderr) == (0, b"")
         name = "\\xfcn\\xef-\\u2603[/b]" if which == "ASCII" else "ünï-☃[/b]"
         assert name.encode() in done.stdout
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_traceback_and_no_files(closed: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", np.eye(8, dtype=np.int8))
+    command = f'"$0" -m xorweave.cli encode w.npy -o w.safetensors --for paper --jobs 1 {closed}'
+    run = subprocess.run(
+        ["sh", "-c", command, sys.executable], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["w.npy", "w.safetensors"]
+    assert xorweave.verify(tmp_path / "w.safetensors").tensors == 1

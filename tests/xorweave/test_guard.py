@@ -167,8 +167,8 @@ def test_caches_are_not_taken_from_where_others_could_write(
 def test_caches_outlive_the_run(tmp_path: Path) -> None:
     """The command line gives them before a run has a temporary folder of its own, which ends with it."""
     script = (
-        "import os, sys; from xorweave import guard, cli; guard._writable = lambda folder: False;"
-        " cli._status = lambda: print(os.environ['NUMBA_CACHE_DIR'], os.environ['TMPDIR']) or 0;"
+        "import os, sys; from xorweave import guard, cli, command_line; guard._writable = lambda folder: False;"
+        " command_line.run_command = lambda: print(os.environ['NUMBA_CACHE_DIR'], os.environ['TMPDIR']) or 0;"
         " sys.argv = ['xorweave', 'inspect']; cli.main()"
     )
     environment = {name: value for name, value in os.environ.items() if name not in _CACHES}
@@ -189,3 +189,13 @@ def test_caches_stay_where_they_are_if_they_can(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(guard, "_writable", lambda folder: folder.name == ".cache")
     guard.give_caches()
     assert "NUMBA_CACHE_DIR" not in os.environ
+
+
+def test_an_interrupt_while_it_is_loaded_is_no_traceback() -> None:
+    script = (
+        "import os, signal, sys; from xorweave import cli, guard;"
+        " guard.give_caches = lambda: os.kill(os.getpid(), signal.SIGINT);"
+        " sys.argv = ['xorweave', 'inspect', 'x']; cli.main()"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGINT, "", "")

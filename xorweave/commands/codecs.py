@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.commands.console import meter, print_json, print_table
+from xorweave.commands.console import meter, print_json, print_table, say
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.whole_file import write_whole
 
@@ -55,7 +55,7 @@ def _show(heading: str, records: list[Record]) -> None:
     print_table(heading, _COLUMNS, [_line(record) for record in records])
     for record in records:
         if record["note"]:
-            typer.echo(f"  {record['title']}: {record['note']}")
+            say(f"  {record['title']}: {record['note']}")
 
 
 def codecs(
@@ -77,6 +77,7 @@ def codecs(
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write every row to this file")] = None,
     page_file: Annotated[Path | None, typer.Option("--page", help="Also write one HTML page")] = None,
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file of another kind")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Store the same tensor in every format: bits a weight with and without mask, lossless or not, how it decodes."""
@@ -95,7 +96,7 @@ def codecs(
         chosen = tuple(known[name] for name in names)
     for wanted, suffix in ((csv_file, ".csv"), (page_file, ".html")):
         if wanted is not None:
-            check_output(wanted, inputs=[src], suffix=suffix)
+            check_output(wanted, inputs=[src], force=force, suffix=suffix)
 
     ready = read_prepared(
         src, values=values, dtype=dtype, sparsity=sparsity, prune=prune, mask=mask, seed=seed
@@ -136,7 +137,7 @@ def codecs(
     print_table("how each decodes", _DECODING, [_decoding(record) for record in formats])
     left = [codec.name for codec in chosen if any(too_slow(codec, tensor) for tensor in tensors.values())]
     if left and only is None:
-        typer.echo(
+        say(
             f"Left out for large tensors because they are slow: {', '.join(left)}; --only NAME measures them."
         )
-    typer.echo(f"GE a weight: {gates.setting}; made by {gates.command}.")
+    say(f"GE a weight: {gates.setting}; made by {gates.command}.")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from xorweave.golden.base.printable import printable
+from xorweave.golden.base.printable import LONGEST_NAME, printable, shortened
 
 # rich is loaded when something is drawn with it: --help and --json do without
 if TYPE_CHECKING:
@@ -16,18 +16,30 @@ if TYPE_CHECKING:
 
 #: A pipe has no width of its own; so many columns keep a row on one line there.
 _PIPE_WIDTH = 160
-#: Names longer than this lose their middle in tables and progress.
-_LONGEST_CELL = 100
 #: A column of words may be folded down to so many characters.
 _FOLDED = 24
 
 
 def _cell(text: str) -> str:
-    text = printable(text)
-    if len(text) <= _LONGEST_CELL:
-        return text
-    half = _LONGEST_CELL // 2 - 2
-    return f"{text[:half]}...{text[-half:]}"
+    return shortened(printable(text), LONGEST_NAME)
+
+
+#: No line to standard error is longer, whatever names are in it.
+LONGEST_LINE = 500
+
+
+def say(text: str, *, flush: bool = False) -> None:
+    """Print a line on standard output, whatever names are in it."""
+    print(printable(text), flush=flush)
+
+
+def tell(text: str) -> None:
+    """Print a line of bounded length on standard error: what the one who runs a command should know."""
+    line = printable(" ".join(text.split()))
+    if len(line) > LONGEST_LINE:
+        half = LONGEST_LINE // 2
+        line = f"{line[:half]} ... {line[-half:]}"
+    print(f"xorweave: {line}", file=sys.stderr)
 
 
 def print_json(value: Mapping[str, object]) -> None:

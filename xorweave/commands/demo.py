@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.commands.console import meter, print_table
+from xorweave.commands.console import meter, print_table, say, tell
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.whole_file import write_whole
 
@@ -35,6 +34,7 @@ def demo(
     """Prune, quantise, encode, decode, generate, simulate, count gates and multiply: one table and a page."""
     import numpy as np
 
+    from xorweave.golden.files.outputs import check_output_files
     from xorweave.golden.files.prepare import Preparation, prepare
     from xorweave.pages.demo_page import DemoReport, outcome_record, with_expander, write_report
     from xorweave.studies.demo_flow import advice, contenders, pack_plainly, run_all
@@ -43,8 +43,7 @@ def demo(
         raise InputError(f"--sparsity must be between 0.5 and 0.98 for the demo, not {sparsity}")
     if jobs < 0:
         raise InputError(f"--jobs must be 0 or more, not {jobs}")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} must be a folder, but is a file")
+    check_output_files(out, {"report.html": "", "results.json": '{\n "input": '})
     started = time.perf_counter()
     layer = _layer(weights, tensor, seed)
     item = prepare(layer.name, layer.tensor, Preparation(dtype="int8", sparsity=sparsity))
@@ -54,7 +53,7 @@ def demo(
         f"Input: {layer.source}: {rows} x {columns}, magnitude-pruned to S = {1 - kept / item.mask.size:.3f} "
         f"({kept} of {item.mask.size} weights kept), INT8 with one scale for the layer."
     )
-    print(line, flush=True)
+    say(line, flush=True)
     vector = np.random.default_rng(seed).integers(-128, 128, size=(columns,))
     out.mkdir(parents=True, exist_ok=True)
     plain = with_expander(pack_plainly(item))
@@ -67,8 +66,8 @@ def demo(
     print_table("", COLUMNS, [*(_row(outcome) for outcome in outcomes), _plain_row(plain)])
     for outcome in outcomes:
         if outcome.reason:
-            print(f"{outcome.label}: {outcome.reason}")
-    print(_verdict(outcomes, plain))
+            say(f"{outcome.label}: {outcome.reason}")
+    say(_verdict(outcomes, plain))
     report = DemoReport(
         source=line, mask=item.mask, n_w=item.number_format.n_w, outcomes=outcomes, plain=plain, seed=seed,
         seconds=seconds,
@@ -81,8 +80,8 @@ def demo(
         "advice": advice(outcomes, plain),
     }
     write_whole(out / "results.json", json.dumps(figures, indent=1) + "\n")
-    print(f"{out / 'report.html'} shows it in pictures ({seconds:.0f} s in all).")
-    print(advice(outcomes, plain))
+    say(f"{out / 'report.html'} shows it in pictures ({seconds:.0f} s in all).")
+    say(advice(outcomes, plain))
     if not plain.decoded_equal or not all(outcome.sound for outcome in outcomes):
         raise typer.Exit(1)
 
@@ -100,7 +99,7 @@ def _layer(weights: Path | None, tensor: str | None, seed: int) -> DemoWeights:
     try:
         return minilm(cache_folder(), tensor)
     except NoDownload as reason:
-        print(f"{reason}; a small network trained here takes its place.", file=sys.stderr)
+        tell(f"{reason}; a small network trained here takes its place.")
         return digits_network(seed)
 
 

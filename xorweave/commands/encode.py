@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xorweave.commands.console import say, tell
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.printable import listed, printable
 from xorweave.golden.base.whole_file import write_whole
-from xorweave.library.options_file import FIRST_LINE
+from xorweave.library.options_file import FIRST_LINE, read_options
 from xorweave.library.words import WORDS, Word, kinds_of
 
 if TYPE_CHECKING:
@@ -68,13 +69,14 @@ def encode(
     given = {name: value for name, value in words.items() if _is_given(ctx, name)}
     if sharded and shard is not None:
         raise InputError("a part of a model must be one file: shard and sharded must not be given together")
+    inputs = [*src, *_named_files(given, options)]
     if sharded:
         if len(src) > 1:
             raise InputError("sharded needs one source, whose files the output is divided like")
         shard_files(src[0])
-        check_output_folder(out, inputs=src)
+        check_output_folder(out, inputs=inputs)
     else:
-        check_output(out, inputs=src, force=force)
+        check_output(out, inputs=inputs, force=force)
     beside = _options_beside(out, options, force) if write or options is not None else None
     finished = Finished.beside(out, xorweave.__version__)
     if not resume:
@@ -91,7 +93,7 @@ def encode(
             progress=advance, **given,
         )  # fmt: skip
     for remark in encoded.remarks:
-        print(f"xorweave: {printable(remark)}", file=sys.stderr)
+        tell(remark)
     encoded.save(out, force=force, sharded=sharded)
     if beside is not None:
         write_whole(beside, encoded.options)
@@ -117,6 +119,16 @@ def _own_codes(encoded: Encoded) -> dict[str, Any] | None:
         return None
     with meter() as show, show.task("codes of their own") as advance:
         return own_codes_entry(own_codes(encoded, progress=advance))
+
+
+def _named_files(given: Mapping[str, Any], options: Path | None) -> list[Path]:
+    """Return the files beside the weights that are read: masks and networks that are named here or by the options."""
+    said = [given]
+    if options is not None:
+        file = read_options(options)
+        said += [file.words, *(table.words for table in file.tables)]
+    names = [word.name for word in WORDS if word.is_path]
+    return [Path(words[name]) for words in said for name in names if words.get(name) is not None]
 
 
 def _is_given(ctx: typer.Context, name: str) -> bool:
@@ -255,7 +267,7 @@ def report(
     if packed:
         reasons["packed at no fixed rate (every code would take more bits)"] = packed
     for reason, names in reasons.items():
-        print(f"{reason}: {printable(listed(names))}")
+        say(f"{reason}: {printable(listed(names))}")
 
 
 def _print_own_codes(own: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from xorweave.commands.console import say, tell
 from xorweave.golden.base.errors import InputError
 
 
@@ -38,9 +39,11 @@ def explore(
     seed: Annotated[int, typer.Option(help="Seed of the generators.")] = 0,
 ) -> None:
     """Measure many codes and decoders; interrupt it when you like, the same command goes on."""
-    from xorweave.studies.explore import PAGE, TABLE, grid, pareto
+    from xorweave.golden.files.outputs import check_output_files
+    from xorweave.studies.explore import PAGE, RESULTS, TABLE, grid, pareto
     from xorweave.studies.explore import explore as run_sweep
 
+    check_output_files(output, RESULTS)
     candidates = grid(
         n_in=_numbers("n-in", n_in, int),
         slack=_numbers("slack", slack, float),
@@ -60,7 +63,7 @@ def explore(
 
     found = run_sweep(
         candidates,
-        _folder(output),
+        output,
         sparsity=sparsity,
         weights=weights,
         liberty=liberty,
@@ -71,20 +74,12 @@ def explore(
     points = [point for point in found if "error" not in point]
     for point in found:
         if "error" in point:
-            typer.echo(f"xorweave: {point['code']} was not measured: {point['error']}", err=True)
+            tell(f"{point['code']} was not measured: {point['error']}")
     front = pareto(points, "overhead", "gate_equivalents_per_output", smaller=True)
-    typer.echo(f"{len(points)} points in {output / TABLE}, page {output / PAGE}; Pareto front:")
+    say(f"{len(points)} points in {output / TABLE}, page {output / PAGE}; Pareto front:")
     for point in front:
-        typer.echo(
+        say(
             f"{point['overhead']:8.2%} {point['gate_equivalents_per_output']:7.2f} GE an output, "
             f"{point['patches_per_block']} patches a block  {point['code']}"
         )
-    typer.echo(
-        "Patches a block: what the fullest block of the random sample needs; a real tensor may need more."
-    )
-
-
-def _folder(output: Path) -> Path:
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} must be a folder, but is a file")
-    return output
+    say("Patches a block: what the fullest block of the random sample needs; a real tensor may need more.")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xorweave.commands.console import print_json
+from xorweave.commands.console import print_json, say, tell
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.printable import printable
 
@@ -171,14 +170,14 @@ def generate(
         if made
         else ""
     )
-    print(f"{out}: {manifest.top}, decoder {manifest.kind}, {manifest.outputs_per_cycle} bits a cycle{said}")
-    print(f"  {', '.join(manifest.files)}")
+    say(f"{out}: {manifest.top}, decoder {manifest.kind}, {manifest.outputs_per_cycle} bits a cycle{said}")
+    say(f"  {', '.join(manifest.files)}")
     if len(manifest.entries["layout"]) > 1:
         _print_layers(manifest.entries["layout"], manifest.decoder["patches_per_block"])
     elif decoder in ("xor", "bounded"):
         needed = required_patches(encoded) if name is not None else 0
-        print(f"  {_about_patches(manifest.decoder['patches_per_block'], needed, name, patches)}")
-    print(f"  golden vectors: {manifest.output.words} blocks, then {len(manifest.scenes)} scenes of restarts")
+        say(f"  {_about_patches(manifest.decoder['patches_per_block'], needed, name, patches)}")
+    say(f"  golden vectors: {manifest.output.words} blocks, then {len(manifest.scenes)} scenes of restarts")
 
 
 def _about_patches(made: int, needed: int, name: str | None, asked: int | None) -> str:
@@ -212,7 +211,7 @@ def _engine(src: Path | None, tensor: str | None, out: Path, as_json: bool) -> N
         print_json(json.loads((out / MANIFEST).read_text(encoding="utf-8")))
         return
     layout = read_engine_manifest(out).layout
-    print(f"{out}: engine of {layout.lanes} lanes for {name}, {layout.rows} x {layout.cols}")
+    say(f"{out}: engine of {layout.lanes} lanes for {name}, {layout.rows} x {layout.cols}")
 
 
 def _random(
@@ -261,18 +260,18 @@ def _for_all(src: Path, largest: str | None, options: dict[str, Any], blocks: in
     tensors = {name: container.checked(name) for name in container.encoded}
     why = why_apart(tensors)
     if why:
-        said = f"xorweave: {printable(why)}; this is the decoder of {printable(str(largest))} alone"
-        print(f"{said} (encode --for hardware makes one for all)", file=sys.stderr)
+        said = f"{why}; this is the decoder of {printable(str(largest))} alone"
+        tell(f"{said} (encode --for hardware makes one for all)")
         return None
     return design_for_all(tensors, options, max_blocks=blocks)
 
 
 def _print_layers(layout: list[dict[str, Any]], patches: int) -> None:
     """Say what the decoder is told of each tensor."""
-    print(f"  one decoder for {len(layout)} tensors, up to {patches} patches a block; with their streams go:")
+    say(f"  one decoder for {len(layout)} tensors, up to {patches} patches a block; with their streams go:")
     for entry in layout:
         what = f"block length {entry['block']}, inversion {entry['inversion']:#x}, {entry['blocks']} blocks"
-        print(f"    {printable(str(entry['tensor']))}: {what}")
+        say(f"    {printable(str(entry['tensor']))}: {what}")
 
 
 def _choice(src: Path | None, code: str | None, seed: int) -> CodeChoice | None:

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from xorweave.commands.console import say, tell
+
 
 def infer(
     model: Annotated[
@@ -33,12 +35,20 @@ def infer(
     from xorweave.commands.console import print_json
     from xorweave.studies.inference import infer_network
 
-    def tell(what: str) -> None:
+    def progress(what: str) -> None:
         if sys.stderr.isatty():
-            print(f"xorweave: {what}", file=sys.stderr)
+            tell(what)
 
     found = infer_network(
-        model, images, count=count, each=each, lanes=lanes, batch=batch, csr=csr, engine=engine, progress=tell
+        model,
+        images,
+        count=count,
+        each=each,
+        lanes=lanes,
+        batch=batch,
+        csr=csr,
+        engine=engine,
+        progress=progress,
     )
     if as_json:
         print_json(found)
@@ -53,22 +63,22 @@ def _print(found: dict[str, Any]) -> None:
 
     for layer in found["layers"]:
         rows, cols = layer["shape"]
-        print(f"{printable(layer['name'])}: {rows} x {cols}, {percent(layer['sparsity'], 1)} zeros")
-    print(
+        say(f"{printable(layer['name'])}: {rows} x {cols}, {percent(layer['sparsity'], 1)} zeros")
+    say(
         f"{found['images']} images: {percent(found['accuracy_int8'])} right in INT8,"
         f" {percent(found['accuracy_float'])} in floats"
     )
-    print(
+    say(
         f"engine of {found['lanes']} lanes, batch {found['batch']}: {found['cycles_per_image']:.0f} cycles and"
         f" {found['bytes_per_image']:.0f} bytes an image, {found['stall_cycles']} stall cycles,"
         f" {found['mismatches']} mismatches"
     )
     if "csr" in found:
         other = found["csr"]
-        print(
+        say(
             f"CSR engine of {'/'.join(map(str, other['lanes']))} lanes, {found['bytes_per_cycle']:.2f} bytes a cycle:"
             f" {other['cycles_per_image']:.0f} cycles and {other['bytes_per_image']:.0f} bytes an image,"
             f" {other['mismatches']} mismatches"
         )
     for message in found["messages"]:
-        print(printable(message))
+        say(message)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xorweave.commands.console import meter, percent, print_json, print_table
+from xorweave.commands.console import meter, percent, print_json, print_table, say, tell
 from xorweave.commands.sparsity import SPARSITY_COLUMNS, sparsity_rows
 from xorweave.golden.base.errors import InputError
 from xorweave.library.words import ENCODABLE_WORDS
@@ -79,6 +79,7 @@ def prune(
     seed: Annotated[
         int, typer.Option(help="Of random pruning, and of the weights of a network given by name")
     ] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file of another kind")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
     **words: Any,
 ) -> None:
@@ -86,6 +87,7 @@ def prune(
 
     With --encodable the code has a say in what is kept, and in the values: lossy by choice, and fewer bits.
     """
+    from xorweave.golden.files.outputs import check_output
     from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
     from xorweave.golden.network.effective import make_effective
     from xorweave.golden.network.network_files import PRUNED, pruned_tensors, read_source
@@ -93,14 +95,21 @@ def prune(
     from xorweave.golden.pruning.sparsity import measure_sparsity
     from xorweave.golden.pruning.targets import target_sparsity
 
-    _check_outputs(out, masks_out)
+    inputs = [src, *([gradients] if gradients else []), *([Path(network)] if network else [])]
+    check_output(out, inputs=inputs, force=force)
+    if masks_out is not None:
+        check_output(masks_out, inputs=inputs, force=force)
+        if masks_out.absolute() == out.absolute() or (
+            masks_out.exists() and out.exists() and masks_out.samefile(out)
+        ):
+            raise InputError(f"the masks must be written to another file than the weights, {out}")
     lossy = _Lossy(words, method, fold)
     target = target_sparsity(sparsity, compression)
     source = read_source(src, network, seed=seed)
     described, tensors = source.network, source.arrays
     _check_known(described, tensors, fold, effective)
     if described.remark:
-        typer.echo(f"xorweave: {described.remark}", err=True)
+        tell(described.remark)
     with meter() as show, show.task(method) as advance:
         masks = prune_network(
             described, tensors or None, method=method, sparsity=target, quota=quota, effective=effective, seed=seed,
@@ -140,7 +149,7 @@ def prune(
     )
     lossy.show()
     if folded:
-        typer.echo(f"{sum(folded.inactivated.values()):,} inactivated connections dropped")
+        say(f"{sum(folded.inactivated.values()):,} inactivated connections dropped")
 
 
 def _gradients(
@@ -176,14 +185,6 @@ def _gradients(
     }  # a parameter that the source lacks is as it is before training
     find = loss_gradients if name == "snip" else flow_gradients
     return lambda masks: find(network, held, values, labels, masks)
-
-
-def _check_outputs(*paths: Path | None) -> None:
-    for path in paths:
-        if path is not None and path.suffix.lower() != ".safetensors":
-            raise InputError(f"the file to write must be named .safetensors, not {path.name!r}")
-        if path is not None and not path.parent.is_dir():
-            raise InputError(f"there is no folder {path.parent} to write into")
 
 
 def _check_known(network: Network, tensors: Mapping[str, NDArray], fold: bool, effective: bool) -> None:

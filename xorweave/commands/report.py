@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from xorweave.commands.console import say
+
 
 def report(
     src: Annotated[
@@ -43,5 +45,5 @@ def report(
     if as_json:
         print_json(record)
     else:
-        print(conclusion(model, record))
-        print(f"{out} shows it.")
+        say(conclusion(model, record))
+        say(f"{out} shows it.")

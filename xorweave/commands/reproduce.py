@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.commands.console import meter, print_json, print_table
+from xorweave.commands.console import meter, print_json, print_table, say
 from xorweave.golden.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def reproduce(
 
     Writes Markdown, CSV and a page. Interrupted, it goes on where it was when it is called again.
     """
+    from xorweave.golden.files.outputs import check_output_files
     from xorweave.pages.provenance import machine
-    from xorweave.pages.reproduction_page import Reproduction, write_results
+    from xorweave.pages.reproduction_page import RESULTS, Reproduction, write_results
     from xorweave.studies.paper_cells import quick_plan, whole_plan
     from xorweave.studies.paper_products import QUICK, WHOLE, measured_products, product_table
     from xorweave.studies.paper_record import Record, run
@@ -64,8 +65,7 @@ def reproduce(
     )
     if jobs < 0:
         raise InputError(f"--jobs must be 0 or more, not {jobs}")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} must be a folder, but is a file")
+    check_output_files(out, RESULTS)
     out.mkdir(parents=True, exist_ok=True)
     record = Record(out / "cells.jsonl")
     whole = False
@@ -105,8 +105,8 @@ def reproduce(
     for table in tables:
         print_table(table.title, table.columns, table.rows)
     for line in report.missing:
-        print(f"Not made: {line}")
-    print(f"Written: {', '.join(str(path) for path in paths)}")
+        say(f"Not made: {line}")
+    say(f"Written: {', '.join(str(path) for path in paths)}")
 
 
 def _made(plan: Plan, data: Path | None, quick: bool, host: dict[str, object]) -> str:

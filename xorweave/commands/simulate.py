@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from xorweave.commands.console import print_json
+from xorweave.commands.console import print_json, say, tell
 
 
 def simulate(
@@ -21,7 +20,9 @@ def simulate(
     restarts: Annotated[
         bool, typer.Option("--restarts", help="Then restarts, resets in mid-stream, errors and their flags")
     ] = False,
-    waves: Annotated[Path | None, typer.Option(help="Write the waves to this .vcd file")] = None,
+    waves: Annotated[
+        Path | None, typer.Option(help="Write the waves to this .vcd file (Icarus: .fst)")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the random stalls")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
@@ -32,15 +33,15 @@ def simulate(
     if as_json:
         print_json(result.as_json())
     else:
-        print(
+        say(
             f"{result.simulator}: {result.blocks} blocks in {result.cycles} cycles, "
             f"{result.stall_cycles} stall cycles, {result.mismatches} mismatches"
         )
         if stalls != "none":
             unmet = f"; not: {', '.join(result.unmet)}" if result.unmet else ""
             met = result.pairs - len(result.unmet)
-            print(f"{met} of {result.pairs} pairs of a stall and a place in a stream met{unmet}")
+            say(f"{met} of {result.pairs} pairs of a stall and a place in a stream met{unmet}")
     for message in result.messages:
-        print(message, file=sys.stderr)
+        tell(message)
     if not result.passed:
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xorweave.commands.console import meter, percent, print_json, print_table
+from xorweave.commands.console import meter, percent, print_json, print_table, say, tell
 from xorweave.golden.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def sparsity(
     if not tensors:
         raise InputError(f"{src} must hold weights, not only a description")
     if described.remark:
-        typer.echo(f"xorweave: {described.remark}", err=True)
+        tell(described.remark)
     masks = described.check_masks(read_masks(mask)) if mask else described.zero_masks(tensors)
     layers, total = measure_sparsity(described, masks)
     effective = make_effective(tensors, masks, described)
@@ -89,7 +89,7 @@ def sparsity(
         return
     _print(described, [*layers, total], effective, apart)
     if channels is not None:
-        typer.echo(f"alive in the graph of channels, as the paper's code counts: {channels:,}")
+        say(f"alive in the graph of channels, as the paper's code counts: {channels:,}")
     if whole:
         _print_savings(savings, whole, dtype)
 
@@ -164,16 +164,14 @@ def _print(network: Network, rows: list[Sparsity], effective: Effective, apart: 
 
     print_table(f"{network.name}: sparsity and compression", SPARSITY_COLUMNS, sparsity_rows(rows))
     if _is_bound(network):
-        typer.echo(
-            "layers that are not known count as connecting everything: what is alive is an upper bound"
-        )
+        say("layers that are not known count as connecting everything: what is alive is an upper bound")
     if effective.biases:
-        typer.echo(f"biases to be folded: {', '.join(sorted(effective.biases))}")
+        say(f"biases to be folded: {', '.join(sorted(effective.biases))}")
     if effective.kept:
         kept = ", ".join(f"{name} {count}" for name, count in effective.kept.items())
-        typer.echo(f"inactivated, but needed for a constant no bias can take: {kept}")
+        say(f"inactivated, but needed for a constant no bias can take: {kept}")
     difference = "not measured" if apart is None else f"{apart:.1e} of the largest output"
-    typer.echo(f"largest difference of the outputs on 16 random inputs: {difference}")
+    say(f"largest difference of the outputs on 16 random inputs: {difference}")
 
 
 def _print_savings(savings: dict[str, Saving], whole: Saving, dtype: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xorweave.commands.console import meter, percent, print_json, print_table
+from xorweave.commands.console import meter, percent, print_json, print_table, say
 from xorweave.golden.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,13 +64,16 @@ def spmv(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Multiply each layer by a vector: simulated engines, processor, GPU where there is one."""
-    from xorweave.pages.spmv_page import write_results
+    from xorweave.golden.files.outputs import check_output_files
+    from xorweave.pages.spmv_page import RESULTS, write_results
     from xorweave.studies.spmv_figure import normalized_times
     from xorweave.studies.spmv_flow import GateOptions, measure_layer
 
     counts = _threads(threads)
     if out is not None and not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent} to write into")
+    if out is not None:
+        check_output_files(out, RESULTS)
     if clock is not None and liberty is None:
         raise InputError("--clock must be given with --liberty only")
     if liberty is not None and not liberty.is_file():
@@ -108,7 +111,7 @@ def spmv(
         if points:
             _print_points(points)
         if out is not None:
-            typer.echo(f"written: {out / 'spmv.json'}, spmv.csv and spmv.html")
+            say(f"written: {out / 'spmv.json'}, spmv.csv and spmv.html")
     if not all(layer.agree for layer in layers):
         raise typer.Exit(1)
 
@@ -166,26 +169,26 @@ def _print(layer: Layer) -> None:
     ]  # fmt: skip
     print_table(title, columns, rows)
     stored = layer.stored
-    typer.echo(
+    say(
         f"stored: scan {stored['scan']}; mask {stored['mask_code']}; values {stored['values_code']}; corrections "
         f"{stored['corrections']}; {stored['bytes']:,} bytes read a product, "
         + ("as they lie in the file" if stored["from_file"] else "encoded once, here")
     )
     if layer.engine is not None:
         each = "" if isinstance(layer.engine, SpmvRun) else f" of {layer.engine.block_cycles} cycles"
-        typer.echo(
+        say(
             f"{layer.engine.label} engine: {layer.engine.blocks} blocks{each} + {layer.engine.constant} cycles, "
             f"whatever the mask; {layer.engine.stall_cycles} stall cycles, {layer.engine.mismatches} mismatches"
         )
     if layer.csr is not None:
-        typer.echo(
+        say(
             f"CSR engine: fullest lane {percent(layer.csr.imbalance, 1)} above the mean, "
             f"{percent(layer.csr.wait_share, 1)} of lane cycles wait for a bank"
         )
     agree = "all products agree bit for bit" if layer.agree else f"DIFFERING: {', '.join(layer.differing)}"
-    typer.echo(agree)
+    say(agree)
     for line in layer.missing:
-        typer.echo(f"not measured: {line}")
+        say(f"not measured: {line}")
 
 
 def _time(seconds: float | None) -> str:

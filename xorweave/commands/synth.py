@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xorweave.commands.console import say, tell
+
 if TYPE_CHECKING:
     from xorweave.synth.flow.synthesis import SynthesisResult
 
@@ -35,7 +37,7 @@ def synth(
 
     def progress(step: str) -> None:
         if sys.stderr.isatty():
-            typer.echo(f"xorweave: {step}", err=True)
+            tell(step)
 
     result = synthesize_package(
         directory,
@@ -47,7 +49,7 @@ def synth(
         progress=progress,
     )
     for note in result.notes:
-        typer.echo(f"xorweave: {note}", err=True)
+        tell(note)
     if json_output:
         typer.echo(json.dumps(result.to_json()))
     else:
@@ -85,7 +87,7 @@ def _print_table(result: SynthesisResult) -> None:
         if value is not None:
             figure = f"{value:.4g}" if isinstance(value, float) and value < 1000 else value
             figure = f"{value:.0f}" if isinstance(value, float) and value >= 1000 else figure
-            typer.echo(f"{name:<20} {figure} {unit}".rstrip())
+            say(f"{name:<20} {figure} {unit}".rstrip())
 
 
 def _spread(result: SynthesisResult) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from xorweave.commands.console import say
+
 
 def verify(
     src: Annotated[Path, typer.Argument(help="A container written by encode")],
@@ -27,7 +29,7 @@ def verify(
     if as_json:
         print_json(asdict(found))
         return
-    print(
+    say(
         f"{src.name}: {found.tensors} encoded tensors, {found.weights:,} weights, "
         f"{found.carried} carried: every checksum is right"
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from xorweave.golden.base.printable import sheet_cell
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.comparison import Row
 from xorweave.pages.bars import Bar, Bars
@@ -86,10 +87,8 @@ def csv_text(tensors: Sequence[Record]) -> str:
     for index, tensor in enumerate(tensors):
         if index == 0:
             writer.writerow([*_TENSOR_FIELDS, *tensor["codecs"][0]])
-        title = tensor["name"]
         head = [
-            # a spreadsheet takes these for formulas, and names come from files
-            f"'{title}" if title.startswith(("=", "+", "-", "@", "\t", "\r")) else title,
+            sheet_cell(tensor["name"]),
             "x".join(map(str, tensor["shape"])),
             tensor["dtype"],
             f"{tensor['sparsity']:.6f}",

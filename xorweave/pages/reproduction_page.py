@@ -67,6 +67,16 @@ def html(report: Reproduction) -> str:
     return render("reproduction.html.j2", title=TITLE, report=report, conclusion=f"{said}; {missing}.")
 
 
+#: What is written into the folder, what is measured among it, and how each begins.
+RESULTS = {
+    "reproduction.md": f"# {TITLE}",
+    "reproduction.csv": "family,dtype,code,",
+    "reproduction.html": "",
+    "cells.jsonl": '{"xorweave": ',
+    "products.json": '{\n "setting": ',
+}
+
+
 def write_results(folder: Path, report: Reproduction, results: Results) -> list[Path]:
     """Write reproduction.md, .csv and .html into a folder, each whole; return their paths."""
     text = io.StringIO()

@@ -14,12 +14,16 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.ticker import LogLocator, NullLocator
 
+from xorweave.golden.base.printable import sheet_cell
 from xorweave.golden.base.whole_file import write_whole
 from xorweave.pages.page import count, render
 from xorweave.pages.plots import LINES, panel
 from xorweave.pages.provenance import machine
 from xorweave.studies.spmv_figure import Point
 from xorweave.studies.spmv_flow import Layer, Row
+
+#: What is written into the folder, and how it begins.
+RESULTS = {"spmv.json": '{\n "source": ', "spmv.csv": "layer,rows,cols,", "spmv.html": ""}
 
 
 def record_of(layers: Sequence[Layer], points: Sequence[Point], source: str) -> dict[str, Any]:
@@ -40,11 +44,8 @@ def write_results(
     if folder is not None:
         folder.mkdir(exist_ok=True)
         page = render_page(record, layers, points)
-        for name, text in (
-            ("spmv.json", json.dumps(record, allow_nan=False, indent=1) + "\n"),
-            ("spmv.csv", csv_text(layers)),
-            ("spmv.html", page),
-        ):
+        record_text = json.dumps(record, allow_nan=False, indent=1) + "\n"
+        for name, text in zip(RESULTS, (record_text, csv_text(layers), page), strict=True):
             write_whole(folder / name, text)
     return record
 
@@ -56,7 +57,7 @@ def csv_text(layers: Sequence[Layer]) -> str:
     names = [field.name for field in fields(Row)]
     writer.writerow(["layer", "rows", "cols", "sparsity", "dtype", "batch", *names])
     for layer in layers:
-        head = [layer.name, layer.rows, layer.cols, layer.sparsity, layer.dtype, layer.batch]
+        head = [sheet_cell(layer.name), layer.rows, layer.cols, layer.sparsity, layer.dtype, layer.batch]
         for row in layer.table():
             writer.writerow([*head, *("" if value is None else value for value in asdict(row).values())])
     return text.getvalue()

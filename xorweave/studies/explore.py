@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,8 @@ from xorweave.studies.overhead import measure_overhead
 from xorweave.synth.flow.synthesis import SynthesisResult, synthesize
 
 POINTS, TABLE, PAGE = "points.jsonl", "points.csv", "explore.html"
+#: What is written into the folder, and how it begins.
+RESULTS = {POINTS: '{"key": ', TABLE: "code,sharing,", PAGE: ""}
 SHARING = ("yosys", "matrix")
 COLUMNS = (
     "code",
@@ -213,16 +216,27 @@ def synthesize_text(
 
 
 def read_points(path: Path) -> dict[str, dict[str, object]]:
-    """Read what earlier runs measured; a last line cut short by an interruption is left out."""
+    """Read what earlier runs measured; what is no point (a last line cut short by an interruption) is left out."""
     points: dict[str, dict[str, object]] = {}
     if path.is_file():
-        for line in path.read_text().splitlines():
+        for line in path.read_text("utf-8", errors="replace").splitlines():
             try:
                 point = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-            points[point["key"]] = point
+            if _is_point(point):
+                points[point["key"]] = point
     return points
+
+
+def _is_point(point: object) -> bool:
+    """Whether something is a point as `explore` writes it: figures are finite numbers, or None."""
+    if not isinstance(point, dict) or not all(isinstance(point.get(word), str) for word in ("key", "code")):
+        return False
+    if "error" in point:
+        return isinstance(point["error"], str)
+    figures = [point.get(name, "") for name in COLUMNS if name not in ("code", "sharing", "command")]
+    return all(value is None or (isinstance(value, int | float) and abs(value) < 1e300) for value in figures)
 
 
 def explore(
@@ -267,7 +281,7 @@ def explore(
     )
     try:
         with log.open("a") as file:
-            if log.stat().st_size and not log.read_text().endswith("\n"):
+            if log.stat().st_size and not log.read_text("utf-8", errors="replace").endswith("\n"):
                 file.write("\n")
             for point in results:
                 points[str(point["key"])] = point
@@ -285,10 +299,11 @@ def explore(
 
 def write_table_and_page(directory: Path, measured: Sequence[dict[str, object]]) -> None:
     """Write ``points.csv`` and ``explore.html`` from points without an error."""
-    with (directory / TABLE).open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(measured)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, COLUMNS, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(measured)
+    write_whole(directory / TABLE, table.getvalue())
     front = pareto(measured, "overhead", "gate_equivalents_per_output", smaller=True)
     write_whole(directory / PAGE, explore_page(measured, front))
 

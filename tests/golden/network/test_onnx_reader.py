@@ -157,3 +157,24 @@ def test_a_published_model_with_graphs_inside_is_bounded() -> None:
     assert network.connections > 100_000 and not network.is_known
     masks = network.zero_masks(tensors)
     assert all((effective_masks(network, masks)[name] == mask).all() for name, mask in masks.items())
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"strides": [1.5, 2.5]}, "must have 'strides' as INTS, not FLOATS"),
+        ({"group": "a"}, "must have 'group' as INT, not STRING"),
+        ({"dilations": 1}, "must have 'dilations' as INTS, not INT"),
+    ],
+)
+def test_attributes_of_another_type_are_refused(attributes: dict, message: str) -> None:
+    made = onnx.helper.make_node("Conv", ["x", "w"], ["y"], **attributes)
+    graph = onnx.helper.make_graph(
+        [made],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", 1, [1, 3, 8, 8])],
+        [onnx.helper.make_tensor_value_info("y", 1, None)],
+        [onnx.numpy_helper.from_array(np.ones((4, 3, 3, 3), np.float32), "w")],
+    )
+    with pytest.raises(InputError, match=message):
+        read_onnx(onnx.helper.make_model(graph).SerializeToString())

@@ -42,3 +42,10 @@ def test_scores_hold_at_the_ends_of_the_range(kind: type, scale: float) -> None:
     assert lamp({"w": w}, ["w"])["w"] == pytest.approx(np.array([[1 / 21, 4 / 20, 1.0]]), rel=1e-3)
     if kind is np.float16:
         assert np.isfinite(snip({"w": w}, {"w": w * kind(50)}, ["w"])["w"]).all()
+
+
+def test_complex_numbers_have_no_score() -> None:
+    with pytest.raises(
+        InputError, match="the tensor w must hold real numbers to be scored, but holds complex64"
+    ):
+        magnitude({"w": np.full((2, 2), 1j, np.complex64)}, ["w"])

@@ -10,7 +10,7 @@ import pytest
 
 from xorweave.golden.network.catalogue import lenet_300_100, perceptron
 from xorweave.golden.pruning.pruners import prune
-from xorweave.golden.pruning.sparsity import measure_sparsity
+from xorweave.golden.pruning.sparsity import Sparsity, measure_sparsity
 
 
 def test_counts_of_a_network_small_enough_to_see() -> None:
@@ -50,3 +50,10 @@ def test_random_masks_show_the_published_gap(direct: int, quota: str, low: float
         masks = prune(network, None, method="random", sparsity=1 - 1 / direct, quota=quota, seed=seed)
         found.append(measure_sparsity(network, masks)[1].effective_compression)
     assert low < np.median(found) < high
+
+
+def test_a_tensor_without_weights_has_a_sparsity() -> None:
+    found = Sparsity("w", (0, 8), total=0, kept=0, alive=0).to_dict()
+    assert found["direct_sparsity"] == found["effective_sparsity"] == 0
+    assert found["direct_compression"] is None
+    json.dumps(found, allow_nan=False)

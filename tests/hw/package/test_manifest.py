@@ -135,6 +135,14 @@ def test_verilog_that_does_more_than_describe_hardware_is_refused(text: str) -> 
         check_verilog("x.v", f"module x; {text} endmodule")
 
 
+@pytest.mark.parametrize("end", ["\r", "\0", "\v", "\f", "\x1b", "\x85", "\x7f"])
+def test_nothing_but_a_new_line_ends_a_comment(end: str) -> None:
+    """Icarus ran what stands behind a carriage return in a comment; the others end a text at a zero."""
+    with pytest.raises(InputError, match="must only describe hardware, but has the control character"):
+        check_verilog("x.v", f"module x; // it says{end}initial $finish;\nendmodule")
+    check_verilog("x.v", "module x; // ünï ☃\r\n\tassign y = x; /* $finish */\r\nendmodule\r\n")
+
+
 def test_words_are_counted_and_read_as_what_they_are(package: Path, tmp_path: Path) -> None:
     manifest = read_manifest(package)
     path = package / manifest.output.file

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from xorweave.commands import console
 from xorweave.commands.console import print_table
-from xorweave.golden.base.printable import printable
+from xorweave.golden.base.printable import listed, printable
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,9 @@ from xorweave.golden.base.printable import printable
         ("\x9b31m", "\\x9b31m"),
         ("abc\u202ecba", "abc\\u202ecba"),
         ("\udcff.npy", "\\udcff.npy"),
+        ("a\u200fb\u061cc\u2067d", "a\\u200fb\\u061cc\\u2067d"),  # marks that turn what stands around them
+        ("fc\u200b1\ufeff\xad", "fc\\u200b1\\ufeff\\xad"),  # takes no room: looks like fc1
+        ("\U000e0041", "\\U000e0041"),
     ],
 )
 def test_what_a_terminal_would_act_upon_is_escaped(text: str, shown: str) -> None:
@@ -100,3 +105,26 @@ def test_progress_shows_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
         advance(0.5)
     shown = terminal.getvalue()
     assert "[/b]x\\x1b]0;own\\x07" in shown and "\x1b]0;own" not in shown
+
+
+def test_every_line_goes_through_the_same_door() -> None:
+    """Names come from files: what prints them without `say`, `tell` or a table lets escape codes through."""
+    doors = {"print", "typer.echo", "sys.stdout.write", "sys.stderr.write"}
+    for path in sorted(Path(str(console.__file__)).parent.glob("*.py")):
+        if path.name == "console.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in doors:
+                said = ast.unparse(node.args[0])
+                assert said in ("json.dumps(result.to_json())", "f'\\r{done} of {total}'"), (
+                    f"{path.name}: {said}"
+                )
+
+
+def test_lines_show_any_name(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say("fc\x1b[31m\n: 3 zeros")
+    console.tell("the tensors \x1b]0;t\x07 " + "x" * 5000)
+    shown = capsys.readouterr()
+    assert shown.out == "fc\\x1b[31m\\n: 3 zeros\n"
+    assert shown.err.startswith("xorweave: the tensors \\x1b]0;t\\x07 x") and len(shown.err) < 530
+    assert listed(["a" * 300, "b"]) == f"{'a' * 48}...{'a' * 48}, b"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from xorweave import cli
+from xorweave import command_line
 
 RNG = np.random.default_rng(4)
 W = RNG.standard_normal((16, 24)).astype(np.float32)
@@ -22,7 +22,7 @@ KEPT = RNG.random((16, 24)) < 0.3
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     def call(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["xorweave", *map(str, words)])
-        status = cli._status()
+        status = command_line.run_command()
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
@@ -118,3 +118,13 @@ def test_what_is_not_encoded_is_listed(run: Any, checkpoint: Path, tmp_path: Pat
     assert json.loads(printed)["carried"] == {
         "a.bias": "rank 1", "a.weight": "left out by name", "b.weight_mask": "left out: the mask of b.weight",
     }  # fmt: skip
+
+
+def test_a_mask_is_not_written_over(run: Any, checkpoint: Path, tmp_path: Path) -> None:
+    mask = tmp_path / "mask.safetensors"
+    save_file({"a.weight": KEPT}, mask)
+    held = mask.read_bytes()
+    (tmp_path / "o.toml").write_text('[options]\nmask = "mask.safetensors"\n')
+    for words in (("--mask", mask), ("--options", tmp_path / "o.toml")):
+        status, _, said = run("encode", checkpoint, "-o", mask, *words, "--force")
+        assert status == 2 and "another file than the input" in said and mask.read_bytes() == held

@@ -130,7 +130,7 @@ def test_a_description_without_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--sparsity", 0.5, "-o", "x.npz"), r"the file to write must be named .safetensors, not 'x.npz'"),
+        (("--sparsity", 0.5, "-o", "x.npz"), r"the output must be named .safetensors, not 'x.npz'"),
         (("--sparsity", 0.5, "-o", "nowhere/x.safetensors"), r"there is no folder nowhere to write into"),
         (("-o", "x.safetensors"), r"give one of --sparsity and --compression"),
         (("--sparsity", 0.5, "-o", "x.safetensors", "--method", "l1"), r"the pruning method must be one of"),
@@ -150,6 +150,41 @@ def test_bad_input_is_one_line_and_writes_nothing(
         run("prune", weights, *arguments)
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_neither_an_input_nor_somebody_elses_file_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    weights = {"w": Tensor.of(np.eye(4, dtype=np.float32))}
+    Path("shards").mkdir()
+    for name in ("w.safetensors", "gradients.safetensors", "shards/part.safetensors"):
+        write_safetensors(Path(name), weights, {})
+    Path("mine.safetensors").write_text("my notes")
+    before = {path: path.read_bytes() for path in Path().rglob("*.safetensors")}
+    half = ("--sparsity", 0.5, "-o")
+    for arguments, message in (
+        (("w.safetensors", *half, "w.safetensors"), "another file than the input w.safetensors"),
+        (("shards", *half, "shards/part.safetensors"), "another file than the input shards/part.safetensors"),
+        (("w.safetensors", *half, "mine.safetensors"), "is a file of another kind"),
+        (
+            ("w.safetensors", *half, "o.safetensors", "--masks", "w.safetensors"),
+            "another file than the input",
+        ),
+        (
+            ("w.safetensors", *half, "o.safetensors", "--masks", "./o.safetensors"),
+            "to another file than the weights",
+        ),
+        (
+            ("w.safetensors", "--gradients", "gradients.safetensors", *half, "gradients.safetensors"),
+            "another file than the input gradients",
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            run("prune", *arguments)
+        assert {path: path.read_bytes() for path in Path().rglob("*.safetensors")} == before
+    run("prune", "w.safetensors", *half, "mine.safetensors", "--force")
+    assert read_safetensors(Path("mine.safetensors"))[0]["w"].values.sum() == 4
 
 
 def test_metadata_types_and_buffers_come_through(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from xorweave.cli import app
+from xorweave.command_line import app
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.tensor.figures import Figures

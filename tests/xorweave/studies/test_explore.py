@@ -15,7 +15,17 @@ from tests.browser import dump
 from xorweave.cli import main
 from xorweave.golden.base.errors import ToolError
 from xorweave.golden.code.code import Code
-from xorweave.studies.explore import PAGE, POINTS, TABLE, Candidate, explore, grid, pareto
+from xorweave.studies.explore import (
+    COLUMNS,
+    PAGE,
+    POINTS,
+    TABLE,
+    Candidate,
+    explore,
+    grid,
+    pareto,
+    read_points,
+)
 from xorweave.studies.overhead import measure_overhead
 from xorweave.synth.decoder_package import synthesize_decoder
 
@@ -152,6 +162,37 @@ def test_grid_has_the_papers_points_and_each_candidate_once():
         f"family=uniform,n_in=8,n_out=80,n_s={history}" for history in (0, 1, 2)
     ]
     assert len({c.key for c in candidates}) == len(candidates)
+
+
+def test_what_is_no_point_does_not_count(tmp_path) -> None:
+    right = {
+        "key": "k",
+        "code": "c",
+        **{name: 1 for name in COLUMNS if name not in ("code", "fmax_mhz")},
+        "fmax_mhz": None,
+    }
+    wrong = [
+        1,
+        [right],
+        {"key": "k2"},
+        right | {"key": "k3", "depth": "x"},
+        right | {"key": ["k"]},
+        right | {"depth": float("nan")},
+    ]
+    lines = [json.dumps(point) for point in (*wrong, right)] + ["[" * 100_000, '{"key": "cut']
+    (tmp_path / POINTS).write_bytes("\n".join(lines).encode() + b"\xff")
+    assert read_points(tmp_path / POINTS) == {"k": right}
+
+
+@pytest.mark.parametrize("name", [POINTS, TABLE, PAGE])
+def test_somebody_elses_files_stay(tmp_path, capsys, monkeypatch, name) -> None:
+    (tmp_path / name).write_text("mine")
+    monkeypatch.setattr(sys, "argv", ["xorweave", "explore", "-o", str(tmp_path)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert f"{tmp_path / name} is a file of another kind" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_file_is_no_folder_for_points(tmp_path, capsys, monkeypatch) -> None:
