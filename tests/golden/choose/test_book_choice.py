@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xorweave.golden.choose.book_choice import book_gates, gate_price, group_code
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.book_choice import book_gates, choose_book, gate_price, group_code, table_bits
 from xorweave.golden.values.book_gates import word_gates
 from xorweave.golden.values.prefix_code import PrefixCode
 
@@ -31,3 +32,23 @@ def test_groups_have_graphs_of_five_sums_for_each_encoded_bit(n_in: int, n_s: in
 )
 def test_gates_cost_large_tensors_fewer_bits(n: int, price: float) -> None:
     assert gate_price(n) == pytest.approx(price)
+
+
+def test_expected_bits_are_codewords_patches_and_book() -> None:
+    """Words that are in no class are patched: 4,000 weights, log2(4000 / 64) + 1.5 + 8 bits each."""
+    rng = np.random.default_rng(2)
+    kept = rng.random(4000) < 0.3
+    words = np.clip(np.rint(rng.laplace(0, 3, 4000)), -15, 15).astype(np.int8).view(np.uint8) * kept
+    far = np.flatnonzero(kept)[::200]
+    words[far] = rng.integers(100, 120, far.size)
+    coded = choose_book(words, kept, number_format("int8"))
+    assert coded is not None
+    book = coded.values
+    assert isinstance(book, PrefixCode)
+    rank = book.rank_of(words[kept])
+    patched = int(((rank < 0) & (words[kept] != 0)).sum())
+    assert 0 < patched <= far.size
+    codewords = int((book.lengths + book.tails + 1)[rank[rank >= 0]].sum())
+    spent = coded.expected_bits / (1 + gate_price(4000) * book_gates(book))
+    spent -= table_bits(book) + patched * (np.log2(4000 / 64) + 1.5 + 8)
+    assert codewords <= spent <= 1.3 * codewords
