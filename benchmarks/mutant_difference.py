@@ -19,17 +19,20 @@ SAID = {
 
 def _watched(text: str, top: str) -> str:
     """Return a module that gives out what ``top`` does, data and marks of a stream only where they are valid."""
-    ports = re.search(rf"^module {top} \(\n(.*?)\n\);", text, re.MULTILINE | re.DOTALL)
-    if ports is None:
+    body = re.search(rf"^module {top} ?\(.*?^endmodule", text, re.MULTILINE | re.DOTALL)
+    if body is None:
         raise ToolError(f"the text must hold a module {top}")
-    found = re.findall(r"(input|output) (?:wire|reg) (\[\S+\] )?(\w+)", ports[1])
+    found = re.findall(r"^\s+(input|output) (?:wire |reg )?(\[\S+\] )?(\w+)[;,]?$", body[0], re.MULTILINE)
     lines = [f"module watched ({', '.join(name for *_, name in found)});"]
     links, names = [], {name for *_, name in found}
     for way, width, name in found:
         lines.append(f"  {way} {width}{name};")
         links.append(f".{name}({name if way == 'input' else f'it_{name}'})")
         if way == "output":
-            valid = re.sub(r"_t(data|user|last|keep)$", "_tvalid", name)
+            valid = re.sub(
+                r"_t(data|user|last|keep)$", "_tvalid", re.sub(r"_sum(s|\d+)$", r"_summed\1", name)
+            )
+            valid = valid.replace("_summeds", "_summed")
             gate = f"{{$bits({name}){{it_{valid}}}}} & " if valid != name and valid in names else ""
             lines += [f"  wire {width}it_{name};", f"  assign {name} = {gate}it_{name};"]
     return "\n".join([*lines, f"  {top} it ({', '.join(links)});", "endmodule\n"])
