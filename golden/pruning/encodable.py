@@ -122,11 +122,11 @@ class Moved:
 
     weights: int
     kept: int
-    dropped: int = 0
-    added: int = 0
-    magnitude: float = 0.0
-    lost: float = 0.0
-    largest_dropped: float = 0.0
+    dropped: int
+    added: int
+    magnitude: float
+    lost: float
+    largest_dropped: float
     rounded: int = 0
     largest_error: float = 0.0
     error: float = 0.0

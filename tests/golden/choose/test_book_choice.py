@@ -104,3 +104,23 @@ def test_a_long_scan_is_judged_by_its_first_part() -> None:
     seen = choose_book(words, kept, number_format("int8"), sample=20000)
     assert seen is not None
     assert (seen.values.rank_of(np.array([77], np.uint8)) >= 0).all()
+
+
+def test_expected_bits_are_codewords_patches_and_book() -> None:
+    """Words that are in no class are patched: 4,000 weights, log2(4000 / 64) + 1.5 + 8 bits each."""
+    rng = np.random.default_rng(2)
+    kept = rng.random(4000) < 0.3
+    words = np.clip(np.rint(rng.laplace(0, 3, 4000)), -15, 15).astype(np.int8).view(np.uint8) * kept
+    far = np.flatnonzero(kept)[::200]
+    words[far] = rng.integers(100, 120, far.size)
+    coded = choose_book(words, kept, number_format("int8"))
+    assert coded is not None
+    book = coded.values
+    assert isinstance(book, PrefixCode)
+    rank = book.rank_of(words[kept])
+    patched = int(((rank < 0) & (words[kept] != 0)).sum())
+    assert 0 < patched <= far.size
+    codewords = int((book.lengths + book.tails + 1)[rank[rank >= 0]].sum())
+    spent = coded.expected_bits / (1 + gate_price(4000) * book_gates(book))
+    spent -= table_bits(book) + patched * (np.log2(4000 / 64) + 1.5 + 8)
+    assert codewords <= spent <= 1.3 * codewords

@@ -79,6 +79,15 @@ def test_masks_of_one_ranking_are_nested_and_hold_as_many_weights_as_asked_for()
         before = masks
 
 
+def test_one_round_is_the_order_of_the_scores() -> None:
+    scores = np.concatenate([gradients(NETWORK.dense_masks())[name].reshape(-1) for name in SHAPES])
+    ranking = rank_in_rounds(NETWORK, 9, gradients, rounds=1)
+    wanted = np.argsort(-scores, kind="stable")
+    assert {*ranking.order[:9]} == {*wanted[:9]} and np.array_equal(ranking.order[9:], wanted[9:])
+    with pytest.raises(InputError, match="pruning must take at least one round, not 0"):
+        rank_in_rounds(NETWORK, 9, gradients, rounds=0)
+
+
 def test_what_cannot_be_done_in_rounds_is_refused() -> None:
     given_once = gradients(NETWORK.dense_masks())
     for words, message in (
