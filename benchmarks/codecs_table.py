@@ -95,6 +95,7 @@ def summarise(path: Path, wide: Path | None) -> None:
     """
     tensors = by_tensor(path)
     formats = [codec.name for codec in all_codecs()]
+    lossy = {codec.name for codec in all_codecs() if not codec.lossless}
     kinds = sorted({group_of(next(iter(rows.values()))) for rows in tensors.values()})
     ratios: dict[tuple[str, str], list[float]] = {}
     smallest: dict[tuple[str, str], int] = {}
@@ -138,7 +139,7 @@ def summarise(path: Path, wide: Path | None) -> None:
         if name in speeds:
             encoding, decoding, weights = np.sum(np.array(speeds[name]), axis=0)
             pace = f"{1e6 * encoding / weights:.2f}, {1e6 * decoding / weights:.2f}"
-        print(f"| {name} | " + " | ".join(cells) + f" | {pace} |")
+        print(f"| {name}{' (lossy)' if name in lossy else ''} | " + " | ".join(cells) + f" | {pace} |")
     if wide is None:
         return
     names = [*formats, "bound-raw-values", "bound-entropy"]

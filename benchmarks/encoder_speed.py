@@ -20,7 +20,8 @@ from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.code.code import Code
 from xorweave.golden.encoders.viterbi import encode_plane as exact
 from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
-from xorweave.golden.tensor.encode import EncodeOptions, correction_format_of, encode_tensor
+from xorweave.golden.tensor.corrections import correction_format_of
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.studies.timing import measure, ratio
 
 

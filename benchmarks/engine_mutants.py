@@ -161,13 +161,14 @@ def _network(folder: Path) -> EngineBench:
 
 
 def _csr(folder: Path) -> EngineBench:
-    """Lanes that meet at banks, rows without weights, one lane alone."""
+    """Lanes that meet at banks, rows without weights, one lane alone, rows so short that queues of results fill."""
     config = CsrConfig(cols=13, lanes=5, banks=4, batch=2, load_words=2, result_words=2)
     simulator = CsrSimulator(config, folder)
     weights, mask, vectors = _random((40, 13), 0.5, 2)
-    crowded, alone = np.zeros_like(mask), np.zeros_like(mask)
+    crowded, alone, short = np.zeros_like(mask), np.zeros_like(mask), np.zeros_like(mask)
     mask[3], crowded[:, [0, 4, 8]], alone[7] = False, True, True
-    masks = (mask, crowded, alone)
+    short[np.arange(40), np.arange(40) % 13] = True
+    masks = (mask, crowded, alone, short)
     shown = [simulator.run(weights, some, vectors) for some in masks]
 
     def right(model: StreamModel) -> bool:

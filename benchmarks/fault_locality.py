@@ -32,8 +32,8 @@ from xorweave.golden.codecs.codec import Codec, Encoding, PrunedTensor
 from xorweave.golden.codecs.comparison import all_codecs
 from xorweave.golden.files.blob import read_blob, write_blob
 from xorweave.golden.mask.coders import ShapedMask
+from xorweave.golden.tensor.corrections import correction_format_of
 from xorweave.golden.tensor.decode import decode_scan
-from xorweave.golden.tensor.encode import correction_format_of
 from xorweave.golden.tensor.stored import EncodedTensor
 
 RIVALS = ("bitmap", "csr", "eie", "macko", "deep-compression", "zstd", "arm-mlw")

@@ -9,12 +9,12 @@
 operator, constant, comparison, condition or statement of golden at a time, in a copy of the project, and runs the tests
 that call the function it is in: those of the mirrored test file first, then the cheapest, until one fails or `--budget`
 seconds of tests have passed. What lives is printed line by line, to be judged by a person; docs/mutants.md has the
-judgements. Without a map the tests are one file: the mirrored one, or one that imports the changed file;
+judgements. Without a map the tests are up to three files: the mirrored one, those that import the changed file;
 `--since` changes only lines that are newer than a commit.
 
 A compiled kernel is called from compiled code, where nothing notes it: its tests are those of the functions that name
-it. Kernels compiled before are kept, but for those of the changed file and of the files that import it, as a caller's
-machine code holds its callees'.
+it. Kernels compiled before are kept; but where a kernel or a constant is changed, those of its file and its importers
+are compiled anew, as a caller's machine code holds its callees'.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = "tests/golden"
+ROOM = b"\n" * 200  # at the end of each file of the copy: a changed file has the length that it had
 # Tests elsewhere that call golden in their own process, for what no test of golden kills.
 WIDER = ("tests/xorweave/library", "tests/xorweave/test_road.py")
 
@@ -58,12 +60,13 @@ CALLS = {"min": "max", "max": "min", "any": "all", "all": "any", "floor": "ceil"
 @dataclass(frozen=True)
 class Mutant:
     """One change of a file: bytes ``start`` to ``end`` become ``new``; ``function`` is the first line of the innermost
-    function around it, 0 outside of any."""
+    function around it, 0 outside of any; ``compiled`` says that kernels hold what is changed."""
 
     file: str
     kind: str
     line: int
     function: int
+    compiled: bool
     start: int
     end: int
     new: str
@@ -85,7 +88,7 @@ class _Changes(ast.NodeVisitor):
         self.starts = [0]
         for line in source.split(b"\n"):
             self.starts.append(self.starts[-1] + len(line) + 1)
-        self.function = 0
+        self.function, self.compiled = 0, True  # a constant of a file is compiled in
 
     def at(self, line: int, column: int) -> int:
         return self.starts[line - 1] + column
@@ -98,17 +101,22 @@ class _Changes(ast.NodeVisitor):
         return self.source[start:end].decode()
 
     def add(self, kind: str, node: Any, new: str) -> None:
-        start, end = self.span(node)
-        self.found.append(Mutant(self.file, kind, node.lineno, self.function, start, end, new))
+        self.put(kind, node.lineno, *self.span(node), new)
+
+    def put(self, kind: str, line: int, start: int, end: int, new: str) -> None:
+        self.found.append(Mutant(self.file, kind, line, self.function, self.compiled, start, end, new))
 
     def visit_FunctionDef(self, node: Any) -> None:
-        before = self.function
+        before = self.function, self.compiled
+        self.compiled = bool(self.function and self.compiled) or any(
+            "njit" in self.text(d) for d in node.decorator_list
+        )
         self.function = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         for default in [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]:
             self.visit(default)
         for statement in node.body:
             self.visit(statement)
-        self.function = before
+        self.function, self.compiled = before
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for statement in node.body:
@@ -159,7 +167,7 @@ class _Changes(ast.NodeVisitor):
         if other is None or not core or "#" in between:
             return
         at = start + between.index(core)
-        self.found.append(Mutant(self.file, kind, left.end_lineno, self.function, at, at + len(core), other))
+        self.put(kind, left.end_lineno, at, at + len(core), other)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
         if not (isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)):
@@ -228,8 +236,18 @@ class Touched:
         self.calls: dict[str, list[int]] = data["calls"]
         self.kernels = _kernels()
 
-    def of(self, mutant: Mutant) -> list[str]:
-        """Return the tests to run, in order."""
+    def portions(self, mutant: Mutant, budget: float, _tree: Path) -> Iterator[tuple[list[str], float]]:
+        """Yield the tests to run in order, at least one, and their seconds, at most the budget but for the first."""
+        tests, spent = list[str](), 0.0
+        for test in self._of(mutant):
+            if tests and spent + self.seconds[test] > budget:
+                break
+            tests.append(test)
+            spent += self.seconds[test]
+        if tests:
+            yield tests, spent
+
+    def _of(self, mutant: Mutant) -> list[str]:
         keys = [f"{mutant.file}:{mutant.function}"]
         if keys[0] not in self.calls:
             keys = self.kernels.get(keys[0], [])
@@ -246,9 +264,10 @@ class Touched:
 
 
 class Named:
-    """Tests by what they import, where no map was made: one file for a mutant, its mirrored one if it has one."""
+    """Tests by what they import, where no map was made: up to three files, the mirrored one first if there is one, then
+    those that import the changed file, then those of its importers."""
 
-    MOST = 1
+    MOST = 3
 
     def __init__(self) -> None:
         self.tests = {
@@ -256,11 +275,22 @@ class Named:
             for folder in (TESTS, *WIDER)
             for path in ((ROOT / folder).rglob("test_*.py") if (ROOT / folder).is_dir() else [ROOT / folder])
         }
-        self.seconds: dict[str, float] = dict.fromkeys(self.tests, 0.0)
-        self.passed: dict[str, bool] = {}
+        self.seconds: dict[str, float | None] = {}  # None: it fails as it is
 
-    def of(self, mutant: Mutant) -> list[str]:
-        """Return the test files to play, in order."""
+    def portions(self, mutant: Mutant, budget: float, tree: Path) -> Iterator[tuple[list[str], float]]:
+        """Yield test files one by one and the seconds of each, until the budget is spent."""
+        spent = 0.0
+        for test in self._of(mutant):
+            if test not in self.seconds:
+                self.seconds[test] = self._seconds(test, tree)
+            seconds = self.seconds[test]
+            if seconds is not None:
+                if spent and spent + seconds > budget:
+                    break
+                spent += seconds
+                yield [test], seconds
+
+    def _of(self, mutant: Mutant) -> list[str]:
         found: list[str] = []
         for file in [mutant.file, *importers(mutant.file, ROOT)]:
             mirror = f"tests/{Path(file).parent}/test_{Path(file).name}"
@@ -270,14 +300,15 @@ class Named:
                 break
         return found[: self.MOST]
 
-    def passes(self, test: str, tree: Path) -> bool:
-        """Whether a test file passes as it is; the kernels that it needs are kept."""
-        if test not in self.passed:
-            (tree / ".kernels-before").rename(tree / ".kernels")
-            self.passed[test] = pytest_in_a_child([test], limit_s=900) == 0
-            (tree / ".kernels").rename(tree / ".kernels-before")
-            print(f"{test}: {'passes' if self.passed[test] else 'fails, left out'}", flush=True)
-        return self.passed[test]
+    def _seconds(self, test: str, tree: Path) -> float | None:
+        """Play a test file as it is, which leaves the kernels that it needs; None if it does not pass."""
+        (tree / ".kernels-before").rename(tree / ".kernels")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        passes = pytest_in_a_child([test], limit_s=900) == 0
+        seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+        (tree / ".kernels").rename(tree / ".kernels-before")
+        print(f"{test}: {f'{seconds:.0f} s' if passes else 'fails, left out'}", flush=True)
+        return seconds if passes else None
 
 
 def newer_lines(file: str, commit: str) -> set[int]:
@@ -332,6 +363,8 @@ def copy_of_the_project(folder: Path) -> None:
             target.symlink_to((ROOT / name).readlink())
         elif (ROOT / name).is_file():
             shutil.copy2(ROOT / name, target)
+            if name.startswith("golden/") and name.endswith(".py"):
+                target.write_bytes(target.read_bytes() + ROOM)
 
 
 def enter(tree: Path) -> None:
@@ -430,36 +463,43 @@ def importers(file: str, tree: Path) -> list[str]:
     return found[1:]
 
 
-def verdict(mutant: Mutant, tree: Path, touched: Touched | Named, budget: float) -> str:
-    """Run the tests of a mutant: ``killed``, ``killed by time``, ``alive`` or ``no test``."""
-    tests, spent = [], 0.0
-    for test in touched.of(mutant):
-        spent += touched.seconds[test]
-        if tests and spent > budget:
-            break
-        tests.append(test)
-    if isinstance(touched, Named):
-        tests = [test for test in tests if touched.passes(test, tree)]
-    if not tests:
-        return "no test"
+@contextmanager
+def changed(mutant: Mutant, tree: Path) -> Iterator[None]:
+    """Make the change in the copy. Kernels stay as they are unless they hold what is changed: a file is known by its
+    length and its time, and its empty lines at the end make up for the change."""
     path = tree / mutant.file
     source = path.read_bytes()
+    stale = [path] if mutant.compiled else []
+    if mutant.compiled:
+        stale += [tree / f for f in importers(mutant.file, tree) if "njit" in (tree / f).read_text()]
+    times = {file: file.stat() for file in {*stale, path}}
+    new = source[: mutant.start] + mutant.new.encode() + source[mutant.end :]
     shutil.copytree(tree / ".kernels-before", tree / ".kernels", copy_function=os.link)
-    stale = [file for file in importers(mutant.file, tree) if "njit" in (tree / file).read_text()]
-    times = {file: (tree / file).stat() for file in [*stale, mutant.file]}
     try:
-        path.write_bytes(source[: mutant.start] + mutant.new.encode() + source[mutant.end :])
-        for file in stale:
-            os.utime(tree / file)
-        # files in the order of the tests: the mirrored one first
-        limit_s = int(60 + 4 * min(spent, budget)) if isinstance(touched, Touched) else 300
-        status = pytest_in_a_child(["-x", *tests], limit_s=limit_s)
+        path.write_bytes(new.rstrip(b"\n").ljust(len(source), b"\n"))
+        for file, before in times.items():
+            if file in stale:
+                os.utime(file)
+            else:
+                os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        yield
     finally:
         shutil.rmtree(tree / ".kernels", ignore_errors=True)
         path.write_bytes(source)
         for file, before in times.items():
-            os.utime(tree / file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    return "killed by time" if status is None else "alive" if status == 0 else "killed"
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def verdict(mutant: Mutant, tree: Path, touched: Touched | Named, budget: float) -> str:
+    """Run the tests of a mutant: ``killed``, ``killed by time``, ``alive`` or ``no test``."""
+    said = "no test"
+    for tests, seconds in touched.portions(mutant, budget, tree):
+        with changed(mutant, tree):
+            status = pytest_in_a_child(["-x", *tests], limit_s=int(60 + 4 * seconds))
+        if status != 0:
+            return "killed by time" if status is None else "killed"
+        said = "alive"
+    return said
 
 
 def sampled(

@@ -1,6 +1,7 @@
 """Seconds to decode the largest layer of each of Weightless's three networks from its filter, beside the paper's.
 
     python benchmarks/weightless_decode.py [--t 8] [--clusters 10] [--sparsity .97] [--repeats 3]
+        [--layout band|fuse|uniform]
 
 LeNet-300-100's and LeNet-5's largest layers, and VGG-16's first fully connected layer for ImageNet, 4096 x 25088;
 values are made: normal ones at random places. All positions are looked up, one thread; seconds are processor time, the
@@ -42,16 +43,23 @@ def main() -> None:
     parser.add_argument("--clusters", type=int, default=10)
     parser.add_argument("--sparsity", type=float, default=0.97)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--layout", default="band", choices=("band", "fuse", "uniform"))
     arguments = parser.parse_args()
     print(
-        f"S = {arguments.sparsity}, made values, {arguments.clusters} clusters, t = {arguments.t}, k = 4, fuse; lossy"
+        f"S = {arguments.sparsity}, made values, {arguments.clusters} clusters, t = {arguments.t}, "
+        f"{arguments.layout}; lossy"
     )
     print(
         "| largest layer | weights | compression | false positives | seconds to decode | M weights a second | "
         "paper, i7-6700K | paper, ARM A53 |\n|---|---|---|---|---|---|---|---|"
     )
     for name, shape, desktop, phone in LAYERS:
-        layer = store_layer(made(shape, arguments.sparsity), t=arguments.t, clusters=arguments.clusters)
+        layer = store_layer(
+            made(shape, arguments.sparsity),
+            t=arguments.t,
+            clusters=arguments.clusters,
+            layout=arguments.layout,
+        )
         taken = []
         for _ in range(arguments.repeats):
             started = time.process_time()

@@ -177,7 +177,10 @@ def main() -> None:
         f"{arguments.epochs} epochs, then {arguments.epochs} under the mask, {arguments.retrain} after each stored "
         f"layer; {arguments.seeds} seeds; all lossy"
     )
-    print("| | compression | accuracy as stored | accuracy, later layers retrained |\n|---|---|---|---|")
+    print(
+        "| lossy but the first two | compression | accuracy as stored | accuracy, later layers retrained |\n"
+        "|---|---|---|---|"
+    )
     means: dict[str, list[float]] = {}
     for row in runs[0]:
         values = np.array([found[row] for found in runs], float)

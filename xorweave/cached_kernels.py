@@ -32,7 +32,32 @@ class _Finder(MetaPathFinder):
 
 
 def _change(module: ModuleType) -> None:
+    from numba.core import environment
     from numba.core.runtime import rtsys
+
+    rebuild = environment._rebuild_env
+
+    def rebuild_env(modname: str, consts: Any, env_name: str) -> Any:
+        """Make what compiled code keeps of a function of Numba's own; of its module, machine code needs the name alone.
+
+        `np.zeros` in a kernel would have all of Numba's NumPy loaded, and SciPy's linear algebra with it.
+        """
+        if (
+            modname in sys.modules
+            or not modname.startswith("numba.")
+            or environment.lookup_environment(env_name)
+        ):
+            return rebuild(modname, consts, env_name)
+        made = environment.Environment({"__name__": modname})
+        made.consts[:] = consts
+        made.env_name = env_name
+        environment.Environment._memo[env_name] = made
+        return made
+
+    # under the name by which kernels that are kept ask for it
+    rebuild_env.__module__, rebuild_env.__qualname__ = rebuild.__module__, rebuild.__qualname__
+    rebuild_env.__name__ = rebuild.__name__
+    environment._rebuild_env = rebuild_env
 
     def load_overload(cache: Any, signature: Any, target_context: Any) -> Any:
         """Load a kernel; of what `target_context.refresh` does, machine code needs this alone."""

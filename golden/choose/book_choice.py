@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ _WINDOWS = (64, 96, 128, 192, 256, 384, 512)  # longest windows of the densest g
 _GATE, _GATE_WEIGHTS, _GATE_FALLS = 0.004, 1 << 16, 1.5
 _PLANE = 3.0  # gate equivalents of a plane's XOR network, about
 _CLASS_BITS = (0.002, 0.02, 0.05)  # bits a word that a class must save: books of many classes and of few
+# Rates are judged by the first part of a long scan: beyond it, one part is like another (of an affine scan, any is).
+SAMPLE = 1 << 18
 _BOOKS = 5  # code books for which all rates are judged
 _SUMS = 5  # running sums for each encoded bit: fewer make rings among care bits' edges
 _LEAST_SUMS = 3.0  # times the square root of the outputs, or there are too few pairs of sums
@@ -97,46 +100,67 @@ def choose_book(
     *,
     max_k: int | None = None,
     n_out: int | None = None,
+    sample: int = SAMPLE,
 ) -> CodedValues | None:
     """Choose book and rates of fewest expected bits; None where no book pays. See `Chooser`."""
     n, n_w = words.size, number_format.n_w
+    seen = min(n, sample)
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
     price = gate_price(n)
-    stored = words[kept]
-    candidates: list[tuple[float, int, PrefixCode]] = []
+    stored, counts = np.unique(words[kept], return_counts=True)
     magnitudes = ("plain",) if number_format.is_float else ("prefix-inverted", "negated")
     books = (
         book
         for magnitude in magnitudes
         for class_bits in _CLASS_BITS
         for book in make_prefix_codes(
-            stored, n_w, magnitude=magnitude, patch_bits=patch_bits, class_bits=class_bits
+            stored, n_w, magnitude=magnitude, patch_bits=patch_bits, class_bits=class_bits, counts=counts
         )
     )
-    for book in books:
-        rank = book.rank_of(stored)
-        per_class = np.bincount(rank[rank >= 0], minlength=book.lengths.size)
-        told = per_class @ (book.lengths + book.tails + 1) + patch_bits * int(
-            ((rank < 0) & (stored != 0)).sum()
-        )
-        told *= 1 + price * book_gates(book)
-        candidates.append((float(told) + table_bits(book), len(candidates), book))
     best: CodedValues | None = None
-    for _, _, book in sorted(candidates)[:_BOOKS]:
+    for book, gates, patched in _likely_books(books, stored, counts, patch_bits, price):
         if not book.lengths.size:
             continue
-        rank = np.full(n, -1, np.int64)
-        rank[kept] = book.rank_of(stored)
+        rank = np.full(seen, -1, np.int64)
+        rank[kept[:seen]] = book.rank_of(words[:seen][kept[:seen]])
         cost, outputs, sizes = choose_rates(
             book.care_groups(rank),
-            n,
+            seen,
             n_w,
             windows_of(max_k),
             n_out=n_out,
             gate_price=price,
         )
-        cost += table_bits(book) + patch_bits * int((kept & (rank < 0) & (words != 0)).sum())
-        cost *= 1 + price * book_gates(book)
+        cost *= n / max(1, seen)
+        cost += table_bits(book) + patch_bits * patched
+        cost *= 1 + price * gates
         if math.isfinite(cost) and (best is None or cost < best.expected_bits):
             best = CodedValues(book, outputs, tuple(sizes), cost)
     return best
+
+
+def _likely_books(
+    books: Iterable[PrefixCode], stored: Words, counts: NDArray[np.int64], patch_bits: float, price: float
+) -> list[tuple[PrefixCode, float, int]]:
+    """Return the books of fewest bits, by their codewords alone: each with its gates, and the words that it patches.
+
+    `stored` are the words and `counts` how often each occurs.
+    """
+    told: list[tuple[float, int, PrefixCode, int]] = []
+    for book in books:
+        rank = book.rank_of(stored)
+        has = rank >= 0
+        bits = counts[has] @ (book.lengths + book.tails + 1)[rank[has]] if book.lengths.size else 0
+        patched = int(counts[~has & (stored != 0)].sum())
+        told.append((float(bits + patch_bits * patched), len(told), book, patched))
+    found: list[tuple[float, int, PrefixCode, float, int]] = []
+    for bits, number, book, patched in sorted(told, key=lambda row: row[:2]):
+        # gates only ever add to it, and counting them takes as long as all else
+        if len(found) >= _BOOKS and bits + table_bits(book) > sorted(row[0] for row in found)[_BOOKS - 1]:
+            continue
+        gates = book_gates(book)
+        found.append((bits * (1 + price * gates) + table_bits(book), number, book, gates, patched))
+    return [
+        (book, gates, patched)
+        for _, _, book, gates, patched in sorted(found, key=lambda row: row[:2])[:_BOOKS]
+    ]

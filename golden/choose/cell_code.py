@@ -150,11 +150,8 @@ def encode_in_cells(
         raise InputError(f"mask_code must be bitmap for products of {dtype}: kernels read its mask as bits")
     words = fmt.to_words(matrix) * kept
     kept = words != 0
-    density = float(kept.mean())
-    if not 0 < density <= 0.5:
-        raise InputError(f"a shaped mask must have a density above 0 and at most 0.5, not {density:.4f}")
     shape_of_mask = shaped_code(
-        density, code.n_out, zero_bits=fmt.n_w, margin=_MASK_MARGINS[fmt.n_w], seed=seed
+        float(kept.mean()), code.n_out, zero_bits=fmt.n_w, margin=_MASK_MARGINS[fmt.n_w], seed=seed
     )
     coder = encode_shaped(
         scan.to_scan(kept.reshape(-1)),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.choose.arrangement import Arrangement
-from xorweave.golden.choose.book_choice import CodedValues
+from xorweave.golden.choose.book_choice import SAMPLE, CodedValues
 from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.lane_code import encode_on_lanes
@@ -20,7 +20,7 @@ from xorweave.golden.choose.plan import Plan, choose_plan
 from xorweave.golden.choose.shaped_scan import shaped_scan
 from xorweave.golden.choose.shared_code import SharedCode
 from xorweave.golden.choose.tile_code import encode_in_tiles
-from xorweave.golden.choose.values_choice import CHOOSERS, Chooser, settle_block
+from xorweave.golden.choose.values_choice import CHOOSERS, Chooser, settle_block, with_codes
 from xorweave.golden.mask.coders import BitmapMask, MaskCoder
 from xorweave.golden.scan.cells import CELL_ROWS
 from xorweave.golden.scan.interleaver import Interleaver
@@ -39,6 +39,7 @@ _SCAN_K = 192  # window for which the scan of a shaped mask is judged, about tha
 _SMALLEST = 256  # weights for which a shaped mask's search has something to choose from
 _LANES = 64
 _LANES_K = 128  # longest window on lanes, whose symbols are narrow
+_AS_TOLD = 0.25  # so far off may the number of false ones be for a book that was chosen before them
 _WORD_SCANS = ("cells", "tiles")
 
 
@@ -63,6 +64,8 @@ class Choice:
         (payload + corrections) / care bits - 1 that ``hardware`` may cost.
     beam : int
         Paths of a shaped mask's search.
+    sample : int
+        Positions by which the rates of a prefix book's groups are judged.
     error_free : bool
         Raw planes at a rate at which nothing is unmatched.
     transform : str
@@ -89,6 +92,7 @@ class Choice:
     code: CodeChoice = field(default_factory=CodeChoice)
     overhead: float = 0.05
     beam: int = 1024
+    sample: int = SAMPLE
     error_free: bool = False
     transform: str = "none"
     drop_planes: bool = False
@@ -322,19 +326,16 @@ class Choice:
                 number_format,
                 max_k=self.prefix_k,
                 n_out=known.code.n_out,
+                sample=self.sample,
             )
             if found is not None:
                 return self._store(words, values.shape, number_format, arranged.scan, known, found, options)
-        block = (
-            block_of(self._choose_values, words, kept, number_format, self.prefix_k, seed) if shaped else None
-        )
-        if block is not None:
-            code = shaped_code(density, block, seed=seed)
+        told = self._settled(words, kept, number_format) if shaped else None
+        if told is not None:
+            code = shaped_code(density, told.n_out, seed=seed)
             scan = shaped_scan(kept, code, n_w, max_k=self.prefix_k or _SCAN_K, seed=seed)
             mask_coder = encode_shaped(scan.to_scan(kept), code, beam=self.beam)
-            found = self._choose_values(
-                scan.to_scan(words), mask_coder.decode(), number_format, max_k=self.prefix_k, n_out=block
-            )
+            found = self._under(mask_coder, told, scan.to_scan(words), number_format)
             if found is not None:
                 return self._store(words, values.shape, number_format, scan, mask_coder, found, options)
         if self.mask_code == "shaped":
@@ -343,6 +344,30 @@ class Choice:
             )
         plan = choose_plan(kept, n_w, max_k=max_k, seed=seed)
         return self._bitmap(words, kept, plan, values.shape, number_format, options)
+
+    def _settled(
+        self, words: Words, kept: NDArray[np.bool_], number_format: NumberFormat
+    ) -> CodedValues | None:
+        """Settle value coder and block before the mask is encoded; see `settled_before_mask`."""
+        seed = self.code.seed
+        return settled_before_mask(
+            self._choose_values, words, kept, number_format, self.prefix_k, seed, self.sample
+        )
+
+    def _under(
+        self, mask_coder: MaskCoder, told: CodedValues, words: Words, number_format: NumberFormat
+    ) -> CodedValues | None:
+        """Choose codes, and a value coder if `told`'s was made for other words, under an encoded mask.
+
+        `words` are in scan order. A book is good for any words of the frequencies that it was made for.
+        """
+        under = mask_coder.decode()
+        kept = int(np.count_nonzero(words))
+        false, expected = int(np.count_nonzero(under)) - kept, words.size * false_ones(kept / words.size)
+        how: dict[str, Any] = {"max_k": self.prefix_k, "n_out": told.n_out, "sample": self.sample}
+        if abs(false - expected) <= _AS_TOLD * expected:
+            return with_codes(told.values, words, under, number_format, **how)
+        return self._choose_values(words, under, number_format, **how)
 
     def _bitmap(
         self,
@@ -358,7 +383,9 @@ class Choice:
         found, scanned = None, kept
         if self.values_code != "raw" and kept.any():
             scanned = scan.to_scan(kept)
-            found = self._choose_values(scan.to_scan(words), scanned, number_format, max_k=self.prefix_k)
+            found = self._choose_values(
+                scan.to_scan(words), scanned, number_format, max_k=self.prefix_k, sample=self.sample
+            )
         if found is None or (self.values_code == "auto" and plan.expected_bits <= found.expected_bits):
             return self.code.encode_plan(words, plan, shape, number_format, options)
         return self._store(words, shape, number_format, scan, BitmapMask(scanned), found, options)
@@ -386,15 +413,16 @@ class Choice:
         )
 
 
-def block_of(
+def settled_before_mask(
     choose: Chooser,
     words: Words,
     kept: NDArray[np.bool_],
     number_format: NumberFormat,
     max_k: int | None,
     seed: int,
-) -> int | None:
-    """Settle the block that mask and values share, before it is known which ones of the mask are false.
+    sample: int = SAMPLE,
+) -> CodedValues | None:
+    """Settle value coder and the block that it shares with the mask, before it is known which ones are false.
 
     As many false ones as the search leaves are drawn at random for it. None where no book pays.
     """
@@ -404,7 +432,7 @@ def block_of(
     scan = Interleaver(words.size, candidate_strides(words.size, 2, seed)[-1])
     words, kept = scan.to_scan(words), scan.to_scan(kept)
     under = kept | (rng.random(words.size, np.float32) < false_ones(density) / (1 - density))
-    return settle_block(choose, words, under, number_format, max_k=max_k)
+    return settle_block(choose, words, under, number_format, max_k=max_k, sample=sample)
 
 
 def _only_of_raw(options: EncodeOptions) -> bool:

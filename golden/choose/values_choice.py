@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.book_choice import CodedValues, choose_book, gate_price, windows_of
+from xorweave.golden.choose.book_choice import SAMPLE, CodedValues, choose_book, gate_price, windows_of
 from xorweave.golden.choose.group_rates import choose_rates
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
@@ -28,6 +28,8 @@ class Chooser(Protocol):
         Longest window of any group; by default the one that pays.
     n_out : int, optional
         The block, where it is settled already.
+    sample : int
+        Positions, from the first on, by which rates are judged.
     """
 
     def __call__(
@@ -38,6 +40,7 @@ class Chooser(Protocol):
         *,
         max_k: int | None = None,
         n_out: int | None = None,
+        sample: int = SAMPLE,
     ) -> CodedValues | None: ...
 
 
@@ -49,23 +52,26 @@ def with_codes(
     *,
     max_k: int | None = None,
     n_out: int | None = None,
+    sample: int = SAMPLE,
     smooth: bool = False,
 ) -> CodedValues | None:
     """Choose the codes of the groups of any value coder; None where no window is long enough. See `Chooser`.
 
     With `smooth` every block is judged by those beside it, too (`choose_rates`).
     """
-    care = values.targets(words, kept)[1]
+    n, seen = words.size, min(words.size, sample)
+    care = values.targets(words[:seen], kept[:seen])[1]
     groups = [(first, end, bits) for (first, end), bits in zip(values.spans, care, strict=True)]
     cost, outputs, sizes = choose_rates(
         groups,
-        words.size,
+        seen,
         number_format.n_w,
         windows_of(max_k),
         n_out=n_out,
         smooth=smooth,
-        gate_price=gate_price(words.size),
+        gate_price=gate_price(n),
     )
+    cost *= n / max(1, seen)
     return CodedValues(values, outputs, tuple(sizes), cost) if math.isfinite(cost) else None
 
 
@@ -76,20 +82,27 @@ def choose_raw(
     *,
     max_k: int | None = None,
     n_out: int | None = None,
+    sample: int = SAMPLE,
 ) -> CodedValues | None:
     """Choose the code of raw planes; see `Chooser`."""
-    return with_codes(RawPlanes(number_format.n_w), words, kept, number_format, max_k=max_k, n_out=n_out)
+    planes = RawPlanes(number_format.n_w)
+    return with_codes(planes, words, kept, number_format, max_k=max_k, n_out=n_out, sample=sample)
 
 
 CHOOSERS: dict[str, Chooser] = {"raw": choose_raw, "prefix": choose_book}
 
 
 def settle_block(
-    choose: Chooser, words: Words, kept: NDArray[np.bool_], number_format: NumberFormat, *, max_k: int | None
-) -> int | None:
-    """Settle the block of words whose mask is known only about; None where no coder pays."""
-    found = choose(words, kept, number_format, max_k=max_k)
+    choose: Chooser,
+    words: Words,
+    kept: NDArray[np.bool_],
+    number_format: NumberFormat,
+    *,
+    max_k: int | None,
+    sample: int = SAMPLE,
+) -> CodedValues | None:
+    """Settle value coder and block of words whose mask is known only about; None where no coder pays."""
+    found = choose(words, kept, number_format, max_k=max_k, sample=sample)
     if found is None:
         return None
-    again = with_codes(found.values, words, kept, number_format, max_k=max_k, smooth=True)
-    return None if again is None else again.n_out
+    return with_codes(found.values, words, kept, number_format, max_k=max_k, sample=sample, smooth=True)

@@ -112,9 +112,9 @@ def _deal_columns(
 
 
 @njit(cache=True, nogil=True)
-def _distances(start, neighbours, degrees, run, along, far, distance, queue):  # type: ignore[no-untyped-def]
-    # Breadth-first search from `start`; `along` says whether neighbours of a run are joined. Stops at `far`.
-    vertices = degrees.size
+def _distances(start, neighbours, degrees, far, distance, queue):  # type: ignore[no-untyped-def]
+    # Breadth-first search from `start`, which is all that a graph of many outputs takes time for: no branch but on
+    # whether a vertex was seen. Vertices that are not reached are `far`. Returns how many are.
     distance[:] = far
     distance[start] = 0
     queue[0] = start
@@ -123,21 +123,41 @@ def _distances(start, neighbours, degrees, run, along, far, distance, queue):  #
         v = queue[head]
         head += 1
         step = distance[v] + 1
-        if step >= far:
+        for k in range(degrees[v]):
+            w = neighbours[v, k]
+            queue[tail] = w
+            new = distance[w] == far
+            distance[w] = step if new else distance[w]
+            tail += np.int64(new)
+    return tail
+
+
+@njit(cache=True, nogil=True)
+def _nearby(start, neighbours, degrees, run, nearby, queue):  # type: ignore[no-untyped-def]
+    # The same with neighbours of a run joined, up to fewer steps than `_LEAST_DISTANCE`.
+    vertices = degrees.size
+    nearby[:] = _LEAST_DISTANCE
+    nearby[start] = 0
+    queue[0] = start
+    head, tail = 0, 1
+    while head < tail:
+        v = queue[head]
+        head += 1
+        step = nearby[v] + 1
+        if step >= _LEAST_DISTANCE:
             break
         for k in range(degrees[v] + 2):
             if k < degrees[v]:
                 w = neighbours[v, k]
-            elif not along:
-                break
             else:
                 w = v - 1 if k == degrees[v] else v + 1
                 if w < 0 or w >= vertices or w // run != v // run:
                     continue
-            if distance[w] == far and w != start:
-                distance[w] = step
+            if nearby[w] == _LEAST_DISTANCE:
+                nearby[w] = step
                 queue[tail] = w
                 tail += 1
+    return tail
 
 
 @njit(cache=True, nogil=True)
@@ -148,40 +168,35 @@ def _draw(words, run, neighbours, degrees, drawn):  # type: ignore[no-untyped-de
     most = neighbours.shape[1]
     nearby = np.zeros(vertices, np.int32)
     distance = np.zeros(vertices, np.int32)
-    queue = np.zeros(vertices, np.int32)
+    queue = np.zeros(vertices + 1, np.int32)  # what was seen before is written behind the last one, too
     picks = np.zeros(vertices, np.int32)
     word = 0
+    least, poorest_left = 0, vertices  # the fewest edges of a vertex, and how many vertices have no more
     for edge in range(drawn.shape[0]):
-        least = degrees.min()
-        count = 0
-        for v in range(vertices):
-            if degrees[v] == least:
-                picks[count] = v
-                count += 1
-        at, word = below(words, word, count)
+        at, word = below(words, word, poorest_left)
         if word < 0:
             return -1
-        a = picks[at]
-        _distances(a, neighbours, degrees, run, True, _LEAST_DISTANCE, nearby, queue)
-        _distances(a, neighbours, degrees, run, False, 2 * vertices, distance, queue)
-        apart = False
-        for v in range(vertices):
-            apart |= nearby[v] == _LEAST_DISTANCE
+        a = -1
+        while at >= 0:
+            a += 1
+            at -= np.int64(degrees[a] == least)
+        apart = _nearby(a, neighbours, degrees, run, nearby, queue) < vertices
+        _distances(a, neighbours, degrees, 2 * vertices, distance, queue)
         # a graph too dense for that: any vertex but a and those joined to it; then the farthest, then the poorest
-        poor = False
-        for v in range(vertices):
-            far = nearby[v] == _LEAST_DISTANCE if apart else distance[v] > 1
-            poor |= far and degrees[v] <= least + _DEGREE_SLACK
-        farthest, poorest, count = -1, 0, 0
-        for v in range(vertices):
-            far = nearby[v] == _LEAST_DISTANCE if apart else distance[v] > 1
-            if not far or (poor and degrees[v] > least + _DEGREE_SLACK):
-                continue
-            if distance[v] > farthest or (distance[v] == farthest and degrees[v] < poorest):
-                farthest, poorest, count = distance[v], degrees[v], 0
-            if distance[v] == farthest and degrees[v] == poorest:
-                picks[count] = v
-                count += 1
+        count = 0
+        for slack in (_DEGREE_SLACK, most):
+            farthest, poorest = -1, 0
+            for v in range(vertices):
+                far = nearby[v] == _LEAST_DISTANCE if apart else distance[v] > 1
+                if not far or distance[v] < farthest or degrees[v] > least + slack:
+                    continue
+                if distance[v] > farthest or degrees[v] < poorest:
+                    farthest, poorest, count = distance[v], degrees[v], 0
+                if degrees[v] == poorest:
+                    picks[count] = v
+                    count += 1
+            if count:
+                break
         if count == 0:
             return edge
         at, word = below(words, word, count)
@@ -192,9 +207,14 @@ def _draw(words, run, neighbours, degrees, drawn):  # type: ignore[no-untyped-de
             return edge
         neighbours[a, degrees[a]] = b
         neighbours[b, degrees[b]] = a
+        poorest_left -= np.int64(degrees[a] == least) + np.int64(degrees[b] == least)
         degrees[a] += 1
         degrees[b] += 1
-        drawn[edge] = a, b
+        while poorest_left == 0:
+            least += 1
+            for v in range(vertices):
+                poorest_left += np.int64(degrees[v] == least)
+        drawn[edge, 0], drawn[edge, 1] = a, b
     return drawn.shape[0]
 
 

@@ -11,10 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.files.container import Container, read_container
-from xorweave.golden.files.model import PreparedModel
+
+if TYPE_CHECKING:  # who only reads files need not load all that chooses how they are made
+    from xorweave.golden.files.model import PreparedModel
 
 _SHARD, _ORDER = "shard", "order"
 MOST = 1 << 16

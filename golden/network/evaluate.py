@@ -36,7 +36,7 @@ from xorweave.golden.network.layers import (
     Weighted,
 )
 from xorweave.golden.network.network import Network, Node, Tensors
-from xorweave.golden.network.windows import inside, padded_shape, window_index
+from xorweave.golden.network.windows import inside, padded_shape, tap_columns, taps
 
 Values = NDArray[np.floating]
 
@@ -203,19 +203,12 @@ def linear_response(layer: Weighted, weight: Values, x: Values, shape: Shape) ->
         case Dense():
             return x @ (weight if layer.transposed else weight.T)
         case Conv():
-            columns = _columns(layer, x, shape[1:], 0)  # (batch, channels, taps, positions)
+            columns = tap_columns(layer, x, shape[1:])  # (batch, channels, taps, positions)
             batch, _, taps, positions = columns.shape
             grouped = columns.reshape(batch, layer.groups, -1, positions)
             rows = weight.reshape(layer.groups, -1, weight.shape[1] * taps)
             return (rows[None] @ grouped).reshape(batch, *shape)
     raise InputError(f"running a network does not know the layer {type(layer).__name__}")
-
-
-def _columns(layer: Conv | Pool, x: Values, positions: Shape, fill: float) -> Values:
-    spatial = x.shape[2:]
-    padded = np.full((*x.shape[:2], *padded_shape(layer, spatial, positions)), fill, x.dtype)
-    padded[(slice(None), slice(None), *inside(layer, spatial))] = x
-    return padded.reshape(*x.shape[:2], -1)[:, :, window_index(layer, spatial, positions)]
 
 
 def _value(node: Node, sources: list[Values], tensors: Mapping[str, Values]) -> Values:
@@ -226,9 +219,9 @@ def _value(node: Node, sources: list[Values], tensors: Mapping[str, Values]) -> 
             y = linear_response(layer, tensors[layer.weight], x, node.shape)
             return y if layer.bias is None else y + along(tensors[layer.bias], node.shape, layer)
         case Pool(kind="max"):
-            return _columns(layer, x, node.shape[1:], -np.inf).max(axis=2).reshape(x.shape[0], *node.shape)
+            return tap_columns(layer, x, node.shape[1:], -np.inf).max(axis=2).reshape(x.shape[0], *node.shape)
         case Pool():
-            total = _columns(layer, x, node.shape[1:], 0).sum(axis=2).reshape(x.shape[0], *node.shape)
+            total = tap_columns(layer, x, node.shape[1:]).sum(axis=2).reshape(x.shape[0], *node.shape)
             return total / _pooled_counts(layer, x.shape[2:], node.shape[1:])
         case GlobalPool():
             axes = tuple(range(2, x.ndim))
@@ -297,4 +290,4 @@ def _pooled_counts(layer: Pool, spatial: Shape, positions: Shape) -> Values:
         counted[tuple(slice(0, n + b + a) for n, (b, a) in zip(spatial, layer.padding, strict=True))] = 1
     else:
         counted[inside(layer, spatial)] = 1
-    return counted.reshape(-1)[window_index(layer, spatial, positions)].sum(axis=0).reshape(positions)
+    return np.sum([counted[reads] for _, reads in taps(layer, positions)], axis=0)

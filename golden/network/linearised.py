@@ -44,7 +44,7 @@ from xorweave.golden.network.layers import (
     Weighted,
 )
 from xorweave.golden.network.network import Masks, Network, Node
-from xorweave.golden.network.windows import inside, padded_shape, window_index
+from xorweave.golden.network.windows import add_columns, tap_columns
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +94,9 @@ def linearised_gradient(
     """
     checked = network.check_masks(masks)
     strength = {
-        name: mask.astype(np.float64) if weights is None else np.where(mask, np.abs(weights[name]), 0.0)
+        name: mask.astype(np.float64)
+        if weights is None
+        else np.where(mask, np.abs(weights[name], dtype=np.float64), 0.0)
         for name, mask in checked.items()
     }
     constants = any(
@@ -107,7 +109,12 @@ def linearised_gradient(
     gradient = {name: np.zeros(node.shape) for name, node in network.nodes.items()}
     for name in network.outputs:
         gradient[name] += 1.0
-    scores = {name: np.zeros(shape) for name, shape in network.weights.items()}
+    scores: dict[str, Floats] = {}
+
+    def score(name: str, part: Floats) -> None:
+        part *= strength[name]  # in place: with the weights of a large network, memory is what takes time
+        scores[name] = scores[name] + part if name in scores else part
+
     for node in reversed(network.nodes.values()):
         g = gradient[node.name]
         if rescale and g.max(initial=0.0) > 0:
@@ -115,18 +122,16 @@ def linearised_gradient(
         sources = [response[source] for source in node.inputs]
         steady = [(still or response)[source] for source in node.inputs]
         if isinstance(node.layer, Weighted):
-            w = strength[node.layer.weight]
-            scores[node.layer.weight] += w * _weight_gradient(node.layer, sources[0], g)
+            score(node.layer.weight, _weight_gradient(node.layer, sources[0], g))
         elif isinstance(node.layer, Opaque):
             for name in node.layer.weights:  # every weight in it may lie on every path through it
-                scores[name] += strength[name] * (
-                    g.sum() * max((x.max(initial=0.0) for x in sources), default=0.0)
-                )
+                through = g.sum() * max((x.max(initial=0.0) for x in sources), default=0.0)
+                score(name, np.full(network.weights[name], through))
         for source, part in zip(
             node.inputs, _backward(node, g, sources, steady, strength, mixing_norms), strict=True
         ):
             gradient[source] += part
-    return scores
+    return {name: scores[name] for name in network.weights}
 
 
 def _responses(
@@ -183,7 +188,7 @@ def _forward(
             w, columns = _grouped(layer, strength[layer.weight]), _gather(layer, sources[0], node.shape)
             return (w @ columns).reshape(node.shape)
         case Pool():
-            return _columns(layer, sources[0], node.shape).mean(axis=1).reshape(node.shape)
+            return tap_columns(layer, sources[0], node.shape[1:]).mean(axis=1).reshape(node.shape)
         case GlobalPool():
             return sources[0].mean(axis=tuple(range(1, sources[0].ndim)), keepdims=True)
         case Reshape():
@@ -230,11 +235,12 @@ def _backward(
         case Conv():
             w = _grouped(layer, strength[layer.weight])
             columns = w.swapaxes(1, 2) @ g.reshape(layer.groups, w.shape[1], -1)
-            return [_scatter(layer, columns, sources[0].shape, node.shape)]
+            by_tap = columns.reshape(sources[0].shape[0], -1, columns.shape[-1])
+            return [add_columns(layer, by_tap, sources[0].shape[1:], node.shape[1:])]
         case Pool():
             taps = math.prod(layer.kernel)
             columns = np.repeat(g.reshape(g.shape[0], 1, -1) / taps, taps, axis=1)
-            return [_scatter(layer, columns, sources[0].shape, node.shape)]
+            return [add_columns(layer, columns, sources[0].shape[1:], node.shape[1:])]
         case GlobalPool():
             return [np.ones_like(sources[0]) * g / math.prod(sources[0].shape[1:])]
         case Reshape():
@@ -290,28 +296,10 @@ def _grouped(layer: Conv, weight: Floats) -> Floats:
     return weight.reshape(layer.groups, layer.outputs // layer.groups, -1)
 
 
-def _columns(layer: Conv | Pool, x: Floats, shape: tuple[int, ...]) -> Floats:
-    """Return what every tap reads: (channels, taps, positions)."""
-    padded = np.zeros((x.shape[0], *padded_shape(layer, x.shape[1:], shape[1:])))
-    padded[(slice(None), *inside(layer, x.shape[1:]))] = x
-    return padded.reshape(x.shape[0], -1)[:, window_index(layer, x.shape[1:], shape[1:])]
-
-
 def _gather(layer: Conv, x: Floats, shape: tuple[int, ...]) -> Floats:
     """Return what every tap reads: (groups, channels / groups * taps, positions)."""
-    columns = _columns(layer, x, shape)
+    columns = tap_columns(layer, x, shape[1:])
     return columns.reshape(layer.groups, -1, columns.shape[-1])
-
-
-def _scatter(layer: Conv | Pool, columns: Floats, wanted: tuple[int, ...], shape: tuple[int, ...]) -> Floats:
-    """Sum up, per input position, what every tap that reads it holds: the adjoint of `_columns`."""
-    extent = padded_shape(layer, wanted[1:], shape[1:])
-    flat = np.zeros((wanted[0], math.prod(extent)))
-    index_by_tap = window_index(layer, wanted[1:], shape[1:])
-    by_tap = columns.reshape(wanted[0], *index_by_tap.shape)
-    for tap, index in enumerate(index_by_tap):
-        flat[:, index] += by_tap[:, tap]
-    return flat.reshape(wanted[0], *extent)[(slice(None), *inside(layer, wanted[1:]))]
 
 
 def _gathered(g: Floats, shape: tuple[int, ...]) -> Floats:

@@ -28,7 +28,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +59,7 @@ from xorweave.golden.network.layers import (
     Weighted,
 )
 from xorweave.golden.network.network import Masks, Network, Node
-from xorweave.golden.network.windows import inside, padded_shape
+from xorweave.golden.network.windows import inside, padded_shape, taps
 
 Units = NDArray[np.bool_]
 _BLOCK = 1 << 22  # mask elements handled at once in a fully connected layer
@@ -399,16 +398,6 @@ def _dense_alive(mask: NDArray[np.bool_], before: Units, after: Units) -> NDArra
 # ------------------------------------------------------------------------------- windows: conv and pool
 
 
-def _taps(layer: Conv | Pool, positions: Shape) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
-    """Yield every kernel tap: its index, and where it reads in the padded input."""
-    for tap in product(*(range(k) for k in layer.kernel)):
-        reads = tuple(
-            slice(t * d, t * d + (n - 1) * s + 1, s)
-            for t, d, n, s in zip(tap, layer.dilation, positions, layer.stride, strict=True)
-        )
-        yield tap, reads
-
-
 def _pad(layer: Conv | Pool, units: Units, positions: Shape) -> Units:
     padded = np.zeros((units.shape[0], *padded_shape(layer, units.shape[1:], positions)), np.bool_)
     padded[(slice(None), *inside(layer, units.shape[1:]))] = units
@@ -425,7 +414,7 @@ def _grouped(layer: Conv, mask: NDArray[np.bool_], tap: Shape) -> NDArray[np.flo
 def _conv_reached(layer: Conv, mask: NDArray[np.bool_], before: Units, shape: Shape) -> Units:
     padded = _pad(layer, before, shape[1:]).astype(np.float32)
     found = np.zeros((layer.groups, shape[0] // layer.groups, math.prod(shape[1:])), np.bool_)
-    for tap, reads in _taps(layer, shape[1:]):
+    for tap, reads in taps(layer, shape[1:]):
         seen = padded[(slice(None), *reads)].reshape(layer.groups, -1, found.shape[2])
         found |= (_grouped(layer, mask, tap) @ seen) > 0
     return found.reshape(shape)
@@ -434,7 +423,7 @@ def _conv_reached(layer: Conv, mask: NDArray[np.bool_], before: Units, shape: Sh
 def _conv_live(layer: Conv, mask: NDArray[np.bool_], after: Units, shape: Shape) -> Units:
     padded = np.zeros((shape[0], *padded_shape(layer, shape[1:], after.shape[1:])), np.bool_)
     wanted = after.reshape(layer.groups, -1, math.prod(after.shape[1:])).astype(np.float32)
-    for tap, reads in _taps(layer, after.shape[1:]):
+    for tap, reads in taps(layer, after.shape[1:]):
         feeds = (_grouped(layer, mask, tap).swapaxes(1, 2) @ wanted) > 0
         padded[(slice(None), *reads)] |= feeds.reshape(shape[0], *after.shape[1:])
     return padded[(slice(None), *inside(layer, shape[1:]))]
@@ -444,7 +433,7 @@ def _conv_alive(layer: Conv, mask: NDArray[np.bool_], before: Units, after: Unit
     padded = _pad(layer, before, after.shape[1:]).astype(np.float32)
     wanted = after.reshape(layer.groups, -1, math.prod(after.shape[1:])).astype(np.float32)
     alive = np.zeros_like(mask)
-    for tap, reads in _taps(layer, after.shape[1:]):
+    for tap, reads in taps(layer, after.shape[1:]):
         seen = padded[(slice(None), *reads)].reshape(layer.groups, -1, wanted.shape[2])
         joined = (wanted @ seen.swapaxes(1, 2)) > 0
         here: tuple[slice | int, ...] = (slice(None), slice(None), *tap)
@@ -455,14 +444,14 @@ def _conv_alive(layer: Conv, mask: NDArray[np.bool_], before: Units, after: Unit
 def _pool_reached(layer: Pool, before: Units, shape: Shape) -> Units:
     padded = _pad(layer, before, shape[1:])
     found = np.zeros(shape, np.bool_)
-    for _, reads in _taps(layer, shape[1:]):
+    for _, reads in taps(layer, shape[1:]):
         found |= padded[(slice(None), *reads)]
     return found
 
 
 def _pool_live(layer: Pool, after: Units, shape: Shape) -> Units:
     padded = np.zeros((shape[0], *padded_shape(layer, shape[1:], after.shape[1:])), np.bool_)
-    for _, reads in _taps(layer, after.shape[1:]):
+    for _, reads in taps(layer, after.shape[1:]):
         padded[(slice(None), *reads)] |= after
     return padded[(slice(None), *inside(layer, shape[1:]))]
 

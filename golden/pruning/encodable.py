@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.choose.arrangement import Arrangement
-from xorweave.golden.choose.choice import block_of
+from xorweave.golden.choose.choice import settled_before_mask
 from xorweave.golden.choose.mask_choice import ZERO_BITS, encode_shaped
 from xorweave.golden.choose.shaped_scan import shaped_scan
 from xorweave.golden.choose.values_choice import CHOOSERS
@@ -122,11 +122,11 @@ class Moved:
 
     weights: int
     kept: int
-    dropped: int = 0
-    added: int = 0
-    magnitude: float = 0.0
-    lost: float = 0.0
-    largest_dropped: float = 0.0
+    dropped: int
+    added: int
+    magnitude: float
+    lost: float
+    largest_dropped: float
     rounded: int = 0
     largest_error: float = 0.0
     error: float = 0.0
@@ -231,7 +231,8 @@ class _Softly:
             values * plain.reshape(values.shape), self.form.name, "row" if leeway.per_row else "tensor"
         )
         words = self.form.to_words(integers).reshape(-1)
-        self.block = block_of(CHOOSERS["prefix"], words, words != 0, self.form, None, leeway.seed)
+        told = settled_before_mask(CHOOSERS["prefix"], words, words != 0, self.form, None, leeway.seed)
+        self.block = None if told is None else told.n_out
 
     def search(self, progress: Progress) -> tuple[Interleaver, ShapedMask | None, NDArray[np.bool_]]:
         """Return scan, mask and kept weights in the order of the tensor; the plain mask where no book pays."""

@@ -7,7 +7,7 @@ the cut.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -37,28 +37,31 @@ class GlobalRanking:
     ----------
     shapes : mapping of str to tuple of int
         The weight tensors, front to back.
-    order : ndarray of int, shape (total,)
-        Positions in the concatenation of all flattened tensors, best first.
+    parts : sequence of (ndarray of int or slice, ndarray)
+        Positions in the concatenation of all flattened tensors, and their scores, which order the part; whatever is in
+        an earlier part is better than what is in a later one.
     """
 
-    def __init__(self, shapes: Shapes, order: NDArray[np.integer]) -> None:
+    def __init__(self, shapes: Shapes, parts: Sequence[tuple[NDArray[np.integer] | slice, NDArray]]) -> None:
         self.shapes = dict(shapes)
-        self.order = order
+        self._parts = parts
 
     @classmethod
     def of(cls, shapes: Shapes, scores: Mapping[str, NDArray]) -> GlobalRanking:
         """Rank by score, highest first; equal scores in the order of their positions."""
-        return cls(shapes, np.argsort(-joined(shapes, scores), kind="stable"))
+        return cls(shapes, [(slice(None), joined(shapes, scores))])
 
     @property
     def total(self) -> int:
         """Number of weights there are."""
-        return int(self.order.size)
+        return sum(scores.size for _, scores in self._parts)
 
     def masks(self, kept: int) -> Masks:
         """Return the masks that keep the best `kept` weights of the network."""
-        flat = np.zeros(self.order.size, np.bool_)
-        flat[self.order[:kept]] = True
+        flat = np.zeros(self.total, np.bool_)
+        for places, scores in self._parts:
+            flat[places] = highest(scores, kept)
+            kept -= scores.size
         return split(self.shapes, flat)
 
 
@@ -68,30 +71,42 @@ class LayerRanking:
     def __init__(self, shapes: Shapes, scores: Mapping[str, NDArray], quota: Quota) -> None:
         self.shapes = dict(shapes)
         self.quota = quota
-        self._orders = {
-            name: np.argsort(-_scores(scores, name, shape).reshape(-1), kind="stable")
-            for name, shape in shapes.items()
-        }
+        self._scores = {name: _scores(scores, name, shape) for name, shape in shapes.items()}
 
     @property
     def total(self) -> int:
         """Number of weights there are."""
-        return sum(order.size for order in self._orders.values())
+        return sum(scores.size for scores in self._scores.values())
 
     def masks(self, kept: int) -> Masks:
         """Return the masks that keep the best weights of each layer, `kept` in all."""
         counts = self.quota(self.shapes, kept)
-        masks: Masks = {}
-        for name, shape in self.shapes.items():
-            flat = np.zeros(math.prod(shape), np.bool_)
-            flat[self._orders[name][: counts[name]]] = True
-            masks[name] = flat.reshape(shape)
-        return masks
+        return {
+            name: highest(scores.reshape(-1), counts[name]).reshape(scores.shape)
+            for name, scores in self._scores.items()
+        }
 
 
-def joined(shapes: Shapes, scores: Mapping[str, NDArray]) -> NDArray:
-    """Return all scores as one vector, layer after layer; refuse what is no score."""
-    return np.concatenate([_scores(scores, name, shape).reshape(-1) for name, shape in shapes.items()])
+def highest(scores: NDArray, count: int) -> NDArray[np.bool_]:
+    """Mark the `count` highest of a vector of scores; of equal ones the first.
+
+    Takes time linear in the scores: to sort the weights of a large network takes longer than to score them.
+    """
+    if count <= 0 or count >= scores.size:
+        return np.full(scores.size, count > 0)
+    least = np.partition(scores, scores.size - count)[scores.size - count]
+    marked = scores > least
+    equal = np.flatnonzero(scores == least)
+    marked[equal[: count - np.count_nonzero(marked)]] = True
+    return marked
+
+
+def joined(shapes: Shapes, scores: Mapping[str, NDArray], masks: Masks | None = None) -> NDArray:
+    """Return all scores, or those of the kept weights, as one vector, layer after layer; refuse what is no score."""
+    parts = {name: _scores(scores, name, shape) for name, shape in shapes.items()}
+    return np.concatenate(
+        [part.reshape(-1) if masks is None else part[masks[name]] for name, part in parts.items()]
+    )
 
 
 def split(shapes: Shapes, flat: NDArray) -> dict[str, NDArray]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.network.network import Masks, Network
-from xorweave.golden.pruning.ranking import GlobalRanking, joined, split
+from xorweave.golden.pruning.ranking import GlobalRanking, highest, joined, split
 
 
 def rank_in_rounds(
@@ -47,19 +47,21 @@ def rank_in_rounds(
         raise InputError(f"the number of kept weights must lie in 1 .. {total}, not {kept}")
     if rounds < 1:
         raise InputError(f"pruning must take at least one round, not {rounds}")
-    flat = np.ones(total, np.bool_)
-    removed: list[NDArray[np.intp]] = []
+    left = np.ones(total, np.bool_)
+    places = np.arange(total)
+    removed: list[tuple[NDArray[np.intp], NDArray]] = []
 
-    def ranked() -> NDArray[np.intp]:
-        left = np.flatnonzero(flat)
-        scores = joined(network.weights, score(split(network.weights, flat)))
-        return left[np.argsort(-scores[left], kind="stable")]
+    def scored() -> NDArray:
+        masks = split(network.weights, left)
+        return joined(network.weights, score(masks), masks)
 
     for i in range(1, rounds + 1):
-        order = ranked()
-        stay = max(kept, round(total * (kept / total) ** (i / rounds)))
-        removed.append(order[stay:])
-        flat[order[stay:]] = False
+        scores = scored()
+        stay = highest(scores, max(kept, round(total * (kept / total) ** (i / rounds))))
+        gone = places[~stay]
+        removed.append((gone, scores[~stay]))
+        left[gone] = False
+        places = places[stay]
         if progress:
             progress(i)
-    return GlobalRanking(network.weights, np.concatenate([ranked(), *reversed(removed)]))
+    return GlobalRanking(network.weights, [(places, scored()), *reversed(removed)])

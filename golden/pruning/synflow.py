@@ -39,7 +39,11 @@ def synflow_ranking(
         `kept` or `rounds` is out of range.
     """
 
-    def flow(masks: Masks) -> Mapping[str, NDArray]:
-        return linearised_gradient(network, masks, tensors, mixing_norms=False)
+    return rank_in_rounds(network, kept, synflow_score(network, tensors), rounds=rounds, progress=progress)
 
-    return rank_in_rounds(network, kept, flow, rounds=rounds, progress=progress)
+
+def synflow_score(
+    network: Network, tensors: Mapping[str, NDArray]
+) -> Callable[[Masks], Mapping[str, NDArray]]:
+    """Return what scores the weights of a network under masks; see `synflow_ranking`."""
+    return lambda masks: linearised_gradient(network, masks, tensors, mixing_norms=False)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.bitstream import pack_fields, unpack_fields
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import to_planes
-from xorweave.golden.tensor.stored import Patches
+from xorweave.golden.tensor.stored import EncodedTensor, Patches
 
 Bits = NDArray[np.uint8]
 
@@ -405,3 +405,8 @@ def format_text(chosen: CorrectionFormat) -> str:
     if isinstance(chosen, BoundedCorrections):
         return f"bounded:{chosen.limit}:{chosen.gap_bits}"
     return chosen.name
+
+
+def correction_format_of(tensor: EncodedTensor) -> CorrectionFormat:
+    """Return the format that the tensor's patches are stored in."""
+    return parse_format(tensor.correction_format, tensor.n_out)

@@ -27,11 +27,10 @@ from xorweave.golden.tensor.corrections import (
     PlaneCorrections,
     expected_patch_bits,
     format_text,
-    parse_format,
 )
 from xorweave.golden.tensor.decode import checksum_of, join_planes, segment_checksums
 from xorweave.golden.tensor.solvers import check_encoder, default_segment_blocks, make_solver, resolve_encoder
-from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
+from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup, symbol_dtype
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.golden.values.transforms import TRANSFORMS, forward
@@ -115,11 +114,6 @@ def choose_format(corrections: str, patches: Patches, n: int, n_w: int, n_out: i
         return plane
     choices: list[CorrectionFormat] = [PaperCorrections(), joint, plane]
     return min(choices, key=lambda choice: choice.bits(patches, n, n_w))
-
-
-def correction_format_of(tensor: EncodedTensor) -> CorrectionFormat:
-    """Return the format that the tensor's patches are stored in."""
-    return parse_format(tensor.correction_format, tensor.n_out)
 
 
 def segment_length(codes: Sequence[Code], length: int, options: EncodeOptions) -> int:
@@ -273,13 +267,6 @@ def encode_stored(
     form = choose_format(options.corrections, patches, scan.length, number_format.n_w, n_out)
     form.bits(patches, scan.length, number_format.n_w)  # refuses what the format cannot hold
     return replace(encoded, correction_format=format_text(form))
-
-
-def symbol_dtype(planes: int, number_format: NumberFormat) -> np.dtype:
-    """Return the dtype of symbol words: the word itself for raw planes, else the smallest that holds them."""
-    if planes <= 8 * number_format.word.itemsize and planes == number_format.n_w:
-        return number_format.word
-    return np.dtype(next(f"uint{size}" for size in (8, 16, 32, 64) if planes <= size))
 
 
 def _cheapest_bits(tensor: EncodedTensor) -> int:

@@ -10,8 +10,8 @@ import numpy as np
 from xorweave.golden.base.number_format import Words
 from xorweave.golden.code.limits import bound_bits
 from xorweave.golden.tensor.care_bits import care_positions
+from xorweave.golden.tensor.corrections import correction_format_of
 from xorweave.golden.tensor.decode import decode_scan
-from xorweave.golden.tensor.encode import correction_format_of
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.golden.values.packed_words import PackedWords
 from xorweave.golden.values.raw_planes import RawPlanes

@@ -63,6 +63,13 @@ class PlaneGroup:
         return self.end - self.first
 
 
+def symbol_dtype(planes: int, number_format: NumberFormat) -> np.dtype:
+    """Return the dtype of symbol words: the word itself for raw planes, else the smallest that holds them."""
+    if planes <= 8 * number_format.word.itemsize and planes == number_format.n_w:
+        return number_format.word
+    return np.dtype(next(f"uint{size}" for size in (8, 16, 32, 64) if planes <= size))
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EncodedTensor:
     """One tensor as a fixed-to-fixed stream.

@@ -42,8 +42,8 @@ def cheaper_words(real: NDArray[np.float64], dtype: str, *, highest: int, zeros:
     """
     sign = np.where(real < 0, -1, 1).astype(np.int8)
     size = np.abs(real)
-    low = np.clip(np.floor(size), 1, highest).astype(np.int8)
-    high = np.clip(low + (size > low), 1, highest).astype(np.int8)
+    low = np.clip(np.floor(size), 1, highest)
+    high = np.minimum(low + (size > low), highest)
     nearest = np.where(high - size < size - low, high, low)
     chosen = nearest
     for _ in range(_TURNS):

@@ -239,7 +239,13 @@ class PrefixCode:
 
 
 def make_prefix_codes(
-    words: Words, n_w: int, *, magnitude: str, patch_bits: float, class_bits: float = 0.002
+    words: Words,
+    n_w: int,
+    *,
+    magnitude: str,
+    patch_bits: float,
+    class_bits: float = 0.002,
+    counts: NDArray[np.int64] | None = None,
 ) -> list[PrefixCode]:
     """Make the codes of least total for these words, one for each length that codewords may have.
 
@@ -253,6 +259,8 @@ def make_prefix_codes(
         What a word without a codeword costs.
     class_bits : float
         Bits a word that a class must save: every class costs gates, for every weight of a block.
+    counts : ndarray of int64, shape (n,), optional
+        How often each of the words is to be stored; once by default.
 
     Returns
     -------
@@ -264,9 +272,11 @@ def make_prefix_codes(
     blank = PrefixCode(n_w, magnitude, nothing, nothing, nothing)
     if words.size == 0:
         return [blank]
-    zeros = int((words == 0).sum())
-    magnitudes, counts = np.unique(blank._magnitudes(words[words != 0])[0], return_counts=True)
-    tree = _PrefixTree(magnitudes, counts, n_w - 1, patch_bits, class_bits * words.size)
+    often = np.ones(words.size, np.int64) if counts is None else counts
+    zeros = int(often[words == 0].sum())
+    magnitudes, which = np.unique(blank._magnitudes(words[words != 0])[0], return_inverse=True)
+    of_magnitude = np.bincount(which, often[words != 0], magnitudes.size).astype(np.int64)
+    tree = _PrefixTree(magnitudes, of_magnitude, n_w - 1, patch_bits, class_bits * int(often.sum()))
     found: dict[tuple[tuple[int, int, int], ...], PrefixCode] = {}
     for depth in range(1, _DEEPEST + 1):
         most = n_w - 1

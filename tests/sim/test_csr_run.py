@@ -60,6 +60,12 @@ def test_right_and_slowed_by_conflicts(tmp_path: Path) -> None:
     assert run.mismatches == run.conflict_cycles == 0
     assert run.imbalance == pytest.approx(lanes - 1)
     assert len(items_of(weights, mask, lanes)[0].rows) == 1
+    # rows of one weight while results are not taken: queues fill up, and the lanes wait
+    mask = np.zeros(shape, bool)
+    mask[np.arange(40), np.arange(40) % 13] = True
+    for stalls in (0, (0, 80)):
+        run = simulator.run(weights, mask, vectors, stalls=stalls, seed=3)
+        assert run.mismatches == 0 and np.array_equal(run.results, _product(weights, mask, vectors))
 
 
 def test_bad_input() -> None:

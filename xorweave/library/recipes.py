@@ -85,6 +85,9 @@ def _merged(said: Mapping[str, Any], tables: Sequence[Table]) -> dict[str, Any]:
     return merged
 
 
+_FAST_BEAM = 128  # of effort 0: the search takes a third of the time, and the tensor half a percent more bits
+
+
 def _choice(said: Mapping[str, Any]) -> Choice:
     effort = said["effort"]
     if str(effort) != "exact" and not str(effort).isdecimal():
@@ -103,7 +106,7 @@ def _choice(said: Mapping[str, Any]) -> Choice:
         ),
         prefix_k=said["max_k"],
         overhead=said["overhead"],
-        beam=1024 if str(effort) == "exact" else min(32768, 1024 * int(effort)),
+        beam=1024 if str(effort) == "exact" else min(32768, 1024 * int(effort)) or _FAST_BEAM,
         error_free=said["error_free"],
         transform=said["transform"],
         drop_planes=said["drop_planes"],
@@ -112,7 +115,7 @@ def _choice(said: Mapping[str, Any]) -> Choice:
 
 
 def _options(said: Mapping[str, Any]) -> EncodeOptions:
-    effort = None if str(said["effort"]) == "exact" else int(said["effort"])
+    effort = None if str(said["effort"]) == "exact" else max(1, int(said["effort"]))
     return EncodeOptions(
         encoder=said["encoder"], effort=effort, corrections=said["corrections"], jobs=said["jobs"]
     )

@@ -125,7 +125,7 @@ WORDS = (
     Word("encoder", "auto", "auto, elimination or viterbi"),
     Word(
         "effort", 1,
-        "1 (default) or more: paths of a shaped mask's search, alternatives of a code that is given; or exact",
+        "0 (fast), 1 (default) or more: paths of a mask's search, alternatives of a code that is given; or exact",
     ),
     Word("corrections", "auto", "auto, paper, joint, plane, bounded[:PATCHES A BLOCK] or none"),
     Word("error_free", False, "Find a code that needs no corrections at all"),

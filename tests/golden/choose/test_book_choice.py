@@ -5,9 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xorweave.golden.choose.book_choice import book_gates, gate_price, group_code
+from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.book_choice import (
+    _likely_books,
+    book_gates,
+    choose_book,
+    gate_price,
+    group_code,
+    table_bits,
+)
 from xorweave.golden.values.book_gates import word_gates
-from xorweave.golden.values.prefix_code import PrefixCode
+from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 
 
 @pytest.mark.parametrize("lengths", [[1, 1], [1, 2, 2], [2, 2, 2, 3, 3], [1, 2, 3, 4, 5, 5]])
@@ -31,3 +39,88 @@ def test_groups_have_graphs_of_five_sums_for_each_encoded_bit(n_in: int, n_s: in
 )
 def test_gates_cost_large_tensors_fewer_bits(n: int, price: float) -> None:
     assert gate_price(n) == pytest.approx(price)
+
+
+def _normal_words(n: int, density: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(5)
+    levels = np.clip(np.round(rng.normal(size=n) * 40), -127, 127).astype(np.int8)
+    kept = rng.random(n) < density
+    return levels.view(np.uint8) * kept, kept
+
+
+@pytest.mark.parametrize("price", [0.0, 0.004])
+def test_likely_books_are_those_of_fewest_bits_by_a_plain_count(price: float) -> None:
+    words, kept = _normal_words(3000)
+    patch_bits = 17.0
+    books = [
+        book
+        for magnitude in ("prefix-inverted", "negated")
+        for book in make_prefix_codes(words[kept], 8, magnitude=magnitude, patch_bits=patch_bits)
+    ]
+
+    def told(book: PrefixCode) -> float:
+        bits = 0.0
+        for word in words[kept]:
+            rank = int(book.rank_of(np.array([word], np.uint8))[0])
+            if rank >= 0:
+                bits += int(book.lengths[rank]) + int(book.tails[rank]) + 1
+            elif word:
+                bits += patch_bits
+        return bits * (1 + price * book_gates(book)) + table_bits(book)
+
+    found = _likely_books(books, *np.unique(words[kept], return_counts=True), patch_bits, price)
+    wanted = sorted(range(len(books)), key=lambda number: told(books[number]))[: len(found)]
+    assert len(found) == 5
+    assert [told(book) for book, _, _ in found] == [told(books[number]) for number in wanted]
+    for book, gates, patched in found:
+        assert gates == book_gates(book)
+        assert patched == np.count_nonzero((book.rank_of(words[kept]) < 0) & (words[kept] != 0))
+
+
+def test_books_of_counted_words_are_those_of_the_words() -> None:
+    words, kept = _normal_words(3000)
+    stored, counts = np.unique(words[kept], return_counts=True)
+    how = {"magnitude": "prefix-inverted", "patch_bits": 17.0, "class_bits": 0.02}
+    plain, counted = (
+        make_prefix_codes(words[kept], 8, **how),
+        make_prefix_codes(stored, 8, **how, counts=counts),
+    )
+    assert len(plain) > 3
+    for one, other in zip(plain, counted, strict=True):
+        assert (one.lengths == other.lengths).all()
+        assert (one.tails == other.tails).all()
+        assert (one.prefixes == other.prefixes).all()
+
+
+def test_a_long_scan_is_judged_by_its_first_part() -> None:
+    """Rates, and bits foretold by as many times more; the book is made for all words."""
+    words, kept = _normal_words(40000)
+    part = choose_book(words, kept, number_format("int8"), sample=20000)
+    whole = choose_book(words, kept, number_format("int8"))
+    assert part is not None
+    assert whole is not None
+    assert part.expected_bits == pytest.approx(whole.expected_bits, rel=0.02)
+    words[20000:][kept[20000:]] = 77  # beyond what is judged
+    seen = choose_book(words, kept, number_format("int8"), sample=20000)
+    assert seen is not None
+    assert (seen.values.rank_of(np.array([77], np.uint8)) >= 0).all()
+
+
+def test_expected_bits_are_codewords_patches_and_book() -> None:
+    """Words that are in no class are patched: 4,000 weights, log2(4000 / 64) + 1.5 + 8 bits each."""
+    rng = np.random.default_rng(2)
+    kept = rng.random(4000) < 0.3
+    words = np.clip(np.rint(rng.laplace(0, 3, 4000)), -15, 15).astype(np.int8).view(np.uint8) * kept
+    far = np.flatnonzero(kept)[::200]
+    words[far] = rng.integers(100, 120, far.size)
+    coded = choose_book(words, kept, number_format("int8"))
+    assert coded is not None
+    book = coded.values
+    assert isinstance(book, PrefixCode)
+    rank = book.rank_of(words[kept])
+    patched = int(((rank < 0) & (words[kept] != 0)).sum())
+    assert 0 < patched <= far.size
+    codewords = int((book.lengths + book.tails + 1)[rank[rank >= 0]].sum())
+    spent = coded.expected_bits / (1 + gate_price(4000) * book_gates(book))
+    spent -= table_bits(book) + patched * (np.log2(4000 / 64) + 1.5 + 8)
+    assert codewords <= spent <= 1.3 * codewords

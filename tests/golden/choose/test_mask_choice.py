@@ -20,3 +20,8 @@ def test_segments_are_pieces_of_the_mask(monkeypatch: pytest.MonkeyPatch) -> Non
     for first in range(0, kept.size, found.segment_blocks * code.n_out):
         piece = slice(first, first + found.segment_blocks * code.n_out)
         assert np.mean(decoded[piece] != kept[piece]) < 0.1
+
+
+def test_the_seed_is_frozen() -> None:
+    code, seeds = mask_choice.shaped_code(0.1, 64), [mask_choice.shaped_code(0.1, 64, seed=k) for k in (0, 1)]
+    assert code == seeds[0] and code != seeds[1]

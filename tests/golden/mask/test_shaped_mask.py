@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from zlib import crc32
 
 import numpy as np
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.limits import binary_entropy
-from xorweave.golden.mask.shaped_mask import ShapedMaskCode, ideal_bits
+from xorweave.golden.mask.shaped_mask import (
+    ShapedMaskCode,
+    encoded_bits_asked,
+    ideal_bits,
+)
 from xorweave.golden.mask.shaped_mask_encoder import MOST_FEE, _eliminate, _paths_needed, encode_mask
 
 
@@ -186,3 +191,14 @@ def test_the_densities_at_the_ends_are_allowed(density: float) -> None:
 def test_densities_beyond_the_ends_are_refused(density: float) -> None:
     with pytest.raises(InputError, match=f"not {density:.4f}$"):
         ShapedMaskCode.for_density(density, 8)
+
+
+@pytest.mark.parametrize("parities", [1, 3, 6])
+def test_bits_asked_are_those_of_the_mean_over_both_outputs(parities: int) -> None:
+    """A random output is 1 with probability 2^-A; each costs a factor 2^-bits of the codewords."""
+    costs = np.array([-200.0, -7.5, -2.0, 0.0, 0.5, 3.0, 200.0])
+    chance = 0.5**parities
+    for cost, asked in zip(costs.tolist(), encoded_bits_asked(costs, parities).tolist(), strict=True):
+        one, zero = 2.0 ** -max(cost, 0.0), 2.0 ** -max(-cost, 0.0)
+        assert asked == pytest.approx(-math.log2(chance * one + (1 - chance) * zero))
+    assert encoded_bits_asked(costs, parities)[0] == pytest.approx(parities)

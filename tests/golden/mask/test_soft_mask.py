@@ -74,13 +74,19 @@ def test_a_steep_threshold_needs_the_entropy_and_a_soft_one_less() -> None:
     assert rates[0] > rates[1] > rates[2]
 
 
-@pytest.mark.parametrize("steepness", [8.0, 50.0, 1e5])
-def test_the_threshold_lets_so_many_ones_be_worth_their_value(steepness: float) -> None:
-    found = fit_threshold(MAGNITUDES, 2000, steepness=steepness, zero_bits=2.0, parities=3)
-    p = chance_of_one(found.costs(MAGNITUDES), 3)
+@pytest.mark.parametrize(
+    ("steepness", "zero_bits", "parities"),
+    [(8.0, 2.0, 3), (50.0, 2.0, 3), (1e5, 2.0, 3), (8.0, 12.0, 1)],  # the last lies above the plain threshold
+)
+def test_the_threshold_lets_so_many_ones_be_worth_their_value(
+    steepness: float, zero_bits: float, parities: int
+) -> None:
+    found = fit_threshold(MAGNITUDES, 2000, steepness=steepness, zero_bits=zero_bits, parities=parities)
+    p = chance_of_one(found.costs(MAGNITUDES), parities)
     assert p[found.lowest <= MAGNITUDES].sum() == pytest.approx(2000, rel=0.02)
     # what is below is cheaper as a zero's codeword: by definition
-    assert found.costs(np.array([found.lowest])) == pytest.approx(2.0, abs=1e-6)
+    if zero_bits < steepness:
+        assert found.costs(np.array([found.lowest])) == pytest.approx(zero_bits, abs=1e-6)
 
 
 def test_settled_ones_are_those_too_dear_to_drop() -> None:

@@ -217,6 +217,10 @@ def test_batch_norms_do_not_change_what_is_alive() -> None:
     network = lenet_5()
     masks = random_masks(network.weights, erk(network.weights, 2000), np.random.default_rng(0))
     plain, normed = (effective_masks(n, masks) for n in (network, with_batch_norms(network)))
+    behind_convolutions = with_batch_norms(network, dense=False)
+    assert sorted(set(behind_convolutions.parameters) - set(network.parameters)) == sorted(
+        f"conv{i}.norm.{part}" for i in (1, 2) for part in ("weight", "bias", "mean", "variance")
+    )
     assert sum(int(mask.sum()) for mask in plain.values()) < 2000
     assert all(np.array_equal(plain[name], normed[name]) for name in network.weights)
 

@@ -70,6 +70,19 @@ def test_without_leeway_nothing_moves() -> None:
         assert found.moved.dropped == found.moved.added == found.moved.rounded == 0
 
 
+def test_zeros_that_the_plain_mask_keeps_are_no_weights() -> None:
+    values = np.array([[0.0, 3.0, 0.0, -2.0]], np.float32)
+    found = prune_encodable(values, np.ones((1, 4), bool), Leeway(flips=0))
+    assert found.moved.kept == 2 and found.moved.weights == 4 and np.array_equal(found.values, values)
+
+
+def test_tensors_without_weights_are_passed_and_told() -> None:
+    shares: list[float] = []
+    empty = np.zeros((0, 3), np.float32)
+    made, moved = encodable_tensors({"e": Tensor.of(empty)}, {"e": empty != 0}, Leeway(), shares.append)
+    assert made["e"].values.shape == (0, 3) and moved["e"].kept == 0 and shares[-1] == 0
+
+
 @pytest.mark.parametrize("step", [1.0, 2.5, 8.0])
 @pytest.mark.parametrize("per_row", [False, True])
 def test_values_move_one_step_of_the_grid_at_most(step: float, per_row: bool) -> None:

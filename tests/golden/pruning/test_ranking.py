@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.pruning.quotas import QUOTAS
-from xorweave.golden.pruning.ranking import GlobalRanking, LayerRanking
+from xorweave.golden.pruning.ranking import GlobalRanking, LayerRanking, highest
 
 SHAPES = {"a": (3, 5), "b": (2, 2, 2), "c": (4, 1)}
 
@@ -36,6 +36,13 @@ def test_a_layer_cut_keeps_each_layers_highest_scores(seed: int, kept: int, quot
     assert {n: int(m.sum()) for n, m in masks.items()} == QUOTAS[quota](SHAPES, kept)
     for name, mask in masks.items():
         assert score[name][mask].min(initial=99) >= score[name][~mask].max(initial=-1)
+
+
+@given(st.lists(st.sampled_from([0.0, -0.0, 1.0, -2.0, np.inf, -np.inf]), max_size=30), st.integers(0, 31))
+def test_the_highest_are_those_of_a_stable_sort(values: list[float], count: int) -> None:
+    marked = np.zeros(len(values), bool)
+    marked[sorted(range(len(values)), key=lambda place: -values[place])[:count]] = True
+    assert (highest(np.array(values, float), count) == marked).all()
 
 
 def test_scores_must_fit() -> None:

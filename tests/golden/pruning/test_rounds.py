@@ -68,9 +68,24 @@ def test_grasp_keeps_what_adds_to_the_flow() -> None:
         assert np.allclose(score, np.abs(grasp(TENSORS, products, SHAPES)[name]))
 
 
-def test_a_ranking_holds_every_weight_once() -> None:
+def test_masks_of_one_ranking_are_nested_and_hold_as_many_weights_as_asked_for() -> None:
     ranking = rank_in_rounds(NETWORK, 9, gradients, rounds=4)
-    assert sorted(ranking.order.tolist()) == list(range(50))
+    before = {name: np.zeros(shape, bool) for name, shape in SHAPES.items()}
+    assert ranking.total == 50
+    for kept in range(51):
+        masks = ranking.masks(kept)
+        assert sum(int(mask.sum()) for mask in masks.values()) == kept
+        assert all((before[name] <= mask).all() for name, mask in masks.items())
+        before = masks
+
+
+def test_one_round_is_the_order_of_the_scores() -> None:
+    scores = np.concatenate([gradients(NETWORK.dense_masks())[name].reshape(-1) for name in SHAPES])
+    ranking = rank_in_rounds(NETWORK, 9, gradients, rounds=1)
+    wanted = np.argsort(-scores, kind="stable")
+    assert {*ranking.order[:9]} == {*wanted[:9]} and np.array_equal(ranking.order[9:], wanted[9:])
+    with pytest.raises(InputError, match="pruning must take at least one round, not 0"):
+        rank_in_rounds(NETWORK, 9, gradients, rounds=0)
 
 
 def test_what_cannot_be_done_in_rounds_is_refused() -> None:

@@ -82,7 +82,7 @@ SETS.append("numba")
 
 @pytest.mark.parametrize("instructions", SETS)
 @pytest.mark.parametrize("dtype", ["int8", "int4"])
-def test_integer_products_are_exact(dtype, instructions):
+def test_integer_products_are_exact(dtype, instructions, monkeypatch):
     """Odd sizes, patches, several passes of unequal fill, batches, and threads that cut passes."""
     matrix, mask = pruned(150, 37, 0.6, dtype)
     matrix[3] = np.where(mask[3], matrix.min(), 0)
@@ -99,6 +99,9 @@ def test_integer_products_are_exact(dtype, instructions):
         for count in (1, 3, 16):
             assert np.array_equal(product(batch[:count]), wanted[:count])
         assert np.array_equal(product(batch[0]), wanted[0])
+        with monkeypatch.context() as small:  # what is larger than the caches is written past them
+            small.setattr(native, "last_cache_bytes", lambda: 0)
+            assert np.array_equal(product.dense(), matrix)
 
 
 @pytest.mark.parametrize("instructions", SETS)
@@ -153,9 +156,10 @@ def test_any_shape_and_sparsity(rows, columns, sparsity, threads):
 @pytest.mark.parametrize("instructions", SETS)
 def test_the_largest_products_do_not_overflow_on_the_way(instructions):
     matrix = np.full((9, 3000), -128, np.int8)
-    x = np.full(3000, -128, np.int8)
     lanes = encode_lanes(matrix, mask=np.ones((9, 3000), bool), code=SHORT)
-    assert EncodedProduct(lanes, 1, instructions)(x).tolist() == [128 * 128 * 3000] * 9
+    product = EncodedProduct(lanes, 1, instructions)
+    for x in (-128, 127):  # bytes of 0 and of 255 once 128 is added
+        assert product(np.full(3000, x, np.int8)).tolist() == [-128 * x * 3000] * 9
 
 
 def test_many_threads_share_the_end_too():

@@ -32,6 +32,7 @@ def test_bitmap_and_dense_are_exact(instructions):
         (37, 300, 0.5),
         (60, 1030, 0.9),
         (20, 256, 1.0),
+        (5, 512, 0.4),
         (2, 3000, 0.0),
     ):
         matrix, mask = pruned(rows, columns, sparsity)
@@ -44,6 +45,11 @@ def test_bitmap_and_dense_are_exact(instructions):
                 product = BitmapProduct(matrix, mask, threads, dense=dense, instructions=instructions)
                 assert np.array_equal(product(batch), wanted)
                 assert np.array_equal(product(batch[1]), wanted[1])
+    full = BitmapProduct(
+        np.full((3, 3000), -128, np.int8), np.ones((3, 3000), bool), 1, instructions=instructions
+    )
+    for x in (-128, 127):
+        assert full(np.full(3000, x, np.int8)).tolist() == [-128 * x * 3000] * 3
     with pytest.raises(InputError, match="vectors must be int8 of length 3000, not int8 \\(2999,\\)"):
         product(vectors(2999, 1)[0])
 

@@ -15,6 +15,7 @@ from xorweave.golden.code.decoder import decode_plain
 from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor import encode as tensor_codec
+from xorweave.golden.tensor.corrections import correction_format_of
 from xorweave.golden.tensor.decode import decode_scan, decode_tensor
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 from xorweave.golden.tensor.solvers import default_segment_blocks, resolve_encoder
@@ -253,7 +254,7 @@ def test_auto_corrections_are_the_cheapest_of_the_three() -> None:
             values, number_format("int8"), SHORT, mask=mask, options=EncodeOptions(corrections=name)
         )
         assert encoded.patches.positions.size > 0
-        costs[name] = tensor_codec.correction_format_of(encoded).bits(encoded.patches, encoded.n, 8)
+        costs[name] = correction_format_of(encoded).bits(encoded.patches, encoded.n, 8)
     assert costs["auto"] == min(costs["paper"], costs["joint"], costs["plane"])
 
 

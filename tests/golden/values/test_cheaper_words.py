@@ -33,6 +33,7 @@ def test_no_word_is_zero_or_more_than_a_step_away(
 ) -> None:
     dtype, highest = form
     real = np.random.default_rng(seed).uniform(-highest * share, highest * share, n)
+    real[seed // 2 % n] = (0.0, highest + 0.5)[seed % 2]
     words = cheaper_words(real, dtype, highest=highest, zeros=seed)
     assert words.dtype == np.int8 and (words != 0).all()
     assert np.abs(words.astype(int)).max() <= highest

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.values.quantize import dequantize, quantize
+from xorweave.golden.values.quantize import dequantize, quantize, quantize_to
 
 HIGHEST = {"int8": 127, "int4": 7}
 matrices = hnp.arrays(
@@ -97,6 +97,19 @@ def test_another_dtype_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         quantize(np.zeros((2, 2)), "int2")
     assert str(caught.value) == "the dtype to quantise to must be int8 or int4, not 'int2'"
+
+
+def test_given_scales_are_kept_and_weights_more_than_half_a_step_beyond_them_are_not_taken() -> None:
+    values, scale = np.array([[63.75, 0.7, -1.2], [-255.0, 2.9, 0.0]]), np.array([0.5, 2.0], np.float32)
+    integers = quantize_to(values, "int8", scale)
+    assert integers is not None and integers.tolist() == [[127, 1, -2], [-127, 1, 0]]
+    for row, beyond in ((0, 63.76), (1, -255.01)):
+        further = values.copy()
+        further[row, 0] = beyond
+        assert quantize_to(further, "int8", scale) is None
+    assert quantize_to(values, "int4", scale) is None
+    small = quantize_to(np.array([[-3.75, 1.3]]), "int4", np.array([0.5], np.float32))
+    assert small is not None and small.tolist() == [[-7, 3]]
 
 
 @given(matrices, st.sampled_from(["tensor", "row"]))

@@ -173,8 +173,13 @@ def test_too_narrow_a_window_is_named() -> None:
         ({"window": 63}, "the window must be between 16 and 62 cells, not 63"),
         ({"window": 15}, "the window must be between 16 and 62 cells, not 15"),
         ({"t": 33}, "t must be between 1 and 32, not 33"),
+        ({"t": 0, "values": [0, 0]}, "t must be between 1 and 32, not 0"),
         ({"keys": [1, 1]}, "keys must differ from each other"),
+        ({"keys": [-1, 2]}, "keys must lie between 0 and 3"),
+        ({"key_bits": 1}, "keys must lie between 0 and 1"),
+        ({"keys": [1, 2, 3]}, "keys and values must be equally many, not 3 and 2"),
         ({"values": [0, 256]}, "values must lie between 0 and 255, as a cell has 8 bits"),
+        ({"values": [-1, 0]}, "values must lie between 0 and 255, as a cell has 8 bits"),
     ],
 )
 def test_wrong_input_is_named(arguments: dict, message: str) -> None:
@@ -187,3 +192,12 @@ def test_a_directory_of_another_size_is_named() -> None:
     assert bucket_count(0, 62) == bucket_count(300, 62) == 1 and bucket_count(10_000, 62) == 40
     with pytest.raises(InputError, match="the directory must have 41 places, not 2"):
         Banded(np.zeros(9, np.uint32), 4, 62, np.array([0, 9]), 14, 0, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("keys", "bits"), [(0, 7), (2 * 248, 7), (40 * 248, 12), (64 * 248, 12), (65 * 248, 13)]
+)
+def test_a_bucket_is_scaled_from_six_bits_more_than_its_number_has(keys: int, bits: int) -> None:
+    buckets = max(1, keys // 248)
+    table = Banded(np.zeros(9, np.uint32), 4, 62, np.zeros(buckets + 1, np.int64), 14, 0, keys)
+    assert table.bucket_bits == bits

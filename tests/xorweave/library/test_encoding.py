@@ -97,3 +97,20 @@ def test_wrong_words(layer: NDArray[np.float32], words: dict[str, Any], message:
 def test_wrong_sources(source: Any, message: str) -> None:
     with pytest.raises(xw.InputError, match=f"^{message}$"):
         xw.encode(source)
+
+
+def test_effort_is_the_paths_of_a_masks_search_and_nought_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    from xorweave.golden.choose import choice
+
+    paths, search = [], choice.encode_shaped
+
+    def encode(kept: np.ndarray, code: object, *, beam: int) -> object:
+        paths.append(beam)
+        return search(kept, code, beam=beam)
+
+    monkeypatch.setattr(choice, "encode_shaped", encode)
+    weights = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
+    for effort in (0, 1, 3):
+        tensor = xw.encode(weights, dtype="int8", sparsity=0.9, effort=effort, jobs=1)["weights"]
+        assert (tensor.decode() != 0).sum() in range(400, 412)
+    assert paths == [128, 1024, 3072]
