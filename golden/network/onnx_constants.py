@@ -1,7 +1,8 @@
 """What an ONNX graph computes from constants alone, worked out while it is read.
 
 Each operator runs in ONNX's own reference implementation, in the version of the operator set that the model states.
-None may make its output much larger than its inputs: a small file cannot claim much memory.
+None may make its output much larger than its inputs, nor all together what they make: a small file cannot claim much
+memory.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _UNCHANGED = ("Cast", "DequantizeLinear", "Identity")
 _LATE = 21
 _ALWAYS_ALLOWED = 1_000_000
 _MOST_GROWTH = 4
+_ALWAYS_ALLOWED_IN_ALL = 1 << 24
+_MOST_GROWTH_IN_ALL = 8
 
 
 class Unfoldable(Exception):
@@ -56,7 +59,12 @@ def plain(values: NDArray) -> NDArray:
     )
 
 
-def fold(node: Any, given: Mapping[str, NDArray], opsets: list[Any]) -> list[NDArray]:
+def room_for(constants: Mapping[str, NDArray]) -> int:
+    """Return how many elements may be worked out in all of a model that stores these."""
+    return _ALWAYS_ALLOWED_IN_ALL + _MOST_GROWTH_IN_ALL * sum(value.size for value in constants.values())
+
+
+def fold(node: Any, given: Mapping[str, NDArray], opsets: list[Any], room: int) -> list[NDArray]:
     """Work out an operator on constants.
 
     Parameters
@@ -66,6 +74,8 @@ def fold(node: Any, given: Mapping[str, NDArray], opsets: list[Any]) -> list[NDA
         Its inputs.
     opsets : list of onnx.OperatorSetIdProto
         Those of the model: the same operator means other things in other versions.
+    room : int
+        Elements that may still be made: see `room_for`.
 
     Raises
     ------
@@ -75,7 +85,7 @@ def fold(node: Any, given: Mapping[str, NDArray], opsets: list[Any]) -> list[NDA
     from onnx import TensorProto, helper
     from onnx.reference import ReferenceEvaluator
 
-    _refuse_growth(node, given)
+    _refuse_growth(node, given, room)
     graph = helper.make_graph(
         [node],
         "constant",
@@ -91,8 +101,8 @@ def fold(node: Any, given: Mapping[str, NDArray], opsets: list[Any]) -> list[NDA
     return [np.asarray(value) for value in made]
 
 
-def _refuse_growth(node: Any, given: Mapping[str, NDArray]) -> None:
-    """Refuse a constant far larger than what it is made of."""
+def _refuse_growth(node: Any, given: Mapping[str, NDArray], room: int) -> None:
+    """Refuse a constant far larger than what it is made of, or than there is room for."""
     inputs = [given[name] for name in node.input if name]
     there = sum(value.size for value in inputs)
     kind = node.op_type
@@ -114,8 +124,8 @@ def _refuse_growth(node: Any, given: Mapping[str, NDArray]) -> None:
         elif len(inputs) > 1 and kind not in ("Concat", "Reshape", "Slice", "ScatterND", "Split"):
             size = math.prod(np.broadcast_shapes(*(value.shape for value in inputs)))
         else:
-            return
+            size = there
     except (ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError) as error:
         raise Unfoldable(str(error)) from None
-    if size > _ALWAYS_ALLOWED + _MOST_GROWTH * there:
+    if size > min(room, _ALWAYS_ALLOWED + _MOST_GROWTH * there):
         raise Unfoldable("it would be far larger than what it is made of")

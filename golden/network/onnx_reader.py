@@ -23,7 +23,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.files.onnx_file import array_of, load_onnx
 from xorweave.golden.network.layers import Layer, LayerNorm, Opaque, Shape
 from xorweave.golden.network.network import Network
-from xorweave.golden.network.onnx_constants import FOLDABLE, Unfoldable, constant_of, fold, plain
+from xorweave.golden.network.onnx_constants import FOLDABLE, Unfoldable, constant_of, fold, plain, room_for
 from xorweave.golden.network.onnx_norms import written_norms
 from xorweave.golden.network.onnx_operators import OPERATORS, WEIGHT_INPUTS
 
@@ -117,6 +117,7 @@ class OnnxReader:
         self.network = Network()
         self.tensors: dict[str, NDArray] = {}
         self.constants = {t.name: plain(array_of(t)) for t in self.graph.initializer}
+        self.room = room_for(self.constants)  # elements that may still be worked out
         # a constant that is an initializer turned round: which, and whether its two axes are swapped
         self.origins: dict[str, tuple[str, bool]] = {name: (name, False) for name in self.constants}
         self.places: dict[str, str] = {}  # value name -> node name
@@ -353,9 +354,10 @@ class OnnxReader:
         if kind not in FOLDABLE or not read or not all(map(self.is_constant, read)):
             return False
         try:
-            made = fold(node, {name: self.constants[name] for name in read}, self.opsets)
+            made = fold(node, {name: self.constants[name] for name in read}, self.opsets, self.room)
         except Unfoldable:
             return False
+        self.room -= sum(value.size for value in made)
         for name, value in zip([o for o in node.output if o], made, strict=False):
             self.constants[name] = value
         self._trace_back(node, attributes)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +180,33 @@ def test_attributes_of_another_type_are_refused(attributes: dict, message: str) 
     )
     with pytest.raises(InputError, match=message):
         read_onnx(onnx.helper.make_model(graph).SerializeToString())
+
+
+@pytest.mark.parametrize("kind", ["Concat", "Expand"])
+def test_what_is_worked_out_is_bounded_together(kind: str) -> None:
+    """Forty weights joined to themselves are 2^40 of them; a thousand shapes of a million places, as many."""
+    h, make = onnx.helper, onnx.numpy_helper.from_array
+    if kind == "Concat":
+        names = ["w", *(f"c{k}" for k in range(40))]
+        nodes = [h.make_node("Concat", [a, a], [b], axis=0) for a, b in itertools.pairwise(names)]
+    else:
+        nodes = [h.make_node("Expand", ["one", "sides"], [f"c{k}"]) for k in range(1000)]
+    nodes.append(h.make_node("MatMul", ["x", "w"], ["y"]))
+    graph = h.make_graph(
+        nodes,
+        "g",
+        [h.make_tensor_value_info("x", 1, ["n", 2])],
+        [h.make_tensor_value_info("y", 1, None)],
+        [
+            make(np.ones((2, 3), np.float32), "w"),
+            make(np.ones(1), "one"),
+            make(np.array([1000, 900]), "sides"),
+        ],
+    )
+    tracemalloc.start()
+    try:
+        network, _ = read_onnx(h.make_model(graph).SerializeToString())
+        assert tracemalloc.get_traced_memory()[1] < 600 << 20
+    finally:
+        tracemalloc.stop()
+    assert set(network.weights) == {"w"}
