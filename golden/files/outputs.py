@@ -10,7 +10,7 @@ from xorweave.golden.files.shards import INDEX, shard_files
 
 
 def check_output(
-    out: Path, *, inputs: Iterable[Path] = (), force: bool = False, suffix: str = ".safetensors"
+    out: Path, *, inputs: Iterable[Path] = (), force: bool | None = False, suffix: str = ".safetensors"
 ) -> None:
     """Refuse an output before any work is done for it.
 
@@ -20,8 +20,8 @@ def check_output(
         A file to write.
     inputs : iterable of Path
         Files that are read, or folders or indices of shards: the output must be none of them.
-    force : bool
-        Replace an existing file that is of another kind.
+    force : bool or None
+        Replace an existing file that is of another kind. None: whoever asks knows no such word.
     suffix : {".safetensors", ".html", ".csv", ".vcd", ".fst"}
         What is written: a safetensors file, a page of ours, a table, or waves.
 
@@ -44,7 +44,8 @@ def check_output(
             if read.exists() and out.samefile(read):
                 raise InputError(f"the output must be another file than the input {read}")
     if not force and not (out.is_file() and (not out.stat().st_size or _KINDS[suffix](out))):
-        raise InputError(f"{out} is a file of another kind: remove it first, or replace it with force")
+        way = "remove it first" if force is None else "remove it first, or replace it with force"
+        raise InputError(f"{out} is a file of another kind: {way}")
 
 
 def check_output_folder(out: Path, *, inputs: Iterable[Path] = ()) -> None:

@@ -455,7 +455,8 @@ def _attribute_kinds(operator: str) -> dict[str, int]:
 
     if operator in _RETYPED or not defs.has(operator):
         return {}
-    return {name: int(attribute.type) for name, attribute in defs.get_schema(operator).attributes.items()}
+    found = defs.get_schema(operator).attributes.items()
+    return {name: attribute.type.value for name, attribute in found}  # type: ignore[attr-defined]
 
 
 def attributes_of(node: Any) -> dict[str, Any]:

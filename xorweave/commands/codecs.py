@@ -77,7 +77,6 @@ def codecs(
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write every row to this file")] = None,
     page_file: Annotated[Path | None, typer.Option("--page", help="Also write one HTML page")] = None,
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file of another kind")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Store the same tensor in every format: bits a weight with and without mask, lossless or not, how it decodes."""
@@ -96,7 +95,7 @@ def codecs(
         chosen = tuple(known[name] for name in names)
     for wanted, suffix in ((csv_file, ".csv"), (page_file, ".html")):
         if wanted is not None:
-            check_output(wanted, inputs=[src], force=force, suffix=suffix)
+            check_output(wanted, inputs=[src], force=None, suffix=suffix)
 
     ready = read_prepared(
         src, values=values, dtype=dtype, sparsity=sparsity, prune=prune, mask=mask, seed=seed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,7 +79,6 @@ def prune(
     seed: Annotated[
         int, typer.Option(help="Of random pruning, and of the weights of a network given by name")
     ] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file of another kind")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
     **words: Any,
 ) -> None:
@@ -87,7 +86,6 @@ def prune(
 
     With --encodable the code has a say in what is kept, and in the values: lossy by choice, and fewer bits.
     """
-    from xorweave.golden.files.outputs import check_output
     from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
     from xorweave.golden.network.effective import make_effective
     from xorweave.golden.network.network_files import PRUNED, pruned_tensors, read_source
@@ -95,14 +93,7 @@ def prune(
     from xorweave.golden.pruning.sparsity import measure_sparsity
     from xorweave.golden.pruning.targets import target_sparsity
 
-    inputs = [src, *([gradients] if gradients else []), *([Path(network)] if network else [])]
-    check_output(out, inputs=inputs, force=force)
-    if masks_out is not None:
-        check_output(masks_out, inputs=inputs, force=force)
-        if masks_out.absolute() == out.absolute() or (
-            masks_out.exists() and out.exists() and masks_out.samefile(out)
-        ):
-            raise InputError(f"the masks must be written to another file than the weights, {out}")
+    _check_outputs(out, masks_out, [src, gradients, network])
     lossy = _Lossy(words, method, fold)
     target = target_sparsity(sparsity, compression)
     source = read_source(src, network, seed=seed)
@@ -185,6 +176,18 @@ def _gradients(
     }  # a parameter that the source lacks is as it is before training
     find = loss_gradients if name == "snip" else flow_gradients
     return lambda masks: find(network, held, values, labels, masks)
+
+
+def _check_outputs(out: Path, masks_out: Path | None, read: Sequence[Path | str | None]) -> None:
+    from xorweave.golden.files.outputs import check_output
+
+    inputs = [Path(name) for name in read if name is not None]
+    check_output(out, inputs=inputs, force=None)
+    if masks_out is None:
+        return
+    check_output(masks_out, inputs=inputs, force=None)
+    if masks_out.resolve() == out.resolve():
+        raise InputError(f"the masks must be written to another file than the weights, {out}")
 
 
 def _check_known(network: Network, tensors: Mapping[str, NDArray], fold: bool, effective: bool) -> None:

@@ -64,16 +64,13 @@ def spmv(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Multiply each layer by a vector: simulated engines, processor, GPU where there is one."""
-    from xorweave.golden.files.outputs import check_output_files
-    from xorweave.pages.spmv_page import RESULTS, write_results
+    from xorweave.pages.spmv_page import write_results
     from xorweave.studies.spmv_figure import normalized_times
     from xorweave.studies.spmv_flow import GateOptions, measure_layer
 
     counts = _threads(threads)
-    if out is not None and not out.parent.is_dir():
-        raise InputError(f"there is no folder {out.parent} to write into")
     if out is not None:
-        check_output_files(out, RESULTS)
+        _check_folder(out)
     if clock is not None and liberty is None:
         raise InputError("--clock must be given with --liberty only")
     if liberty is not None and not liberty.is_file():
@@ -114,6 +111,15 @@ def spmv(
             say(f"written: {out / 'spmv.json'}, spmv.csv and spmv.html")
     if not all(layer.agree for layer in layers):
         raise typer.Exit(1)
+
+
+def _check_folder(out: Path) -> None:
+    from xorweave.golden.files.outputs import check_output_files
+    from xorweave.pages.spmv_page import RESULTS
+
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent} to write into")
+    check_output_files(out, RESULTS)
 
 
 def _operands(
