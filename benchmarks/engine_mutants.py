@@ -31,7 +31,13 @@ from xorweave.sim.spmv_run import SpmvSimulator, cycle_model, engine_config
 from xorweave.sim.stream_model import StreamModel
 
 INT8 = number_format("int8")
-STALLS = (0, 20, (70, 0), (0, 70))
+STALLS = (
+    0,
+    20,
+    (70, 0),
+    (0, 70),
+    (0, 95),
+)  # the last: an engine that has a pass of results in store must wait, too
 MOST_CYCLES = 20_000
 
 
@@ -73,9 +79,9 @@ def _random(shape: tuple[int, int], density: float, batch: int) -> tuple[np.ndar
     return weights, rng.random(shape) < density, vectors
 
 
-def _scan(order: Scan, folder: Path) -> EngineBench:
+def _scan(order: Scan, shape: tuple[int, int], folder: Path) -> EngineBench:
     """Two products one after the other on an engine of three lanes, which do not divide a block."""
-    weights, mask, vectors = _random((6, 17), 0.4, 2)  # a tail of two weights
+    weights, mask, vectors = _random(shape, 0.4, 2)  # of a length that leaves a tail of two weights
     mask[[0, 3, 5]] = False
     code = Code.uniform(n_in=4, n_out=10, n_s=1)
     tensor = encode_tensor(weights, INT8, code, mask=mask, scan=order)
@@ -187,9 +193,9 @@ def _csr(folder: Path) -> EngineBench:
 
 
 ENGINES: dict[str, Callable[[Path], EngineBench]] = {
-    "scan-engine, affine": lambda folder: _scan(Interleaver(102, 37, 17), folder),
-    "scan-engine, lanes": lambda folder: _scan(
-        LaneLayout(rows=6, cols=17, lanes=4, interleave=2, start_column=3, lead=2), folder
+    "scan-engine, affine": lambda folder: _scan(Interleaver(102, 37, 17), (6, 17), folder),
+    "scan-engine, lanes": lambda folder: _scan(  # two passes
+        LaneLayout(rows=11, cols=19, lanes=4, interleave=2, start_column=3, lead=2), (11, 19), folder
     ),
     "spmv-engine": _spmv,
     "network-engine": _network,

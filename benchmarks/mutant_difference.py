@@ -10,8 +10,9 @@ from xorweave.synth.flow.yosys import run_abc, run_yosys
 from xorweave.synth.proof.aiger import read_aiger
 from xorweave.synth.proof.induction import FAILED, NOT_RUN, PROVED, model_check
 
+NEVER = "never differs"
 SAID = {
-    PROVED: "never differs",
+    PROVED: NEVER,
     FAILED: "differs",
     NOT_RUN: "no difference found in time",
 }

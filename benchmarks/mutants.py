@@ -3,10 +3,11 @@
     python benchmarks/mutants.py [--sample N] [--seed S] [--kinds KIND...] [-o results.jsonl]
 
 Writes packages of every kind, changes one operator, constant, condition or assignment of the Verilog at a time, and
-plays the package's bench in Icarus (no stalls, random ones, those of the sink only). A mutant that lives is given to
-the proof where there is one. What is left is printed line by line, to be judged by a person. `--hand` plays faults
-that people make (history never cleared, a restart ignored, a flag never set) instead of sampled ones. An engine has no
-bench of its own: it is played as the tests play it, by Verilator, every record compared with the golden trace.
+plays the package's bench in Icarus (no stalls, random ones, those of the sink only). A mutant that lives is compared
+with what it was made from, by induction, and where that finds a difference or no end it is given to the proof. What is
+left is printed line by line, to be judged by a person. `--hand` plays faults that people make (history never cleared, a
+restart ignored, a flag never set) instead of sampled ones. An engine has no bench of its own: it is played as the tests
+play it, by Verilator, every record compared with the golden trace.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from engine_mutants import ENGINES
+from mutant_difference import NEVER, difference
 
 from xorweave.golden.base.errors import ToolError
 from xorweave.golden.base.number_format import number_format
@@ -266,6 +268,7 @@ def proof_verdict(package: Path) -> str:
 def package_player(folder: Path, kind: str, prove: bool) -> tuple[str, Callable[[str], str]]:
     """Write a package; return its text, and what says of a changed one whether it is seen."""
     manifest = write_design(folder, KINDS[kind]())
+    before = (folder / manifest.verilog[0]).read_text()
     assert bench_verdict(folder) == "alive", f"the bench of {kind} must pass what it was made for"
 
     def play(text: str) -> str:
@@ -274,12 +277,15 @@ def package_player(folder: Path, kind: str, prove: bool) -> tuple[str, Callable[
         (place / manifest.verilog[0]).write_text(text)
         verdict = bench_verdict(place)
         if verdict == "alive" and prove:
-            proof = proof_verdict(place)
-            verdict = "killed by proof" if proof not in ("proved", "not run") else f"alive, {proof}"
+            (place / "difference").mkdir()
+            told = difference(before, text, manifest.top, place / "difference")
+            proof = "" if told == NEVER else proof_verdict(place)
+            seen = proof not in ("", "proved", "not run")
+            verdict = "killed by proof" if seen else f"alive, {told}{proof and f', {proof}'}"
         shutil.rmtree(place)
         return verdict
 
-    return (folder / manifest.verilog[0]).read_text(), play
+    return before, play
 
 
 def engine_player(folder: Path, kind: str) -> tuple[str, Callable[[str], str]]:

@@ -150,9 +150,9 @@ def _likely_books(
     for book in books:
         rank = book.rank_of(stored)
         has = rank >= 0
-        bits = counts[has] @ (book.lengths + book.tails + 1)[rank[has]] if book.lengths.size else 0
+        coded = int(counts[has] @ (book.lengths + book.tails + 1)[rank[has]]) if book.lengths.size else 0
         patched = int(counts[~has & (stored != 0)].sum())
-        told.append((float(bits + patch_bits * patched), len(told), book, patched))
+        told.append((coded + patch_bits * patched, len(told), book, patched))
     found: list[tuple[float, int, PrefixCode, float, int]] = []
     for bits, number, book, patched in sorted(told, key=lambda row: row[:2]):
         # gates only ever add to it, and counting them takes as long as all else

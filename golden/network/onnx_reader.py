@@ -455,8 +455,7 @@ def _attribute_kinds(operator: str) -> dict[str, int]:
 
     if operator in _RETYPED or not defs.has(operator):
         return {}
-    found = defs.get_schema(operator).attributes.items()
-    return {name: attribute.type.value for name, attribute in found}  # type: ignore[attr-defined]
+    return {name: int(attribute.type) for name, attribute in defs.get_schema(operator).attributes.items()}
 
 
 def attributes_of(node: Any) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_two_passes_batch_and_every_mask_in_the_same_cycles(tmp_path: Path) -> N
         assert np.array_equal(free.results, _product(weights, mask, vectors))
         assert free.cycles == free.model_cycles
         cycles.add(free.cycles)
-        for stalls in (10, 60, (0, 60), (60, 0)):
+        for stalls in (10, 60, (0, 60), (0, 95), (60, 0)):
             run = simulator.run(matrix, vectors, stalls=stalls, seed=seed)
             assert run.mismatches == 0 and run.cycles > free.cycles
         for when in (5, free.cycles // 2, free.cycles - 3):

@@ -39,6 +39,12 @@ def test_what_is_written_is_read(scale: np.ndarray | None) -> None:
     assert (after.scale is None) if scale is None else np.array_equal(after.scale, scale)
 
 
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.inf, np.nan])
+def test_scales_that_are_none_are_refused(bad: float) -> None:
+    with pytest.raises(InputError, match="the scales must be finite and above 0"):
+        read_arrangement(write_arrangement(made(np.array([bad], np.float32)), SHAPE))
+
+
 def test_values_alone_need_no_mask() -> None:
     before = Arrangement(Interleaver(480), None, "int4", np.array([2.0], np.float32))
     after, _ = read_arrangement(write_arrangement(before, SHAPE))
