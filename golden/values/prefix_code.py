@@ -115,10 +115,11 @@ class PrefixCode:
 
     def targets(
         self, words: Words, kept: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.uint64], list[NDArray[np.bool_]]]:
+    ) -> tuple[NDArray[np.unsignedinteger], list[NDArray[np.bool_]]]:
         """Return plane words and the care bits of each span, for words in scan order; see `ValueCoder`."""
-        planes = np.zeros(words.size, np.uint64)
-        rank = np.full(words.size, -1, np.int64)
+        # of millions of words both, so no wider than they need be
+        planes = np.zeros(words.size, np.min_scalar_type((1 << self.planes) - 1))
+        rank = np.full(words.size, -1, np.min_scalar_type(-1 - self.lengths.size))
         planes[kept], rank[kept] = self.bits_of(words[kept])
         return planes, [care for _, _, care in self.care_groups(rank)]
 
