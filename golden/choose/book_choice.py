@@ -22,8 +22,9 @@ _WINDOWS = (64, 96, 128, 192, 256, 384, 512)  # longest windows of the densest g
 _GATE, _GATE_WEIGHTS, _GATE_FALLS = 0.004, 1 << 16, 1.5
 _PLANE = 3.0  # gate equivalents of a plane's XOR network, about
 _CLASS_BITS = (0.002, 0.02, 0.05)  # bits a word that a class must save: books of many classes and of few
-# Rates are judged by the first part of a long scan: beyond it, one part is like another (of an affine scan, any is).
-SAMPLE = 1 << 18
+# Books are compared by the first part of a long scan. Rates are not judged by it: they follow the density closer than
+# that of any part follows the whole's.
+_SAMPLE = 1 << 20
 _BOOKS = 5  # code books for which all rates are judged
 _SUMS = 5  # running sums for each encoded bit: fewer make rings among care bits' edges
 _LEAST_SUMS = 3.0  # times the square root of the outputs, or there are too few pairs of sums
@@ -100,11 +101,9 @@ def choose_book(
     *,
     max_k: int | None = None,
     n_out: int | None = None,
-    sample: int = SAMPLE,
 ) -> CodedValues | None:
     """Choose book and rates of fewest expected bits; None where no book pays. See `Chooser`."""
     n, n_w = words.size, number_format.n_w
-    seen = min(n, sample)
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
     price = gate_price(n)
     stored, counts = np.unique(words[kept], return_counts=True)
@@ -117,26 +116,23 @@ def choose_book(
             stored, n_w, magnitude=magnitude, patch_bits=patch_bits, class_bits=class_bits, counts=counts
         )
     )
-    best: CodedValues | None = None
-    for book, gates, patched in _likely_books(books, stored, counts, patch_bits, price):
-        if not book.lengths.size:
-            continue
+
+    def rated(book: PrefixCode, gates: float, patched: int, seen: int) -> CodedValues:
         rank = np.full(seen, -1, np.int64)
         rank[kept[:seen]] = book.rank_of(words[:seen][kept[:seen]])
         cost, outputs, sizes = choose_rates(
-            book.care_groups(rank),
-            seen,
-            n_w,
-            windows_of(max_k),
-            n_out=n_out,
-            gate_price=price,
+            book.care_groups(rank), seen, n_w, windows_of(max_k), n_out=n_out, gate_price=price
         )
-        cost *= n / max(1, seen)
-        cost += table_bits(book) + patch_bits * patched
-        cost *= 1 + price * gates
-        if math.isfinite(cost) and (best is None or cost < best.expected_bits):
-            best = CodedValues(book, outputs, tuple(sizes), cost)
-    return best
+        cost = cost * n / max(1, seen) + table_bits(book) + patch_bits * patched
+        return CodedValues(book, outputs, tuple(sizes), cost * (1 + price * gates))
+
+    likely = [row for row in _likely_books(books, stored, counts, patch_bits, price) if row[0].lengths.size]
+    found = [rated(*row, min(n, _SAMPLE)) for row in likely]
+    costs = [coded.expected_bits for coded in found]
+    if not costs or not math.isfinite(min(costs)):
+        return None
+    best = costs.index(min(costs))
+    return found[best] if n <= _SAMPLE else rated(*likely[best], n)
 
 
 def _likely_books(

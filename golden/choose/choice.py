@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.choose.arrangement import Arrangement
-from xorweave.golden.choose.book_choice import SAMPLE, CodedValues
+from xorweave.golden.choose.book_choice import CodedValues
 from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.lane_code import encode_on_lanes
@@ -64,8 +64,6 @@ class Choice:
         (payload + corrections) / care bits - 1 that ``hardware`` may cost.
     beam : int
         Paths of a shaped mask's search.
-    sample : int
-        Positions by which the rates of a prefix book's groups are judged.
     error_free : bool
         Raw planes at a rate at which nothing is unmatched.
     transform : str
@@ -92,7 +90,6 @@ class Choice:
     code: CodeChoice = field(default_factory=CodeChoice)
     overhead: float = 0.05
     beam: int = 1024
-    sample: int = SAMPLE
     error_free: bool = False
     transform: str = "none"
     drop_planes: bool = False
@@ -326,7 +323,6 @@ class Choice:
                 number_format,
                 max_k=self.prefix_k,
                 n_out=known.code.n_out,
-                sample=self.sample,
             )
             if found is not None:
                 return self._store(words, values.shape, number_format, arranged.scan, known, found, options)
@@ -350,9 +346,7 @@ class Choice:
     ) -> CodedValues | None:
         """Settle value coder and block before the mask is encoded; see `settled_before_mask`."""
         seed = self.code.seed
-        return settled_before_mask(
-            self._choose_values, words, kept, number_format, self.prefix_k, seed, self.sample
-        )
+        return settled_before_mask(self._choose_values, words, kept, number_format, self.prefix_k, seed)
 
     def _under(
         self, mask_coder: MaskCoder, told: CodedValues, words: Words, number_format: NumberFormat
@@ -364,7 +358,7 @@ class Choice:
         under = mask_coder.decode()
         kept = int(np.count_nonzero(words))
         false, expected = int(np.count_nonzero(under)) - kept, words.size * false_ones(kept / words.size)
-        how: dict[str, Any] = {"max_k": self.prefix_k, "n_out": told.n_out, "sample": self.sample}
+        how: dict[str, Any] = {"max_k": self.prefix_k, "n_out": told.n_out}
         if abs(false - expected) <= _AS_TOLD * expected:
             return with_codes(told.values, words, under, number_format, **how)
         return self._choose_values(words, under, number_format, **how)
@@ -383,9 +377,7 @@ class Choice:
         found, scanned = None, kept
         if self.values_code != "raw" and kept.any():
             scanned = scan.to_scan(kept)
-            found = self._choose_values(
-                scan.to_scan(words), scanned, number_format, max_k=self.prefix_k, sample=self.sample
-            )
+            found = self._choose_values(scan.to_scan(words), scanned, number_format, max_k=self.prefix_k)
         if found is None or (self.values_code == "auto" and plan.expected_bits <= found.expected_bits):
             return self.code.encode_plan(words, plan, shape, number_format, options)
         return self._store(words, shape, number_format, scan, BitmapMask(scanned), found, options)
@@ -420,7 +412,6 @@ def settled_before_mask(
     number_format: NumberFormat,
     max_k: int | None,
     seed: int,
-    sample: int = SAMPLE,
 ) -> CodedValues | None:
     """Settle value coder and the block that it shares with the mask, before it is known which ones are false.
 
@@ -432,7 +423,7 @@ def settled_before_mask(
     scan = Interleaver(words.size, candidate_strides(words.size, 2, seed)[-1])
     words, kept = scan.to_scan(words), scan.to_scan(kept)
     under = kept | (rng.random(words.size, np.float32) < false_ones(density) / (1 - density))
-    return settle_block(choose, words, under, number_format, max_k=max_k, sample=sample)
+    return settle_block(choose, words, under, number_format, max_k=max_k)
 
 
 def _only_of_raw(options: EncodeOptions) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.book_choice import SAMPLE, CodedValues, choose_book, gate_price, windows_of
+from xorweave.golden.choose.book_choice import CodedValues, choose_book, gate_price, windows_of
 from xorweave.golden.choose.group_rates import choose_rates
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
@@ -28,8 +28,6 @@ class Chooser(Protocol):
         Longest window of any group; by default the one that pays.
     n_out : int, optional
         The block, where it is settled already.
-    sample : int
-        Positions, from the first on, by which rates are judged.
     """
 
     def __call__(
@@ -40,7 +38,6 @@ class Chooser(Protocol):
         *,
         max_k: int | None = None,
         n_out: int | None = None,
-        sample: int = SAMPLE,
     ) -> CodedValues | None: ...
 
 
@@ -52,26 +49,23 @@ def with_codes(
     *,
     max_k: int | None = None,
     n_out: int | None = None,
-    sample: int = SAMPLE,
     smooth: bool = False,
 ) -> CodedValues | None:
     """Choose the codes of the groups of any value coder; None where no window is long enough. See `Chooser`.
 
     With `smooth` every block is judged by those beside it, too (`choose_rates`).
     """
-    n, seen = words.size, min(words.size, sample)
-    care = values.targets(words[:seen], kept[:seen])[1]
+    care = values.targets(words, kept)[1]
     groups = [(first, end, bits) for (first, end), bits in zip(values.spans, care, strict=True)]
     cost, outputs, sizes = choose_rates(
         groups,
-        seen,
+        words.size,
         number_format.n_w,
         windows_of(max_k),
         n_out=n_out,
         smooth=smooth,
-        gate_price=gate_price(n),
+        gate_price=gate_price(words.size),
     )
-    cost *= n / max(1, seen)
     return CodedValues(values, outputs, tuple(sizes), cost) if math.isfinite(cost) else None
 
 
@@ -82,11 +76,10 @@ def choose_raw(
     *,
     max_k: int | None = None,
     n_out: int | None = None,
-    sample: int = SAMPLE,
 ) -> CodedValues | None:
     """Choose the code of raw planes; see `Chooser`."""
     planes = RawPlanes(number_format.n_w)
-    return with_codes(planes, words, kept, number_format, max_k=max_k, n_out=n_out, sample=sample)
+    return with_codes(planes, words, kept, number_format, max_k=max_k, n_out=n_out)
 
 
 CHOOSERS: dict[str, Chooser] = {"raw": choose_raw, "prefix": choose_book}
@@ -99,10 +92,9 @@ def settle_block(
     number_format: NumberFormat,
     *,
     max_k: int | None,
-    sample: int = SAMPLE,
 ) -> CodedValues | None:
     """Settle value coder and block of words whose mask is known only about; None where no coder pays."""
-    found = choose(words, kept, number_format, max_k=max_k, sample=sample)
+    found = choose(words, kept, number_format, max_k=max_k)
     if found is None:
         return None
-    return with_codes(found.values, words, kept, number_format, max_k=max_k, sample=sample, smooth=True)
+    return with_codes(found.values, words, kept, number_format, max_k=max_k, smooth=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose import book_choice
 from xorweave.golden.choose.book_choice import (
     _likely_books,
     book_gates,
@@ -13,7 +14,9 @@ from xorweave.golden.choose.book_choice import (
     gate_price,
     group_code,
     table_bits,
+    windows_of,
 )
+from xorweave.golden.choose.group_rates import choose_rates
 from xorweave.golden.values.book_gates import word_gates
 from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 
@@ -92,18 +95,26 @@ def test_books_of_counted_words_are_those_of_the_words() -> None:
         assert (one.prefixes == other.prefixes).all()
 
 
-def test_a_long_scan_is_judged_by_its_first_part() -> None:
-    """Rates, and bits foretold by as many times more; the book is made for all words."""
+def test_books_of_long_scans_are_compared_by_a_part_and_rated_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
     words, kept = _normal_words(40000)
-    part = choose_book(words, kept, number_format("int8"), sample=20000)
     whole = choose_book(words, kept, number_format("int8"))
+    monkeypatch.setattr(book_choice, "_SAMPLE", 10000)
+    part = choose_book(words, kept, number_format("int8"))
     assert part is not None
     assert whole is not None
-    assert part.expected_bits == pytest.approx(whole.expected_bits, rel=0.02)
-    words[20000:][kept[20000:]] = 77  # beyond what is judged
-    seen = choose_book(words, kept, number_format("int8"), sample=20000)
+    assert part.expected_bits == pytest.approx(whole.expected_bits, rel=0.005)
+    words[10000:][kept[10000:]] = 77  # beyond what books are compared by
+    seen = choose_book(words, kept, number_format("int8"))
     assert seen is not None
-    assert (seen.values.rank_of(np.array([77], np.uint8)) >= 0).all()
+    book = seen.values
+    assert isinstance(book, PrefixCode)
+    assert (book.rank_of(np.array([77], np.uint8)) >= 0).all()
+    care = [
+        (first, end, bits)
+        for (first, end), bits in zip(book.spans, book.targets(words, kept)[1], strict=True)
+    ]
+    sizes = choose_rates(care, 40000, 8, windows_of(None), gate_price=gate_price(40000))[1:]
+    assert (seen.n_out, list(seen.sizes)) == sizes
 
 
 def test_expected_bits_are_codewords_patches_and_book() -> None:
