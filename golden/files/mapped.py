@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.safetensors_file import check_file
+from xorweave.golden.files.safetensors_file import check_file, entries_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ def map_safetensors(path: Path) -> tuple[dict[str, MappedTensor], dict[str, str]
             pass  # the library checks the whole header: sizes, overlaps, holes
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length))
+            header = entries_of(file.read(length))
         bytes_ = (
             np.memmap(path, np.uint8, "r", offset=8 + length) if path.stat().st_size > 8 + length else None
         )

@@ -70,6 +70,26 @@ def tensor_from_bytes(dtype: str, shape: tuple[int, ...], data: NDArray[np.uint8
         raise InputError(f"a tensor must have a shape that an array can have, not {shape!s:.60}") from None
 
 
+def entries_of(header: bytes) -> dict[str, dict[str, Any]]:
+    """Read the JSON of a header.
+
+    Raises
+    ------
+    ValueError
+        A name is there twice, of which other readers take either; or it is no JSON.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in found:
+                raise ValueError(f"{name!r:.80} stands twice in its header")
+            found[name] = value
+        return found
+
+    return json.loads(header, object_pairs_hook=unique)
+
+
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read all tensors and the metadata of a safetensors file.
 
@@ -92,7 +112,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             metadata = dict(handle.metadata() or {})
         data = np.fromfile(path, np.uint8)
         start = 8 + int.from_bytes(data[:8].tobytes(), "little")
-        entries: dict[str, dict[str, Any]] = json.loads(data[8:start].tobytes())
+        entries = entries_of(data[8:start].tobytes())
         entries.pop("__metadata__", None)
         tensors: dict[str, Tensor] = {}
         for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):

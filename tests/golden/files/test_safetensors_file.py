@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.mapped import map_safetensors
 from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
 
 KINDS = {
@@ -168,3 +170,14 @@ def test_an_old_file_is_replaced_whole(tmp_path: Path) -> None:
         write_safetensors(path, {"a": Tensor.of(np.zeros(size))}, {})
         assert read_safetensors(path)[0]["a"].values.size == size
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+@pytest.mark.parametrize("read", [read_safetensors, map_safetensors])
+def test_a_name_that_stands_twice_is_refused(tmp_path: Path, read: Any) -> None:
+    """The library takes the last one, as JSON readers do, and does not say so."""
+    entry = '{"dtype":"U8","shape":[4],"data_offsets":[0,4]}'
+    header = f'{{"w":{entry},"w":{entry}}}'.encode()
+    path = tmp_path / "twice.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(InputError, match="'w' stands twice in its header"):
+        read(path)
