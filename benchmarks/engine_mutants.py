@@ -197,6 +197,9 @@ ENGINES: dict[str, Callable[[Path], EngineBench]] = {
     "scan-engine, lanes": lambda folder: _scan(  # two passes
         LaneLayout(rows=11, cols=19, lanes=4, interleave=2, start_column=3, lead=2), (11, 19), folder
     ),
+    "scan-engine, 21 columns": lambda folder: _scan(  # a pass ends where a cycle of three weights does
+        LaneLayout(rows=11, cols=21, lanes=4, interleave=2, start_column=3, lead=2), (11, 21), folder
+    ),
     "spmv-engine": _spmv,
     "network-engine": _network,
     "csr-engine": _csr,
