@@ -293,7 +293,7 @@ def test_command_prints_table_and_writes_page(
     monkeypatch.setattr(demo_flow, "run_all", lambda *_args, **_options: [outcome])
     command.demo(out=tmp_path / "demo")
     said = capsys.readouterr()
-    assert said.err == "no network here; a small network trained here takes its place.\n"
+    assert said.err == "xorweave: no network here; a small network trained here takes its place.\n"
     assert said.out.startswith("Input: a stand-in: 64 x 64, magnitude-pruned to S = 0.900")
     assert "tiny <code>" in said.out and "0 mismatches" in said.out and "1 of 1 proved" in said.out
     assert (tmp_path / "demo" / "report.html").read_text().startswith("<!doctype html>")
