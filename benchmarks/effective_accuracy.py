@@ -57,9 +57,10 @@ METHODS = (
 )
 
 
-def chosen(only: list[str]) -> list[tuple[str, str, str | None, bool]]:
-    """Return the methods whose names hold one of the words; all without words."""
-    return [method for method in METHODS if not only or any(word in method[0] for word in only)]
+def chosen(only: list[str], rounds: int) -> list[tuple[str, str, str | None, bool]]:
+    """Return the methods whose names hold one of the words, all without words; none in rounds where there are none."""
+    named = [method for method in METHODS if not only or any(word in method[0] for word in only)]
+    return [method for method in named if rounds or "ROUNDS" not in method[1]]
 
 
 def one_seed(images: Digits, arguments: argparse.Namespace, seed: int) -> dict:
@@ -79,7 +80,7 @@ def one_seed(images: Digits, arguments: argparse.Namespace, seed: int) -> dict:
 
     dense, best = judged(start, None)
     found: dict[str, list[list[float]]] = {}
-    for name, method, quota, after_training in chosen(arguments.only):
+    for name, method, quota, after_training in chosen(arguments.only, arguments.rounds):
         tensors = dense if after_training else start
         find = flow_gradients if method.startswith("grasp") else loss_gradients
         for compression in arguments.compressions:
@@ -114,7 +115,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], help="methods whose names hold one of these words")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=30, help="of SNIP and GraSP in rounds")
+    parser.add_argument(
+        "--rounds", type=int, default=30, help="of SNIP and GraSP in rounds; 0: leave them out"
+    )
     parser.add_argument("--images", type=int, default=1000, help="that gradients for pruning are found with")
     parser.add_argument("--record", type=Path, help="measured seeds, to go on from")
     arguments = parser.parse_args()
@@ -130,7 +133,7 @@ def main() -> None:
     heads = " | ".join(f"effective {c:g}x: accuracy % (direct)" for c in arguments.compressions)
     print(f"| method | {heads} |")
     print("|---" * (len(arguments.compressions) + 1) + "|")
-    for name, *_ in chosen(arguments.only):
+    for name, *_ in chosen(arguments.only, arguments.rounds):
         results = np.array([run["pruned"][name] for run in runs])  # seed, target, figure
         cells = [
             f"{100 * part[:, 0].mean():.1f} +- {100 * part[:, 0].std(ddof=1):.1f} ({np.median(part[:, 1]):.1f}x)"
