@@ -326,7 +326,11 @@ class Choice:
             )
             if found is not None:
                 return self._store(words, values.shape, number_format, arranged.scan, known, found, options)
-        told = self._settled(words, kept, number_format) if shaped else None
+        told = (
+            settled_before_mask(self._choose_values, words, kept, number_format, self.prefix_k, seed)
+            if shaped
+            else None
+        )
         if told is not None:
             code = shaped_code(density, told.n_out, seed=seed)
             scan = shaped_scan(kept, code, n_w, max_k=self.prefix_k or _SCAN_K, seed=seed)
@@ -340,13 +344,6 @@ class Choice:
             )
         plan = choose_plan(kept, n_w, max_k=max_k, seed=seed)
         return self._bitmap(words, kept, plan, values.shape, number_format, options)
-
-    def _settled(
-        self, words: Words, kept: NDArray[np.bool_], number_format: NumberFormat
-    ) -> CodedValues | None:
-        """Settle value coder and block before the mask is encoded; see `settled_before_mask`."""
-        seed = self.code.seed
-        return settled_before_mask(self._choose_values, words, kept, number_format, self.prefix_k, seed)
 
     def _under(
         self, mask_coder: MaskCoder, told: CodedValues, words: Words, number_format: NumberFormat

@@ -78,20 +78,14 @@ def choose_raw(
     n_out: int | None = None,
 ) -> CodedValues | None:
     """Choose the code of raw planes; see `Chooser`."""
-    planes = RawPlanes(number_format.n_w)
-    return with_codes(planes, words, kept, number_format, max_k=max_k, n_out=n_out)
+    return with_codes(RawPlanes(number_format.n_w), words, kept, number_format, max_k=max_k, n_out=n_out)
 
 
 CHOOSERS: dict[str, Chooser] = {"raw": choose_raw, "prefix": choose_book}
 
 
 def settle_block(
-    choose: Chooser,
-    words: Words,
-    kept: NDArray[np.bool_],
-    number_format: NumberFormat,
-    *,
-    max_k: int | None,
+    choose: Chooser, words: Words, kept: NDArray[np.bool_], number_format: NumberFormat, *, max_k: int | None
 ) -> CodedValues | None:
     """Settle value coder and block of words whose mask is known only about; None where no coder pays."""
     found = choose(words, kept, number_format, max_k=max_k)
