@@ -281,8 +281,7 @@ def _charge(flags, fee, counter, digits, width, carry):  # type: ignore[no-untyp
     place = 0
     while left > 1:
         if left & 1:
-            for w in range(width):
-                carry[w] = flags[w]
+            carry[:width] = flags[:width]
             _count(carry, counter, place, digits, width)
         left >>= 1
         place += 1
@@ -384,15 +383,6 @@ def _survivors(price, alive, bound, room, origin):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def _largest(fees):  # type: ignore[no-untyped-def]
-    """The largest magnitude of a fee, 1 at least; a loop: NumPy's own would have a kept kernel load half of Numba."""
-    most = 1
-    for k in range(fees.size):
-        most = max(most, abs(np.int64(fees[k])))
-    return most
-
-
-@njit(cache=True, nogil=True)
 def _search(  # type: ignore[no-untyped-def]
     wanted, fees, outputs, lags, beam, pivot, pivot_masks, pivot_sides, paths, bits
 ):  # fmt: skip
@@ -410,7 +400,7 @@ def _search(  # type: ignore[no-untyped-def]
     step_of = np.empty(2 * _CHUNK, np.int64)
     planes = np.zeros((_NEW + 64 + 1, places // 64), np.uint64)
     parity, odd, even, carry = np.zeros((4, places // 64), np.uint64)
-    most = _largest(fees)
+    most = max(1, np.abs(fees).max()) if fees.size else 1
     digits = _DIGITS + _digits(most) - 1
     counter = np.zeros((2, digits, places // 64), np.uint64)
     price = np.zeros((2, places), np.int32)
