@@ -34,8 +34,14 @@ static void place_row(const u8* vector, long columns, u8* factors) {
 
 #if defined(XW_AVX512) && defined(XW_VBMI2)
 
+// Written out: a compiler folds the load into the expansion, which AMD's processors do in microcode then, and they let
+// an expansion wait for what its register held before, even if that is cleared.
 XW_INLINE Line expand(const u8* values, u64 mask) {
-    return {{_mm512_maskz_expand_epi8(mask, load_register(values))}};
+    Line line;
+    asm("vpxord %x0, %x0, %x0\n\tvpexpandb %1, %0%{%2%}%{z%}"
+        : "=&v"(line.part[0])
+        : "v"(load_register(values)), "Yk"(mask));
+    return line;
 }
 
 #elif defined(XW_AVX512) || defined(XW_AVX2)
@@ -109,34 +115,35 @@ struct Row {
 
 #if defined(XW_VNNI)
 
-XW_INLINE i32 sum_of(const Line& line) {
-    i32 words[16], total = 0;
-    memcpy(words, &line, LINE);
-    for (i32 word : words) total += word;
-    return total;
+XW_INLINE void dot_line(Line& sums, const Line& x, const Line& weights) {
+    XW_UNROLL for (int i = 0; i < REGISTERS; i++) {
+#if defined(XW_AVX512)
+        sums.part[i] = _mm512_dpbusd_epi32(sums.part[i], x.part[i], weights.part[i]);
+#elif defined(__AVXVNNI__)
+        sums.part[i] = _mm256_dpbusd_avx_epi32(sums.part[i], x.part[i], weights.part[i]);
+#else
+        sums.part[i] = _mm256_dpbusd_epi32(sums.part[i], x.part[i], weights.part[i]);
+#endif
+    }
 }
 
+// Four sums by name, and the row by value: they stay in registers.
 template <bool DENSE>
-static i32 dot_row(Row<DENSE>& row, long groups, const u8* factors) {
-    Line sums[STEPS];
-    for (auto& sum : sums) sum = every<u8>(0);
+static i32 dot_row(Row<DENSE> row, long groups, const u8* factors) {
+    Line a = every<u8>(0), b = a, c = a, d = a;
     for (long m = 0; m < groups; m++) {
         if (!DENSE) prefetch(row.mask);
-        XW_UNROLL for (int k = 0; k < STEPS; k++) {
-            const Line weights = row.next(), x = load(factors);
-            XW_UNROLL for (int i = 0; i < REGISTERS; i++) {
-#if defined(XW_AVX512)
-                sums[k].part[i] = _mm512_dpbusd_epi32(sums[k].part[i], x.part[i], weights.part[i]);
-#elif defined(__AVXVNNI__)
-                sums[k].part[i] = _mm256_dpbusd_avx_epi32(sums[k].part[i], x.part[i], weights.part[i]);
-#else
-                sums[k].part[i] = _mm256_dpbusd_epi32(sums[k].part[i], x.part[i], weights.part[i]);
-#endif
-            }
-            factors += FACTOR_BYTES;
-        }
+        dot_line(a, load(factors), row.next());
+        dot_line(b, load(factors + FACTOR_BYTES), row.next());
+        dot_line(c, load(factors + 2 * FACTOR_BYTES), row.next());
+        dot_line(d, load(factors + 3 * FACTOR_BYTES), row.next());
+        factors += STEPS * FACTOR_BYTES;
     }
-    return sum_of(sums[0]) + sum_of(sums[1]) + sum_of(sums[2]) + sum_of(sums[3]);
+    i32 words[4][LINE / 4], total = 0;
+    const Line sums[] = {a, b, c, d};
+    memcpy(words, sums, sizeof words);
+    for (int i = 0; i < LINE / 4; i++) total += words[0][i] + words[1][i] + words[2][i] + words[3][i];
+    return total;
 }
 
 #elif defined(XW_AVX512) || defined(XW_AVX2)
@@ -149,7 +156,7 @@ static i32 dot_row(Row<DENSE>& row, long groups, const u8* factors) {
 
 // As in dots.hpp: halves of activations, eight lines added in 16 bits.
 template <bool DENSE>
-static i32 dot_row(Row<DENSE>& row, long groups, const u8* factors) {
+static i32 dot_row(Row<DENSE> row, long groups, const u8* factors) {
     const Register ones = XW_OP(set1_epi16)(1), sixteens = XW_OP(set1_epi16)(16);
     Line total = every<u8>(0);
     for (long m = 0; m < groups; m += 2) {
@@ -180,7 +187,7 @@ static i32 dot_row(Row<DENSE>& row, long groups, const u8* factors) {
 #else
 
 template <bool DENSE>
-static i32 dot_row(Row<DENSE>& row, long groups, const u8* factors) {
+static i32 dot_row(Row<DENSE> row, long groups, const u8* factors) {
     i32 sums[16] = {0};
     for (long m = 0; m < groups * STEPS; m++) {
         const Line weights = row.next();
@@ -211,8 +218,7 @@ struct Rows {
 
     template <bool DENSE>
     i32 one(const u8* from, const u64* bits, long v) const {
-        Row<DENSE> row{from, bits};
-        return dot_row(row, groups, factors + v * groups * STEPS * FACTOR_BYTES);
+        return dot_row(Row<DENSE>{from, bits}, groups, factors + v * groups * STEPS * FACTOR_BYTES);
     }
     void operator()(long part, long, long) const {
         // runs of rows with as much work each
