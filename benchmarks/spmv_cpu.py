@@ -171,7 +171,7 @@ def processor() -> str:
 
 
 def prepare(
-    size: int, sparsity: float, dtype: str, max_k: int, beam: int, jobs: int
+    size: int, sparsity: float, dtype: str, max_k: int | None, beam: int, jobs: int
 ) -> tuple[LaneMatrix, LaneMatrix | None]:
     """Encode a matrix, in a process of its own: under a bitmap and, with a beam, under a shaped mask."""
     weights, mask = matrix_of(size, sparsity, dtype)
@@ -227,7 +227,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--batch", type=int, nargs="+", default=[1])
     parser.add_argument("--dtype", choices=["int8", "int4", "fp16", "fp32"], nargs="+", default=["int8"])
-    parser.add_argument("--max-k", type=int, default=128)
+    parser.add_argument("--max-k", type=int, help="by default 64, under a shaped mask 128")
     parser.add_argument("--no-csr", action="store_true", help="leave the CSR products out")
     parser.add_argument(
         "--shaped",

@@ -35,6 +35,7 @@ def lane_source(
     sizes = {
         "N_IN": code.n_in,
         "N_OUT": code.n_out,
+        "N_S": code.n_s,
         "TOGETHER": scan.together,
         "WORD": max(1, fmt.n_w // 8),
         "NIBBLES": 2 if fmt.n_w == 4 else 1,
@@ -55,23 +56,23 @@ def lane_source(
 
 
 def _decoder_lines(code: Code, fmt: NumberFormat, inversion: int) -> list[str]:
-    """Return the lines of ``decode_block(symbols, mask, sink)``, which gives each output in turn to the sink.
+    """Return the lines of ``decode_block(symbols, mask, sink, ahead)``, which gives each output in turn to the sink.
 
-    A state that starts as the inversion instead of zero stays inverted.
+    ``ahead`` is told of every line of the block, evenly over its outputs, so that it may fetch those to come. A state
+    that starts as the inversion instead of zero stays inverted.
     """
     starts, ages, bits, goes_on = tap_lists(code)
     places = [f"symbols + {_LINE * int(bit - age * code.n_in)}" for bit, age in zip(bits, ages, strict=True)]
     word, first = ("u16", "u32")[fmt.n_w > 16] if fmt.n_w > 8 else "u8", inversion
     if fmt.n_w == 4:
         first |= inversion << 4
-    lines = [f"// {code.spec}", "template <class Sink>"]
-    lines.append("XW_INLINE void decode_block(const u8* symbols, const u8* mask, Sink& sink) {")
+    lines = [f"// {code.spec}", "template <class Sink, class Ahead>"]
+    lines.append("XW_INLINE void decode_block(const u8* symbols, const u8* mask, Sink& sink, Ahead ahead) {")
     lines += ["    Line line;", f"    const Line first = every<{word}>({first});" if inversion else ""]
     fetched = 0
     for r in range(code.n_out):
-        # all of the block's lines ahead are asked for, evenly over its outputs
         while fetched * code.n_out < r * code.n_in:
-            lines.append(f"    prefetch(symbols + {_LINE * fetched});")
+            lines.append(f"    ahead.line({_LINE * fetched});")
             fetched += 1
         taps = places[starts[r] : starts[r + 1]]
         if not goes_on[r]:
@@ -82,7 +83,7 @@ def _decoder_lines(code: Code, fmt: NumberFormat, inversion: int) -> list[str]:
         for at in range(0, len(taps), 2):
             lines.append(f"    add(line, {', '.join(taps[at : at + 2])});")
         lines.append(f"    sink.output(line, {r});")
-    lines += [f"    prefetch(symbols + {_LINE * k});" for k in range(fetched, code.n_in)]
+    lines += [f"    ahead.line({_LINE * k});" for k in range(fetched, code.n_in)]
     lines.append("    for (int at = 0; at < MASK_BYTES; at += 64) prefetch(mask + at);")
     return [*lines, "}"]
 

@@ -53,11 +53,17 @@ struct Store {
     }
 };
 
+// Asks for what is PREFETCH bytes behind a block's symbols.
+struct Asking {
+    const u8* symbols;
+    XW_INLINE void line(int at) const { prefetch(symbols + at); }
+};
+
 template <bool PAST>
 __attribute__((noinline)) static void decode_to(const u8* symbols, const u8* mask, u8* to) {
     BlockMask block;
     Masked<Store<PAST>> sink{{block.of(mask), {}}, {to}};
-    decode_block(symbols, mask, sink);
+    decode_block(symbols, mask, sink, Asking{symbols});
 }
 
 #if XW_DECODING
@@ -98,19 +104,64 @@ struct Multiply {
     }
 };
 
-__attribute__((noinline)) static void multiply_one(
-    const u8* symbols, const u8* mask, long blocks, const u8* factors, u8* sums) {
+// A window read where it lies is read at hundreds of places that all move on by a block; processors that foresee each
+// of them fetch out of order and in vain. With one encoded bit for four outputs and more, memory is what such a kernel
+// waits for: the window is kept in a ring then, each block in both halves, and memory is read once and in order.
+constexpr int SLOTS = XW_N_S + 2;  // the window's, and the block to come
+constexpr int RING_BYTES = SLOTS * SYMBOL_BYTES;
+constexpr bool RINGED = 4 * XW_N_IN > XW_N_OUT && RING_BYTES <= 6144;
+
+XW_INLINE void keep_both(u8* to, const Line& line) {
+    store(to, line);
+    store(to + RING_BYTES, line);
+}
+
+struct Filling {
+    u8* slot;           // of the block to come, in the first half
+    const u8* symbols;  // its own
+    XW_INLINE void line(int at) const {
+        prefetch(symbols + at);
+        keep_both(slot + at, load(symbols + at));
+    }
+};
+
+struct Passing {  // sums of a pass, block after block
     BlockMask block;
-    Masked<Multiply> sink{{mask, {}}, {{}, factors}};
-    XW_UNROLL for (int g = 0; g < XW_TOGETHER; g++) sink.sink.sums[g] = load(sums + g * LINE);
-    for (long t = 0; t < blocks; t++) {
+    Masked<Multiply> sink;
+    XW_INLINE Passing(const u8* mask, const u8* factors, const u8* sums) : sink{{mask, {}}, {{}, factors}} {
+        XW_UNROLL for (int g = 0; g < XW_TOGETHER; g++) sink.sink.sums[g] = load(sums + g * LINE);
+    }
+    template <class Ahead>
+    XW_INLINE void add(const u8* symbols, const u8* mask, Ahead ahead) {
         sink.keeper.mask = block.of(mask);
-        decode_block(symbols, mask, sink);
-        symbols += SYMBOL_BYTES;
-        mask += MASK_BYTES;
+        decode_block(symbols, mask, sink, ahead);
         sink.sink.factors += BLOCK_GROUPS * FACTOR_BYTES;
     }
-    XW_UNROLL for (int g = 0; g < XW_TOGETHER; g++) store(sums + g * LINE, sink.sink.sums[g]);
+    XW_INLINE void give(u8* sums) const {
+        XW_UNROLL for (int g = 0; g < XW_TOGETHER; g++) store(sums + g * LINE, sink.sink.sums[g]);
+    }
+};
+
+template <bool IN_RING>
+__attribute__((noinline)) static void multiply_one(
+    const u8* symbols, const u8* mask, long blocks, const u8* factors, u8* sums) {
+    Passing pass(mask, factors, sums);
+    if constexpr (IN_RING) {
+        alignas(64) u8 ring[2 * RING_BYTES];
+        for (int i = 0; i < (XW_N_S + 1) * SYMBOL_BYTES; i += LINE)
+            keep_both(ring + i, load(symbols - XW_N_S * SYMBOL_BYTES + i));
+        u8* slot = ring + XW_N_S * SYMBOL_BYTES;
+        for (long t = 0; t < blocks; t++, mask += MASK_BYTES) {
+            const u8* const window = slot + RING_BYTES;
+            slot = slot + SYMBOL_BYTES == ring + RING_BYTES ? ring : slot + SYMBOL_BYTES;
+            if (t + 1 < blocks) symbols += SYMBOL_BYTES;  // behind the last there may be nothing to read
+            pass.add(window, mask, Filling{slot, symbols});
+        }
+    } else {
+        for (long t = 0; t < blocks; t++, symbols += SYMBOL_BYTES, mask += MASK_BYTES)
+            pass.add(symbols, mask, Asking{symbols});
+    }
+    pass.give(sums);
 }
 #endif
 
@@ -125,7 +176,7 @@ static void multiply_pass(const Matrix& m, long first, long last, const u8* fact
     const long at = first % m.pass_blocks;
 #if XW_FUSED
     if (batch == 1) {
-        multiply_one(m.symbols + first * SYMBOL_BYTES, m.mask + first * MASK_BYTES, last - first,
+        multiply_one<RINGED>(m.symbols + first * SYMBOL_BYTES, m.mask + first * MASK_BYTES, last - first,
                      factors + at * BLOCK_GROUPS * FACTOR_BYTES, sums);
         return;
     }
@@ -230,7 +281,12 @@ struct Finishing {
 #endif
             }
             const Factor* const vector = vectors + v * width;
-            for (long k = from; k < to; k++) out[patch_rows[k]] += patch_values[k] * vector[patch_columns[k]];
+            for (long k = from; k < to;) {  // row by row: a sum in memory would be waited for at every patch
+                const long row = patch_rows[k];
+                Sum sum = 0;
+                for (; k < to && patch_rows[k] == row; k++) sum += patch_values[k] * vector[patch_columns[k]];
+                out[row] += sum;
+            }
         }
     }
 };

@@ -128,6 +128,7 @@ CODES = (
     "family=sparse,n_in=3,n_out=7,n_s=5,taps=5",
     "family=chain,n_in=8,n_out=19,n_s=3,taps=1,run=5",
     "family=identity,n_in=4,n_out=4,n_s=0",
+    "family=chain,n_in=4,n_out=20,n_s=3,taps=2",  # few encoded bits: the window is read where it lies
 )
 
 
