@@ -97,7 +97,9 @@ def _wait(keeper: int, commands: int, ours: set[signal.Signals]) -> NoReturn:
             code = 128 + came
             _say(_SAID[came])
         elif code > 128 and code - 128 in set(signal.Signals):
-            _say(f"ended by {signal.Signals(code - 128).name}; nothing half-written is left")
+            # files of weights are mapped: what is cut off while it is read ends the process
+            why = ": a file became shorter while it was read" if code - 128 == signal.SIGBUS else ""
+            _say(f"ended by {signal.Signals(code - 128).name}{why}; nothing half-written is left")
         os._exit(code if code >= 0 else 128 - code)
 
 

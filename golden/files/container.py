@@ -224,7 +224,7 @@ class _Plain(Mapping[str, Tensor]):
         entry = self._entries[name]
         if f"{zlib.crc32(entry.data.data):08x}" != self._checks.get(name):
             raise InputError(f"{self._path}: tensor {name} is damaged: the checksum of its bytes is another")
-        return tensor_from_bytes(entry.dtype, entry.shape, entry.data)
+        return tensor_from_bytes(f"{self._path}: tensor {name}", entry.dtype, entry.shape, entry.data)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -336,7 +336,10 @@ def _read_version_1(path: Path, entries: dict[str, MappedTensor], head: dict[str
     records, info = head.get("tensors"), head.get("info", {})
     if not isinstance(records, dict) or not isinstance(info, dict):
         raise InputError(f"{path} has xorweave metadata that cannot be read")
-    tensors = {name: tensor_from_bytes(e.dtype, e.shape, e.data) for name, e in entries.items()}
+    tensors = {
+        name: tensor_from_bytes(f"{path}: tensor {name}", entry.dtype, entry.shape, entry.data)
+        for name, entry in entries.items()
+    }
     encoded = {}
     for name, record in records.items():
         if not isinstance(record, dict):

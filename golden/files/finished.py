@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.files.blob import check_stored
-from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
+from xorweave.golden.files.mapped import read_safetensors
+from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
 from xorweave.golden.tensor.figures import Figures
 
 #: Bytes of a file name on the systems there are.

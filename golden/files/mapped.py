@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.safetensors_file import check_file, entries_of
+from xorweave.golden.files.safetensors_file import Tensor, check_file, entries_of, tensor_from_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class MappedTensor:
         As safetensors names it.
     shape : tuple of int
     data : ndarray of uint8
-        Mapped: reading it touches the pages that are read.
+        Mapped: reading it touches the pages that are read. Writing to it changes no file.
     """
 
     dtype: str
@@ -33,6 +33,9 @@ class MappedTensor:
 
 def map_safetensors(path: Path) -> tuple[dict[str, MappedTensor], dict[str, str]]:
     """Map a safetensors file, in the order of its bytes, and return its metadata with it.
+
+    What is asked for is read, by whatever thread asks, and a model may be larger than memory. The file must not be cut
+    short meanwhile: the system ends a process that reads what is not there any more (SIGBUS).
 
     Raises
     ------
@@ -46,9 +49,9 @@ def map_safetensors(path: Path) -> tuple[dict[str, MappedTensor], dict[str, str]
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             header = entries_of(file.read(length))
-        bytes_ = (
-            np.memmap(path, np.uint8, "r", offset=8 + length) if path.stat().st_size > 8 + length else None
-        )
+        bytes_ = np.zeros(0, np.uint8)
+        if path.stat().st_size > 8 + length:
+            bytes_ = np.asarray(np.memmap(path, np.uint8, "c", offset=8 + length))
     except (SafetensorError, OSError, ValueError, MemoryError, RecursionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path} must be a whole safetensors file: {reason:.200}") from None
@@ -56,6 +59,23 @@ def map_safetensors(path: Path) -> tuple[dict[str, MappedTensor], dict[str, str]
     found = {}
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         begin, end = entry["data_offsets"]
-        data = np.zeros(0, np.uint8) if bytes_ is None else bytes_[begin:end]
-        found[name] = MappedTensor(entry["dtype"], tuple(entry["shape"]), data)
+        found[name] = MappedTensor(entry["dtype"], tuple(entry["shape"]), bytes_[begin:end])
     return found, {str(key): str(value) for key, value in metadata.items()}
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return all tensors of a safetensors file as arrays, in the order of its bytes, and its metadata.
+
+    The arrays are views of the mapped file (`map_safetensors`), copied only where they do not lie as their type wants.
+
+    Raises
+    ------
+    InputError
+        The file is not there, is damaged or cut short, or holds a dtype that has no whole bytes.
+    """
+    found, metadata = map_safetensors(path)
+    tensors = {
+        name: tensor_from_bytes(f"{path}: tensor {name}", entry.dtype, entry.shape, entry.data)
+        for name, entry in found.items()
+    }
+    return tensors, metadata

@@ -235,34 +235,44 @@ def encode_model(
     """
     names = [name for name in model.work if only is None or name in set(only)]
     jobs = _jobs(model, Recipe(choice=choice, options=options), own or {}, names)
-    told = {name: _told(model, job) for name, job in jobs.items()} if finished else {}
     done: dict[str, StoredBytes] = {}
-    for name in names if finished is not None else ():
-        stored = finished.get(*told[name])  # type: ignore[union-attr]
-        if stored is not None:
-            done[name] = stored
-            if progress is not None:
-                progress(name, 1.0)
+    told: dict[str, tuple[str, ...]] = {}
+
+    def earlier(name: str) -> StoredBytes | None:
+        if finished is None:
+            return None
+        told[name] = _told(model, jobs[name])
+        return finished.get(*told[name])
 
     def one(name: str) -> StoredBytes:
-        share = (lambda part: progress(name, part)) if progress else None
-        job = jobs[name]
-        return replace(job, weights=model.work[name], options=replace(job.options, progress=share)).run()
+        stored = earlier(name)
+        if stored is None:
+            share = (lambda part: progress(name, part)) if progress else None
+            job = jobs[name]
+            stored = replace(
+                job, weights=model.work[name], options=replace(job.options, progress=share)
+            ).run()
+            if finished is not None:
+                finished.put(stored, *told[name])
+        return stored
 
     sizes = model.sizes()
-    left = sorted((name for name in names if name not in done), key=lambda name: -sizes[name])
     with _pool(executor, options.jobs) as pool:
         futures: dict[Future[StoredBytes], str] = {}
-        for name in left:
-            waiting = (
-                pool.submit(one, name) if executor is None else pool.submit(Job.run, jobs[name].sent(model))
-            )
-            futures[waiting] = name
         try:
+            for name in sorted(names, key=lambda name: -sizes[name]):
+                if executor is None:
+                    futures[pool.submit(one, name)] = name
+                elif (stored := earlier(name)) is None:
+                    futures[pool.submit(Job.run, jobs[name].sent(model))] = name
+                else:
+                    done[name] = stored
+                    if progress is not None:
+                        progress(name, 1.0)
             for future in as_completed(futures):
                 name = futures[future]
                 done[name] = future.result()
-                if finished is not None:
+                if executor is not None and finished is not None:
                     finished.put(done[name], *told[name])
                 if progress is not None:
                     progress(name, 1.0)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.whole_file import whole_file
@@ -54,20 +53,20 @@ class Tensor:
         return [*shape[:-1], 2 * shape[-1]] if self.dtype == "F4" else shape
 
 
-def tensor_from_bytes(dtype: str, shape: tuple[int, ...], data: NDArray[np.uint8]) -> Tensor:
+def tensor_from_bytes(where: str, dtype: str, shape: tuple[int, ...], data: NDArray[np.uint8]) -> Tensor:
     """Read a tensor from the bytes of a safetensors file.
 
     Raises
     ------
     InputError
-        NumPy cannot hold its dtype or shape.
+        NumPy cannot hold its dtype or shape; the line begins with `where`.
     """
     if dtype not in _NUMPY:
-        raise InputError(f"a tensor has dtype {dtype}, which is not supported")
+        raise InputError(f"{where} has dtype {dtype}, which is not supported")
     try:
         return Tensor(_view(data, 0, data.size, dtype, list(shape)), dtype)
     except ValueError:
-        raise InputError(f"a tensor must have a shape that an array can have, not {shape!s:.60}") from None
+        raise InputError(f"{where} must have a shape that an array can have, not {shape!s:.60}") from None
 
 
 def entries_of(header: bytes) -> dict[str, dict[str, Any]]:
@@ -88,50 +87,6 @@ def entries_of(header: bytes) -> dict[str, dict[str, Any]]:
         return found
 
     return json.loads(header, object_pairs_hook=unique)
-
-
-def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read all tensors and the metadata of a safetensors file.
-
-    The arrays are views of the file's bytes, read once: memory is the file's size and the header's.
-
-    Returns
-    -------
-    (dict of str to Tensor, dict of str to str)
-        Tensors in the order of their places in the file.
-
-    Raises
-    ------
-    InputError
-        The file is not there, is damaged or cut short, or holds a dtype that has no whole bytes.
-    """
-    check_file(path)
-    try:
-        # the library checks the header: sizes, places, names; what it has checked is then read here, once
-        with safe_open(path, framework="numpy") as handle:
-            metadata = dict(handle.metadata() or {})
-        data = np.fromfile(path, np.uint8)
-        start = 8 + int.from_bytes(data[:8].tobytes(), "little")
-        entries = entries_of(data[8:start].tobytes())
-        entries.pop("__metadata__", None)
-        tensors: dict[str, Tensor] = {}
-        for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
-            kind, (first, end) = entry["dtype"], entry["data_offsets"]
-            if kind not in _NUMPY:
-                raise InputError(f"{path}: tensor {name} has dtype {kind}, which is not supported")
-            tensors[name] = Tensor(_view(data, start + first, end - first, kind, entry["shape"]), kind)
-        return tensors, metadata
-    except InputError:
-        raise
-    except (
-        SafetensorError,
-        OSError,
-        ValueError,
-        MemoryError,
-        RecursionError,
-    ) as error:  # ValueError: a shape NumPy cannot hold
-        reason = str(error).splitlines()[0][:200]
-        raise InputError(f"{path} must be a whole safetensors file: {reason}") from None
 
 
 def _view(data: NDArray[np.uint8], start: int, size: int, kind: str, shape: list[int]) -> NDArray:

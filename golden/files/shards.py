@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.files.mapped import read_safetensors
 from xorweave.golden.files.numpy_files import read_npy
-from xorweave.golden.files.safetensors_file import Tensor, check_file, read_safetensors
+from xorweave.golden.files.safetensors_file import Tensor, check_file
 
 INDEX = ".safetensors.index.json"
 

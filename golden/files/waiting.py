@@ -45,8 +45,7 @@ class FilePart:
         InputError
             The file is not there or is another one by now, or the tensor cannot be prepared.
         """
-        if stamp_of(self.path) != self.stamp:
-            raise InputError(f"{self.path} must not change while it is encoded")
+        check_stamp(self.path, self.stamp)
         return prepare(self.name, _tensors_of(self.path, self.stamp)[self.name], self.how)
 
 
@@ -57,6 +56,12 @@ def stamp_of(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     return found.st_size, found.st_mtime_ns
+
+
+def check_stamp(path: Path, stamp: tuple[int, int]) -> None:
+    """Refuse a file that is another one than it was."""
+    if stamp_of(path) != stamp:
+        raise InputError(f"{path} must not change while it is encoded")
 
 
 @lru_cache(maxsize=4)  # a worker takes one tensor of a file after another
@@ -98,6 +103,8 @@ class Waiting(Mapping[str, Prepared]):
         )
 
     def __getitem__(self, name: str) -> Prepared:
+        if name in self._places:
+            check_stamp(self._places[name], self._stamps[self._places[name]])
         return prepare(name, self._tensors[name], self.how(name))
 
     def __iter__(self) -> Iterator[str]:

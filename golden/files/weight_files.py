@@ -19,10 +19,11 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.choose.arrangement import Arrangement
 from xorweave.golden.files.arranged import join_arrangements
 from xorweave.golden.files.gguf_file import read_gguf
+from xorweave.golden.files.mapped import read_safetensors
 from xorweave.golden.files.masks_beside import join_masks
 from xorweave.golden.files.numpy_files import read_npy, read_npz
 from xorweave.golden.files.onnx_file import load_onnx, onnx_weights
-from xorweave.golden.files.safetensors_file import Tensor, check_file, read_safetensors
+from xorweave.golden.files.safetensors_file import Tensor, check_file
 from xorweave.golden.files.shards import INDEX, read_shards
 from xorweave.golden.files.sparse_bitmask import join_bitmasks
 from xorweave.golden.files.torch_file import read_torch

@@ -16,7 +16,8 @@ from safetensors.numpy import load_file, save_file
 from xorweave import __version__, cli
 from xorweave.golden.base.number_format import from_bfloat16
 from xorweave.golden.files.container import Container, read_container, write_container
-from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
+from xorweave.golden.files.mapped import read_safetensors
+from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
 
 KEYS = {
     "name", "shape", "dtype", "sparsity", "n_in", "n_out", "n_s", "constraint_length", "care_bits", "payload_bits",

@@ -105,6 +105,21 @@ def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path: Path) -> None:
     _assert_nothing_left(tmp_path, mark, temporary)
 
 
+def test_a_file_that_is_cut_short_while_it_is_read(tmp_path: Path) -> None:
+    cut = tmp_path / "cut"
+    cut.write_bytes(bytes(1 << 20))
+    process, mark, temporary = _start(
+        tmp_path,
+        f"p = {str(cut)!r}; data = __import__('numpy').memmap(p, 'u1', 'c'); os.truncate(p, 0); data.sum()",
+    )
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + signal.SIGBUS
+    assert err == (
+        "xorweave: ended by SIGBUS: a file became shorter while it was read; nothing half-written is left\n"
+    )
+    _assert_nothing_left(tmp_path, mark, temporary)
+
+
 def test_a_crash(tmp_path: Path) -> None:
     process, mark, temporary = _start(tmp_path, "os.abort()")
     err = process.communicate(timeout=60)[1]

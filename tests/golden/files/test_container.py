@@ -15,7 +15,8 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.files.blob import write_blob
 from xorweave.golden.files.container import Container, OpenContainer, read_container, write_container
-from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
+from xorweave.golden.files.mapped import read_safetensors
+from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor

@@ -17,7 +17,8 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.code.code import Code
 from xorweave.golden.files.container import Container, read_container, write_container
-from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
+from xorweave.golden.files.mapped import read_safetensors
+from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
 from xorweave.golden.tensor.decode import decode_blocks, decode_scan
 
 SHORT = Code.uniform(n_in=4, n_out=10, n_s=1, seed=3)

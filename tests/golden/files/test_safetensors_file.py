@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.mapped import map_safetensors
-from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
+from xorweave.golden.files.mapped import map_safetensors, read_safetensors
+from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
 
 KINDS = {
     "F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "U64": "u8", "I32": "i4", "U32": "u4",
@@ -34,6 +34,15 @@ def refusal(path: Path, content: bytes) -> str:
         read_safetensors(path)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def test_arrays_may_be_written_to_and_the_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    write_safetensors(path, {"w": Tensor.of(np.arange(6, dtype=np.float32))}, {})
+    before = path.read_bytes()
+    read_safetensors(path)[0]["w"].values[:] = 7
+    assert path.read_bytes() == before
+    assert read_safetensors(path)[0]["w"].values.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("bf16", [False, True])
@@ -125,7 +134,12 @@ def test_attacks_are_refused_in_one_line(tmp_path: Path, attack: str) -> None:
     if attack == "dtype of another kind":
         assert text == f"{path}: tensor a has dtype F6_E2M3, which is not supported"
     else:
-        assert text.startswith(f"{path} must be a whole safetensors file: ")
+        assert text.startswith(
+            (
+                f"{path} must be a whole safetensors file: ",
+                f"{path}: tensor a must have a shape that an array can have",
+            )
+        )
 
 
 def test_files_cut_short_anywhere_are_refused(tmp_path: Path) -> None:

@@ -138,10 +138,12 @@ def test_a_source_that_changes_is_refused(model: Path, tmp_path: Path) -> None:
 
     copy = tmp_path / "m.npz"
     copy.write_bytes(model.read_bytes())
-    part = Waiting(read_weights(copy), Preparation(), {"fc0": copy}).part("fc0")
+    waiting = Waiting(read_weights(copy), Preparation(), {"fc0": copy})
+    part = waiting.part("fc0")
     np.savez(copy, fc0=np.zeros((3, 3), np.float32))
-    with pytest.raises(InputError, match=r"m\.npz must not change while it is encoded"):
-        part.prepared()  # type: ignore[union-attr]
+    for read in (part.prepared, lambda: waiting["fc0"]):  # type: ignore[union-attr]
+        with pytest.raises(InputError, match=r"m\.npz must not change while it is encoded"):
+            read()
 
 
 def test_parts_are_dealt_by_size() -> None:

@@ -12,7 +12,8 @@ import xorweave as xw
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import from_bfloat16, to_bfloat16
 from xorweave.golden.code.limits import binary_entropy
-from xorweave.golden.files.safetensors_file import Tensor, read_safetensors
+from xorweave.golden.files.mapped import read_safetensors
+from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.mask.masks import magnitude_mask
 from xorweave.golden.pruning.encodable import Leeway, prune_encodable
 from xorweave.golden.pruning.encodable_tensors import all_moved, encodable_tensors

@@ -14,7 +14,8 @@ from xorweave.commands.prune import prune
 from xorweave.commands.sparsity import sparsity
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import to_bfloat16
-from xorweave.golden.files.safetensors_file import Tensor, read_safetensors, write_safetensors
+from xorweave.golden.files.mapped import read_safetensors
+from xorweave.golden.files.safetensors_file import Tensor, write_safetensors
 from xorweave.golden.network.catalogue import lenet_5, perceptron
 from xorweave.golden.network.network import Network
 

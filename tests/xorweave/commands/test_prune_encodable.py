@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import xorweave as xw
 from xorweave.commands.prune import prune
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.files.safetensors_file import read_safetensors
+from xorweave.golden.files.mapped import read_safetensors
 
 app = typer.Typer()
 app.command()(prune)
