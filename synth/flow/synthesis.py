@@ -126,22 +126,33 @@ def place_liberty(liberty: Path, directory: Path) -> str:
     return name
 
 
-RECIPES = ("restructured", "as written", "by area")
-"""How ABC maps: after its own restructuring (Yosys' script), or gate by gate as the source is written, in two ways.
+RECIPES = ("restructured", "as written", "by area", "by area, few buffers")
+"""How ABC maps: after its own restructuring (Yosys' script), or gate by gate as the source is written, in three ways.
 
 Restructuring finds sharing in plain sources and destroys it in networks that were optimised on the matrix. Of the
 two mappers for those, ``&nf`` ("as written") looks at delay first, and where XOR cells are slow it makes parities of
-wide NANDs and NORs; ``map -a`` ("by area") takes the smallest cells and leaves the clock to buffers and sizes. All
+wide NANDs and NORs; ``map -a`` ("by area") takes the smallest cells and leaves the clock to buffers, one for 8 or,
+"few", for 12 that read, and to sizes. All
 are tried for every block (restructuring up to 20,000 gates), and the smallest netlist that meets the clock is kept.
 """
+
+
+def _folder_of(recipe: str) -> str:
+    return recipe.replace(",", "").replace(" ", "-")
+
 
 # Restructuring takes more than ten minutes for 80,000 gates, the other recipes one; what it saves there is 1 %.
 _MOST_RESTRUCTURED = 20_000
 
-_SCRIPTS = {"as written": "strash; &get -n; &nf {D}; &put", "by area": "strash; map -a"}
+_SCRIPTS = {
+    "as written": "strash; &get -n; &nf {D}; &put",
+    "by area": "strash; map -a",
+    "by area, few buffers": "strash; map -a",
+}
 _SIZED = {
     "as written": "; buffer -c; topo; upsize {D}; dnsize {D}; stime -p",
     "by area": "; buffer -N 8; topo; upsize {D}; dnsize {D}; stime -p",
+    "by area, few buffers": "; buffer -N 12; topo; upsize {D}; dnsize {D}; stime -p",
 }
 
 
@@ -217,14 +228,16 @@ def map_to_cells(
     told = progress or (lambda _: None)
     told("reading and flattening the Verilog")
     gates = aim.flatten(len(files))
-    recipes = RECIPES if gates <= _MOST_RESTRUCTURED else RECIPES[1:]
+    recipes = RECIPES if aim.timed else RECIPES[:-1]  # without a clock there are no buffers
+    if gates > _MOST_RESTRUCTURED:
+        recipes = recipes[1:]
     told(f"mapping {gates} gates, in {len(recipes)} ways")
     result, count, late = _smallest(aim, recipes)
-    best = directory / str(result.recipe).replace(" ", "-")
+    best = directory / _folder_of(str(result.recipe))
     for kind in ("v", "json"):
         shutil.copyfile(best / f"netlist.{kind}", directory / f"netlist.{kind}")
     notes = tuple(f"mapped without the recipe {recipe!r}: {error}" for recipe, error in late)
-    if recipes != RECIPES:
+    if RECIPES[0] not in recipes:
         notes += (f"not {RECIPES[0]}: {gates} gates are more than {_MOST_RESTRUCTURED}",)
     return replace(result, notes=notes), count
 
@@ -295,7 +308,7 @@ tee -q -o before.json stat -json
 
     def mapped(self, recipe: str) -> _Mapped:
         """Map ``before.il`` by a recipe, in a folder of its name."""
-        folder = self.directory / recipe.replace(" ", "-")
+        folder = self.directory / _folder_of(recipe)
         folder.mkdir(exist_ok=True)
         log = run_yosys(
             f"""

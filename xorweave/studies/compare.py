@@ -83,10 +83,7 @@ def _ours(name: str, spec: str) -> Contender:
 OURS = (
     _ours("graph 128 to 1225, N_s = 1", CATALOGUE["graph-128-1225-k256"].spec),
     _ours("graph 200 to 1972, N_s = 2", CATALOGUE["graph-200-1972-k600"].spec),
-    _ours(
-        "graph 256 to 2450, 192 bits of x_(t-1)",
-        "family=graph,n_in=256,n_out=2450,n_s=1,pool=1225,run=4,start=2,history=192",
-    ),
+    _ours("graph 512 to 4876, 112 bits of x_(t-1)", CATALOGUE["graph-512-4876-k624"].spec),
 )
 
 

@@ -81,7 +81,7 @@ def test_the_comparison_is_with_the_paper_s_point() -> None:
     assert BASELINE.plain and BASELINE.code == Code.uniform(n_in=8, n_out=80, n_s=2)
     assert BARE_BASELINE.code == BASELINE.code and BARE_BASELINE.without_stage
     for ours in OURS:
-        assert 1 < ours.code.rate * 10 < 1.0496
+        assert 1 < ours.code.rate * 10 < 1.0517  # what the paper's point takes at 10 bits an unmatched bit
         for clocked in (False, True):
             network = ours.network(clocked=clocked)
             assert network is not None and (network.matrix() == ours.code.generator).all()
