@@ -228,7 +228,7 @@ def map_to_cells(
     told = progress or (lambda _: None)
     told("reading and flattening the Verilog")
     gates = aim.flatten(len(files))
-    recipes = RECIPES if aim.timed else RECIPES[:-1]  # without a clock there are no buffers
+    recipes: tuple[str, ...] = RECIPES if aim.timed else RECIPES[:-1]  # without a clock there are no buffers
     if gates > _MOST_RESTRUCTURED:
         recipes = recipes[1:]
     told(f"mapping {gates} gates, in {len(recipes)} ways")
