@@ -103,7 +103,8 @@ def prepare_model(
     ]
     return PreparedModel(
         Waiting(encodable, how, places, ways),
-        {name: tensors[name] for name in carried},
+        # copies: the file they lie in may be another one by the time they are written
+        {name: replace(tensors[name], values=tensors[name].values.copy()) for name in carried},
         carried,
         scale_names(quantised, tensors),
         remarks,

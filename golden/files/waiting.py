@@ -46,7 +46,8 @@ class FilePart:
             The file is not there or is another one by now, or the tensor cannot be prepared.
         """
         check_stamp(self.path, self.stamp)
-        return prepare(self.name, _tensors_of(self.path, self.stamp)[self.name], self.how)
+        tensor = _tensors_of(self.path, self.stamp)[self.name]
+        return _prepare_mapped(self.name, tensor, self.how, self.path, self.stamp)
 
 
 def stamp_of(path: Path) -> tuple[int, int]:
@@ -62,6 +63,17 @@ def check_stamp(path: Path, stamp: tuple[int, int]) -> None:
     """Refuse a file that is another one than it was."""
     if stamp_of(path) != stamp:
         raise InputError(f"{path} must not change while it is encoded")
+
+
+def _prepare_mapped(
+    name: str, tensor: Tensor, how: Preparation, path: Path, stamp: tuple[int, int]
+) -> Prepared:
+    """Prepare a tensor of a mapped file: it gets values of its own, and the file must still be the same then."""
+    prepared = prepare(name, tensor, how)
+    if np.may_share_memory(prepared.values, tensor.values):
+        prepared = replace(prepared, values=prepared.values.copy())
+    check_stamp(path, stamp)
+    return prepared
 
 
 @lru_cache(maxsize=4)  # a worker takes one tensor of a file after another
@@ -103,9 +115,11 @@ class Waiting(Mapping[str, Prepared]):
         )
 
     def __getitem__(self, name: str) -> Prepared:
-        if name in self._places:
-            check_stamp(self._places[name], self._stamps[self._places[name]])
-        return prepare(name, self._tensors[name], self.how(name))
+        place = self._places.get(name)
+        if place is None:
+            return prepare(name, self._tensors[name], self.how(name))
+        check_stamp(place, self._stamps[place])
+        return _prepare_mapped(name, self._tensors[name], self.how(name), place, self._stamps[place])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)

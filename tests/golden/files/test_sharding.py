@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import xorweave as xw
 from xorweave.golden.base.errors import InputError
@@ -144,6 +146,19 @@ def test_a_source_that_changes_is_refused(model: Path, tmp_path: Path) -> None:
     for read in (part.prepared, lambda: waiting["fc0"]):  # type: ignore[union-attr]
         with pytest.raises(InputError, match=r"m\.npz must not change while it is encoded"):
             read()
+
+
+def test_what_is_encoded_does_not_change_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    tensors = {"w": np.eye(8, dtype=np.float32), "bias": np.arange(8, dtype=np.float32)}
+    save_file(tensors, path)
+    encoded = xw.encode(path)
+    with path.open("r+b") as file:  # in place, under the mapping
+        file.seek(-280, os.SEEK_END)
+        file.write(b"\xff" * 280)
+    encoded.save(tmp_path / "out.safetensors")
+    back = xw.open(tmp_path / "out.safetensors").decode()
+    assert all(np.array_equal(back[name], values) for name, values in tensors.items())
 
 
 def test_parts_are_dealt_by_size() -> None:
