@@ -32,9 +32,10 @@ from mutant_difference import NEVER, difference
 from xorweave.golden.base.errors import ToolError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.plane_group import PlaneGroup
 from xorweave.golden.mask.coders import ShapedMask
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
-from xorweave.golden.tensor.stored import EncodedTensor, PlaneGroup
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.package.axis_design import axis_design

@@ -17,13 +17,14 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat
 from xorweave.golden.base.packed_rows import PackedRows, pack_words
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.plane_group import PlaneGroup
 from xorweave.golden.files import header_v2
 from xorweave.golden.files.header import VERSION, Header, read_header, write_header
 from xorweave.golden.mask.coders import DenseMask, MaskCoder, PackedBitmap, ShapedMask
 from xorweave.golden.tensor.corrections import correction_format_of, parse_format
 from xorweave.golden.tensor.decode import checksum_of, decode_scan, segment_checksums
 from xorweave.golden.tensor.figures import payload_bits
-from xorweave.golden.tensor.stored import EncodedTensor, PlaneGroup, symbol_dtype
+from xorweave.golden.tensor.stored import EncodedTensor, symbol_dtype
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.packed_words import PackedWords
 from xorweave.golden.values.raw_planes import RawPlanes

@@ -20,12 +20,13 @@ from xorweave.golden.base.number_format import number_format
 from xorweave.golden.base.packed_rows import PackedRows
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.generators import check_cost
+from xorweave.golden.code.plane_group import PlaneGroup
 from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.mask.coders import BitmapMask, DenseMask
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.corrections import JointCorrections, format_text, no_patches, parse_format
 from xorweave.golden.tensor.decode import decode_scan
-from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
+from xorweave.golden.tensor.stored import EncodedTensor, Patches
 from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.golden.values.transforms import TRANSFORMS
 

@@ -9,24 +9,11 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import Words
-from xorweave.golden.code.decoder import decode_words
-from xorweave.golden.tensor.stored import EncodedTensor, PlaneGroup
-from xorweave.golden.values.coder import ValueCoder
+from xorweave.golden.code.plane_group import decode_groups
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.golden.values.packed_words import PackedWords
 
 _PIECE = 1 << 20  # positions or symbols that are decoded together
-
-
-def join_planes(values: ValueCoder, groups: tuple[PlaneGroup, ...], decoded: list[Words]) -> Words:
-    """Put the decoded bits of each group, arrays of one shape, in their places of the plane words."""
-    if len(groups) == 1 and groups[0].planes == values.planes:
-        return decoded[0]
-    # every weight passes here once for each group: no wider than the planes need
-    word = np.min_scalar_type((1 << values.planes) - 1)
-    planes = np.zeros(decoded[0].shape if decoded else (0,), word)
-    for group, words in zip(groups, decoded, strict=True):
-        planes |= words.astype(word) << word.type(values.planes - group.end)
-    return planes
 
 
 def decode_blocks(tensor: EncodedTensor, first: int, last: int) -> Words:
@@ -48,18 +35,8 @@ def decode_blocks(tensor: EncodedTensor, first: int, last: int) -> Words:
     begin, end = (min(block * n_out, tensor.scan.length) for block in (first, last))
     words = np.zeros(end - begin, word)
     if tensor.groups:
-        period = tensor.segment_blocks
-        parts = []
-        for group in tensor.groups:
-            # the segment that is entered with the window before it, then whole segments
-            start = first // period * period
-            reach, entered = max(start, first - group.code.n_s), min(last, start + period)
-            whole = decode_words(group.code, group.symbols[reach:entered])[first - reach :]
-            if entered < last:
-                rest = decode_words(group.code, group.symbols[entered:last], period)
-                whole = np.concatenate([whole, rest])
-            parts.append(whole.reshape(-1)[: end - begin])
-        words = tensor.values.words_of(join_planes(tensor.values, tensor.groups, parts), word)
+        planes = decode_groups(tensor.values.planes, tensor.groups, first, last, tensor.segment_blocks)
+        words = tensor.values.words_of(planes[: end - begin], word)
     kept = tensor.mask_coder.part(begin, end)
     if isinstance(tensor.values, PackedWords):
         words = tensor.values.under(kept, tensor.mask_coder.ones_before(begin))

@@ -14,6 +14,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.decoder import decode_words
+from xorweave.golden.code.plane_group import PlaneGroup, join_planes
 from xorweave.golden.encoders.bounding import encode_bounded
 from xorweave.golden.mask.coders import BitmapMask, MaskCoder
 from xorweave.golden.scan.interleaver import Interleaver
@@ -28,9 +29,9 @@ from xorweave.golden.tensor.corrections import (
     expected_patch_bits,
     format_text,
 )
-from xorweave.golden.tensor.decode import checksum_of, join_planes, segment_checksums
+from xorweave.golden.tensor.decode import checksum_of, segment_checksums
 from xorweave.golden.tensor.solvers import check_encoder, default_segment_blocks, make_solver, resolve_encoder
-from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup, symbol_dtype
+from xorweave.golden.tensor.stored import EncodedTensor, Patches, symbol_dtype
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.golden.values.transforms import TRANSFORMS, forward
@@ -144,7 +145,7 @@ class _Job:
         decoded: list[Words] = [np.zeros(0, np.uint8)] * len(self.groups)
 
         def wrong() -> Words:
-            words = self.values.words_of(join_planes(self.values, self.groups, decoded), truth.dtype)
+            words = self.values.words_of(join_planes(self.values.planes, self.groups, decoded), truth.dtype)
             return (words * kept) ^ truth
 
         def solve(index: int, care: NDArray[np.bool_]) -> None:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import Words
 from xorweave.golden.code.decoder import decode_words
-from xorweave.golden.tensor.decode import decode_blocks, join_planes
-from xorweave.golden.tensor.stored import EncodedTensor, PlaneGroup
+from xorweave.golden.code.plane_group import PlaneGroup, join_planes
+from xorweave.golden.tensor.decode import decode_blocks
+from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.golden.values.packed_words import PackedWords
 
 Blocks = NDArray[np.int64]
@@ -50,7 +51,7 @@ def decode_picked(tensor: EncodedTensor, blocks: Blocks) -> Words:
         return words
     if tensor.groups:
         parts = [_group_part(group, blocks, tensor.segment_blocks) for group in tensor.groups]
-        words = tensor.values.words_of(join_planes(tensor.values, tensor.groups, parts), word)
+        words = tensor.values.words_of(join_planes(tensor.values.planes, tensor.groups, parts), word)
     kept = np.zeros((blocks.size, n_out), bool)
     for first, end in runs_of(blocks, 0):
         start, stop = first * n_out, min(end * n_out, tensor.scan.length)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.plane_group import PlaneGroup
 from xorweave.golden.mask.coders import MaskCoder
 from xorweave.golden.scan.scan import Scan
 from xorweave.golden.values.coder import ValueCoder
@@ -36,31 +37,6 @@ class Patches:
 
     positions: NDArray[np.int64]
     differences: Words
-
-
-@dataclass(frozen=True, eq=False)
-class PlaneGroup:
-    """Planes with the same care bits, and the code they share.
-
-    Attributes
-    ----------
-    first, end : int
-        Planes first .. end - 1 of the value coder, counted from the highest bit of a plane word.
-    code : Code
-        All groups of a tensor have one n_out.
-    symbols : ndarray of unsigned words, shape (blocks, n_in)
-        Bit j of ``symbols[t, b]`` is bit b of x_t of plane ``end - 1 - j``.
-    """
-
-    first: int
-    end: int
-    code: Code
-    symbols: NDArray[np.unsignedinteger]
-
-    @property
-    def planes(self) -> int:
-        """Planes of the group."""
-        return self.end - self.first
 
 
 def symbol_dtype(planes: int, number_format: NumberFormat) -> np.dtype:

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.plane_group import PlaneGroup
 from xorweave.golden.mask.coders import BitmapMask
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
+from xorweave.golden.tensor.stored import EncodedTensor, Patches
 
 
 def takes_first_outputs(tensor: EncodedTensor, code: Code) -> bool:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from xorweave.golden.base.number_format import NumberFormat, plane_words
+from xorweave.golden.code.plane_group import PlaneGroup
 from xorweave.golden.mask.coders import BitmapMask, MaskCoder, ShapedMask
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
+from xorweave.golden.tensor.stored import EncodedTensor, Patches
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.hw.decoders.decoder_config import DecoderConfig

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.number_format import NumberFormat
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.plane_group import PlaneGroup
 from xorweave.golden.mask.coders import BitmapMask
 from xorweave.golden.scan.interleaver import Interleaver
-from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
+from xorweave.golden.tensor.stored import EncodedTensor, Patches
 from xorweave.golden.values.raw_planes import RawPlanes
 
 

@@ -20,6 +20,7 @@ from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.book_choice import choose_book
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.plane_group import PlaneGroup
 from xorweave.golden.files.blob import read_blob, write_blob
 from xorweave.golden.mask.coders import BitmapMask, DenseMask, MaskCoder, ShapedMask
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
@@ -31,7 +32,7 @@ from xorweave.golden.scan.tiles import TileLayout, TileOrder
 from xorweave.golden.spmv.scan_trace import trace_scan
 from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.encode import encode_tensor
-from xorweave.golden.tensor.stored import EncodedTensor, Patches, PlaneGroup
+from xorweave.golden.tensor.stored import EncodedTensor, Patches
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.hw.decoders.config_for import config_for
