@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.group_rates import choose_rates
+from xorweave.golden.choose.group_rates import Beside, choose_rates
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.usual_graph import usual_graph
 from xorweave.golden.values.book_gates import word_gates
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
@@ -19,35 +20,13 @@ from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 _WINDOWS = (64, 96, 128, 192, 256, 384, 512)  # longest windows of the densest group, tried
 # Share of the bits that a gate equivalent a weight must save. A decoder's gates do not grow with the tensor, what they
 # save does, and a large tensor is the rarer to have a decoder of its own: the price falls beyond so many weights.
-_GATE, _GATE_WEIGHTS, _GATE_FALLS = 0.004, 1 << 16, 1.5
+_GATE, _GATE_WEIGHTS, _GATE_FALLS = 0.001, 1 << 16, 1.5
 _PLANE = 3.0  # gate equivalents of a plane's XOR network, about
 _CLASS_BITS = (0.002, 0.02, 0.05)  # bits a word that a class must save: books of many classes and of few
 # Books are compared by the first part of a long scan. Rates are not judged by it: they follow the density closer than
 # that of any part follows the whole's.
 _SAMPLE = 1 << 20
 _BOOKS = 5  # code books for which all rates are judged
-_SUMS = 5  # running sums for each encoded bit: fewer make rings among care bits' edges
-_LEAST_SUMS = 3.0  # times the square root of the outputs, or there are too few pairs of sums
-
-
-def group_code(n_in: int, n_out: int, n_s: int, seed: int) -> Code:
-    """Return the code of a group: a graph with as many sums as its encoded bits ask for.
-
-    Planes that are seldom care bits have few encoded bits, so few sums, and hardly more than one exclusive-or an
-    output. Chains of two taps take up to twice the gates and a percent more bits.
-    """
-    window = n_in * (n_s + 1)
-    run = max(1, min(4, window - 2))
-    return Code.from_family(
-        "graph",
-        n_in=n_in,
-        n_out=n_out,
-        n_s=n_s,
-        seed=seed,
-        pool=max(8, math.ceil(_LEAST_SUMS * math.sqrt(n_out)), _SUMS * n_in),
-        run=run,
-        start=max(2, min(3, window - run + 1)),
-    )
 
 
 @dataclass(frozen=True)
@@ -61,17 +40,20 @@ class CodedValues:
     sizes : tuple of (int, int)
         N_in and N_s of each group.
     expected_bits : float
-        Payload, patches and, of a book, its table, foretold.
+        Payload, patches and, of a book, its table, foretold; those of a mask beside them, too.
+    beside : tuple of (int, int)
+        The same sizes of the groups of a mask that is encoded beside the values.
     """
 
     values: ValueCoder
     n_out: int
     sizes: tuple[tuple[int, int], ...]
     expected_bits: float
+    beside: tuple[tuple[int, int], ...] = ()
 
     def codes(self, seed: int) -> list[Code]:
         """Make the codes of the groups."""
-        return [group_code(n_in, self.n_out, n_s, seed) for n_in, n_s in self.sizes]
+        return [usual_graph(n_in, self.n_out, n_s, seed) for n_in, n_s in self.sizes]
 
 
 def gate_price(n: int) -> float:
@@ -101,6 +83,7 @@ def choose_book(
     *,
     max_k: int | None = None,
     n_out: int | None = None,
+    beside: Beside | None = None,
 ) -> CodedValues | None:
     """Choose book and rates of fewest expected bits; None where no book pays. See `Chooser`."""
     n, n_w = words.size, number_format.n_w
@@ -120,11 +103,24 @@ def choose_book(
     def rated(book: PrefixCode, gates: float, patched: int, seen: int) -> CodedValues:
         rank = np.full(seen, -1, np.int64)
         rank[kept[:seen]] = book.rank_of(words[:seen][kept[:seen]])
+        groups = book.care_groups(rank)
         cost, outputs, sizes = choose_rates(
-            book.care_groups(rank), seen, n_w, windows_of(max_k), n_out=n_out, gate_price=price
+            groups,
+            seen,
+            n_w,
+            windows_of(max_k),
+            n_out=n_out,
+            gate_price=price,
+            beside=beside and beside.first(seen),
         )
         cost = cost * n / max(1, seen) + table_bits(book) + patch_bits * patched
-        return CodedValues(book, outputs, tuple(sizes), cost * (1 + price * gates))
+        return CodedValues(
+            book,
+            outputs,
+            tuple(sizes[: len(groups)]),
+            cost * (1 + price * gates),
+            tuple(sizes[len(groups) :]),
+        )
 
     likely = [row for row in _likely_books(books, stored, counts, patch_bits, price) if row[0].lengths.size]
     found = [rated(*row, min(n, _SAMPLE)) for row in likely]

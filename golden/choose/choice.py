@@ -14,14 +14,17 @@ from xorweave.golden.choose.arrangement import Arrangement
 from xorweave.golden.choose.book_choice import CodedValues
 from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.choose.code_choice import CodeChoice
+from xorweave.golden.choose.even_scan import even_scan
 from xorweave.golden.choose.lane_code import encode_on_lanes
 from xorweave.golden.choose.mask_choice import encode_shaped, false_ones, shaped_code
+from xorweave.golden.choose.pattern_choice import beside, choose_pattern_book, mask_codes
 from xorweave.golden.choose.plan import Plan, choose_plan
-from xorweave.golden.choose.shaped_scan import shaped_scan
 from xorweave.golden.choose.shared_code import SharedCode
 from xorweave.golden.choose.tile_code import encode_in_tiles
 from xorweave.golden.choose.values_choice import CHOOSERS, Chooser, settle_block, with_codes
+from xorweave.golden.code.limits import binary_entropy
 from xorweave.golden.mask.coders import BitmapMask, MaskCoder
+from xorweave.golden.mask.pattern_book import PatternBook
 from xorweave.golden.scan.cells import CELL_ROWS
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
@@ -29,14 +32,15 @@ from xorweave.golden.scan.scan import Scan
 from xorweave.golden.scan.spec import SCANS, matrix_shape, most_positions
 from xorweave.golden.scan.strides import candidate_strides
 from xorweave.golden.scan.tiles import TILE_ROWS
-from xorweave.golden.tensor.encode import EncodeOptions, encode_stored
+from xorweave.golden.tensor.book_mask import encode_book_mask
+from xorweave.golden.tensor.encode import EncodeOptions, encode_stored, segment_length
 from xorweave.golden.tensor.stored import EncodedTensor
 
 GOALS = ("storage", "hardware", "products", "paper")
-MASK_CODES = ("auto", "bitmap", "shaped")
-_DENSEST = 0.36  # beyond it a shaped mask costs as much as a bitmap
-_SCAN_K = 192  # window for which the scan of a shaped mask is judged, about that of its values
-_SMALLEST = 256  # weights for which a shaped mask's search has something to choose from
+MASK_CODES = ("auto", "bitmap", "book", "shaped")
+_SCAN_K = 192  # window for which the scan of a mask that is encoded is judged, about that of its values
+_SMALLEST = 256  # weights of a tensor whose mask is worth encoding
+_SHAPED_COST = 1.1  # times the entropy of a mask: what a shaped code takes of it, false ones counted
 _LANES = 64
 _LANES_K = 128  # longest window on lanes, whose symbols are narrow
 _AS_TOLD = 0.25  # so far off may the number of false ones be for a book that was chosen before them
@@ -133,6 +137,10 @@ class Choice:
                 "mask_code must not be shaped where a code, a transform, error_free or a scan other than affine and "
                 "cells is given"
             )
+        if self.mask_code == "book" and self._raw_only:
+            raise InputError(
+                "mask_code must not be book where a code, a transform, error_free or a scan other than affine is given"
+            )
 
     @property
     def _cells(self) -> bool:
@@ -150,7 +158,7 @@ class Choice:
     @property
     def may_pack(self) -> bool:
         """Whether all is left to be chosen, so that kept words may be packed where no code takes fewer bits."""
-        return not self._raw_only and self.mask_code != "shaped" and self.values_code == "auto"
+        return not self._raw_only and self.mask_code in ("auto", "bitmap") and self.values_code == "auto"
 
     @property
     def _choose_values(self) -> Chooser:
@@ -229,7 +237,9 @@ class Choice:
 
     def _check_options(self, options: EncodeOptions) -> None:
         """Refuse what would else be asked for in vain."""
-        if (self.values_code not in ("auto", "raw") or self.mask_code == "shaped") and _only_of_raw(options):
+        if (self.values_code not in ("auto", "raw") or self.mask_code in ("book", "shaped")) and _only_of_raw(
+            options
+        ):
             raise InputError(
                 "values_code must be raw, and mask_code bitmap, for the encoder viterbi and bounded corrections"
             )
@@ -307,15 +317,15 @@ class Choice:
         kept = words != 0
         n_w, max_k, seed = number_format.n_w, self.code.max_k, self.code.seed
         density = float(kept.mean()) if kept.size else 0.0
-        shaped = self.mask_code == "shaped" or (
+        encoded = self.mask_code in ("book", "shaped") or (
             self.mask_code == "auto"
             and self.values_code in ("auto", "prefix")
             and words.size >= _SMALLEST
-            and 0 < density <= _DENSEST
+            and 0 < density < 1
         )
-        if shaped and not 0 < density <= 0.5:
+        if self.mask_code == "shaped" and not 0 < density <= 0.5:
             raise InputError(f"a shaped mask must have a density above 0 and at most 0.5, not {density:.4f}")
-        known = arranged.mask if shaped and arranged is not None and arranged.pays(kept, n_w) else None
+        known = arranged.mask if encoded and arranged is not None and arranged.pays(kept, n_w) else None
         if arranged is not None and known is not None:
             found = self._choose_values(
                 arranged.scan.to_scan(words),
@@ -326,24 +336,81 @@ class Choice:
             )
             if found is not None:
                 return self._store(words, values.shape, number_format, arranged.scan, known, found, options)
-        told = (
-            settled_before_mask(self._choose_values, words, kept, number_format, self.prefix_k, seed)
-            if shaped
-            else None
-        )
-        if told is not None:
-            code = shaped_code(density, told.n_out, seed=seed)
-            scan = shaped_scan(kept, code, n_w, max_k=self.prefix_k or _SCAN_K, seed=seed)
-            mask_coder = encode_shaped(scan.to_scan(kept), code, beam=self.beam)
-            found = self._under(mask_coder, told, scan.to_scan(words), number_format)
-            if found is not None:
-                return self._store(words, values.shape, number_format, scan, mask_coder, found, options)
-        if self.mask_code == "shaped":
+        if encoded:
+            stored = self._with_mask(words, kept, values.shape, number_format, options)
+            if stored is not None:
+                return stored
+        if self.mask_code in ("book", "shaped"):
             raise InputError(
-                "mask_code must not be shaped for a tensor whose words no code of this values_code pays for"
+                f"mask_code must not be {self.mask_code} for a tensor whose words no code of this values_code pays for"
             )
         plan = choose_plan(kept, n_w, max_k=max_k, seed=seed)
         return self._bitmap(words, kept, plan, values.shape, number_format, options)
+
+    def _with_mask(
+        self,
+        words: Words,
+        kept: NDArray[np.bool_],
+        shape: tuple[int, ...],
+        number_format: NumberFormat,
+        options: EncodeOptions,
+    ) -> EncodedTensor | None:
+        """Store a tensor whose mask is encoded, by a book or shaped; None where a bitmap is as good."""
+        if self.mask_code != "shaped":
+            n_w, entropy = number_format.n_w, kept.size * binary_entropy(float(kept.mean()))
+            scan = even_scan(kept, n_w, max_k=self.prefix_k or _SCAN_K, seed=self.code.seed)
+            in_order = scan.to_scan(kept)
+            bits, book = choose_pattern_book(in_order)
+            if self.mask_code == "book" or bits <= min(kept.size, _SHAPED_COST * entropy):
+                return self._with_book(
+                    words, scan.to_scan(words), in_order, book, shape, number_format, scan, options
+                )
+            if kept.size <= _SHAPED_COST * entropy:
+                return None
+        return self._with_shaped(words, kept, shape, number_format, options)
+
+    def _with_book(
+        self,
+        words: Words,
+        truth: Words,
+        kept: NDArray[np.bool_],
+        book: PatternBook,
+        shape: tuple[int, ...],
+        number_format: NumberFormat,
+        scan: Interleaver,
+        options: EncodeOptions,
+    ) -> EncodedTensor | None:
+        """Store a tensor whose mask, and words, in scan order, go through books in the same blocks."""
+        beside_values = beside(kept, book, number_format.n_w)
+        found = self._choose_values(truth, kept, number_format, max_k=self.prefix_k, beside=beside_values)
+        if found is None:
+            return None
+        codes = found.codes(self.code.seed)
+        of_mask = mask_codes(book, found.n_out, found.beside, self.code.seed)
+        period = segment_length(codes, kept.size, options)
+        mask = encode_book_mask(kept, book, of_mask, segment_blocks=period, jobs=options.jobs)
+        return self._store(words, shape, number_format, scan, mask, found, options)
+
+    def _with_shaped(
+        self,
+        words: Words,
+        kept: NDArray[np.bool_],
+        shape: tuple[int, ...],
+        number_format: NumberFormat,
+        options: EncodeOptions,
+    ) -> EncodedTensor | None:
+        """Store a tensor under a shaped mask."""
+        n_w, density, seed = number_format.n_w, float(kept.mean()), self.code.seed
+        told = settled_before_mask(self._choose_values, words, kept, number_format, self.prefix_k, seed)
+        if told is None:
+            return None
+        code = shaped_code(density, told.n_out, seed=seed)
+        scan = even_scan(kept, n_w, max_k=self.prefix_k or _SCAN_K, seed=seed, shaped=code)
+        mask_coder = encode_shaped(scan.to_scan(kept), code, beam=self.beam)
+        found = self._under(mask_coder, told, scan.to_scan(words), number_format)
+        if found is None:
+            return None
+        return self._store(words, shape, number_format, scan, mask_coder, found, options)
 
     def _under(
         self, mask_coder: MaskCoder, told: CodedValues, words: Words, number_format: NumberFormat

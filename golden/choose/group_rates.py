@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.price import CareBits, price_of
+from xorweave.golden.code.code import MAX_N_IN
 
 # Encoded bits a block of the densest group, tried.
 _WIDTHS = (12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72, 80, 96)
@@ -21,6 +23,80 @@ _LEAST_BLOCKS = 12  # of a stream: its first blocks have few encoded bits to cho
 _ANY_BLOCK, _MANY_BLOCKS = 256, 192
 _LEAST_K = 16  # shortest window
 _REGISTER = 9.0  # gate equivalents of a bit held, about
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """Groups of planes of a mask, whose blocks are those of the values; each position of theirs is several of a mask.
+
+    Attributes
+    ----------
+    groups : sequence of (first, end, care)
+        As `choose_rates` takes them, care bits of shape (n,).
+    n : int
+        Positions.
+    step : int
+        Mask bits of a position: a block of N_out weights is one of N_out / step of these.
+    n_w : int
+        What an unmatched bit costs, as the bits of a word whose patch costs as much.
+    """
+
+    groups: Sequence[tuple[int, int, NDArray[np.bool_]]]
+    n: int
+    step: int
+    n_w: int
+
+    def first(self, weights: int) -> Beside:
+        """Return the part that belongs to so many weights."""
+        n = min(self.n, -(-weights // self.step))
+        return replace(self, groups=[(a, b, care[:n]) for a, b, care in self.groups], n=n)
+
+
+@dataclass(frozen=True, eq=False)
+class _Packed:
+    """Groups as the kernel takes them: one row for each."""
+
+    n: int
+    n_w: int
+    planes: NDArray[np.int64]
+    ones: NDArray[np.int64]
+    words: NDArray[np.uint64]
+    before: NDArray[np.int32]
+    spans: NDArray[np.int64]  # longest window of each group, for each longest window of the densest
+    windows: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, groups: Sequence[tuple[int, int, NDArray[np.bool_]]], n: int, n_w: int, windows: Sequence[int]
+    ) -> _Packed:
+        packed = [CareBits.of(care) for _, _, care in groups]
+        ones = np.array([care.ones for care in packed], np.int64)
+        most = int(ones.max(initial=0))
+        return cls(
+            n,
+            n_w,
+            np.array([end - first for first, end, _ in groups], np.int64),
+            ones,
+            np.stack([care.words for care in packed]),
+            np.stack([care.before for care in packed]),
+            np.array([[window_of(int(c), most, max_k) for c in ones] for max_k in windows], np.int64),
+            np.array(windows, np.int64),
+        )
+
+    def rates(
+        self, n_out: int, family: str, held_price: float, limit: tuple[float, bool]
+    ) -> tuple[float, list[tuple[int, int]]]:
+        """Return the expected bits of blocks of n_out positions, and N_in and N_s of each group."""
+        chosen = np.zeros((len(self.planes), 2), np.int64)
+        bits = _rates(
+            (self.words, self.before, self.n),
+            (self.planes, self.ones, self.spans, self.windows),
+            (self.n_w, n_out, *window_use(family)),
+            held_price,
+            limit,
+            chosen,
+        )
+        return bits, [(n_in, n_s) for n_in, n_s in chosen.tolist()]
 
 
 def window_of(density: float, densest: float, max_k: int) -> int:
@@ -42,6 +118,7 @@ def choose_rates(
     smooth: bool = False,
     family: str = "graph",
     gate_price: float = 0.0,
+    beside: Beside | None = None,
 ) -> tuple[float, int, list[tuple[int, int]]]:
     """Choose N_out, and N_in and N_s of each group, for the fewest bits.
 
@@ -62,41 +139,42 @@ def choose_rates(
         Of the generators.
     gate_price : float
         Share of the bits that a gate equivalent a weight must save, the registers' being counted.
+    beside : Beside, optional
+        A mask whose groups have the same blocks: N_out is a multiple of its step.
 
     Returns
     -------
     (float, int, list of (int, int))
-        Expected bits, raised by the price of the registers, N_out, N_in and N_s of each group; infinitely many bits if
-        no N_in is within a window.
+        Expected bits, raised by the price of the registers, N_out, N_in and N_s of each group, those of the mask
+        behind the others; infinitely many bits if no N_in is within a window.
     """
-    packed = [CareBits.of(care) for _, _, care in groups]
-    planes = np.array([end - first for first, end, _ in groups], np.int64)
-    ones = np.array([care.ones for care in packed], np.int64)
-    most = int(ones.max(initial=0))
-    words, before = (
-        np.stack(part) for part in zip(*((care.words, care.before) for care in packed), strict=True)
-    )
-    spans = np.array([[window_of(int(c), most, max_k) for c in ones] for max_k in windows], np.int64)
+    values = _Packed.of(groups, n, n_w, windows)
+    parts = [(values, 1)]
+    if beside is not None and beside.groups:
+        parts.append((_Packed.of(beside.groups, beside.n, beside.n_w, windows), beside.step))
+    step = beside.step if beside is not None else 1
+    most = int(values.ones.max(initial=0))
     # a stream of few blocks loses at its ends, and its decoder would be as large as the tensor
     longest = max(1, min(_MAX_N_OUT, n // _LEAST_BLOCKS, max(_ANY_BLOCK, n // _MANY_BLOCKS)))
     tried = {n_out or max(1, min(longest, round(width * n / max(most, 1) / _SLACK))) for width in _WIDTHS}
+    tried = {step * max(1, min(round(outputs / step), MAX_N_IN)) for outputs in tried}
     found: list[tuple[float, int, list[tuple[int, int]]]] = []
     lowest = math.inf
     for outputs in sorted(tried):
-        chosen = np.zeros((len(packed), 2), np.int64)
-        best = _rates(
-            (words, before, n),
-            (planes, ones, spans, np.array(windows, np.int64)),
-            (n_w, outputs, *window_use(family)),
-            gate_price * _REGISTER / outputs,
-            (lowest, smooth),
-            chosen,
-        )
-        if best < math.inf:
-            found.append((best, outputs, [(n_in, n_s) for n_in, n_s in chosen.tolist()]))
-            lowest = lowest if smooth else min(lowest, best)
+        cost, sizes = 0.0, []
+        for part, positions in parts:
+            bits, chosen = part.rates(
+                outputs // positions, family, gate_price * _REGISTER / outputs, (lowest - cost, smooth)
+            )
+            cost += bits
+            sizes += chosen
+            if cost == math.inf:
+                break
+        if cost < math.inf:
+            found.append((cost, outputs, sizes))
+            lowest = lowest if smooth else min(lowest, cost)
     if not found:
-        return math.inf, min(tried), [(1, 1)] * len(packed)
+        return math.inf, min(tried), [(1, 1)] * sum(len(part.planes) for part, _ in parts)
     costs = np.array([cost for cost, _, _ in found])
     if smooth:
         costs = np.convolve(np.pad(costs, 1, mode="edge"), np.ones(3), "valid")

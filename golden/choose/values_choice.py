@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.choose.book_choice import CodedValues, choose_book, gate_price, windows_of
-from xorweave.golden.choose.group_rates import choose_rates
+from xorweave.golden.choose.group_rates import Beside, choose_rates
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
 
@@ -28,6 +28,8 @@ class Chooser(Protocol):
         Longest window of any group; by default the one that pays.
     n_out : int, optional
         The block, where it is settled already.
+    beside : Beside, optional
+        A mask that is encoded in the same blocks.
     """
 
     def __call__(
@@ -38,6 +40,7 @@ class Chooser(Protocol):
         *,
         max_k: int | None = None,
         n_out: int | None = None,
+        beside: Beside | None = None,
     ) -> CodedValues | None: ...
 
 
@@ -50,6 +53,7 @@ def with_codes(
     max_k: int | None = None,
     n_out: int | None = None,
     smooth: bool = False,
+    beside: Beside | None = None,
 ) -> CodedValues | None:
     """Choose the codes of the groups of any value coder; None where no window is long enough. See `Chooser`.
 
@@ -65,8 +69,11 @@ def with_codes(
         n_out=n_out,
         smooth=smooth,
         gate_price=gate_price(words.size),
+        beside=beside,
     )
-    return CodedValues(values, outputs, tuple(sizes), cost) if math.isfinite(cost) else None
+    if not math.isfinite(cost):
+        return None
+    return CodedValues(values, outputs, tuple(sizes[: len(groups)]), cost, tuple(sizes[len(groups) :]))
 
 
 def choose_raw(
@@ -76,9 +83,11 @@ def choose_raw(
     *,
     max_k: int | None = None,
     n_out: int | None = None,
+    beside: Beside | None = None,
 ) -> CodedValues | None:
     """Choose the code of raw planes; see `Chooser`."""
-    return with_codes(RawPlanes(number_format.n_w), words, kept, number_format, max_k=max_k, n_out=n_out)
+    planes = RawPlanes(number_format.n_w)
+    return with_codes(planes, words, kept, number_format, max_k=max_k, n_out=n_out, beside=beside)
 
 
 CHOOSERS: dict[str, Chooser] = {"raw": choose_raw, "prefix": choose_book}

@@ -77,7 +77,8 @@ def read_arrangement(data: NDArray[np.uint8]) -> tuple[Arrangement, tuple[int, .
 
 def _read_mask(head: ByteReader, length: int) -> ShapedMask:
     code = read_mask(head, "shaped", read_n_out(head), usual=False)
-    assert isinstance(code, ShapedMaskCode)
+    if not isinstance(code, ShapedMaskCode):
+        raise InputError("the mask of an arrangement must be shaped")
     blocks = code.blocks(length)
     period = head.varint(max(1, blocks))
     if not period:

@@ -7,6 +7,7 @@ anything of that size is made.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from xorweave.golden.base.packed_rows import PackedRows, pack_words
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.plane_group import PlaneGroup
 from xorweave.golden.files import header_v2
-from xorweave.golden.files.header import VERSION, Header, read_header, write_header
-from xorweave.golden.mask.coders import DenseMask, MaskCoder, PackedBitmap, ShapedMask
+from xorweave.golden.files.header import VERSION, CodeOrSizes, Header, read_header, write_header
+from xorweave.golden.mask.coders import BookMask, DenseMask, MaskCoder, PackedBitmap, ShapedMask
+from xorweave.golden.mask.pattern_book import PatternBook
 from xorweave.golden.tensor.corrections import correction_format_of, parse_format
 from xorweave.golden.tensor.decode import checksum_of, decode_scan, segment_checksums
 from xorweave.golden.tensor.figures import payload_bits
@@ -70,6 +72,9 @@ def side_bits(tensor: EncodedTensor, blob: bytes | memoryview) -> int:
 def _mask_section(coder: MaskCoder) -> bytes:
     if isinstance(coder, DenseMask):
         return b""
+    if isinstance(coder, BookMask):
+        packed = (pack_words(np.asarray(group.symbols), list(range(group.planes))) for group in coder.groups)
+        return b"".join(part.tobytes() for part in packed)
     if isinstance(coder, PackedBitmap):
         return coder.data.tobytes()
     bits = (
@@ -123,10 +128,12 @@ def read_blob(data: bytes | memoryview | NDArray[np.uint8]) -> EncodedTensor:
         )
     head = (read_header if version == VERSION else header_v2.read_header)(reader, flat.size)
     sections = _Sections(flat[:-4], reader.position)
-    mask_coder = _mask_coder(sections, head)
+    # the codes of a book's groups come first
+    of_mask = len(head.mask.spans) - 1 if isinstance(head.mask, PatternBook) else 0
+    mask_coder = _mask_coder(sections, head, head.codes[:of_mask])
     values = head.values or _packed(sections, mask_coder, head.number_format)
     blocks = -(-head.scan.length // head.n_out)
-    read = [code if isinstance(code, Code) else _custom(sections, *code) for code in head.codes]
+    read = [code if isinstance(code, Code) else _custom(sections, *code) for code in head.codes[of_mask:]]
     groups = tuple(
         _group(sections, values, span, code, blocks, head.number_format)
         for span, code in zip(values.spans, read, strict=True)
@@ -166,16 +173,36 @@ def check_stored(data: bytes | memoryview | NDArray[np.uint8]) -> None:
         raise InputError("the stored tensor is damaged: the checksum of its bytes is another")
 
 
-def _mask_coder(sections: _Sections, head: Header) -> MaskCoder:
+def _mask_coder(sections: _Sections, head: Header, codes: Sequence[CodeOrSizes]) -> MaskCoder:
     length = head.scan.length
     if head.mask == "none":
         return DenseMask(length)
+    if isinstance(head.mask, PatternBook):
+        return _book_mask(sections, head, head.mask, codes)
     if isinstance(head.mask, str):
         return PackedBitmap(sections.take(length, "mask"), length)
     blocks, n_in = -(-length // head.n_out), head.mask.n_in
     data = sections.take(blocks * n_in, "mask")
     symbols = PackedRows(data, blocks, n_in, [0], np.dtype(np.uint8))
     return ShapedMask(head.mask, symbols, length, head.segment_blocks)  # type: ignore[arg-type]
+
+
+def _book_mask(
+    sections: _Sections, head: Header, book: PatternBook, codes: Sequence[CodeOrSizes]
+) -> BookMask:
+    outputs = head.n_out // book.m
+    blocks = -(-head.scan.length // head.n_out)
+    groups = []
+    identity = Code.from_family("identity", n_in=outputs, n_out=outputs, n_s=0)
+    for (first, end), code in zip(book.spans, [identity, *codes], strict=True):
+        if not isinstance(code, Code):
+            raise InputError("the codes of a mask's book must not be custom")
+        planes = end - first
+        word = np.dtype(next(f"uint{size}" for size in (8, 16) if planes <= size))
+        data = sections.take(blocks * code.n_in * planes, "mask")
+        symbols: Any = PackedRows(data, blocks, code.n_in, list(range(planes)), word)
+        groups.append(PlaneGroup(first, end, code, symbols))
+    return BookMask(book, tuple(groups), head.scan.length, head.segment_blocks)
 
 
 def _packed(sections: _Sections, mask: MaskCoder, form: NumberFormat) -> PackedWords:

@@ -16,8 +16,10 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, number_format
 from xorweave.golden.code.code import MAX_CONSTRAINT_LENGTH, MAX_N_IN, MAX_N_OUT, Code
 from xorweave.golden.code.generators import FAMILIES, check_cost, family_parameters
+from xorweave.golden.code.usual_graph import usual_parameters
 from xorweave.golden.files.value_fields import VALUES, is_usual, number_of, read_values, write_values
-from xorweave.golden.mask.coders import MaskCoder, ShapedMask
+from xorweave.golden.mask.coders import BookMask, MaskCoder, ShapedMask
+from xorweave.golden.mask.pattern_book import MAX_DEPTH, MAX_PATTERN, PatternBook
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.scan import Scan
 from xorweave.golden.scan.spec import SCANS, most_positions, scan_from_items, scan_items
@@ -26,7 +28,11 @@ from xorweave.golden.values.coder import ValueCoder
 
 VERSION = 3
 FORMATS = ("int4", "int8", "uint8", "int16", "int32", "fp16", "bf16", "fp32")
-MASKS = ("none", "bitmap", "shaped")
+MASKS = (
+    "none",
+    "bitmap",
+    "shaped",
+)  # a book is a shaped mask without encoded bits, its numbers behind that 0
 PATCHES = ("none", "paper", "joint", "plane", "bounded")
 ENCODERS = ("elimination", "viterbi")
 MASK_NUMBERS = ("n_in", "parities", "window", "taps", "sums", "seed")
@@ -48,11 +54,12 @@ class Header:
     ----------
     number_format, shape, scan, n_out, segment_blocks
         As of `EncodedTensor`.
-    mask : "none", "bitmap" or ShapedMaskCode
+    mask : "none", "bitmap", ShapedMaskCode or PatternBook
     values : ValueCoder or None
         None for packed words, which are a section.
     codes : list of Code or (n_in, n_out, n_s)
-        Of a code whose matrix is a section only its sizes.
+        Those of a book's groups but the first, then those of the values. Of a code whose matrix is a section only its
+        sizes.
     corrections : str
     patch_bits : int
     encoder : str
@@ -66,7 +73,7 @@ class Header:
     scan: Scan
     n_out: int
     segment_blocks: int
-    mask: str | ShapedMaskCode
+    mask: str | ShapedMaskCode | PatternBook
     values: ValueCoder | None
     codes: Sequence[CodeOrSizes] = ()
     corrections: str = "none"
@@ -91,18 +98,20 @@ def write_header(tensor: EncodedTensor, patch_bits: int, checksums: Sequence[int
     several = tensor.segment_blocks < tensor.blocks
     kind, numbers = scan_items(tensor.scan)
     patches, *fields = tensor.correction_format.split(":")
-    window = common_window([group.code for group in tensor.groups])
-    usual = _is_usual(tensor.mask_coder, tensor.values)
+    mask = tensor.mask_coder
+    codes = [group.code for group in tensor.groups]
+    if isinstance(mask, BookMask):
+        codes = [*(group.code for group in mask.groups[1:]), *codes]
+    form = common_form(codes)
+    usual = _is_usual(mask, tensor.values)
     head.byte(VERSION)
     head.byte(
         FORMATS.index(tensor.number_format.name)
-        | (3 * number_of(tensor.values) + MASKS.index(tensor.mask_coder.kind)) << 3
+        | (3 * number_of(tensor.values) + MASKS.index("shaped" if mask.kind == "book" else mask.kind)) << 3
         | ENCODERS.index(tensor.encoder) << 6
         | several << 7
     )
-    head.byte(
-        list(SCANS).index(kind) | PATCHES.index(patches) << 3 | (window is None) << 6 | (not usual) << 7
-    )
+    head.byte(list(SCANS).index(kind) | PATCHES.index(patches) << 3 | (form is None) << 6 | (not usual) << 7)
     head.varint(len(tensor.shape))
     for number in (*tensor.shape, *numbers):
         head.varint(number)
@@ -110,11 +119,14 @@ def write_header(tensor: EncodedTensor, patch_bits: int, checksums: Sequence[int
         head.varint(tensor.n_out)
         if several:
             head.varint(tensor.segment_blocks)
-    if isinstance(tensor.mask_coder, ShapedMask):
+    if isinstance(mask, ShapedMask):
         for name in MASK_NUMBERS[: 2 if usual else None]:
-            head.varint(getattr(tensor.mask_coder.code, name))
+            head.varint(getattr(mask.code, name))
+    elif isinstance(mask, BookMask):
+        for number in (0, 2 * mask.book.m + mask.book.inverted, mask.book.depth, *mask.book.counts):
+            head.varint(number)
     write_values(head, tensor.values, usual)
-    _write_codes(head, [group.code for group in tensor.groups], window)
+    _write_codes(head, codes, form)
     for said in fields:
         head.varint(int(said))
     if patches != "none":
@@ -146,8 +158,10 @@ def read_header(head: ByteReader, size: int) -> Header:
         raise InputError("the blocks of a segment must be at least 1")
     mask = read_mask(head, mask_kind, n_out, usual)
     values = read_values(head, kind, form.n_w, usual)
-    spans = len(values.spans)
-    codes = read_codes(head, spans, n_out, size) if in_full else _read_chains(head, spans, n_out, size)
+    outputs = [n_out] * len(values.spans)
+    if isinstance(mask, PatternBook):
+        outputs = [n_out // mask.m] * (len(mask.spans) - 1) + outputs
+    codes = read_codes(head, outputs, size) if in_full else _read_usual(head, outputs, size)
     corrections = read_corrections(head, patches)
     patch_bits = head.varint(8 * size) if patches != "none" else 0
     segments = -(-blocks // period)
@@ -209,12 +223,27 @@ def read_n_out(head: ByteReader) -> int:
     return n_out
 
 
-def read_mask(head: ByteReader, kind: str, n_out: int, usual: bool) -> str | ShapedMaskCode:
+def read_mask(head: ByteReader, kind: str, n_out: int, usual: bool) -> str | ShapedMaskCode | PatternBook:
     """Read the numbers of a mask code."""
     if kind != "shaped":
         return kind
-    names = MASK_NUMBERS[: 2 if usual else None]
-    return _mask_code(n_out=n_out, **{name: head.varint((1 << 32) - 1) for name in names})
+    n_in = head.varint((1 << 32) - 1)
+    if not n_in:
+        return _read_book(head, n_out)
+    names = MASK_NUMBERS[1 : 2 if usual else None]
+    return _mask_code(n_in=n_in, n_out=n_out, **{name: head.varint((1 << 32) - 1) for name in names})
+
+
+def _read_book(head: ByteReader, n_out: int) -> PatternBook:
+    m, inverted = divmod(head.varint(2 * MAX_PATTERN + 1), 2)
+    depth = head.varint(MAX_DEPTH)
+    book = PatternBook(m, tuple(head.varint(1 << MAX_PATTERN) for _ in range(depth)), bool(inverted))
+    if n_out % m or not n_out // m <= MAX_N_IN:
+        raise InputError(
+            f"the weights of a block must be a multiple of the {m} of a pattern, and at most {MAX_N_IN} patterns, "
+            f"not {n_out}"
+        )
+    return book
 
 
 @lru_cache(maxsize=64)
@@ -227,12 +256,12 @@ def _families() -> tuple[str, ...]:
     return ("custom", *FAMILIES)
 
 
-def read_codes(head: ByteReader, count: int, n_out: int, size: int) -> list[CodeOrSizes]:
-    """Read codes that are given in full; of a custom one, whose matrix is a section, only the sizes."""
+def read_codes(head: ByteReader, outputs: Sequence[int], size: int) -> list[CodeOrSizes]:
+    """Read codes of so many outputs that are given in full; of a custom one, whose matrix is a section, the sizes."""
     codes: list[CodeOrSizes] = []
     family = ""
     parameters: tuple[tuple[str, int], ...] = ()
-    for _ in range(count):
+    for n_out in outputs:
         number = head.byte()
         same = number == SAME and family not in ("", "custom")
         if not same:
@@ -278,8 +307,13 @@ def _is_usual(mask: MaskCoder, values: ValueCoder) -> bool:
     return is_usual(values)
 
 
-def common_window(codes: Sequence[Code]) -> int | None:
-    """Return K if the codes are usual: chains with runs of 10, equal taps, seed 0, n_s = max(1, K // n_in - 1)."""
+def common_form(codes: Sequence[Code]) -> int | str | None:
+    """Return ``"graph"`` if all codes are `usual_graph`, K if they are usual chains, None if they are neither.
+
+    Usual chains have runs of 10, equal taps, seed 0, and n_s = max(1, K // n_in - 1).
+    """
+    if codes and all(_is_usual_graph(code) for code in codes):
+        return "graph"
     if len({tuple(sorted(code.parameters.items())) for code in codes}) > 1:
         return None
     low, high = 0, MAX_CONSTRAINT_LENGTH
@@ -293,12 +327,22 @@ def common_window(codes: Sequence[Code]) -> int | None:
     return low if low <= high else None
 
 
-def _write_codes(head: ByteWriter, codes: Sequence[Code], window: int | None) -> None:
-    if window is not None and codes:
-        head.byte(codes[0].parameters["taps"])
-        head.varint(window)
+def _is_usual_graph(code: Code) -> bool:
+    usual = usual_parameters(code.n_in, code.n_out, code.n_s)
+    return code.family == "graph" and {k: v for k, v in code.parameters.items() if v or k == "seed"} == usual
+
+
+def _write_codes(head: ByteWriter, codes: Sequence[Code], form: int | str | None) -> None:
+    if form is not None and codes:
+        if isinstance(form, int):
+            head.byte(codes[0].parameters["taps"])
+            head.varint(form)
+        else:
+            head.byte(0)
         for code in codes:
             head.varint(code.n_in)
+            if form == "graph":
+                head.varint(code.n_s)
         return
     before: tuple[str, dict[str, int]] | None = None
     for code in codes:
@@ -313,15 +357,21 @@ def _write_codes(head: ByteWriter, codes: Sequence[Code], window: int | None) ->
         before = said
 
 
-def _read_chains(head: ByteReader, count: int, n_out: int, size: int) -> list[CodeOrSizes]:
-    if not count:
+def _read_usual(head: ByteReader, outputs: Sequence[int], size: int) -> list[CodeOrSizes]:
+    if not outputs:
         return []
-    taps, window = head.byte(), head.varint(MAX_CONSTRAINT_LENGTH)
+    taps = head.byte()
+    window = head.varint(MAX_CONSTRAINT_LENGTH) if taps else 0
     parameters = (("seed", 0), ("taps", taps), ("run", 10))
     codes: list[CodeOrSizes] = []
-    for _ in range(count):
+    for n_out in outputs:
         n_in = head.varint(MAX_N_IN)
         if not n_in:
             raise InputError("a code must have at least one bit a symbol")
-        codes.append(_made("chain", n_in, n_out, max(1, window // n_in - 1), parameters, size))
+        if taps:
+            codes.append(_made("chain", n_in, n_out, max(1, window // n_in - 1), parameters, size))
+        else:
+            n_s = head.varint(MAX_CONSTRAINT_LENGTH)
+            given = tuple(usual_parameters(n_in, n_out, n_s).items())
+            codes.append(_made("graph", n_in, n_out, n_s, given, size))
     return codes

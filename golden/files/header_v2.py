@@ -40,7 +40,7 @@ def read_header(head: ByteReader, size: int) -> Header:
         raise InputError("the blocks of a segment must be at least 1")
     mask = read_mask(head, item(MASKS, head.byte(), "mask code"), n_out, usual=False)
     values = _read_values(head, form)
-    codes = read_codes(head, len(values.spans), n_out, size)
+    codes = read_codes(head, [n_out] * len(values.spans), size)
     corrections = read_corrections(head, item(PATCHES, head.byte(), "correction format"))
     patch_bits = head.varint(8 * size)
     encoder = item(ENCODERS, head.byte(), "encoder")

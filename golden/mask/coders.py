@@ -1,4 +1,4 @@
-"""How a mask is stored: not at all, as a bitmap, or by a shaped code. All in scan order."""
+"""How a mask is stored: not at all, as a bitmap, by a pattern book, or by a shaped code. All in scan order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xorweave.golden.code.plane_group import PlaneGroup, decode_groups
+from xorweave.golden.mask.pattern_book import PatternBook, bits_of
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 
 
@@ -164,4 +166,55 @@ class ShapedMask:
         return int(np.count_nonzero(self.part(0, position)))
 
 
-MaskCoder = DenseMask | BitmapMask | PackedBitmap | ShapedMask
+@dataclass(frozen=True, eq=False)
+class BookMask:
+    """Symbols of the planes of a pattern book, whose blocks are those of the values.
+
+    Parameters
+    ----------
+    book : PatternBook
+    groups : tuple of PlaneGroup
+        One for each of its spans; their n_out is that of the values' codes divided by the bits of a pattern. The
+        planes of the first are care bits everywhere, so its code is the identity.
+    length : int
+        Scan positions.
+    segment_blocks : int
+        The history is cleared before every block t with t % segment_blocks == 0, as that of the values is.
+    """
+
+    book: PatternBook
+    groups: tuple[PlaneGroup, ...]
+    length: int
+    segment_blocks: int
+
+    kind = "book"
+
+    @property
+    def n_out(self) -> int:
+        """Mask bits of a block."""
+        return self.groups[0].code.n_out * self.book.m
+
+    @property
+    def bits(self) -> int:
+        """Stored bits."""
+        return sum(int(group.symbols.size) * group.planes for group in self.groups)
+
+    def decode(self) -> NDArray[np.bool_]:
+        """Return the mask that comes out, shape (length,)."""
+        return self.part(0, self.length)
+
+    def part(self, begin: int, end: int) -> NDArray[np.bool_]:
+        """Return the mask at scan positions begin .. end - 1; reads the symbols of their blocks and one window."""
+        first, last = begin // self.n_out, -(-end // self.n_out)
+        if first >= last:
+            return np.zeros(0, bool)
+        planes = decode_groups(self.book.planes, self.groups, first, last, self.segment_blocks)
+        patterns = self.book.words_of(planes, np.dtype(np.uint16))
+        return bits_of(patterns, self.book.m)[begin - first * self.n_out : end - first * self.n_out]
+
+    def ones_before(self, position: int) -> int:
+        """Count the kept positions before one."""
+        return int(np.count_nonzero(self.part(0, position)))
+
+
+MaskCoder = DenseMask | BitmapMask | PackedBitmap | BookMask | ShapedMask

@@ -19,8 +19,8 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.choose.arrangement import Arrangement
 from xorweave.golden.choose.choice import settled_before_mask
+from xorweave.golden.choose.even_scan import even_scan
 from xorweave.golden.choose.mask_choice import ZERO_BITS, encode_shaped
-from xorweave.golden.choose.shaped_scan import shaped_scan
 from xorweave.golden.choose.values_choice import CHOOSERS
 from xorweave.golden.mask.coders import ShapedMask
 from xorweave.golden.mask.soft_mask import (
@@ -247,7 +247,7 @@ class _Softly:
                 self.size, self.count, steepness=steepness, zero_bits=ZERO_BITS, n_out=self.block
             )
             if scan is None:
-                scan = shaped_scan(self.plain, code, self.form.n_w, max_k=_SCAN_K, seed=self.leeway.seed)
+                scan = even_scan(self.plain, self.form.n_w, max_k=_SCAN_K, seed=self.leeway.seed, shaped=code)
             settled, fees = fees_of(threshold.costs(scan.to_scan(self.size)))
             mask = encode_shaped(settled, code, beam=beam, zero_bits=FEE_BITS, fees=fees)
             kept = self._largest(scan.from_scan(mask.decode()))

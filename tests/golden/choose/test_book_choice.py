@@ -12,7 +12,7 @@ from xorweave.golden.choose.book_choice import (
     book_gates,
     choose_book,
     gate_price,
-    group_code,
+    usual_graph,
     table_bits,
     windows_of,
 )
@@ -32,7 +32,7 @@ def test_a_plane_is_reckoned_at_three_gates_a_weight(lengths: list[int]) -> None
 @pytest.mark.parametrize(("n_in", "n_s", "pool"), [(8, 3, 40), (1, 1, 19), (2, 0, 19)])
 def test_groups_have_graphs_of_five_sums_for_each_encoded_bit(n_in: int, n_s: int, pool: int) -> None:
     """And never fewer than three times the square root of the outputs."""
-    code = group_code(n_in, 40, n_s, 3)
+    code = usual_graph(n_in, 40, n_s, 3)
     assert code.family == "graph"
     assert (code.parameters["seed"], code.parameters["pool"]) == (3, pool)
 

@@ -1,4 +1,4 @@
-"""The scan for a shaped mask: that on which its ones demand encoded bits most evenly."""
+"""The scan for a mask that is encoded with its values: that on which its ones demand encoded bits most evenly."""
 
 from __future__ import annotations
 
@@ -23,33 +23,44 @@ _BUFFER = 40  # encoded bits that window and beam smooth over
 _WIDTH = 24  # encoded bits a block and plane of the values, about
 
 
-def shaped_scan(
-    kept: NDArray[np.bool_], code: ShapedMaskCode, n_w: int, *, max_k: int, seed: int, family: str = "graph"
+def even_scan(
+    kept: NDArray[np.bool_],
+    n_w: int,
+    *,
+    max_k: int,
+    seed: int,
+    shaped: ShapedMaskCode | None = None,
+    family: str = "graph",
 ) -> Interleaver:
-    """Choose the scan for a mask, shape (n,), that a shaped code is to encode, and its values with it.
+    """Choose the scan for a mask, shape (n,), that is encoded with its values.
 
-    Every one takes A of a block's encoded bits, and every zero the information of not being a one; the queue
-    forecast says how many of the ones' equations find no room; the values' code, in the same scan, is judged too.
+    The queue forecast says how many of the ones' equations find no room in the values' code. Of a shaped mask it says
+    the same: every one takes A of a block's encoded bits, and every zero the information of not being a one. A pattern
+    book takes more bits where there are more ones, as the values do.
     """
     n = kept.size
     if n < 2 or not kept.any():
         return Interleaver(n)
     density = float(kept.mean())
-    # the mask's window spans a hundred mask bits or so, whatever the block: ones are counted over fewer
-    room = max(1, round(_PIECE * (code.rate + (1 - density) * math.log2(1 - 2.0**-code.parities))))
     n_out = max(_WIDTH, round(_WIDTH / (1.01 * density)))
     share = window_use(family)[0]
 
     def demand(stride: int, length: int) -> float:
         care = CareBits.along(kept, Interleaver(n, stride), length)
         start = care.lowest_surplus(_WIDTH, n_out) if care.length == n else 0
-        ones = care.counts(_PIECE, start) * code.parities
-        crowded = forecast(ones, room, max(1, _BUFFER // room)).dependent
         unmatched = forecast(care.counts(n_out, start), _WIDTH, max_k // _WIDTH - 1, share).dependent
-        return crowded + expected_patch_bits(unmatched, care.length, n_w, n_w)
+        patches = expected_patch_bits(unmatched, care.length, n_w, n_w)
+        return patches + (_crowded(care, start, shaped, density) if shaped else 0)
 
     # a first part says little of a scan that goes row by row: the best by a glance are looked at in full
     glanced = sorted(candidate_strides(n, _STRIDES, seed), key=lambda stride: demand(stride, _GLANCE))
     stride = min(glanced[:_FINALISTS], key=lambda stride: demand(stride, n)) if n > _GLANCE else glanced[0]
     start = CareBits.along(kept, Interleaver(n, stride)).lowest_surplus(_WIDTH, n_out)
     return Interleaver(n, stride, start * stride % n)
+
+
+def _crowded(care: CareBits, start: int, code: ShapedMaskCode, density: float) -> float:
+    """Foretell the ones of a shaped mask that find no room."""
+    # the mask's window spans a hundred mask bits or so, whatever the block: ones are counted over fewer
+    room = max(1, round(_PIECE * (code.rate + (1 - density) * math.log2(1 - 2.0**-code.parities))))
+    return forecast(care.counts(_PIECE, start) * code.parities, room, max(1, _BUFFER // room)).dependent

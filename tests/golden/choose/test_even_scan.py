@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xorweave.golden.choose.shaped_scan import shaped_scan
+from xorweave.golden.choose.even_scan import even_scan
 from xorweave.golden.mask.masks import random_mask
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 
@@ -14,7 +14,7 @@ from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_start_is_where_the_room_is_least(density: float, seed: int) -> None:
     kept = random_mask((40, 250), 1 - density, seed).reshape(-1)
-    scan = shaped_scan(kept, ShapedMaskCode.for_density(density, 8), 8, max_k=96, seed=0)
+    scan = even_scan(kept, 8, max_k=96, seed=0, shaped=ShapedMaskCode.for_density(density, 8))
     n_out = max(24, round(24 / (1.01 * kept.mean())))
     order = kept[np.arange(kept.size) * scan.stride % kept.size]
     room, lowest, start = 0, 0, 0
