@@ -14,13 +14,15 @@ from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.price import CareBits, price_of
 from xorweave.golden.code.code import MAX_N_IN
 
-# Encoded bits a block of the densest group, tried.
+# Encoded bits a block of the densest group, tried; and in steps of 3 %, as it is luck how well the care bits of all
+# groups round to whole N_in.
 _WIDTHS = (12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72, 80, 96)
+_FINE = tuple(12 * 1.03**k for k in range(72))
 _MAX_N_OUT = 4096
 _SLACK = 1.008  # encoded over care bits of a good rate, about
 _LEAST_BLOCKS = 12  # of a stream: its first blocks have few encoded bits to choose from, its last is padded
 # Outputs that any tensor may have, and blocks from which on there may be more: a block shares the decoder's registers.
-_ANY_BLOCK, _MANY_BLOCKS = 256, 192
+_ANY_BLOCK, _MANY_BLOCKS = 256, 128
 _LEAST_K = 16  # shortest window
 _REGISTER = 9.0  # gate equivalents of a bit held, about
 
@@ -116,6 +118,7 @@ def choose_rates(
     *,
     n_out: int | None = None,
     smooth: bool = False,
+    fine: bool = False,
     family: str = "graph",
     gate_price: float = 0.0,
     beside: Beside | None = None,
@@ -135,6 +138,8 @@ def choose_rates(
     smooth : bool
         Judge every N_out by those beside it, too. How well the care bits of a block round to whole N_in is luck, which
         is gone where the care bits will still move a little.
+    fine : bool
+        Try many more N_out.
     family : str
         Of the generators.
     gate_price : float
@@ -156,8 +161,11 @@ def choose_rates(
     most = int(values.ones.max(initial=0))
     # a stream of few blocks loses at its ends, and its decoder would be as large as the tensor
     longest = max(1, min(_MAX_N_OUT, n // _LEAST_BLOCKS, max(_ANY_BLOCK, n // _MANY_BLOCKS)))
-    tried = {n_out or max(1, min(longest, round(width * n / max(most, 1) / _SLACK))) for width in _WIDTHS}
-    tried = {step * max(1, min(round(outputs / step), MAX_N_IN)) for outputs in tried}
+    widest = max(1, min(longest // step, MAX_N_IN))
+    per_bit = n / max(most, 1) / _SLACK / step
+    tried = {step * max(1, min(round(width * per_bit), widest)) for width in (_FINE if fine else _WIDTHS)}
+    if n_out is not None:
+        tried = {n_out}
     found: list[tuple[float, int, list[tuple[int, int]]]] = []
     lowest = math.inf
     for outputs in sorted(tried):
