@@ -20,7 +20,7 @@ from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 _WINDOWS = (64, 96, 128, 192, 256, 384, 512)  # longest windows of the densest group, tried
 # Share of the bits that a gate equivalent a weight must save. A decoder's gates do not grow with the tensor, what they
 # save does, and a large tensor is the rarer to have a decoder of its own: the price falls beyond so many weights.
-_GATE, _GATE_WEIGHTS, _GATE_FALLS = 0.0007, 1 << 16, 1.5
+_GATE, _GATE_WEIGHTS, _GATE_FALLS = 0.0005, 1 << 16, 1.5
 _PLANE = 3.0  # gate equivalents of a plane's XOR network, about
 _CLASS_BITS = (0.002, 0.02, 0.05)  # bits a word that a class must save: books of many classes and of few
 # Books are compared by the first part of a long scan. Rates are not judged by it: they follow the density closer than
