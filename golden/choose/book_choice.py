@@ -25,7 +25,7 @@ _PLANE = 3.0  # gate equivalents of a plane's XOR network, about
 _CLASS_BITS = (0.002, 0.02, 0.05)  # bits a word that a class must save: books of many classes and of few
 # Books are compared by the first part of a long scan. Rates are not judged by it: they follow the density closer than
 # that of any part follows the whole's.
-_SAMPLE = 1 << 20
+_SAMPLE = 1 << 17
 _BOOKS = 5  # code books for which all rates are judged
 
 
@@ -84,6 +84,7 @@ def choose_book(
     max_k: int | None = None,
     n_out: int | None = None,
     beside: Beside | None = None,
+    quick: bool = False,
 ) -> CodedValues | None:
     """Choose book and rates of fewest expected bits; None where no book pays. See `Chooser`."""
     n, n_w = words.size, number_format.n_w
@@ -94,7 +95,7 @@ def choose_book(
     books = (
         book
         for magnitude in magnitudes
-        for class_bits in _CLASS_BITS
+        for class_bits in (_CLASS_BITS[:1] if quick else _CLASS_BITS)
         for book in make_prefix_codes(
             stored, n_w, magnitude=magnitude, patch_bits=patch_bits, class_bits=class_bits, counts=counts
         )
@@ -123,19 +124,26 @@ def choose_book(
             tuple(sizes[len(groups) :]),
         )
 
-    likely = [row for row in _likely_books(books, stored, counts, patch_bits, price) if row[0].lengths.size]
-    found = [rated(*row, min(n, _SAMPLE)) for row in likely]
-    costs = [coded.expected_bits for coded in found]
-    if not costs or not math.isfinite(min(costs)):
-        return None
-    best = costs.index(min(costs))
-    return rated(*likely[best], n, fine=n_out is None)
+    tried = 1 if quick else _BOOKS
+    likely = [
+        row for row in _likely_books(books, stored, counts, patch_bits, price, tried) if row[0].lengths.size
+    ]
+    if len(likely) > 1:
+        costs = [rated(*row, min(n, _SAMPLE)).expected_bits for row in likely]
+        likely = [likely[costs.index(min(costs))]]
+    best = rated(*likely[0], n, fine=n_out is None and not quick) if likely else None
+    return best if best is not None and math.isfinite(best.expected_bits) else None
 
 
 def _likely_books(
-    books: Iterable[PrefixCode], stored: Words, counts: NDArray[np.int64], patch_bits: float, price: float
+    books: Iterable[PrefixCode],
+    stored: Words,
+    counts: NDArray[np.int64],
+    patch_bits: float,
+    price: float,
+    most: int,
 ) -> list[tuple[PrefixCode, float, int]]:
-    """Return the books of fewest bits, by their codewords alone: each with its gates, and the words that it patches.
+    """Return so many books of fewest bits, by their codewords alone, each with its gates and the words that it patches.
 
     `stored` are the words and `counts` how often each occurs.
     """
@@ -149,11 +157,10 @@ def _likely_books(
     found: list[tuple[float, int, PrefixCode, float, int]] = []
     for bits, number, book, patched in sorted(told, key=lambda row: row[:2]):
         # gates only ever add to it, and counting them takes as long as all else
-        if len(found) >= _BOOKS and bits + table_bits(book) > sorted(row[0] for row in found)[_BOOKS - 1]:
+        if len(found) >= most and bits + table_bits(book) > sorted(row[0] for row in found)[most - 1]:
             continue
         gates = book_gates(book)
         found.append((bits * (1 + price * gates) + table_bits(book), number, book, gates, patched))
     return [
-        (book, gates, patched)
-        for _, _, book, gates, patched in sorted(found, key=lambda row: row[:2])[:_BOOKS]
+        (book, gates, patched) for _, _, book, gates, patched in sorted(found, key=lambda row: row[:2])[:most]
     ]

@@ -68,6 +68,8 @@ class Choice:
         (payload + corrections) / care bits - 1 that ``hardware`` may cost.
     beam : int
         Paths of a shaped mask's search.
+    quick : bool
+        Choose values with fewer trials: a third of the time for half a percent more bits.
     error_free : bool
         Raw planes at a rate at which nothing is unmatched.
     transform : str
@@ -94,6 +96,7 @@ class Choice:
     code: CodeChoice = field(default_factory=CodeChoice)
     overhead: float = 0.05
     beam: int = 1024
+    quick: bool = False
     error_free: bool = False
     transform: str = "none"
     drop_planes: bool = False
@@ -382,7 +385,9 @@ class Choice:
     ) -> EncodedTensor | None:
         """Store a tensor whose mask, and words, in scan order, go through books in the same blocks."""
         beside_values = beside(kept, book, number_format.n_w)
-        found = self._choose_values(truth, kept, number_format, max_k=self.prefix_k, beside=beside_values)
+        found = self._choose_values(
+            truth, kept, number_format, max_k=self.prefix_k, beside=beside_values, quick=self.quick
+        )
         if found is None:
             return None
         codes = found.codes(self.code.seed)

@@ -38,7 +38,7 @@ def test_groups_have_graphs_of_five_sums_for_each_encoded_bit(n_in: int, n_s: in
 
 
 @pytest.mark.parametrize(
-    ("n", "price"), [(1, 0.004), (1 << 16, 0.004), (1 << 18, 0.0005), (1 << 20, 0.0000625)]
+    ("n", "price"), [(1, 0.0005), (1 << 16, 0.0005), (1 << 18, 0.0000625), (1 << 20, 0.0000078125)]
 )
 def test_gates_cost_large_tensors_fewer_bits(n: int, price: float) -> None:
     assert gate_price(n) == pytest.approx(price)
@@ -71,7 +71,7 @@ def test_likely_books_are_those_of_fewest_bits_by_a_plain_count(price: float) ->
                 bits += patch_bits
         return bits * (1 + price * book_gates(book)) + table_bits(book)
 
-    found = _likely_books(books, *np.unique(words[kept], return_counts=True), patch_bits, price)
+    found = _likely_books(books, *np.unique(words[kept], return_counts=True), patch_bits, price, 5)
     wanted = sorted(range(len(books)), key=lambda number: told(books[number]))[: len(found)]
     assert len(found) == 5
     assert [told(book) for book, _, _ in found] == [told(books[number]) for number in wanted]
@@ -113,7 +113,7 @@ def test_books_of_long_scans_are_compared_by_a_part_and_rated_by_all(monkeypatch
         (first, end, bits)
         for (first, end), bits in zip(book.spans, book.targets(words, kept)[1], strict=True)
     ]
-    sizes = choose_rates(care, 40000, 8, windows_of(None), gate_price=gate_price(40000))[1:]
+    sizes = choose_rates(care, 40000, 8, windows_of(None), fine=True, gate_price=gate_price(40000))[1:]
     assert (seen.n_out, list(seen.sizes)) == sizes
 
 
