@@ -12,8 +12,8 @@ from xorweave.golden.choose.book_choice import (
     book_gates,
     choose_book,
     gate_price,
-    usual_graph,
     table_bits,
+    usual_graph,
     windows_of,
 )
 from xorweave.golden.choose.group_rates import choose_rates
