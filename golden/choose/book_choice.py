@@ -57,7 +57,7 @@ class CodedValues:
 
 
 def gate_price(n: int) -> float:
-    """Return the share of the bits that a gate equivalent a weight must save, for a tensor of n weights."""
+    """Return the share of the bits that a gate equivalent a weight must save, of a tensor of n weights."""
     return _GATE * min(1.0, _GATE_WEIGHTS / max(1, n)) ** _GATE_FALLS
 
 
@@ -85,11 +85,12 @@ def choose_book(
     n_out: int | None = None,
     beside: Beside | None = None,
     quick: bool = False,
+    gates: float | None = None,
 ) -> CodedValues | None:
     """Choose book and rates of fewest expected bits; None where no book pays. See `Chooser`."""
     n, n_w = words.size, number_format.n_w
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
-    price = gate_price(n)
+    price = gate_price(n) if gates is None else gates
     stored, counts = np.unique(words[kept], return_counts=True)
     magnitudes = ("plain",) if number_format.is_float else ("prefix-inverted", "negated")
     books = (
@@ -101,7 +102,7 @@ def choose_book(
         )
     )
 
-    def rated(book: PrefixCode, gates: float, patched: int, seen: int, fine: bool = False) -> CodedValues:
+    def rated(book: PrefixCode, lane: float, patched: int, seen: int, fine: bool = False) -> CodedValues:
         rank = np.full(seen, -1, np.int64)
         rank[kept[:seen]] = book.rank_of(words[:seen][kept[:seen]])
         groups = book.care_groups(rank)
@@ -120,7 +121,7 @@ def choose_book(
             book,
             outputs,
             tuple(sizes[: len(groups)]),
-            cost * (1 + price * gates),
+            cost * (1 + price * lane),
             tuple(sizes[len(groups) :]),
         )
 

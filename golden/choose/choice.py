@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.choose.arrangement import Arrangement
-from xorweave.golden.choose.book_choice import CodedValues
+from xorweave.golden.choose.book_choice import CodedValues, gate_price
 from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.even_scan import even_scan
@@ -40,7 +41,9 @@ GOALS = ("storage", "hardware", "products", "paper")
 MASK_CODES = ("auto", "bitmap", "book", "shaped")
 _SCAN_K = 192  # window for which the scan of a mask that is encoded is judged, about that of its values
 _SMALLEST = 256  # weights of a tensor whose mask is worth encoding
-_SHAPED_COST = 1.1  # times the entropy of a mask: what a shaped code takes of it, false ones counted
+_DEAR_GATE = 0.004  # share of the bits that a gate equivalent a weight must save where gates count
+# Times the entropy of a mask: what a shaped code takes of it, false ones counted; and its gate equivalents a weight.
+_SHAPED_COST, _SHAPED_GATES = 1.1, 12
 _LANES = 64
 _LANES_K = 128  # longest window on lanes, whose symbols are narrow
 _AS_TOLD = 0.25  # so far off may the number of false ones be for a book that was chosen before them
@@ -55,7 +58,8 @@ class Choice:
     ----------
     goal : {"storage", "hardware", "products", "paper"}
         ``storage``: fewest bits, mask, book and header counted. ``hardware``: raw planes under a bitmap with a code
-        of few gates, one for all tensors, at no more than `overhead`. ``products``: raw planes under a bitmap in the
+        of few gates, one for all tensors, at no more than `overhead`; where a book is asked for, of values or mask,
+        each tensor's own one of few gates. ``products``: raw planes under a bitmap in the
         scan ``cells``, which a processor multiplies as fast as it reads it. ``paper``: the paper's format.
     mask_code : {"auto", "bitmap", "shaped"}
     values_code : "auto" or a name in `CHOOSERS`
@@ -154,18 +158,40 @@ class Choice:
     def _raw_only(self) -> bool:
         """Whether something is asked for that only raw planes have."""
         return (
-            self.goal != "storage" or self.code.kind != "auto" or self.error_free or self.drop_planes
-            or self.transform != "none" or self.scan not in ("auto", "affine") or self.segments is not None
+            (self.goal != "storage" and not self._in_few_gates) or self.code.kind != "auto" or self.error_free
+            or self.drop_planes or self.transform != "none" or self.scan not in ("auto", "affine")
+            or self.segments is not None
         )  # fmt: skip
+
+    @property
+    def _in_few_gates(self) -> bool:
+        """Whether a compressed decoder is asked for whose gates count."""
+        books = self.values_code not in ("auto", "raw") or self.mask_code in ("book", "shaped")
+        return self.goal == "hardware" and books
+
+    @property
+    def shares_code(self) -> bool:
+        """Whether all tensors of a call get one code."""
+        return self.goal == "hardware" and not self._in_few_gates
 
     @property
     def may_pack(self) -> bool:
         """Whether all is left to be chosen, so that kept words may be packed where no code takes fewer bits."""
-        return not self._raw_only and self.mask_code in ("auto", "bitmap") and self.values_code == "auto"
+        return (
+            self.goal == "storage"
+            and not self._raw_only
+            and self.mask_code in ("auto", "bitmap")
+            and self.values_code == "auto"
+        )
+
+    @property
+    def _gates(self) -> float | None:
+        return _DEAR_GATE if self._in_few_gates else None
 
     @property
     def _choose_values(self) -> Chooser:
-        return CHOOSERS["prefix" if self.values_code == "auto" else self.values_code]
+        chooser = CHOOSERS["prefix" if self.values_code == "auto" else self.values_code]
+        return partial(chooser, gates=self._gates) if self._in_few_gates else chooser
 
     @staticmethod
     def storable(values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_]) -> Words:
@@ -224,7 +250,7 @@ class Choice:
                 values, number_format, mask, options=options, row_major=self.scan == "row-major", **raw
             )
         strided = self.scan in ("auto", "row-major", "affine")
-        if self.goal == "hardware" and self.code.kind == "auto" and strided:
+        if self.shares_code and self.code.kind == "auto" and strided:
             shared = shared or SharedCode.choose([(mask, number_format.n_w)], overhead=self.overhead)
             return shared.encode(values, number_format, mask, options, row_major=self.scan == "row-major")
         if self.goal == "paper" or self.code.kind != "auto" or self._raw_only or _only_of_raw(options):
@@ -363,12 +389,14 @@ class Choice:
             n_w, entropy = number_format.n_w, kept.size * binary_entropy(float(kept.mean()))
             scan = even_scan(kept, n_w, max_k=self.prefix_k or _SCAN_K, seed=self.code.seed)
             in_order = scan.to_scan(kept)
-            bits, book = choose_pattern_book(in_order)
-            if self.mask_code == "book" or bits <= min(kept.size, _SHAPED_COST * entropy):
+            bits, book = choose_pattern_book(in_order, self._gates)
+            price = gate_price(kept.size) if self._gates is None else self._gates
+            shaped = _SHAPED_COST * entropy + _SHAPED_GATES * price * kept.size
+            if self.mask_code == "book" or bits <= min(kept.size, shaped):
                 return self._with_book(
                     words, scan.to_scan(words), in_order, book, shape, number_format, scan, options
                 )
-            if kept.size <= _SHAPED_COST * entropy:
+            if kept.size <= shaped:
                 return None
         return self._with_shaped(words, kept, shape, number_format, options)
 

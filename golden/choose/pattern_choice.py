@@ -80,10 +80,10 @@ def _book_of_size(
     return float(best[1, 0, 2]), PatternBook(m, tuple(counts), inverted)
 
 
-def choose_pattern_book(kept: NDArray[np.bool_]) -> tuple[float, PatternBook]:
+def choose_pattern_book(kept: NDArray[np.bool_], gates: float | None = None) -> tuple[float, PatternBook]:
     """Choose the book that stores a mask in scan order, shape (n,), in the fewest bits, and foretell them.
 
-    What its planes waste, and the price of its gates, is among them.
+    What its planes waste, and the price of its gates, is among them; `gates` as of `Chooser`.
     """
     n = kept.size
     found: list[tuple[float, int, PatternBook]] = []
@@ -92,7 +92,7 @@ def choose_pattern_book(kept: NDArray[np.bool_]) -> tuple[float, PatternBook]:
     for m in _SIZES:
         patterns = patterns_of(kept, m)
         histogram = np.bincount(patterns, minlength=1 << m)
-        codeword = gate_price(n) * kept.size * _CODEWORD_GATES / m
+        codeword = (gate_price(n) if gates is None else gates) * kept.size * _CODEWORD_GATES / m
         bits, book = _book_of_size(histogram, m, _PLANE_WASTE * kept.size / _BLOCK, codeword, inverted)
         found.append((bits, m, book))
     bits, _, book = min(found, key=lambda row: row[:2])

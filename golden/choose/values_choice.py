@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ class Chooser(Protocol):
         A mask that is encoded in the same blocks.
     quick : bool
         Try less: a third of the time for half a percent more bits.
+    gates : float, optional
+        Share of the bits that a gate equivalent a weight must save; by default that of `gate_price`.
     """
 
     def __call__(
@@ -44,6 +46,7 @@ class Chooser(Protocol):
         n_out: int | None = None,
         beside: Beside | None = None,
         quick: bool = False,
+        gates: float | None = None,
     ) -> CodedValues | None: ...
 
 
@@ -57,6 +60,7 @@ def with_codes(
     n_out: int | None = None,
     smooth: bool = False,
     beside: Beside | None = None,
+    gates: float | None = None,
 ) -> CodedValues | None:
     """Choose the codes of the groups of any value coder; None where no window is long enough. See `Chooser`.
 
@@ -71,7 +75,7 @@ def with_codes(
         windows_of(max_k),
         n_out=n_out,
         smooth=smooth,
-        gate_price=gate_price(words.size),
+        gate_price=gate_price(words.size) if gates is None else gates,
         beside=beside,
     )
     if not math.isfinite(cost):
@@ -88,10 +92,12 @@ def choose_raw(
     n_out: int | None = None,
     beside: Beside | None = None,
     quick: bool = False,
+    gates: float | None = None,
 ) -> CodedValues | None:
     """Choose the code of raw planes; see `Chooser`."""
     planes = RawPlanes(number_format.n_w)
-    return with_codes(planes, words, kept, number_format, max_k=max_k, n_out=n_out, beside=beside)
+    how: dict[str, Any] = {"max_k": max_k, "n_out": n_out, "beside": beside, "gates": gates}
+    return with_codes(planes, words, kept, number_format, **how)
 
 
 CHOOSERS: dict[str, Chooser] = {"raw": choose_raw, "prefix": choose_book}

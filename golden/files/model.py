@@ -331,9 +331,7 @@ def _container(
 
 def _shared_code(work: Mapping[str, Prepared], choices: Mapping[str, Choice]) -> SharedCode | None:
     """Choose the one code of all tensors that share it; all are looked at, whichever are encoded here."""
-    sharing = [
-        name for name in work if choices[name].goal == "hardware" and choices[name].code.kind == "auto"
-    ]
+    sharing = [name for name in work if choices[name].shares_code and choices[name].code.kind == "auto"]
     if not sharing:
         return None
     masks: list[tuple[NDArray[np.bool_], int]] = []

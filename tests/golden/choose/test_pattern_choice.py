@@ -125,6 +125,6 @@ def test_what_is_foretold_of_a_mask_is_what_it_takes() -> None:
 
 
 def test_a_book_is_refused_where_raw_planes_alone_are_stored() -> None:
-    for asked in ({"goal": "hardware"}, {"scan": "lanes"}, {"error_free": True}, {"segments": 3}):
+    for asked in ({"goal": "paper"}, {"scan": "lanes"}, {"error_free": True}, {"segments": 3}):
         with pytest.raises(InputError, match="mask_code must not be book where"):
             Choice(mask_code="book", **asked)
