@@ -42,8 +42,10 @@ MASK_CODES = ("auto", "bitmap", "book", "shaped")
 _SCAN_K = 192  # window for which the scan of a mask that is encoded is judged, about that of its values
 _SMALLEST = 256  # weights of a tensor whose mask is worth encoding
 _DEAR_GATE = 0.004  # share of the bits that a gate equivalent a weight must save where gates count
-# Times the entropy of a mask: what a shaped code takes of it, false ones counted; and its gate equivalents a weight.
-_SHAPED_COST, _SHAPED_GATES = 1.1, 12
+# By density, times the entropy of a mask: what a shaped code takes of it, false ones counted. And its gate equivalents
+# a weight.
+_SHAPED_DENSITIES, _SHAPED_COSTS = (0.01, 0.02, 0.03, 0.04, 0.05), (1.4, 1.18, 1.12, 1.1, 1.08)
+_SHAPED_GATES = 12
 _LANES = 64
 _LANES_K = 128  # longest window on lanes, whose symbols are narrow
 _AS_TOLD = 0.25  # so far off may the number of false ones be for a book that was chosen before them
@@ -386,12 +388,13 @@ class Choice:
     ) -> EncodedTensor | None:
         """Store a tensor whose mask is encoded, by a book or shaped; None where a bitmap is as good."""
         if self.mask_code != "shaped":
-            n_w, entropy = number_format.n_w, kept.size * binary_entropy(float(kept.mean()))
+            n_w, density = number_format.n_w, float(kept.mean())
             scan = even_scan(kept, n_w, max_k=self.prefix_k or _SCAN_K, seed=self.code.seed)
             in_order = scan.to_scan(kept)
             bits, book = choose_pattern_book(in_order, self._gates)
             price = gate_price(kept.size) if self._gates is None else self._gates
-            shaped = _SHAPED_COST * entropy + _SHAPED_GATES * price * kept.size
+            times = float(np.interp(density, _SHAPED_DENSITIES, _SHAPED_COSTS))
+            shaped = kept.size * (times * binary_entropy(density) + _SHAPED_GATES * price)
             if self.mask_code == "book" or bits <= min(kept.size, shaped):
                 return self._with_book(
                     words, scan.to_scan(words), in_order, book, shape, number_format, scan, options

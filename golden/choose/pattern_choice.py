@@ -19,8 +19,9 @@ _DEPTH = 12  # longest codeword
 _SAMPLE = 1 << 20  # positions of a long mask that are looked at
 _CODEWORDS = 112  # most codewords
 _OPEN = 48  # most prefixes of one length that are continued
-# What a plane wastes, as N_in is a whole number of encoded bits: some of them a block of so many weights, about.
-_PLANE_WASTE, _BLOCK = 0.3, 600
+# What a plane wastes, as N_in is a whole number of encoded bits: some of them a block, of so many weights about, and so
+# many in a small tensor.
+_PLANE_WASTE, _BLOCK, _SMALL_BLOCK, _BLOCKS = 0.3, 700, 256, 128
 _CODEWORD_GATES = 3.0  # gate equivalents of a codeword in the table, about
 _WRONG = 3  # mask bits that are wrong where one bit of a codeword is
 _PATCH = 12  # bits of a patch beside its word, about
@@ -88,12 +89,13 @@ def choose_pattern_book(kept: NDArray[np.bool_], gates: float | None = None) -> 
     n = kept.size
     found: list[tuple[float, int, PatternBook]] = []
     kept = kept[:_SAMPLE]
+    waste = _PLANE_WASTE * kept.size / min(_BLOCK, max(_SMALL_BLOCK, n // _BLOCKS))
     inverted = bool(2 * np.count_nonzero(kept) > kept.size)
     for m in _SIZES:
         patterns = patterns_of(kept, m)
         histogram = np.bincount(patterns, minlength=1 << m)
         codeword = (gate_price(n) if gates is None else gates) * kept.size * _CODEWORD_GATES / m
-        bits, book = _book_of_size(histogram, m, _PLANE_WASTE * kept.size / _BLOCK, codeword, inverted)
+        bits, book = _book_of_size(histogram, m, waste, codeword, inverted)
         found.append((bits, m, book))
     bits, _, book = min(found, key=lambda row: row[:2])
     return bits * n / max(1, kept.size), book
