@@ -2,8 +2,8 @@
 
     python benchmarks/mask_books.py [--sparsity 0.5 0.7 0.8 0.9 0.95 0.98] [--weights 131072 1048576] [--repeats 3]
 
-INT8 words under a random mask, normal values pruned by magnitude and uniform ones, in the default format but for the
-mask's coder; decoded and compared. Bits are everything that is stored of a tensor but its header; the bound is n h(S) and
+INT8 words, normal ones pruned by magnitude and uniform ones under a random mask, in the default format but for the
+mask's coder; decoded and compared. Bits are everything that is stored but the header; the bound is n h(S) and
 the order-0 entropy of the kept words. Seconds are processor time of one thread, the median of the repeats, kernels
 compiled before.
 """

@@ -17,6 +17,7 @@ from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.even_scan import even_scan
 from xorweave.golden.choose.lane_code import encode_on_lanes
+from xorweave.golden.choose.live_rows import live_scan
 from xorweave.golden.choose.mask_choice import encode_shaped, false_ones, shaped_code
 from xorweave.golden.choose.pattern_choice import beside, choose_pattern_book, mask_codes
 from xorweave.golden.choose.plan import Plan, choose_plan
@@ -29,11 +30,13 @@ from xorweave.golden.mask.pattern_book import PatternBook
 from xorweave.golden.scan.cells import CELL_ROWS
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.scan.live import LiveScan
 from xorweave.golden.scan.scan import Scan
 from xorweave.golden.scan.spec import SCANS, matrix_shape, most_positions
 from xorweave.golden.scan.strides import candidate_strides
 from xorweave.golden.scan.tiles import TILE_ROWS
 from xorweave.golden.tensor.book_mask import encode_book_mask
+from xorweave.golden.tensor.decode import checksum_of
 from xorweave.golden.tensor.encode import EncodeOptions, encode_stored, segment_length
 from xorweave.golden.tensor.stored import EncodedTensor
 
@@ -133,6 +136,10 @@ class Choice:
         if self.scan == "lanes" and (given or self.segments is not None):
             raise InputError(
                 "code, transform, drop_planes and segments must not be given for the scan lanes, which chooses its own"
+            )
+        if self.scan == "live":
+            raise InputError(
+                "scan must be auto for what has empty rows or columns: it is found where it pays"
             )
         by_shape = self.scan == "auto" or SCANS[self.scan].usual is not None
         if "paper" in (self.goal, self.code.kind) and not by_shape:
@@ -367,6 +374,9 @@ class Choice:
             )
             if found is not None:
                 return self._store(words, values.shape, number_format, arranged.scan, known, found, options)
+        live = live_scan(kept, values.shape) if self.scan == "auto" else None
+        if live is not None:
+            return self._among_live(live, words, values.shape, number_format, options)
         if encoded:
             stored = self._with_mask(words, kept, values.shape, number_format, options)
             if stored is not None:
@@ -377,6 +387,26 @@ class Choice:
             )
         plan = choose_plan(kept, n_w, max_k=max_k, seed=seed)
         return self._bitmap(words, kept, plan, values.shape, number_format, options)
+
+    def _among_live(
+        self,
+        live: LiveScan,
+        words: Words,
+        shape: tuple[int, ...],
+        number_format: NumberFormat,
+        options: EncodeOptions,
+    ) -> EncodedTensor:
+        """Store the live rows and columns as a matrix of their own, then say where they lie."""
+        part = live.to_scan(words).reshape(live.live_rows.size, live.live_columns.size)
+        stored = self._smallest(number_format.from_words(part), number_format, part != 0, options)
+        scan = stored.scan
+        assert isinstance(scan, Interleaver)
+        return replace(
+            stored,
+            shape=shape,
+            scan=replace(live, stride=scan.stride, offset=scan.offset),
+            checksum=checksum_of(words),
+        )
 
     def _with_mask(
         self,

@@ -22,7 +22,7 @@ from xorweave.golden.mask.coders import BookMask, MaskCoder, ShapedMask
 from xorweave.golden.mask.pattern_book import MAX_DEPTH, MAX_PATTERN, PatternBook
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.scan import Scan
-from xorweave.golden.scan.spec import SCANS, most_positions, scan_from_items, scan_items
+from xorweave.golden.scan.spec import SCANS, matrix_shape, most_positions, scan_from_items, scan_items
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.golden.values.coder import ValueCoder
 
@@ -96,7 +96,7 @@ def write_header(tensor: EncodedTensor, patch_bits: int, checksums: Sequence[int
     head = ByteWriter()
     packed = tensor.values.kind == "packed"
     several = tensor.segment_blocks < tensor.blocks
-    kind, numbers = scan_items(tensor.scan)
+    kind, numbers, live = scan_items(tensor.scan)
     patches, *fields = tensor.correction_format.split(":")
     mask = tensor.mask_coder
     codes = [group.code for group in tensor.groups]
@@ -115,6 +115,9 @@ def write_header(tensor: EncodedTensor, patch_bits: int, checksums: Sequence[int
     head.varint(len(tensor.shape))
     for number in (*tensor.shape, *numbers):
         head.varint(number)
+    if live:
+        head.byte(bool(live[0]) | bool(live[1]) << 1)
+        head.data += b"".join(live)
     if not packed:
         head.varint(tensor.n_out)
         if several:
@@ -207,12 +210,25 @@ def read_scan(head: ByteReader, kind: str, shape: tuple[int, ...], size: int) ->
         0 in shape or not 1 <= numbers[0] <= MAX_N_OUT or numbers[3] > MAX_CONSTRAINT_LENGTH
     ):
         raise InputError("the lanes of a scan must be those of a matrix, and its lead a window at most")
-    scan = scan_from_items(kind, numbers, shape)
+    live = _read_live(head, shape) if SCANS[kind].lists_live else ()
+    scan = scan_from_items(kind, numbers, shape, live)
     if scan.length > most_positions(scan.n):
         raise InputError(f"a scan of {scan.n} weights must not have {scan.length} positions")
     if scan.length > (1 << 20) + 1024 * size:
         raise InputError(f"a tensor of {scan.length} scan positions must not come with {size} bytes")
+    if scan.n > (1 << 20) + 1024 * size:
+        raise InputError(f"a tensor of {scan.n} weights must not come with {size} bytes")
     return scan
+
+
+def _read_live(head: ByteReader, shape: tuple[int, ...]) -> tuple[bytes, bytes]:
+    told = head.byte()
+    if not 1 <= told <= 3:
+        raise InputError("a live scan must list live rows, live columns, or both")
+    rows, columns = matrix_shape(shape)
+    if not rows * columns:
+        raise InputError("a live scan must be that of a matrix with weights")
+    return head.bytes(-(-rows // 8) * (told & 1)), head.bytes(-(-columns // 8) * (told >> 1))
 
 
 def read_n_out(head: ByteReader) -> int:

@@ -21,7 +21,7 @@ class Scan(Protocol):
 
     @property
     def length(self) -> int:
-        """Scan positions, padding included: at least n."""
+        """Scan positions, padding included: at least n, or fewer where some weights have none and read back as 0."""
         ...
 
     @property
@@ -42,5 +42,8 @@ class Scan(Protocol):
         ...
 
     def places(self, elements: NDArray) -> NDArray:
-        """Return the scan positions (int64) of elements of the flattened tensor, any shape: undoes `positions`."""
+        """Return the scan positions (int64) of elements of the flattened tensor, any shape: undoes `positions`.
+
+        -1 where an element has none.
+        """
         ...

@@ -10,6 +10,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.scan.live import LiveScan
 from xorweave.golden.scan.scan import Scan
 from xorweave.golden.scan.tiles import TileLayout, TileOrder
 
@@ -38,11 +39,14 @@ class ScanKind:
     usual : callable, optional
         Makes it from the shape alone: what its name means where it is asked for. None where whoever encodes chooses the
         numbers.
+    lists_live : bool
+        Which rows and columns are live follows the numbers, as `LiveScan` has the bits.
     """
 
     numbers: tuple[str, ...]
     make: Callable[..., Scan]
     usual: Callable[[Sequence[int]], Scan] | None = None
+    lists_live: bool = False
 
 
 def _interleaver(shape: Sequence[int], *numbers: int) -> Scan:
@@ -60,6 +64,10 @@ def _cells(shape: Sequence[int], *numbers: int) -> Scan:
     return CellScan(*matrix_shape(shape), *numbers)
 
 
+def _live(shape: Sequence[int], stride: int, offset: int, row_bits: bytes, column_bits: bytes) -> Scan:
+    return LiveScan(*matrix_shape(shape), row_bits, column_bits, stride, offset)
+
+
 def _tiles(shape: Sequence[int], n_out: int, run: int, n_w: int, registers: int) -> Scan:
     return TileOrder(*matrix_shape(shape), n_out, run, TileLayout(n_w, registers))
 
@@ -71,16 +79,20 @@ SCANS: dict[str, ScanKind] = {
     "lanes": ScanKind(("lanes", "interleave", "start_column", "lead"), _lanes),
     "cells": ScanKind(("cell_columns", "together", "column_block"), _cells),
     "tiles": ScanKind(("n_out", "run", "n_w", "registers"), _tiles),
+    "live": ScanKind(("stride", "offset"), _live, lists_live=True),
 }
 
 
-def scan_items(scan: Scan) -> tuple[str, tuple[int, ...]]:
-    """Return the kind of a scan and its numbers, in the order of its `spec`."""
+def scan_items(scan: Scan) -> tuple[str, tuple[int, ...], tuple[bytes, ...]]:
+    """Return the kind of a scan, its numbers, and the bits of live rows and columns where its kind lists them."""
     kind, *items = scan.spec.split(",")
-    return kind, tuple(int(item.partition("=")[2]) for item in items)
+    numbers = tuple(int(item.partition("=")[2]) for item in items)[: len(SCANS[kind].numbers)]
+    return kind, numbers, (scan.row_bits, scan.column_bits) if isinstance(scan, LiveScan) else ()
 
 
-def scan_from_items(kind: str, numbers: Sequence[int], shape: Sequence[int]) -> Scan:
+def scan_from_items(
+    kind: str, numbers: Sequence[int], shape: Sequence[int], live: Sequence[bytes] = ()
+) -> Scan:
     """Make a scan of a tensor of this shape from what `scan_items` returned.
 
     Raises
@@ -88,9 +100,10 @@ def scan_from_items(kind: str, numbers: Sequence[int], shape: Sequence[int]) -> 
     InputError
         There is no such kind, or the numbers are not those of a scan of this tensor.
     """
-    if kind not in SCANS or len(numbers) != len(SCANS[kind].numbers):
+    known = SCANS.get(kind)
+    if known is None or len(numbers) != len(known.numbers) or len(live) != 2 * known.lists_live:
         raise InputError(f"the scan must be one of {', '.join(SCANS)} with its numbers, not {kind!r:.40}")
-    return SCANS[kind].make(shape, *numbers)
+    return known.make(shape, *numbers, *live)
 
 
 def parse_scan(spec: str, shape: Sequence[int]) -> Scan:
@@ -99,10 +112,10 @@ def parse_scan(spec: str, shape: Sequence[int]) -> Scan:
     Raises
     ------
     InputError
-        The words name no scan of this tensor.
+        The words name no scan of this tensor, or one whose words leave out what it lists.
     """
     kind, *items = spec.split(",")
-    wanted = SCANS[kind].numbers if kind in SCANS else ()
+    wanted = SCANS[kind].numbers if kind in SCANS and not SCANS[kind].lists_live else ()
     given = dict(item.partition("=")[::2] for item in items)
     if kind not in SCANS or tuple(given) != wanted or not all(v.isdecimal() for v in given.values()):
         raise InputError(f"the scan must be one of {', '.join(SCANS)} with its numbers, not {spec!r:.60}")

@@ -7,13 +7,14 @@ something. So a walk is a few counters and, for each loop, what it adds to them 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.cells import CELL_ROWS, CellScan
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.scan.live import LiveScan
 from xorweave.golden.scan.scan import Scan
 from xorweave.golden.scan.spec import matrix_shape
 from xorweave.golden.scan.tiles import TILE_ROWS, TileOrder
@@ -59,6 +60,8 @@ class Walk:
         ``row`` and ``column`` are among them; one that carries stands before those that it carries to.
     bounds : dict of str to int
         A position is padding unless each of these counters is below its bound.
+    numbers : dict of str to tuple of int
+        Where ``row`` or ``column`` counts live ones only: which of the matrix each of them is.
     """
 
     rows: int
@@ -68,6 +71,7 @@ class Walk:
     first: tuple[int, ...]
     counters: dict[str, Counter]
     bounds: dict[str, int]
+    numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def leap(self, count: int) -> dict[str, int]:
         """Return what to add to each counter to move on by `count` positions, where there is one loop only.
@@ -145,6 +149,17 @@ def _affine(scan: Interleaver, rows: int, columns: int) -> Walk:
     # the element is one number of two digits, row and column
     axes = {"column": _Axis(columns, scan.offset, (("row", 1),)), "row": _Axis(rows)}
     return _walk(scan, (rows, columns), axes, [(scan.length, {"column": scan.stride})], {})
+
+
+def _live(scan: LiveScan) -> Walk:
+    rows, columns = scan.live_rows, scan.live_columns
+    numbers = {}
+    if rows.size < scan.rows:
+        numbers["row"] = tuple(rows.tolist())
+    if columns.size < scan.columns:
+        numbers["column"] = tuple(columns.tolist())
+    walk = _affine(scan.inner, rows.size, columns.size)
+    return replace(walk, rows=scan.rows, columns=scan.columns, numbers=numbers)
 
 
 def _lanes(scan: LaneLayout) -> Walk:
@@ -231,6 +246,8 @@ def walk_of(scan: Scan, shape: Sequence[int]) -> Walk:
         raise InputError("an empty tensor has no addresses")
     if isinstance(scan, Interleaver):
         return _affine(scan, rows, columns)
+    if isinstance(scan, LiveScan):
+        return _live(scan)
     if isinstance(scan, LaneLayout):
         return _lanes(scan)
     if isinstance(scan, CellScan):

@@ -119,8 +119,10 @@ def decode_rows(tensor: EncodedTensor, first: int, last: int) -> NDArray:
         words = decode_blocks(tensor, low, max(low, high))[begin - low * n_out : end - low * n_out]
     else:
         places = tensor.scan.places(np.arange(begin, end, dtype=np.int64))
-        blocks, row = np.unique(places // n_out, return_inverse=True)
-        words = decode_picked(tensor, blocks)[row, places % n_out]
+        has = places >= 0  # what has no place is 0
+        blocks, row = np.unique(places[has] // n_out, return_inverse=True)
+        words = np.zeros(places.size, tensor.number_format.word)
+        words[has] = decode_picked(tensor, blocks)[row, places[has] % n_out]
     return tensor.number_format.from_words(words).reshape(last - first, *tensor.shape[1:])
 
 

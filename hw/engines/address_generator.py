@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,7 +25,8 @@ class AddressGenerator(wiring.Component):
 
     Counters move by constants (see `Walk`): an adder and a conditional subtraction each, no multiplier, no division.
     Where the scan is a single loop (row-major, affine), every lane adds a constant of its own to the counters; where it
-    has several, the lanes follow one another in a chain.
+    has several, the lanes follow one another in a chain. Where only live rows or columns are counted, a table for each
+    lane says which they are.
 
     Parameters
     ----------
@@ -103,11 +104,16 @@ class AddressGenerator(wiring.Component):
         rows = len(self.o.p.rows) // self.lanes
         columns = len(self.o.p.columns) // self.lanes
         m.d.comb += [
-            self.o.p.rows.eq(Cat(_width(place["row"], rows) for place in places)),
-            self.o.p.columns.eq(Cat(_width(place["column"], columns) for place in places)),
+            self.o.p.rows.eq(Cat(_width(self._number(place, "row"), rows) for place in places)),
+            self.o.p.columns.eq(Cat(_width(self._number(place, "column"), columns) for place in places)),
             self.o.p.inside.eq(Cat(inside)),
             self.o.valid.eq(1),
         ]
+
+    def _number(self, place: _Values, name: str) -> Any:
+        """Return the row or column of a place, looked up where only live ones are counted."""
+        numbers = self.walk.numbers.get(name)
+        return place[name] if numbers is None else Array(map(C, numbers))[place[name]]
 
     def _following(self, m: Module, place: _Values, label: str) -> _Values:
         """Return the next place of several loops: the innermost that is not in its last turn moves on."""

@@ -6,8 +6,12 @@ import re
 import textwrap
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.scan.live import LiveScan
 from xorweave.golden.scan.walk import Walk, walk_of
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.package.vectors import raw_planes
@@ -21,12 +25,24 @@ def _scan(tensor: EncodedTensor) -> str:
             f" (pass * {scan.interleave} + turn) * {scan.lanes} + r, column ({scan.start_column} + step + tap r) mod"
             f" {scan.cols}; rows beyond {scan.rows - 1}, and the first {scan.lead} blocks, mean nothing"
         )
+    if isinstance(scan, LiveScan):
+        return (
+            f"live: scan position p is element ({scan.offset} + p * {scan.stride}) mod {scan.length} of the matrix of"
+            f" live rows and columns, rows first; live are of {scan.rows} rows {_ranges(scan.live_rows)}, of"
+            f" {scan.columns} columns {_ranges(scan.live_columns)}; all other weights are 0"
+        )
     if not isinstance(scan, Interleaver):
         return _counted(walk_of(scan, tensor.shape), scan.spec.partition(",")[0])
     if scan.is_identity:
         return "row-major: scan position p is element p of the tensor, rows first"
     n = tensor.n
     return f"affine: scan position p is element ({scan.offset} + p * {scan.stride}) mod {n} of the tensor, rows first"
+
+
+def _ranges(numbers: NDArray[np.int64]) -> str:
+    """Write rising numbers as ranges: ``0-3 7``."""
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    return " ".join(f"{run[0]}-{run[-1]}" if run.size > 1 else str(run[0]) for run in runs)
 
 
 def _counted(walk: Walk, kind: str) -> str:
