@@ -30,7 +30,13 @@ from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSION_2 = json.loads((ROOT / "tests/golden/files/version_2_blobs.json").read_text())
+FROZEN = {
+    f"{version}, {kind}": blob
+    for version in (2, 3)
+    for kind, blob in json.loads(
+        (ROOT / f"tests/golden/files/version_{version}_blobs.json").read_text()
+    ).items()
+}
 CHECKED = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", "-fsanitize=address,undefined"]
 
 
@@ -79,9 +85,9 @@ def test_a_large_tensor_of_nothing(decoder: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr, done.stdout) == (0, b"", bytes(values.size))
 
 
-@pytest.mark.parametrize("kind", VERSION_2)
-def test_version_2(decoder: Path, tmp_path: Path, kind: str) -> None:
-    blob = base64.b64decode(VERSION_2[kind])
+@pytest.mark.parametrize("kind", FROZEN)
+def test_frozen_files(decoder: Path, tmp_path: Path, kind: str) -> None:
+    blob = base64.b64decode(FROZEN[kind])
     done = _run(decoder, tmp_path, blob)
     assert (done.returncode, done.stderr) == (0, b"")
     tensor = read_blob(blob)

@@ -230,6 +230,21 @@ KINDS = {
     "scalar": lambda: encode_tensor(np.full((), 3, np.int8), FORMATS["int8"], SHORT),
 }
 
+#: What files of this version hold besides: read from frozen bytes, too.
+FROZEN = {
+    **KINDS,
+    **{f"book, {name}": (lambda name=name: book_example(name, n=130)) for name in BOOKS},
+    "book, codes in full, segments": lambda: book_example(
+        values="raw", n=200, all_usual=False, period=2, corrections="plane"
+    ),
+    "usual graph": lambda: raw_example(code=usual_graph(4, 10, 2)),
+    "usual graph of few columns": lambda: raw_example(code=usual_graph(2, 10, 0)),
+    "usual chain": lambda: raw_example(
+        code=Code.from_family("chain", n_in=4, n_out=10, n_s=1, taps=2, run=10)
+    ),
+    "usual graphs of a book of values": lambda: prefix_example("int4", shaped=False, n=120),
+}
+
 
 def assert_same(a: EncodedTensor, b: EncodedTensor) -> None:
     """Everything that is stored is the same, whether it is packed or not."""
