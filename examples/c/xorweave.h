@@ -22,12 +22,15 @@
 #define XW_MAX_SIDES 64
 #define XW_MAX_GROUPS 64
 #define XW_MAX_CLASSES 512
+#define XW_MAX_PATTERNS 512
 #define XW_MAX_PARAMETERS 6
 
 enum { XW_CUSTOM, XW_UNIFORM, XW_SPARSE, XW_CHAIN, XW_PAIRED, XW_GRAPH, XW_IDENTITY };
 
 typedef struct {
     int first, end;   /* planes of the group */
+    uint32_t outputs; /* of a block: weights, or patterns of the mask */
+    uint32_t constant; /* planes that are not stored, as bits of a word */
     int family, n_in, n_s;
     uint64_t parameters[XW_MAX_PARAMETERS]; /* in the order of the page; `of` is the last */
     size_t matrix, symbols; /* where the sections begin */
@@ -42,15 +45,18 @@ typedef struct {
     uint64_t scan_numbers[4];
     uint32_t n_out;
     uint64_t segment_blocks;
-    int mask;
+    int mask;                 /* 0 none, 1 bitmap, 2 shaped, 3 a book */
     uint32_t mask_numbers[6]; /* n_in, parities, window, taps, sums, seed */
+    int pattern_bits, pattern_depth, pattern_planes, codewords, escapes;
+    uint32_t counts[16]; /* codewords of 1, 2, ... bits */
+    uint16_t patterns[XW_MAX_PATTERNS]; /* of each codeword */
     int coder, transform; /* coder: 0 raw, 1 prefix, 2 packed */
-    uint32_t inversion, constant;
+    uint32_t inversion;
     int magnitude, classes, depth, tail_planes, planes;
     uint8_t lengths[XW_MAX_CLASSES];
     int8_t tails[XW_MAX_CLASSES];
     uint32_t prefixes[XW_MAX_CLASSES];
-    int groups;
+    int mask_groups, groups; /* those of the mask come first */
     xw_group group[XW_MAX_GROUPS];
     int patches;
     uint32_t limit, gap;
@@ -233,12 +239,54 @@ static int xw_common(uint64_t a, uint64_t b) {
     return a != 1;
 }
 
-static void xw_span(xw_tensor *t, int first, int end) {
+static void xw_span(xw_tensor *t, int first, int end, uint32_t outputs) {
     if (t->groups < XW_MAX_GROUPS) {
         t->group[t->groups].first = first;
         t->group[t->groups].end = end;
+        t->group[t->groups].outputs = outputs;
     }
     t->groups++;
+}
+
+static int xw_count_ones(uint32_t x) {
+    int ones = 0;
+    for (; x; x &= x - 1) ones++;
+    return ones;
+}
+
+/* The book of a mask: its codewords and what they stand for, its groups and the code of the first one. */
+static const char *xw_read_patterns(xw_tensor *t, xw_reader *r) {
+    uint32_t said = (uint32_t)xw_varint(r, 33), listed = 0, m = said >> 1;
+    uint64_t taken = 0;
+    int depth = (int)xw_varint(r, 15), first = 0;
+    if (m < 2 || m > 16 || !depth) return "the sizes of a mask's book are out of range";
+    for (int l = 1; l <= depth; l++) {
+        t->counts[l] = (uint32_t)xw_varint(r, XW_MAX_PATTERNS);
+        t->codewords += (int)t->counts[l];
+        taken += (uint64_t)t->counts[l] << (depth - l);
+    }
+    if (r->bad || !t->counts[depth] || t->codewords > XW_MAX_PATTERNS || t->codewords > 1 << m || taken != (uint64_t)1 << depth)
+        return "the codewords of a mask's book must be a complete prefix code";
+    if (t->n_out % m || t->n_out / m > 1024) return "a block must be whole patterns of the mask, 1024 at most";
+    t->mask = 3;
+    t->pattern_bits = (int)m;
+    t->pattern_depth = depth;
+    t->escapes = t->codewords < 1 << m;
+    t->pattern_planes = depth + (t->escapes ? (int)m : 0);
+    for (int ones = 0; ones <= (int)m; ones++)
+        for (uint32_t pattern = 0; pattern >> m == 0; pattern++)
+            if (xw_count_ones(pattern) == ones && listed < (uint32_t)t->codewords)
+                t->patterns[listed++] = (uint16_t)(pattern ^ (said & 1 ? xw_ones((int)m) : 0));
+    for (int l = 1; l <= depth; l++) {
+        if (!t->counts[l]) continue;
+        xw_span(t, first, l, t->n_out / m);
+        first = l;
+    }
+    if (t->escapes) xw_span(t, depth, t->pattern_planes, t->n_out / m);
+    t->mask_groups = t->groups;
+    t->group[0].family = XW_IDENTITY;
+    t->group[0].n_in = (int)(t->n_out / m);
+    return NULL;
 }
 
 /* Groups and planes of a book whose classes are read. */
@@ -255,16 +303,16 @@ static const char *xw_book(xw_tensor *t) {
     t->planes = t->depth + 1 + t->tail_planes;
     for (int k = 0; k < t->classes; k++) {
         if (t->lengths[k] == first) continue;
-        xw_span(t, first, t->lengths[k]);
+        xw_span(t, first, t->lengths[k], t->n_out);
         first = t->lengths[k];
     }
     if (tail < 0) return NULL;
-    xw_span(t, t->depth, t->depth + 1);
+    xw_span(t, t->depth, t->depth + 1, t->n_out);
     for (int high = t->tail_planes; high > 0;) {
         int low = 0;
         for (int k = 0; k < t->classes; k++)
             if (t->tails[k] < high && t->tails[k] > low) low = t->tails[k];
-        xw_span(t, t->planes - high, t->planes - low);
+        xw_span(t, t->planes - high, t->planes - low, t->n_out);
         high = low;
     }
     return t->groups > XW_MAX_GROUPS ? "too many groups" : NULL;
@@ -272,11 +320,11 @@ static const char *xw_book(xw_tensor *t) {
 
 static const char *xw_read_raw(xw_tensor *t, xw_reader *r, int usual) {
     t->planes = t->n_w;
-    xw_span(t, 0, t->n_w);
+    xw_span(t, 0, t->n_w, t->n_out);
     if (usual) return NULL;
     t->transform = xw_byte(r);
     t->inversion = (uint32_t)xw_varint(r, xw_ones(t->n_w));
-    t->constant = (uint32_t)xw_varint(r, xw_ones(t->n_w));
+    t->group[t->groups - 1].constant = (uint32_t)xw_varint(r, xw_ones(t->n_w));
     return t->transform > 2 ? "no such transform" : NULL;
 }
 
@@ -316,18 +364,22 @@ static const char *xw_read_table(xw_tensor *t, xw_reader *r) {
     return xw_book(t);
 }
 
+/* Groups whose codes the header gives: all but the first of the mask, which has the identity. */
+static int xw_first_code(const xw_tensor *t) { return t->mask_groups ? 1 : 0; }
+
 static const char *xw_read_codes(xw_tensor *t, xw_reader *r) {
     static const int counts[] = {0, 2, 3, 4, 4, 6, 1};
-    for (int g = 0; g < t->groups; g++) {
+    for (int g = xw_first_code(t); g < t->groups; g++) {
         xw_group *group = &t->group[g];
         int family = xw_byte(r), same = family == 255;
-        if (same && g) {
+        if (same && g > xw_first_code(t)) {
             group->family = group[-1].family;
             memcpy(group->parameters, group[-1].parameters, sizeof group->parameters);
         } else {
             group->family = family;
         }
         if (group->family > XW_IDENTITY) return "no such generator family";
+        if (group->family == XW_CUSTOM && g < t->mask_groups) return "the codes of a mask's book must not be custom";
         group->n_in = (int)xw_varint(r, 1024);
         group->n_s = (int)xw_varint(r, 4096);
         if (!group->n_in || group->n_in * (group->n_s + 1) > 4096) return "the sizes of a code are out of range";
@@ -336,17 +388,37 @@ static const char *xw_read_codes(xw_tensor *t, xw_reader *r) {
     return NULL;
 }
 
-/* The codes of version 3 that are not given in full: chains of equal taps, each as long as the window lets it be. */
-static const char *xw_read_chains(xw_tensor *t, xw_reader *r) {
-    uint64_t taps = t->groups ? xw_byte(r) : 0, window = t->groups ? xw_varint(r, 4096) : 0;
-    for (int g = 0; g < t->groups; g++) {
+/* The parameters of a usual graph follow from its sizes. */
+static void xw_usual_graph(xw_group *group) {
+    uint64_t pool = 8, run, start;
+    int window = group->n_in * (group->n_s + 1);
+    if (pool < 5 * (uint64_t)group->n_in) pool = 5 * (uint64_t)group->n_in;
+    while (pool * pool < 9 * (uint64_t)group->outputs) pool++;
+    run = window < 3 ? 1 : window < 6 ? (uint64_t)window - 2 : 4;
+    start = window < (int)run + 2 ? 2 : 3;
+    group->family = XW_GRAPH;
+    group->parameters[1] = pool;
+    group->parameters[2] = run;
+    group->parameters[3] = start;
+}
+
+/* The codes of version 3 that are not given in full: usual graphs, or chains of equal taps, each as long as the window
+ * lets it be. */
+static const char *xw_read_usual(xw_tensor *t, xw_reader *r) {
+    int begin = xw_first_code(t), some = t->groups > begin;
+    uint64_t taps = some ? xw_byte(r) : 0, window = taps ? xw_varint(r, 4096) : 0;
+    for (int g = begin; g < t->groups; g++) {
         xw_group *group = &t->group[g];
-        group->family = XW_CHAIN;
         group->n_in = (int)xw_varint(r, 1024);
         if (!group->n_in) return "the sizes of a code are out of range";
-        group->n_s = (int)(window / (unsigned)group->n_in) - 1;
-        if (group->n_s < 1) group->n_s = 1;
+        group->n_s = taps ? (int)(window / (unsigned)group->n_in) - 1 : (int)xw_varint(r, 4096);
+        if (taps && group->n_s < 1) group->n_s = 1;
         if (group->n_in * (group->n_s + 1) > 4096) return "the sizes of a code are out of range";
+        if (!taps) {
+            xw_usual_graph(group);
+            continue;
+        }
+        group->family = XW_CHAIN;
         group->parameters[1] = taps;
         group->parameters[2] = 10;
     }
@@ -364,12 +436,7 @@ static size_t xw_section(xw_reader *r, uint64_t bits) {
     return at;
 }
 
-static int xw_stored_planes(const xw_tensor *t, const xw_group *group) {
-    int count = group->end - group->first;
-    if (t->coder == 0)
-        for (int q = 0; q < t->n_w; q++) count -= (int)(t->constant >> q & 1);
-    return count;
-}
+static int xw_stored_planes(const xw_group *group) { return group->end - group->first - xw_count_ones(group->constant); }
 
 /* How the weights of a tile lie in the registers of 32 threads, slowest first. */
 typedef struct {
@@ -506,7 +573,11 @@ static const char *xw_read_head_3(xw_tensor *t, xw_reader *r) {
     if (!t->n_out) return "a block must not be empty";
     t->segment_blocks = first >> 7 ? xw_varint(r, (uint64_t)1 << 40) : t->length / t->n_out + 1;
     if ((wrong = xw_cut(t))) return wrong;
-    for (int i = 0; i < (usual ? 2 : 6) && t->mask == 2; i++) t->mask_numbers[i] = (uint32_t)xw_varint(r, 0xFFFFFFFFu);
+    for (int i = 0; i < (usual ? 2 : 6) && t->mask == 2; i++) {
+        t->mask_numbers[i] = (uint32_t)xw_varint(r, 0xFFFFFFFFu);
+        if (i || t->mask_numbers[0]) continue;
+        if ((wrong = r->bad ? "the header is damaged" : xw_read_patterns(t, r))) return wrong;
+    }
     if (t->mask == 2 && usual) {
         uint32_t parities = t->mask_numbers[1];
         if (!parities || parities > 6) return "the sizes of the mask code are out of range";
@@ -516,7 +587,7 @@ static const char *xw_read_head_3(xw_tensor *t, xw_reader *r) {
         t->mask_numbers[5] = seeds[parities - 1];
     }
     if ((wrong = t->coder ? xw_read_table(t, r) : xw_read_raw(t, r, usual))) return wrong;
-    if ((wrong = second >> 6 & 1 ? xw_read_codes(t, r) : xw_read_chains(t, r)) || (wrong = xw_read_gap(t, r))) return wrong;
+    if ((wrong = second >> 6 & 1 ? xw_read_codes(t, r) : xw_read_usual(t, r)) || (wrong = xw_read_gap(t, r))) return wrong;
     t->patch_bits = t->patches ? xw_varint(r, 8 * (uint64_t)r->size) : 0;
     return NULL;
 }
@@ -544,11 +615,12 @@ static const char *xw_read(xw_tensor *t, const uint8_t *data, size_t size) {
             return "the sizes of the mask code are out of range";
         t->mask_at = xw_section(&r, t->blocks * k[0]);
     }
-    for (int g = 0; g < t->groups; g++)
-        if (t->group[g].family == XW_CUSTOM)
-            t->group[g].matrix = xw_section(&r, (uint64_t)t->n_out * (unsigned)(t->group[g].n_in * (t->group[g].n_s + 1)));
     for (int g = 0; g < t->groups; g++) {
-        uint64_t row = (uint64_t)t->group[g].n_in * (unsigned)xw_stored_planes(t, &t->group[g]);
+        /* matrices lie between what is of the mask and what is of the words */
+        for (int k = t->mask_groups; g == t->mask_groups && k < t->groups; k++)
+            if (t->group[k].family == XW_CUSTOM)
+                t->group[k].matrix = xw_section(&r, (uint64_t)t->n_out * (unsigned)(t->group[k].n_in * (t->group[k].n_s + 1)));
+        uint64_t row = (uint64_t)t->group[g].n_in * (unsigned)xw_stored_planes(&t->group[g]);
         t->group[g].symbols = xw_section(&r, t->blocks * row);
     }
     if (t->coder == 2) {
@@ -576,10 +648,10 @@ static void *xw_take(xw_area *area, size_t bytes) {
     return found;
 }
 
-static uint32_t xw_rows(const xw_tensor *t, const xw_group *group) {
+static uint32_t xw_rows(const xw_group *group) {
     static const int last[] = {-1, 1, 2, 3, 3, 5, 0};
     int of = last[group->family];
-    return of >= 0 && group->parameters[of] ? (uint32_t)group->parameters[of] : t->n_out;
+    return of >= 0 && group->parameters[of] ? (uint32_t)group->parameters[of] : group->outputs;
 }
 
 /* Deal `taps` cards of 0 .. columns - 1 to each row: hands, taps to a row. `deck` has room for columns + taps cards. */
@@ -604,14 +676,15 @@ static void xw_deal(xw_source *s, uint32_t rows, int columns, int taps, int32_t 
     }
 }
 
-/* One deck of the family graph: cards first .. first + count - 1. */
+/* One deck of the family graph: cards first .. first + count - 1. Of few columns most are barred: cards that were put
+ * aside lie on a deck that is filled again, and it grows. */
 typedef struct {
-    int32_t *cards;
-    int first, count, left;
+    int32_t *cards, *aside; /* room for so many each */
+    int first, count, left, room;
 } xw_deck;
 
+/* Draw a card; -1 if there is no room for those put aside. */
 static int32_t xw_draw(xw_source *s, xw_deck *deck, const int32_t *held, int holds) {
-    int32_t aside[4096];
     int passed = 0;
     for (;;) {
         if (!deck->left) {
@@ -622,11 +695,13 @@ static int32_t xw_draw(xw_source *s, xw_deck *deck, const int32_t *held, int hol
         int32_t card = deck->cards[--deck->left];
         int barred = 0;
         for (int i = 0; i < holds; i++) barred |= held[i] == card;
-        if (!barred || passed == 4096) {
-            while (passed) deck->cards[deck->left++] = aside[--passed];
+        if (!barred) {
+            if (deck->left + passed > deck->room) return -1;
+            while (passed) deck->cards[deck->left++] = deck->aside[--passed];
             return card;
         }
-        aside[passed++] = card;
+        if (passed == deck->room) return -1;
+        deck->aside[passed++] = card;
     }
 }
 
@@ -763,7 +838,8 @@ static const char *xw_graph_rows(const xw_group *group, uint32_t rows, uint8_t *
     e.queue = xw_take(area, sizeof(int32_t) * (size_t)pool);
     int32_t *near = xw_take(area, sizeof(int32_t) * (size_t)pool), *far = xw_take(area, sizeof(int32_t) * (size_t)pool);
     int32_t *listed = xw_take(area, sizeof(int32_t) * (size_t)pool);
-    int32_t *deck = xw_take(area, sizeof(int32_t) * 3 * ((size_t)columns + 4)), *added = xw_take(area, sizeof(int32_t) * (size_t)pool);
+    int room = columns + 2 * pool; /* far more than a deck grows to: by one for two draws, where all but one are barred */
+    int32_t *deck = xw_take(area, sizeof(int32_t) * 4 * (size_t)room), *added = xw_take(area, sizeof(int32_t) * (size_t)pool);
     int32_t *starts = xw_take(area, sizeof(int32_t) * 3 * ((size_t)pool / (unsigned)run + 1));
     if (!area->base) return NULL;
     xw_source source;
@@ -772,8 +848,8 @@ static const char *xw_graph_rows(const xw_group *group, uint32_t rows, uint8_t *
     xw_key(&source, graph ? "graph" : "paired", numbers, graph ? 8 : 6);
     memset(sums, 0, (size_t)pool * (unsigned)columns);
     memset(e.degrees, 0, sizeof(int32_t) * (size_t)pool);
-    xw_deck newest = {deck, 0, group->n_in, 0}, every = {deck + columns + 4, 0, used, 0};
-    xw_deck oldest = {deck + 2 * (columns + 4), group->n_in, used - group->n_in, 0};
+    xw_deck newest = {deck, deck + 3 * room, 0, group->n_in, 0, room}, every = {deck + room, deck + 3 * room, 0, used, 0, room};
+    xw_deck oldest = {deck + 2 * room, deck + 3 * room, group->n_in, used - group->n_in, 0, room};
     int width = columns < 3 ? columns : 3, holds = 0;
     int32_t held[4096];
     if (!graph) {
@@ -793,7 +869,7 @@ static const char *xw_graph_rows(const xw_group *group, uint32_t rows, uint8_t *
         for (int i = 0; i < (begins ? start : 1); i++) {
             xw_deck *from = begins && i == 0 ? &newest : begins && i == 1 ? (oldest.count ? &oldest : &newest) : &every;
             held[holds] = xw_draw(&source, from, held, holds);
-            holds++;
+            if (held[holds++] < 0) return "a graph of so few columns must have fewer sums";
         }
         for (; before < holds; before++) sum[held[before]] ^= 1;
     }
@@ -840,10 +916,10 @@ static const char *xw_dealt_rows(const xw_group *group, uint32_t rows, uint8_t *
 
 /* Make the matrix of a code, a byte an element; `matrix` has xw_rows rows. */
 static const char *xw_matrix(const xw_tensor *t, const xw_group *group, uint8_t *matrix, xw_area *area) {
-    uint32_t rows = xw_rows(t, group);
+    uint32_t rows = xw_rows(group);
     int columns = group->n_in * (group->n_s + 1);
     size_t size = (size_t)rows * (unsigned)columns;
-    if (rows < t->n_out || rows > 16384) return "a code must have at least n_out rows";
+    if (rows < group->outputs || rows > 16384) return "a code must have at least n_out rows";
     if (group->family == XW_SPARSE || group->family == XW_CHAIN) return xw_dealt_rows(group, rows, matrix, area);
     if (group->family == XW_PAIRED || group->family == XW_GRAPH) return xw_graph_rows(group, rows, matrix, area);
     if (!area->base) return NULL;
@@ -948,7 +1024,7 @@ static int xw_odd(uint64_t x) {
     return (int)(x & 1);
 }
 
-/* The mask bits of block t; blocks of a segment must come one after another. */
+/* The mask bits of block t that is not through a book; blocks of a segment must come one after another. */
 static void xw_mask_block(const xw_tensor *t, xw_mask *mask, uint64_t block, uint8_t *kept) {
     uint64_t begin = block * t->n_out;
     if (t->mask != 2) {
@@ -965,6 +1041,22 @@ static void xw_mask_block(const xw_tensor *t, xw_mask *mask, uint64_t block, uin
             for (uint32_t a = 0; a < parities; a++) kept[r] &= (uint8_t)xw_odd(mask->recent & mask->parities[(size_t)r * parities + a]);
         }
     }
+}
+
+/* The pattern that the planes of a position stand for. */
+static uint32_t xw_pattern(const xw_tensor *t, uint32_t p) {
+    int behind = t->pattern_planes - t->pattern_depth, k = 0;
+    uint32_t code = p >> behind, first = 0; /* of the codewords of a length, as numbers of that length */
+    for (int l = 1; l <= t->pattern_depth; l++) {
+        uint32_t here = code >> (t->pattern_depth - l);
+        if (here < first + t->counts[l]) {
+            k += (int)(here - first);
+            break;
+        }
+        first = (first + t->counts[l]) << 1;
+        k += (int)t->counts[l];
+    }
+    return t->escapes && k == t->codewords - 1 ? p & xw_ones(t->pattern_bits) : t->patterns[k];
 }
 
 /* ---- scan, values, patches ------------------------------------------------------------------------------------- */
@@ -1120,24 +1212,25 @@ typedef struct {
 /* Lay the scratch area out, and make the matrices if there is one. */
 static const char *xw_plan(const xw_tensor *t, xw_area *area, xw_stream *streams, xw_mask *mask, uint8_t **kept, uint64_t **planes) {
     size_t most = 0;
+    const char *wrong = NULL;
     *kept = xw_take(area, t->n_out);
     *planes = xw_take(area, sizeof(uint64_t) * t->n_out);
     mask->bit_of_output = xw_take(area, sizeof(uint16_t) * t->n_out);
     mask->parities = xw_take(area, sizeof(uint64_t) * t->n_out * (t->mask == 2 ? t->mask_numbers[1] : 0));
     for (int g = 0; g < t->groups; g++) {
         size_t columns = (size_t)(t->group[g].n_in * (t->group[g].n_s + 1));
-        streams[g].taps = xw_take(area, sizeof(uint16_t) * t->n_out * (columns + 1));
+        streams[g].taps = xw_take(area, sizeof(uint16_t) * t->group[g].outputs * (columns + 1));
         streams[g].window = xw_take(area, sizeof(uint64_t) * columns);
     }
     for (int g = 0; g < t->groups; g++) { /* what making a matrix takes is given back after each */
         const xw_group *group = &t->group[g];
         size_t columns = (size_t)(group->n_in * (group->n_s + 1));
         xw_area rest = *area;
-        uint8_t *matrix = xw_take(&rest, xw_rows(t, group) * columns);
-        const char *wrong = xw_matrix(t, group, matrix, &rest);
-        if (wrong) return wrong;
-        if (rest.at > most) most = rest.at;
-        for (uint32_t r = 0; r < t->n_out && area->base; r++) {
+        uint8_t *matrix = xw_take(&rest, xw_rows(group) * columns);
+        wrong = xw_matrix(t, group, matrix, &rest);
+        if (rest.at > most) most = rest.at; /* of a later group that is refused, the ones before it are made first, too */
+        if (wrong) break;
+        for (uint32_t r = 0; r < group->outputs && area->base; r++) {
             uint16_t *row = streams[g].taps + r * (columns + 1);
             row[0] = 0;
             for (size_t c = 0; c < columns; c++)
@@ -1145,10 +1238,10 @@ static const char *xw_plan(const xw_tensor *t, xw_area *area, xw_stream *streams
         }
         streams[g].stored = 0;
         for (int q = 0; q < group->end - group->first; q++)
-            if (t->coder == 1 || !(t->constant >> q & 1)) streams[g].place[streams[g].stored++] = q;
+            if (!(group->constant >> q & 1)) streams[g].place[streams[g].stored++] = q;
     }
     if (most > area->at) area->at = most;
-    return NULL;
+    return wrong;
 }
 
 static size_t xw_scratch_bytes(const xw_tensor *t) {
@@ -1161,8 +1254,8 @@ static size_t xw_scratch_bytes(const xw_tensor *t) {
     return area.at + 8;
 }
 
-/* Decode one block of a group into its places of the plane words. */
-static void xw_group_block(const xw_tensor *t, const xw_group *group, xw_stream *stream, uint64_t block, uint64_t *planes) {
+/* Decode one block of a group into its places of words of so many planes. */
+static void xw_group_block(const xw_tensor *t, const xw_group *group, xw_stream *stream, uint64_t block, int of, uint64_t *planes) {
     int n_in = group->n_in, symbols = group->n_s + 1, columns = n_in * symbols;
     uint64_t at = block * (uint64_t)n_in * (unsigned)stream->stored;
     if (block % t->segment_blocks == 0) memset(stream->window, 0, sizeof(uint64_t) * (size_t)columns);
@@ -1172,11 +1265,27 @@ static void xw_group_block(const xw_tensor *t, const xw_group *group, xw_stream 
         for (int j = 0; j < stream->stored; j++)
             stream->window[b] |= (uint64_t)xw_bit(t->data + group->symbols, at++) << stream->place[j];
     }
-    for (uint32_t r = 0; r < t->n_out; r++) {
+    for (uint32_t r = 0; r < group->outputs; r++) {
         const uint16_t *row = stream->taps + (size_t)r * (unsigned)(columns + 1);
         uint64_t word = 0;
         for (int i = 1; i <= row[0]; i++) word ^= stream->window[row[i]];
-        planes[r] |= word << (t->planes - group->end);
+        planes[r] |= word << (of - group->end);
+    }
+}
+
+/* Decode the groups first .. end - 1 of a block. */
+static void xw_groups_block(const xw_tensor *t, int first, int end, xw_stream *streams, uint64_t block, int of, uint64_t *planes) {
+    memset(planes, 0, sizeof(uint64_t) * t->n_out);
+    for (int g = first; g < end; g++) xw_group_block(t, &t->group[g], &streams[g], block, of, planes);
+}
+
+/* The mask bits of a block that is through a book; `planes` is overwritten. */
+static void xw_book_block(const xw_tensor *t, xw_stream *streams, uint64_t block, uint64_t *planes, uint8_t *kept) {
+    uint32_t m = (uint32_t)t->pattern_bits;
+    xw_groups_block(t, 0, t->mask_groups, streams, block, t->pattern_planes, planes);
+    for (uint32_t r = 0; r < t->n_out / m; r++) {
+        uint32_t pattern = xw_pattern(t, (uint32_t)planes[r]);
+        for (uint32_t i = 0; i < m; i++) kept[r * m + i] = pattern >> i & 1;
     }
 }
 
@@ -1200,11 +1309,11 @@ static const char *xw_decode(const xw_tensor *t, void *out, void *scratch) {
         return NULL; /* the checksum of the bytes says as much as one of the words */
     }
     for (uint64_t block = 0; block < t->blocks; block++) {
-        memset(planes, 0, sizeof(uint64_t) * t->n_out);
-        for (int g = 0; g < t->groups; g++) xw_group_block(t, &t->group[g], &streams[g], block, planes);
-        xw_mask_block(t, &mask, block, kept);
+        if (t->mask == 3) xw_book_block(t, streams, block, planes, kept);
+        else xw_mask_block(t, &mask, block, kept);
+        xw_groups_block(t, t->mask_groups, t->groups, streams, block, t->planes, planes);
         for (uint32_t r = 0; r < t->n_out; r++)
-            if (kept[r] && t->groups) xw_flip(t, &order, out, block * t->n_out + r, xw_value(t, planes[r]));
+            if (kept[r] && t->groups > t->mask_groups) xw_flip(t, &order, out, block * t->n_out + r, xw_value(t, planes[r]));
     }
     if ((wrong = xw_apply_patches(t, &order, out))) return wrong;
     uint32_t crc = 0;

@@ -21,6 +21,7 @@ from xorweave.golden.files.header import (
     read_shape,
 )
 from xorweave.golden.files.value_fields import read_raw
+from xorweave.golden.mask.pattern_book import PatternBook
 from xorweave.golden.scan.spec import SCANS
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.prefix_code import MAGNITUDES, PrefixCode
@@ -39,6 +40,8 @@ def read_header(head: ByteReader, size: int) -> Header:
     if not period:
         raise InputError("the blocks of a segment must be at least 1")
     mask = read_mask(head, item(MASKS, head.byte(), "mask code"), n_out, usual=False)
+    if isinstance(mask, PatternBook):  # the codes of its groups would have no place here
+        raise InputError("a mask's book must come in a header of version 3")
     values = _read_values(head, form)
     codes = read_codes(head, [n_out] * len(values.spans), size)
     corrections = read_corrections(head, item(PATCHES, head.byte(), "correction format"))

@@ -70,7 +70,7 @@ def encode_book_mask(
         solve = make_solver(code, "elimination", end - first)
         parts = [
             solve(targets[t * n_out : (t + period) * n_out], care[index][t * n_out : (t + period) * n_out])
-            for t in range(0, blocks, period)
+            for t in range(0, max(1, blocks), period)  # of an empty mask no symbols
         ]
         return PlaneGroup(first, end, code, np.concatenate(parts))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import os
 import shutil
@@ -16,18 +17,26 @@ import pytest
 from numpy.typing import NDArray
 
 import xorweave as xw
+from tests.golden.files.stored_examples import BOOKS, book_example, prefix_example
 from tests.golden.tensor.stored_kinds import STORED_KINDS, stored_kind
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.usual_graph import usual_graph
 from xorweave.golden.files.blob import read_blob, write_blob
 from xorweave.golden.files.smallest import store
 from xorweave.golden.scan.tiles import TileLayout, TileOrder
 from xorweave.golden.tensor.decode import decode_tensor
-from xorweave.golden.tensor.encode import encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSION_2 = json.loads((ROOT / "tests/golden/files/version_2_blobs.json").read_text())
+FROZEN = {
+    f"{version}, {kind}": blob
+    for version in (2, 3)
+    for kind, blob in json.loads(
+        (ROOT / f"tests/golden/files/version_{version}_blobs.json").read_text()
+    ).items()
+}
 CHECKED = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", "-fsanitize=address,undefined"]
 
 
@@ -76,9 +85,9 @@ def test_a_large_tensor_of_nothing(decoder: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr, done.stdout) == (0, b"", bytes(values.size))
 
 
-@pytest.mark.parametrize("kind", VERSION_2)
-def test_version_2(decoder: Path, tmp_path: Path, kind: str) -> None:
-    blob = base64.b64decode(VERSION_2[kind])
+@pytest.mark.parametrize("kind", FROZEN)
+def test_frozen_files(decoder: Path, tmp_path: Path, kind: str) -> None:
+    blob = base64.b64decode(FROZEN[kind])
     done = _run(decoder, tmp_path, blob)
     assert (done.returncode, done.stderr) == (0, b"")
     tensor = read_blob(blob)
@@ -125,6 +134,55 @@ def test_tiles_of_every_layout(
     assert done.stdout == _words(form.to_words(values))
 
 
+@pytest.mark.parametrize("all_usual", [True, False])
+@pytest.mark.parametrize("period", [None, 3])
+@pytest.mark.parametrize(("values", "dtype"), [("raw", "int4"), ("raw", "fp16"), ("prefix", "int8")])
+@pytest.mark.parametrize("book", BOOKS)
+def test_masks_through_books(
+    decoder: Path, tmp_path: Path, book: str, values: str, dtype: str, period: int | None, all_usual: bool
+) -> None:
+    tensor = book_example(book, dtype, values=values, period=period, all_usual=all_usual)
+    done = _run(decoder, tmp_path, write_blob(tensor))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == _words(tensor.number_format.to_words(decode_tensor(tensor)))
+
+
+@pytest.mark.parametrize("seed", [0, 1])  # of seed 0 the header says the sizes alone
+@pytest.mark.parametrize(
+    ("n_in", "n_s", "n_out"),
+    [(1, 1, 40), (1, 2, 4000), (1, 4, 1024), (2, 2, 4000), (2, 0, 20), (3, 0, 60), (6, 0, 300), (64, 3, 700)],
+)
+def test_graphs_of_few_columns(
+    decoder: Path, tmp_path: Path, n_in: int, n_s: int, n_out: int, seed: int
+) -> None:
+    """Cards that are put aside pile up on the decks that such graphs are drawn from."""
+    values = np.zeros(9000, np.int8)
+    values[::500] = 3
+    options = EncodeOptions(encoder="elimination")
+    tensor = encode_tensor(
+        values, number_format("int8"), usual_graph(n_in, n_out, n_s, seed), options=options
+    )
+    done = _run(decoder, tmp_path, write_blob(tensor))
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", values.tobytes())
+
+
+def test_the_scratch_holds_all_that_is_made_before_a_code_is_refused(decoder: Path, tmp_path: Path) -> None:
+    tensor = prefix_example(n=400)
+    first, second = (group.code for group in tensor.groups[:2])
+    codes = [usual_graph(first.n_in, first.n_out, first.n_s, 3)] + [
+        Code.uniform(n_in=group.code.n_in, n_out=group.code.n_out, n_s=group.code.n_s, seed=1)
+        for group in tensor.groups[1:]
+    ]
+    groups = tuple(dataclasses.replace(g, code=code) for g, code in zip(tensor.groups, codes, strict=True))
+    blob = bytearray(write_blob(dataclasses.replace(tensor, groups=groups, checksum=None)))
+    said = bytes([1, second.n_in, second.n_s, 1, 0])  # uniform, its sizes, its seed, `of`
+    assert blob.count(said) == 1
+    blob[blob.index(said) + 4] = 3  # the first rows of 3
+    blob[-4:] = zlib.crc32(blob[:-4]).to_bytes(4, "little")
+    done = _run(decoder, tmp_path, bytes(blob))
+    assert (done.returncode, done.stderr) == (1, b"decode: a code must have at least n_out rows\n")
+
+
 @pytest.mark.parametrize("kind", ["for storage", "graph code", "lanes", "corrections plane"])
 def test_lying_bytes_are_refused(decoder: Path, tmp_path: Path, kind: str) -> None:
     blob = write_blob(stored_kind(kind)[0])
@@ -147,6 +205,9 @@ def test_lying_bytes_are_refused(decoder: Path, tmp_path: Path, kind: str) -> No
         "cells, int8",
         "tiles, int8",
         "packed",
+        "book",
+        "book, segments",
+        "book, wide, fp16",
     ],
 )
 def test_headers_that_lie_lead_nowhere(decoder: Path, tmp_path: Path, kind: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,15 @@ from xorweave.golden.base.number_format import FORMATS, Words, number_format
 from xorweave.golden.choose import mask_choice
 from xorweave.golden.choose.book_choice import choose_book
 from xorweave.golden.choose.choice import Choice
+from xorweave.golden.choose.pattern_choice import mask_codes
 from xorweave.golden.code.code import Code
-from xorweave.golden.mask.coders import BitmapMask, DenseMask, ShapedMask
+from xorweave.golden.code.plane_group import PlaneGroup
+from xorweave.golden.code.usual_graph import usual_graph
+from xorweave.golden.mask.coders import BitmapMask, BookMask, DenseMask, ShapedMask
+from xorweave.golden.mask.pattern_book import PatternBook, patterns_of
 from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.scan.scan import Scan
+from xorweave.golden.tensor.book_mask import encode_book_mask
 from xorweave.golden.tensor.encode import EncodeOptions, encode_stored, encode_tensor
 from xorweave.golden.tensor.packed import pack_tensor
 from xorweave.golden.tensor.stored import EncodedTensor
@@ -101,6 +108,70 @@ def prefix_example(
     )
 
 
+#: Books by what is unusual about them; which density each is for, 0.2 or 0.7, follows from whether it is inverted.
+BOOKS = {
+    "escape": PatternBook(3, (1, 1, 2)),
+    "every pattern": PatternBook(2, (1, 1, 2)),
+    "one plane": PatternBook(2, (2,)),
+    "inverted": PatternBook(2, (1, 1, 2), inverted=True),
+    "inverted, escape": PatternBook(4, (0, 3, 2), inverted=True),
+    "wide": PatternBook(10, (0, 1, 2, 6, 4)),
+    "widest": PatternBook(16, (1, 0, 3, 1, 2)),
+}
+
+
+def book_mask(kept: np.ndarray, book: PatternBook, n_out: int, period: int | None = None) -> BookMask:
+    """A mask through a book, in segments of `period` blocks, each code with a tenth more bits than care bits."""
+    outputs = n_out // book.m
+    _, care = book.targets(patterns_of(kept, book.m), np.ones(-(-kept.size // book.m), bool))
+    sizes = []
+    for bits in care[1:]:
+        n_in = min(outputs, max(1, math.ceil(1.1 * outputs * np.count_nonzero(bits) / max(1, bits.size))))
+        sizes.append((n_in, max(2, 24 // n_in)))
+    return encode_book_mask(kept, book, mask_codes(book, n_out, sizes), segment_blocks=period)
+
+
+def book_example(
+    book: str = "escape",
+    name: str = "int8",
+    *,
+    values: str = "prefix",
+    scan: str = "affine",
+    n: int = 500,
+    period: int | None = None,
+    corrections: str = "auto",
+    seed: int = 5,
+    all_usual: bool = True,
+) -> EncodedTensor:
+    """A tensor whose mask goes through a book, under any value coder, scan, segments and corrections."""
+    form, coder = FORMATS[name], BOOKS[book]
+    n_out = coder.m * (64 // coder.m)
+    words = small_words(name, n, 0.7 if coder.inverted else 0.2, seed)
+    order: Scan = Interleaver(n)
+    if scan == "affine":
+        order = Interleaver(n, next(s for s in range(7, n) if math.gcd(s, n) == 1), 7)
+    truth = order.to_scan(words)
+    mask = book_mask(truth != 0, coder, n_out, period)
+    density = float(mask.decode().mean()) if n else 0.0
+    n_in = min(n_out, math.ceil(1.1 * n_out * density) + 1)
+    raw = usual_graph(n_in, n_out, 1) if all_usual else Code.uniform(n_in=n_in, n_out=n_out, n_s=1, seed=3)
+    coded, codes = RawPlanes(form.n_w), [raw]
+    if values == "prefix":
+        found = choose_book(truth, mask.decode(), form, max_k=128 if coder.inverted else 32, n_out=n_out)
+        assert found is not None
+        coded, codes = found.values, found.codes(0)  # type: ignore[assignment]
+    return encode_stored(
+        words,
+        shape=(n,),
+        number_format=form,
+        scan=order,
+        mask_coder=mask,
+        values=coded,
+        codes=codes,
+        options=EncodeOptions(encoder="elimination", segment_blocks=period, corrections=corrections),
+    )
+
+
 def dense_example() -> EncodedTensor:
     values, _ = random_tensor("int4", (5, 8))
     form = FORMATS["int4"]
@@ -147,6 +218,9 @@ KINDS = {
     "dense": dense_example,
     "prefix, bitmap": lambda: prefix_example("int4", shaped=False, n=200),
     "prefix, shaped": prefix_example,
+    "book": lambda: book_example(n=130),
+    "book, raw, segments": lambda: book_example("inverted, escape", "int4", values="raw", n=200, period=2),
+    "book, codes in full": lambda: book_example("wide", values="raw", n=130, all_usual=False),
     "lanes": lanes_example,
     "shared": shared_example,
     "packed": lambda: packed_example("int4", 0.3),
@@ -154,6 +228,21 @@ KINDS = {
     "zeros": lambda: packed_example("int8", 0.0),
     "empty": lambda: encode_tensor(np.zeros((0, 4), np.int8), FORMATS["int8"], SHORT),
     "scalar": lambda: encode_tensor(np.full((), 3, np.int8), FORMATS["int8"], SHORT),
+}
+
+#: What files of this version hold besides: read from frozen bytes, too.
+FROZEN = {
+    **KINDS,
+    **{f"book, {name}": (lambda name=name: book_example(name, n=130)) for name in BOOKS},
+    "book, codes in full, segments": lambda: book_example(
+        values="raw", n=200, all_usual=False, period=2, corrections="plane"
+    ),
+    "usual graph": lambda: raw_example(code=usual_graph(4, 10, 2)),
+    "usual graph of few columns": lambda: raw_example(code=usual_graph(2, 10, 0)),
+    "usual chain": lambda: raw_example(
+        code=Code.from_family("chain", n_in=4, n_out=10, n_s=1, taps=2, run=10)
+    ),
+    "usual graphs of a book of values": lambda: prefix_example("int4", shaped=False, n=120),
 }
 
 
@@ -168,6 +257,9 @@ def assert_same(a: EncodedTensor, b: EncodedTensor) -> None:
     if isinstance(a.mask_coder, ShapedMask) and isinstance(b.mask_coder, ShapedMask):
         assert np.array_equal(np.asarray(a.mask_coder.symbols), np.asarray(b.mask_coder.symbols))
         assert a.mask_coder.code == b.mask_coder.code
+    if isinstance(a.mask_coder, BookMask) and isinstance(b.mask_coder, BookMask):
+        assert a.mask_coder.book == b.mask_coder.book and a.mask_coder.segment_blocks == b.segment_blocks
+        assert_same_groups(a.mask_coder.groups, b.mask_coder.groups)
     assert a.values.kind == b.values.kind and a.values.spans == b.values.spans
     if isinstance(a.values, RawPlanes):
         assert a.values == b.values
@@ -176,12 +268,17 @@ def assert_same(a: EncodedTensor, b: EncodedTensor) -> None:
     else:
         for name in ("magnitude", "lengths", "tails", "prefixes"):
             assert np.array_equal(getattr(a.values, name), getattr(b.values, name)), name
-    assert len(a.groups) == len(b.groups)
-    for one, other in zip(a.groups, b.groups, strict=True):
+    assert_same_groups(a.groups, b.groups)
+    assert np.array_equal(a.patches.positions, b.patches.positions)
+    assert np.array_equal(a.patches.differences, b.patches.differences)
+    assert a.patches.differences.dtype == b.patches.differences.dtype
+
+
+def assert_same_groups(some: Sequence[PlaneGroup], others: Sequence[PlaneGroup]) -> None:
+    """They are of the same planes, codes and symbols."""
+    assert len(some) == len(others)
+    for one, other in zip(some, others, strict=True):
         assert (one.first, one.end) == (other.first, other.end)
         assert one.code.spec == other.code.spec and one.code.check_value == other.code.check_value
         assert np.array_equal(np.asarray(one.symbols), np.asarray(other.symbols))
         assert one.symbols.dtype == other.symbols.dtype
-    assert np.array_equal(a.patches.positions, b.patches.positions)
-    assert np.array_equal(a.patches.differences, b.patches.differences)
-    assert a.patches.differences.dtype == b.patches.differences.dtype

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.golden.files.stored_examples import BOOKS, book_mask
 from xorweave.golden.base.number_format import NumberFormat, number_format, to_bfloat16
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.mask_choice import encode_shaped
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.usual_graph import usual_graph
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.cells import CELL_COLUMNS, CellScan
 from xorweave.golden.scan.interleaver import Interleaver
@@ -96,6 +99,30 @@ def _own_taps() -> tuple[EncodedTensor, NDArray]:
     return stored, values
 
 
+def _book(book: str, dtype: str, **words: object) -> tuple[EncodedTensor, NDArray]:
+    """Raw planes under a mask through a book; of a book for more ones than zeros, the mask of what else is pruned."""
+    form, coder = number_format(dtype), BOOKS[book]
+    values, mask = weights(form)
+    if coder.inverted:
+        values = np.where(mask, values.dtype.type(0), np.full_like(values, 3))
+    stored = form.to_words(values).reshape(-1)
+    scan, n_out = Interleaver(stored.size, 1009, 17), coder.m * (90 // coder.m)
+    options = EncodeOptions(encoder="elimination", **words)  # type: ignore[arg-type]
+    mask_coder = book_mask(scan.to_scan(stored) != 0, coder, n_out, options.segment_blocks)
+    code = usual_graph(math.ceil(n_out * min(1, 0.05 + 1.1 * (stored != 0).mean())), n_out, 2)
+    tensor = encode_stored(
+        stored,
+        shape=SHAPE,
+        number_format=form,
+        scan=scan,
+        mask_coder=mask_coder,
+        values=RawPlanes(form.n_w),
+        codes=[code],
+        options=options,
+    )
+    return tensor, values
+
+
 def _packed(dtype: str, full: bool = False) -> tuple[EncodedTensor, NDArray]:
     form = number_format(dtype)
     values, _ = weights(form)
@@ -141,6 +168,11 @@ _KINDS: dict[str, Callable[[], tuple[EncodedTensor, NDArray]]] = {
         name: (lambda name=name: _chosen(name, code=CodeChoice.parse(_CODES["chain"])))
         for name in ("int4", "fp16", "bf16", "fp32")
     },
+    "book": lambda: _chosen(mask_code="book"),
+    "book, raw": lambda: _chosen(mask_code="book", values_code="raw"),
+    "book, segments": lambda: _book("escape", "int8", segment_blocks=7),
+    "book, inverted": lambda: _book("inverted, escape", "int4"),
+    "book, wide, fp16": lambda: _book("wide", "fp16", segment_blocks=5),
     "packed": lambda: _packed("int8"),
     "packed, int4": lambda: _packed("int4"),
     "packed, no mask": lambda: _packed("bf16", full=True),

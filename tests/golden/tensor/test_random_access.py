@@ -14,8 +14,9 @@ from xorweave.golden.base.number_format import number_format
 from xorweave.golden.base.packed_rows import PackedRows
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.plane_group import PlaneGroup
 from xorweave.golden.files.blob import read_blob, write_blob
-from xorweave.golden.mask.coders import MaskCoder, PackedBitmap
+from xorweave.golden.mask.coders import BookMask, MaskCoder, PackedBitmap
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.encode import encode_tensor
 from xorweave.golden.tensor.random_access import decode_block, decode_picked, decode_rows, runs_of
@@ -81,6 +82,10 @@ class _Meter:
     def _mask(self, coder: MaskCoder) -> MaskCoder:
         if isinstance(coder, PackedBitmap):
             return _Bitmap(coder.data, coder.length, self)
+        if isinstance(coder, BookMask):
+            rows = (_Rows(self, group.symbols, mask=True) for group in coder.groups)
+            groups = (replace(group, symbols=part) for group, part in zip(coder.groups, rows, strict=True))
+            return replace(coder, groups=tuple(groups))
         return replace(coder, symbols=_Rows(self, coder.symbols, mask=True))
 
     @property
@@ -159,16 +164,29 @@ def test_scattered_rows_read_only_blocks_that_hold_them() -> None:
     assert meter.mask_bytes == blocks.size * 16
 
 
-def test_shaped_masks_and_books_bring_windows_of_their_own() -> None:
+@pytest.mark.parametrize("mask_code", ["shaped", "book"])
+def test_encoded_masks_and_prefix_books_bring_windows_of_their_own(mask_code: str) -> None:
     values, mask = _layer(128, 256)
     values = (values // 24).astype(np.int8)
-    written = Choice(scan="affine").encode(values, INT8, mask)
-    assert written.mask_coder.kind == "shaped" and len(written.groups) > 1
+    written = Choice(scan="affine", mask_code=mask_code).encode(values, INT8, mask)
+    assert written.mask_coder.kind == mask_code and len(written.groups) > 1
     tensor = read_blob(write_blob(written))
     meter = _Meter(tensor)
-    block = decode_block(meter.tensor, tensor.blocks // 2)
-    assert block.size == tensor.n_out
-    windows = sum(group.code.n_in * group.planes * (group.code.n_s + 1) for group in tensor.groups)
-    coder = tensor.mask_coder.code
-    windows += coder.n_in * (coder.n_s + 1)
-    assert meter.bytes <= -(-windows // 8) + len(tensor.groups) + 1
+    middle = tensor.blocks // 2
+    block = decode_block(meter.tensor, middle)
+    scanned = tensor.scan.to_scan(_words(values).reshape(-1))
+    assert np.array_equal(_words(block), scanned[middle * tensor.n_out : (middle + 1) * tensor.n_out])
+    of_values, of_mask = sum(map(_window_bits, tensor.groups)), 0
+    coder, parts = tensor.mask_coder, 1
+    if isinstance(coder, BookMask):
+        of_mask, parts = sum(map(_window_bits, coder.groups)), len(coder.groups)
+        assert parts > 2
+    else:
+        of_mask = coder.code.n_in * (coder.code.n_s + 1)
+    # each part begins and ends within a byte
+    assert 0 < meter.symbol_bytes <= -(-of_values // 8) + len(tensor.groups)
+    assert 0 < meter.mask_bytes <= -(-of_mask // 8) + parts
+
+
+def _window_bits(group: PlaneGroup) -> int:
+    return group.code.n_in * group.planes * (group.code.n_s + 1)
