@@ -43,6 +43,8 @@ typedef struct {
     uint64_t sides[XW_MAX_SIDES], n, length, blocks, segments;
     int scan;
     uint64_t scan_numbers[4];
+    size_t live_rows, live_columns; /* where their bits begin, 0 where all are live */
+    uint64_t live_row_count, live_column_count;
     uint32_t n_out;
     uint64_t segment_blocks;
     int mask;                 /* 0 none, 1 bitmap, 2 shaped, 3 a book */
@@ -455,14 +457,64 @@ static xw_tile xw_tile_of(const uint64_t *k) {
     return tile;
 }
 
+/* Take a bit for each of `count` rows or columns; return how many are live, 0 if the bits are none. */
+static uint64_t xw_read_live(xw_reader *r, uint64_t count) {
+    uint64_t size = (count + 7) / 8, live = 0;
+    if (r->bad || size > r->size - r->at) {
+        r->bad = 1;
+        return 0;
+    }
+    for (uint64_t i = 0; i < 8 * size; i++) {
+        int bit = r->data[r->at + i / 8] >> i % 8 & 1;
+        if (bit && i >= count) return 0;
+        live += (unsigned)bit;
+    }
+    r->at += (size_t)size;
+    return live;
+}
+
+/* The number of the i-th live row or column, its bits at `at`. */
+static uint64_t xw_live(const xw_tensor *t, size_t at, uint64_t i) {
+    if (!at) return i;
+    for (uint64_t byte = 0;; byte++) {
+        uint32_t bits = t->data[at + byte];
+        uint64_t ones = 0;
+        for (uint32_t rest = bits; rest; rest &= rest - 1) ones++;
+        if (i >= ones) {
+            i -= ones;
+            continue;
+        }
+        for (int k = 0;; k++)
+            if (bits >> k & 1 && !i--) return 8 * byte + (unsigned)k;
+    }
+}
+
 static const char *xw_read_scan(xw_tensor *t, xw_reader *r) {
-    static const int counts[] = {0, 2, 4, 3, 4};
-    if (t->scan > 4) return "no such scan";
+    static const int counts[] = {0, 2, 4, 3, 4, 2};
+    if (t->scan > 5) return "no such scan";
     for (int i = 0; i < counts[t->scan]; i++) t->scan_numbers[i] = xw_varint(r, (uint64_t)1 << 40);
     const uint64_t *k = t->scan_numbers;
     t->length = t->n;
     if (t->scan == 1 && t->n > 1 && (xw_common(k[0], t->n) || k[0] >= t->n || k[1] >= t->n || t->n >= 3000000000u))
         return "the stride or the offset is out of range";
+    if (t->scan == 5) {
+        uint64_t rows = t->rank > 1 ? t->sides[0] : 1, cols = rows ? t->n / rows : 0, told = xw_byte(r);
+        if (!cols || told < 1 || told > 3) return "live rows, live columns or both must be listed";
+        t->live_row_count = rows;
+        t->live_column_count = cols;
+        if (told & 1) {
+            t->live_rows = r->at;
+            t->live_row_count = xw_read_live(r, rows);
+        }
+        if (told & 2) {
+            t->live_columns = r->at;
+            t->live_column_count = xw_read_live(r, cols);
+        }
+        t->length = t->live_row_count * t->live_column_count;
+        if (!t->length) return "there must be a bit for each row or column, and one of them 1";
+        if (t->length > 1 && (xw_common(k[0], t->length) || k[0] >= t->length || k[1] >= t->length || t->n >= 3000000000u))
+            return "the stride or the offset is out of range";
+    }
     if (t->scan == 2) {
         uint64_t rows = t->rank > 1 ? t->sides[0] : 1, cols = rows ? t->n / rows : 0;
         if (!cols || !k[0] || k[0] > 16384 || !k[1] || k[1] > 1u << 20 || k[2] >= cols || k[3] > 4096)
@@ -1080,7 +1132,7 @@ static uint64_t xw_golden(uint64_t m) {
 /* What the scans of matrices take beside the header. */
 static xw_order xw_order_of(const xw_tensor *t) {
     xw_order order = {t->rank > 1 ? t->sides[0] : 1, 0, 1, 0, 0, 0, {0, 0, {{0, 0, 0}}}};
-    if (t->scan < 2) return order;
+    if (t->scan < 2 || t->scan == 5) return order;
     order.cols = t->n / order.rows;
     if (t->scan == 4) {
         order.tile = xw_tile_of(t->scan_numbers);
@@ -1097,6 +1149,11 @@ static uint64_t xw_element(const xw_tensor *t, const xw_order *order, uint64_t s
     const uint64_t *k = t->scan_numbers;
     if (t->scan == 0 || t->n < 2) return s;
     if (t->scan == 1) return (k[1] + s * k[0]) % t->n; /* both below 3e9 */
+    if (t->scan == 5) {
+        uint64_t at = t->length > 1 ? (k[1] + s * k[0]) % t->length : 0, row = at / t->live_column_count;
+        uint64_t column = xw_live(t, t->live_columns, at % t->live_column_count);
+        return xw_live(t, t->live_rows, row) * (t->n / order->rows) + column;
+    }
     if (t->scan == 3) {
         uint64_t groups = (order->cols + k[0] * k[2] - 1) / (k[0] * k[2]) * k[2];
         uint64_t passes = (order->rows + 16 * k[1] - 1) / (16 * k[1]), c = k[0] >= 4 ? 4 : 1;

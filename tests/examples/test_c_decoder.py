@@ -25,6 +25,8 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.code.usual_graph import usual_graph
 from xorweave.golden.files.blob import read_blob, write_blob
 from xorweave.golden.files.smallest import store
+from xorweave.golden.scan.live import LiveScan
+from xorweave.golden.scan.strides import coprime_near
 from xorweave.golden.scan.tiles import TileLayout, TileOrder
 from xorweave.golden.tensor.decode import decode_tensor
 from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
@@ -132,6 +134,39 @@ def test_tiles_of_every_layout(
     done = _run(decoder, tmp_path, write_blob(encode_tensor(values, form, code, scan=scan)))
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == _words(form.to_words(values))
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"), [("all", "some"), ("some", "all"), ("some", "some"), ("last", "first")]
+)
+@pytest.mark.parametrize("shape", [(70, 30), (9, 8, 3)])
+def test_empty_rows_and_columns(
+    decoder: Path, tmp_path: Path, shape: tuple[int, ...], rows: str, columns: str
+) -> None:
+    rng = np.random.default_rng(6)
+    sides = shape[0], int(np.prod(shape[1:]))
+    live = []
+    for side, how in zip(sides, (rows, columns), strict=True):
+        some = {"all": np.ones(side, bool), "some": rng.random(side) < 0.4}.get(how, np.zeros(side, bool))
+        if how in ("last", "first"):
+            some[-1 if how == "last" else 0] = True
+        live.append(some)
+    values = (rng.integers(-99, 99, sides) * np.outer(*live)).astype(np.int8).reshape(shape)
+    scan = LiveScan.of(live[0], live[1])
+    scan = dataclasses.replace(
+        scan, stride=coprime_near(scan.length * 3 // 5, scan.length), offset=scan.length // 3
+    )
+    blob = write_blob(
+        encode_tensor(values, number_format("int8"), Code.uniform(n_in=8, n_out=9, n_s=2), scan=scan)
+    )
+    done = _run(decoder, tmp_path, blob)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == values.tobytes()
+    at = blob.index(scan.row_bits or scan.column_bits)
+    broken = bytearray(blob)
+    broken[at - 1] = 4
+    broken[-4:] = zlib.crc32(broken[:-4]).to_bytes(4, "little")
+    assert b"live rows, live columns or both" in _run(decoder, tmp_path, bytes(broken)).stderr
 
 
 @pytest.mark.parametrize("all_usual", [True, False])
