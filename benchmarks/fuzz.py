@@ -20,21 +20,29 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from xorweave.golden.base.errors import InputError
-from xorweave.golden.base.number_format import FORMATS
+from xorweave.golden.base.number_format import FORMATS, NumberFormat, Words
 from xorweave.golden.choose.choice import Choice
+from xorweave.golden.choose.pattern_choice import mask_codes
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.usual_graph import usual_graph
 from xorweave.golden.files.blob import read_blob, write_blob
 from xorweave.golden.files.container import Container, read_container, write_container
 from xorweave.golden.files.safetensors_file import Tensor
+from xorweave.golden.mask.pattern_book import MAX_DEPTH, MAX_PATTERN, MOST_CODEWORDS, PatternBook
 from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.tensor.book_mask import encode_book_mask
 from xorweave.golden.tensor.decode import decode_tensor
-from xorweave.golden.tensor.encode import EncodeOptions, encode_tensor
+from xorweave.golden.tensor.encode import EncodeOptions, encode_stored, encode_tensor
 from xorweave.golden.tensor.stored import EncodedTensor
+from xorweave.golden.values.coder import ValueCoder
+from xorweave.golden.values.prefix_code import MAGNITUDES, make_prefix_codes
+from xorweave.golden.values.raw_planes import RawPlanes
 
 CORRECTIONS = ("auto", "paper", "joint", "plane", "bounded:9")
 TRANSFORMS = ("none", "difference", "sign-magnitude", "auto")
@@ -44,6 +52,52 @@ SPECS = (
     "family=identity,n_in=16,n_out=16,n_s=0", "family=uniform,n_in=5,n_out=3,n_s=2",
 )  # fmt: skip
 SLOW = 15.0  # seconds of processor time that no small tensor may take
+
+
+def random_book(rng: random.Random) -> PatternBook:
+    """Draw a pattern book, likely or not."""
+    m, counts, free, used = rng.randrange(2, MAX_PATTERN + 1), list[int](), 2, 0
+    while free:
+        here = rng.randrange(free)
+        last = len(counts) == MAX_DEPTH - 1 or used + here + 2 * (free - here) > min(1 << m, MOST_CODEWORDS)
+        counts.append(free if last or rng.random() < 0.2 else here)
+        used, free = used + counts[-1], 2 * (free - counts[-1])
+    return PatternBook(m, tuple(counts), rng.random() < 0.3)
+
+
+def through_a_book(
+    rng: random.Random, truth: Words, shape: tuple[int, ...], form: NumberFormat
+) -> EncodedTensor:
+    """Encode words whose mask goes through a random book, in blocks and by codes that are random, too."""
+    book, n = random_book(rng), truth.size
+    outputs = rng.randrange(1, 1 + 200 // book.m)
+    n_out, period = outputs * book.m, rng.choice([None, 1, 2, 5])
+    strides = [s for s in range(1, max(2, n)) if math.gcd(s, max(n, 1)) == 1] or [1]
+    scan = Interleaver(n, rng.choice(strides), rng.randrange(n)) if n > 1 else Interleaver(n)
+
+    def sizes(rows: int) -> tuple[int, int]:
+        return rng.randrange(1, rows + 1), rng.choice([1, 2, 3, 9])
+
+    seed = rng.choice([0, 0, 1])  # of seed 0 the header says the sizes alone
+    of_mask = mask_codes(book, n_out, [sizes(outputs) for _ in book.spans[1:]], seed)
+    values: ValueCoder = RawPlanes(form.n_w)
+    stored, counts = np.unique(truth[truth != 0], return_counts=True)
+    if rng.random() < 0.5 and stored.size:
+        magnitude = "plain" if form.is_float else rng.choice(MAGNITUDES[1:])
+        made = make_prefix_codes(stored, form.n_w, magnitude=magnitude, patch_bits=20, counts=counts)
+        values = rng.choice(made) if made else values
+    return encode_stored(
+        truth,
+        shape=shape,
+        number_format=form,
+        scan=scan,
+        mask_coder=encode_book_mask(scan.to_scan(truth) != 0, book, of_mask, segment_blocks=period),
+        values=values,
+        codes=[usual_graph(n_in, n_out, n_s, seed) for n_in, n_s in (sizes(n_out) for _ in values.spans)],
+        options=EncodeOptions(
+            encoder="elimination", segment_blocks=period, corrections=rng.choice(CORRECTIONS)
+        ),
+    )
 
 
 def random_tensor(rng: random.Random, largest: int = 400) -> tuple[EncodedTensor, bytes]:
@@ -59,10 +113,15 @@ def random_tensor(rng: random.Random, largest: int = 400) -> tuple[EncodedTensor
     mask = np.asarray(draw.random(shape) < rng.choice([0, 0.05, 0.2, 0.5, 1]))
     truth = np.where(mask, words, form.word.type(0)).astype(form.word)
     values, n = form.from_words(words).reshape(shape), words.size
-    if rng.random() < 0.5:
+    way = rng.random()
+    if way < 0.25:
+        tensor = through_a_book(rng, truth.reshape(-1), shape, form)
+    elif way < 0.6:
         choice = Choice(
             goal=rng.choice(["storage", "hardware", "paper"]), scan=rng.choice(["auto", "row-major"]), beam=16
         )
+        if choice.goal == "storage" and choice.scan == "auto":
+            choice = replace(choice, mask_code=rng.choice(["auto", "book", "shaped"]))
         tensor = choice.encode(values, form, mask, EncodeOptions(jobs=rng.choice([1, 2])))
     else:
         strides = [s for s in range(1, max(2, n)) if math.gcd(s, max(n, 1)) == 1] or [1]

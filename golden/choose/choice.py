@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -424,7 +425,9 @@ class Choice:
             bits, book = choose_pattern_book(in_order, self._gates)
             price = gate_price(kept.size) if self._gates is None else self._gates
             times = float(np.interp(density, _SHAPED_DENSITIES, _SHAPED_COSTS))
-            shaped = kept.size * (times * binary_entropy(density) + _SHAPED_GATES * price)
+            shaped = math.inf
+            if density <= 0.5:
+                shaped = kept.size * (times * binary_entropy(density) + _SHAPED_GATES * price)
             if self.mask_code == "book" or bits <= min(kept.size, shaped):
                 return self._with_book(
                     words, scan.to_scan(words), in_order, book, shape, number_format, scan, options

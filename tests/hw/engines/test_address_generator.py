@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.scan.live import LiveScan
 from xorweave.golden.scan.scan import Scan
 from xorweave.golden.scan.tiles import TileLayout, TileOrder
 from xorweave.golden.scan.walk import walk_of
@@ -22,6 +24,8 @@ SCANS: dict[str, tuple[Scan, tuple[int, int]]] = {
     "one column": (Interleaver(6, 5, 2), (6, 1)),
     "lanes": (LaneLayout(rows=17, cols=7, lanes=3, interleave=2, start_column=4, lead=5), (17, 7)),
     "cells": (CellScan(19, 5, 8, 2, 1), (19, 5)),
+    "live": (LiveScan.of(np.arange(19) % 3 > 0, np.arange(11) % 4 > 0, 5, 17), (19, 11)),
+    "live rows": (LiveScan.of(np.arange(40) % 7 == 2, np.ones(3, bool)), (40, 3)),
     "tiles": (TileOrder(33, 5, 4, 2, TileLayout(8, 8)), (33, 5)),
 }
 
