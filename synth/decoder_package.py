@@ -20,7 +20,7 @@ from xorweave.synth.flow.sta import longest_path_ns, sta_executable, sta_version
 from xorweave.synth.flow.synthesis import SynthesisResult, map_to_cells, with_rate
 from xorweave.synth.proof.induction import NOT_RUN, PROVED, Verdict
 from xorweave.synth.proof.proof import judge_equivalence, prove_contract
-from xorweave.synth.proof.shape import DecoderShape, MaskParities, WordBook, code_from_rows
+from xorweave.synth.proof.shape import DecoderShape, MaskBook, MaskParities, WordBook, code_from_rows
 
 TARGETS = ("gates", *FAMILIES)
 
@@ -36,8 +36,17 @@ def _code(head: Mapping[str, Any]) -> Code:
     return code
 
 
-def _mask_code(head: Mapping[str, Any]) -> MaskParities:
-    """Return the shaped mask that a manifest describes."""
+def _mask_code(found: Mapping[str, Any]) -> MaskParities | MaskBook | None:
+    """Return the shaped mask or the pattern book that a manifest describes; None where it has neither."""
+    if "mask_book" in found:
+        head = found["mask_book"]
+        groups = tuple((group["planes"], _code(group["code"])) for group in head["groups"])
+        if {code.n_out * head["pattern_bits"] for _, code in groups} != {found["n_out"]}:
+            raise InputError("the manifest's mask_book must have codes of n_out divided by pattern_bits")
+        return MaskBook(head["pattern_bits"], tuple(head["counts"]), head["inverted"], groups)
+    if "mask_code" not in found:
+        return None
+    head = found["mask_code"]
     columns = max(head["n_in"], *(int(row, 16).bit_length() for row in head["generator"]))
     columns = -(-columns // head["n_in"]) * head["n_in"]
     bits = [[int(row, 16) >> column & 1 for column in range(columns)] for row in head["generator"]]
@@ -78,7 +87,7 @@ def shape_of_entries(
             n_w=found["n_w"],
             groups=tuple(groups) if book is not None else (),
             book=book,
-            mask_code=_mask_code(found["mask_code"]) if "mask_code" in found else None,
+            mask_code=_mask_code(found),
             stages=max(1, latency - found["output_register"]),
             segments=found.get("segments", 1),
             plane_serial=plane_serial,

@@ -41,7 +41,8 @@ class AxisDecoder(wiring.Component):
     s_axis_block_length : In
         Only with block lengths: words of a block that belong to the stream that starts with this symbol.
     s_axis_mask_tdata : In
-        Only with a mask: a bitmap's word, or a symbol of a shaped mask, with every block (see `mask_kinds`).
+        Only with a mask: a bitmap's word, or the symbols of a pattern book's planes or of a shaped mask, with every
+        block (see `mask_kinds`).
     s_axis_patch_tdata ... : In
         Only with patches, see `patch_kinds`: lists, beats of gap-coded records, or beats of entries and counts.
     stream_length, stream_clear : In; stream_too_short, stream_too_long : Out(1)

@@ -14,7 +14,7 @@ from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.first_outputs import patches_in, takes_first_outputs
 from xorweave.hw.decoders.gate_estimate import patch_gates
 from xorweave.hw.stages.fields import patch_bits
-from xorweave.hw.stages.mask_kinds import BitmapWords, MaskKind, ShapedWords
+from xorweave.hw.stages.mask_kinds import BitmapWords, BookWords, MaskKind, ShapedWords
 from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, LanePatches, ListPatches, PatchKind
 from xorweave.hw.stages.word_kinds import WORD_KINDS, RawWords, WordKind
 from xorweave.hw.xor.group import XorGroup
@@ -104,7 +104,7 @@ def config_for_all(
     groups = tuple(XorGroup(g.end - g.first, g.code, network(g.code)) for g in one.groups)
     if isinstance(words, RawWords):
         groups = (XorGroup(len(words.stored_planes), groups[0].code, groups[0].network),)
-    masks = [kind for tensor in several if (kind := mask_kind(tensor.mask_coder)) is not None]
+    masks = [kind for tensor in several if (kind := mask_kind(tensor.mask_coder, network)) is not None]
     lengths = any(tensor.n_out != one.n_out for tensor in several)
     return DecoderConfig(
         groups=groups,
@@ -178,12 +178,19 @@ def word_kind(values: ValueCoder, *, inversion_port: bool = False) -> WordKind:
     return replace(words, inversion=None)
 
 
-def mask_kind(coder: Any) -> MaskKind | None:
-    """Return the hardware of a mask coder; None for a dense one."""
+def mask_kind(
+    coder: Any, network_of: Callable[[Code], XorNetwork | None] = shared_network
+) -> MaskKind | None:
+    """Return the hardware of a mask coder; None for a dense one. `network_of` makes the gates of a book's codes."""
     if coder.kind == "none":
         return None
     if coder.kind == "bitmap":
         return BitmapWords()
+    if coder.kind == "book":
+        # the identity has no gates that could be searched for
+        made = [None if g.code.family == "identity" else network_of(g.code) for g in coder.groups]
+        groups = (XorGroup(g.planes, g.code, net) for g, net in zip(coder.groups, made, strict=True))
+        return BookWords(coder.book, tuple(groups))
     code = coder.code
     if code.sums:  # they bring a network of their own
         return ShapedWords(code)

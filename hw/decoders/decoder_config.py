@@ -32,7 +32,7 @@ class DecoderConfig:
         that are stored.
     kind_of_words : WordKind
         `RawWords`, `PrefixWords`, or the hardware of another value coder.
-    kind_of_mask : BitmapWords, ShapedWords or None
+    kind_of_mask : BitmapWords, BookWords, ShapedWords or None
         None: no mask stage and no port for it.
     kind_of_patches : ListPatches, GapPatches, BoundedPatches or None
         None: no correction stage and no ports for it (error-free codes).

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.decoder import decode_words
 from xorweave.hw.decoders.decoder_config import DecoderConfig
+from xorweave.hw.stages.fields import packed
 
 
 def decoder_words(
@@ -81,14 +82,6 @@ def _weights(
         inside = tensor.patches.positions < words.size
         words[tensor.patches.positions[inside]] ^= tensor.patches.differences[inside]
     return words
-
-
-def packed(words: NDArray[np.unsignedinteger], width: int) -> list[int]:
-    """Join each row of words of `width` bits to one integer, word 0 lowest."""
-    shifts = np.arange(width, dtype=words.dtype)
-    bits = ((words[:, :, None] >> shifts) & words.dtype.type(1)).astype(np.uint8)
-    rows = np.packbits(bits.reshape(words.shape[0], -1), axis=1, bitorder="little")
-    return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
 
 def _symbols(config: DecoderConfig, tensor: Any, blocks: int) -> list[int]:

@@ -23,7 +23,8 @@ from xorweave.hw.package.stream_design import StreamDesign, StreamWords
 from xorweave.hw.package.vectors import raw_planes, required_patches, uncorrected
 from xorweave.hw.package.verilog import structured_verilog
 from xorweave.hw.stages.fields import dense_corrections
-from xorweave.hw.stages.mask_kinds import ShapedWords
+from xorweave.hw.stages.mask_kinds import BookWords, ShapedWords
+from xorweave.hw.xor.group import XorGroup
 
 TOP = "xorweave_decoder"
 FILES = {
@@ -59,18 +60,20 @@ def _rows(matrix: NDArray[np.uint8]) -> list[str]:
     return [f"{int.from_bytes(row.tobytes(), 'little'):x}" for row in packed]
 
 
+def _group_entries(groups: Sequence[XorGroup]) -> list[dict[str, Any]]:
+    return [
+        {
+            "planes": group.planes,
+            "code": _code_entry(group.code),
+            "network": {"xor2": group.gates.xor2, "depth": group.gates.depth},
+        }
+        for group in groups
+    ]
+
+
 def decoder_entries(config: DecoderConfig) -> dict[str, Any]:
     """Return what the manifest says of a decoder: all that a proof needs, whatever made the codes."""
-    found: dict[str, Any] = {
-        "groups": [
-            {
-                "planes": group.planes,
-                "code": _code_entry(group.code),
-                "network": {"xor2": group.gates.xor2, "depth": group.gates.depth},
-            }
-            for group in config.groups
-        ],
-    }
+    found: dict[str, Any] = {"groups": _group_entries(config.groups)}
     if len(config.groups) == 1:
         found = {key: found["groups"][0][key] for key in ("code", "network")}
     found |= config.kind_of_words.entry()
@@ -82,6 +85,14 @@ def decoder_entries(config: DecoderConfig) -> dict[str, Any]:
             "parities": shape.parities,
             "window": shape.window,
             "generator": _rows(shape.generator.reshape(shape.n_out * shape.parities, -1)),
+        }
+    if isinstance(config.kind_of_mask, BookWords):
+        book = config.kind_of_mask.book
+        found["mask_book"] = {
+            "pattern_bits": book.m,
+            "counts": list(book.counts),
+            "inverted": book.inverted,
+            "groups": _group_entries(config.kind_of_mask.groups),
         }
     listed = config.kind_of_patches is not None and config.kind_of_patches.name == "list"
     return {

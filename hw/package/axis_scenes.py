@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xorweave.golden.base.number_format import NumberFormat, plane_words
 from xorweave.golden.code.plane_group import PlaneGroup
-from xorweave.golden.mask.coders import BitmapMask, MaskCoder, ShapedMask
+from xorweave.golden.mask.coders import BitmapMask, BookMask, MaskCoder, ShapedMask
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.tensor.stored import EncodedTensor, Patches
 from xorweave.golden.values.coder import ValueCoder
@@ -24,7 +25,7 @@ from xorweave.hw.package.axis_words import axis_words
 from xorweave.hw.package.stream_design import Scene
 from xorweave.hw.package.vectors import remarked
 from xorweave.hw.stages.fields import beats
-from xorweave.hw.stages.mask_kinds import ShapedWords
+from xorweave.hw.stages.mask_kinds import BookWords, ShapedWords
 from xorweave.hw.stages.word_kinds import RawWords
 
 Words = dict[str, list[int]]
@@ -85,7 +86,17 @@ class _Stage:
         if isinstance(kind, ShapedWords):
             symbols = self.rng.integers(0, 2, (blocks, kind.code.n_in)).astype(np.uint8)
             return ShapedMask(kind.code, symbols, blocks * n_out, blocks)
+        if isinstance(kind, BookWords):
+            spans = zip(kind.groups, kind.book.spans, strict=True)
+            groups = (
+                PlaneGroup(first, end, group.code, self._symbols(blocks, group.code.n_in, end - first))
+                for group, (first, end) in spans
+            )
+            return BookMask(kind.book, tuple(groups), blocks * n_out, blocks)
         return BitmapMask(self.rng.random(blocks * n_out) < 0.6)
+
+    def _symbols(self, blocks: int, n_in: int, planes: int) -> NDArray[np.unsignedinteger]:
+        return self.rng.integers(0, 1 << planes, (blocks, n_in)).astype(np.uint16)
 
     def _patches(self, blocks: int, n_out: int, form: NumberFormat) -> Patches:
         kind, rng = self.config.kind_of_patches, self.rng

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.mask.pattern_book import MAX_DEPTH, MAX_PATTERN, MOST_CODEWORDS, PatternBook
 from xorweave.golden.values.prefix_code import MAGNITUDES
 from xorweave.golden.values.transforms import TRANSFORMS
 from xorweave.hw.package.checked import (
@@ -128,8 +129,33 @@ def _mask_code(value: Any, where: str) -> dict[str, Any]:
     return head
 
 
-_CLASSES = list_of(integer(-1, 1 << 32), 1 << 12)
 _NETWORK = object_of({"xor2": _COUNT, "depth": _COUNT})
+_GROUPS = list_of(object_of({"planes": integer(1, 64), "code": _code, "network": _NETWORK}), 64, 1)
+
+
+def _mask_book(value: Any, where: str) -> dict[str, Any]:
+    """Check a pattern book and the codes of its planes: a complete prefix code, and a group for each of its spans."""
+    head = object_of(
+        {
+            "pattern_bits": integer(2, MAX_PATTERN),
+            "counts": list_of(integer(0, MOST_CODEWORDS), MAX_DEPTH, 1),
+            "inverted": flag,
+            "groups": _GROUPS,
+        }
+    )(value, where)
+    try:
+        book = PatternBook(head["pattern_bits"], tuple(head["counts"]), head["inverted"])
+    except InputError as error:
+        raise InputError(f"the manifest's {where} must be a pattern book, but {error}") from None
+    planes = [end - first for first, end in book.spans]
+    if [group["planes"] for group in head["groups"]] != planes:
+        raise refuse(
+            f"{where}.groups", f"groups of {planes} planes", [group["planes"] for group in head["groups"]]
+        )
+    return head
+
+
+_CLASSES = list_of(integer(-1, 1 << 32), 1 << 12)
 
 # What is said of the decoder: read by the proof and by people. Each kind has those that mean something for it.
 DECODER: dict[str, Check] = {
@@ -144,7 +170,7 @@ DECODER: dict[str, Check] = {
     "dense_corrections": flag,
     "patch_lanes": flag,
     "network": _NETWORK,
-    "groups": list_of(object_of({"planes": integer(1, 64), "code": _code, "network": _NETWORK}), 64, 1),
+    "groups": _GROUPS,
     "book": object_of(
         {
             "magnitude": one_of(*MAGNITUDES),
@@ -155,7 +181,8 @@ DECODER: dict[str, Check] = {
     ),
     "words": line_of_text,  # the kind of words that are neither raw nor a book's: it has no reference yet
     "mask_code": _mask_code,
-    "mask_kind": one_of("none", "bitmap", "shaped"),
+    "mask_book": _mask_book,
+    "mask_kind": one_of("none", "bitmap", "book", "shaped"),
     "inversion": or_null(_BITS),
     "inversion_port": flag,
     "constant_planes": _BITS,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 def length_bits(n_out: int) -> int:
     """Bits that hold a block length from 0 to n_out."""
@@ -48,3 +51,11 @@ def beats(records: Sequence[int], width: int, lanes: int, *, ended: bool = True)
         last = ended and start + lanes > len(records)
         joined.append(word | int(last) << (lanes * width + lanes.bit_length()))
     return joined
+
+
+def packed(words: NDArray[np.unsignedinteger], width: int) -> list[int]:
+    """Join each row of words of `width` bits to one integer, word 0 lowest."""
+    shifts = np.arange(width, dtype=words.dtype)
+    bits = ((words[:, :, None] >> shifts) & words.dtype.type(1)).astype(np.uint8)
+    rows = np.packbits(bits.reshape(words.shape[0], -1), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in rows]

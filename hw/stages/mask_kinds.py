@@ -13,7 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.golden.code.plane_group import decode_groups
+from xorweave.golden.mask.pattern_book import PatternBook, bits_of
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
+from xorweave.hw.stages.fields import packed
+from xorweave.hw.xor.group import XorGroup
 from xorweave.hw.xor.network import XorNetwork, balanced_trees
 from xorweave.hw.xor.shared_sums import shared_sums
 
@@ -161,3 +165,102 @@ class ShapedWords:
             for part in (symbols[t : t + segment_blocks] for t in range(0, blocks, segment_blocks))
         ]
         return _packed(symbols), np.concatenate([np.zeros(0, bool), *parts])
+
+
+@dataclass(frozen=True, eq=False)
+class BookWords:
+    """Every word holds a symbol of each group of planes of a pattern book, whose block is the values' block.
+
+    Its history is cleared with the values': the first block of a stream is also the first of a stream of the mask.
+
+    Attributes
+    ----------
+    book : PatternBook
+    groups : tuple of XorGroup
+        One for each of its spans; their N_out is that of the values' codes divided by the bits of a pattern.
+    """
+
+    book: PatternBook
+    groups: tuple[XorGroup, ...]
+    name: ClassVar[str] = "book"
+
+    def width(self, n_out: int) -> int:
+        """The encoded bits of a block, all groups together."""
+        return sum(group.symbol_bits for group in self.groups)
+
+    def check(self, n_out: int) -> None:
+        """Whole patterns in a block, as many as the groups' codes give."""
+        planes = [end - first for first, end in self.book.spans]
+        if [group.planes for group in self.groups] != planes:
+            raise InputError(f"the groups of the mask's planes must have {planes} planes")
+        for group in self.groups:
+            if group.code.n_out * self.book.m != n_out:
+                raise InputError(
+                    f"the mask's codes must have n_out of the values, {n_out}, divided by the {self.book.m} bits of"
+                    f" a pattern, not {group.code.n_out}"
+                )
+
+    def connect(self, m: Module, words: Any, masks: Any, first: Value) -> None:
+        """Through the decoder of the pattern mask."""
+        from amaranth.lib import wiring
+
+        from xorweave.hw.stages.pattern_mask import PatternMaskDecoder
+
+        m.submodules.pattern_mask = decoder = PatternMaskDecoder(self.book, self.groups)
+        wiring.connect(m, decoder.o, masks)
+        m.d.comb += [
+            decoder.i.p.symbol.eq(words.payload),
+            decoder.i.p.first.eq(first),
+            decoder.i.valid.eq(words.valid),
+            words.ready.eq(decoder.i.ready),
+        ]
+
+    def header(self, n_out: int) -> list[str]:
+        """Encoded bits of each group, and what the planes are."""
+        book = self.book
+        lines = [
+            f"s_axis_mask   {self.width(n_out)} bits with every block: one symbol of each group of planes of the mask.",
+        ]
+        at = 0
+        for group, (first, end) in zip(self.groups, book.spans, strict=True):
+            code = group.code
+            which = f"plane {first}" if end - first == 1 else f"planes {first} to {end - 1}, the last lowest"
+            lines.append(
+                f"              From bit {at}: {which}; encoded bit b at b*{group.planes}; {code.n_in} encoded bits"
+                f" to {code.n_out}, K {code.constraint_length}."
+            )
+            at += group.symbol_bits
+        order = (
+            "of their zeros, then of their value, falling"
+            if book.inverted
+            else "of their ones, then of their value"
+        )
+        lines += [
+            f"              Planes are a codeword, its first bit plane 0, that names a pattern of {book.m} mask bits,",
+            "              the first lowest. Codewords are canonical, patterns in order",
+            f"              {order}.",
+            f"              Codewords of 1, 2, ... bits: {', '.join(map(str, book.counts))}.",
+        ]
+        if book.escapes:
+            lines += [
+                f"              The last codeword is an escape: the pattern follows in planes {book.depth} to"
+                f" {book.planes - 1}, its highest",
+                "              bit first.",
+            ]
+        return lines
+
+    def words(
+        self, coder: Any, n_out: int, blocks: int, segment_blocks: int
+    ) -> tuple[list[int], NDArray[np.bool_]]:
+        """The symbols of the groups, the first lowest; beyond the mask's end comes out what the codes make of them."""
+        if coder.book != self.book or [g.code for g in coder.groups] != [g.code for g in self.groups]:
+            raise InputError("the decoder must have the pattern book and the codes of the tensor's mask")
+        joined = [0] * blocks
+        at = 0
+        for group in coder.groups:
+            for t, word in enumerate(packed(np.asarray(group.symbols[:blocks]), group.planes)):
+                joined[t] |= word << at
+            at += group.planes * group.code.n_in
+        planes = decode_groups(self.book.planes, coder.groups, 0, blocks, segment_blocks)
+        patterns = self.book.words_of(planes, np.dtype(np.uint16))
+        return joined, bits_of(patterns, self.book.m)

@@ -42,6 +42,9 @@ class GroupsDecoder(wiring.Component):
         So many of the last groups do so by bits of their own, of the port `care`.
     side_bits : int
         Width of a word that goes with a whole stream, beside its blocks.
+    starts_marked : bool
+        A stream starts with a symbol marked `first`, and in no other way: nothing is held that tells. Without the input
+        register only.
 
     Members
     -------
@@ -71,10 +74,13 @@ class GroupsDecoder(wiring.Component):
         masked: int = 0,
         side_bits: int = 0,
         gated: int = 0,
+        starts_marked: bool = False,
     ) -> None:
         check_groups(groups)
         if max_depth is not None and not input_register:
             raise InputError("a pipelined network needs the input register")
+        if starts_marked and input_register:
+            raise InputError("a decoder with the input register tells by itself where streams start")
         self.groups = tuple(groups)
         self.input_register = input_register
         self.symbol_bits = sum(group.symbol_bits for group in groups)
@@ -97,6 +103,7 @@ class GroupsDecoder(wiring.Component):
         ]
         self.latency = self._networks[0].stages if input_register else 0
         self.masked, self.gated = masked, gated
+        self.starts_marked = starts_marked
         self.side_bits = side_bits
         members = {
             "i": In(stream.Signature(symbol_layout(self.symbol_bits + side_bits, 1))),
@@ -114,11 +121,15 @@ class GroupsDecoder(wiring.Component):
         m = Module()
         take = Signal()
         start = Signal()
-        # low from reset or the end of a stream until the next symbol: that symbol starts a stream
-        running = Signal()
-        m.d.comb += [take.eq(self.i.valid & self.i.ready), start.eq(self.i.p.first | ~running)]
-        with m.If(take):
-            m.d.sync += running.eq(~self.i.p.last)
+        m.d.comb += take.eq(self.i.valid & self.i.ready)
+        if self.starts_marked:
+            m.d.comb += start.eq(self.i.p.first)
+        else:
+            # low from reset or the end of a stream until the next symbol: that symbol starts a stream
+            running = Signal()
+            m.d.comb += start.eq(self.i.p.first | ~running)
+            with m.If(take):
+                m.d.sync += running.eq(~self.i.p.last)
         if self.input_register:
             self._registered(m, take, start)
         else:

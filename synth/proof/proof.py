@@ -123,7 +123,7 @@ def judge_equivalence(
         missing = sorted({*gold.outputs} - {*gate.outputs})
         if missing:
             return Verdict(FAILED, f"the netlist has no output {missing[0]}")
-        found = guess(gold, gate, shape.delayed, max(code.n_s for _, code in shape.all_groups))
+        found = guess(gold, gate, shape.delayed, shape.history)
         if holds_after_reset(gold, gate, found):
             graph, differences = induction_step(gold, gate, found)
             if all_zero(graph, [literal for _, literal in differences], shape.code.n_out, directory, clock):

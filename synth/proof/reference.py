@@ -19,7 +19,13 @@ from xorweave.golden.values.transforms import TRANSFORMS
 from xorweave.synth.proof.matrix import open_ports, window_names
 from xorweave.synth.proof.reference_patches import list_of_patches, repaired
 from xorweave.synth.proof.reference_serial import serial_lines
-from xorweave.synth.proof.reference_words import mask_words, masked, word_module, words_of_planes
+from xorweave.synth.proof.reference_words import (
+    mask_words,
+    masked,
+    pattern_module,
+    word_module,
+    words_of_planes,
+)
 from xorweave.synth.proof.shape import DecoderShape, vector
 
 
@@ -56,7 +62,7 @@ def reference_verilog(shape: DecoderShape, name: str = "reference", *, matrices:
     ports = shape.ports() if matrices else [*shape.ports(), *open_ports(shape)]
     lines.append(",\n".join(f"  {d} {vector(w)} {n}" for d, n, w in ports) + "\n);")
     lines += serial_lines(shape) if shape.plane_serial else _parallel_lines(shape, name, matrices)
-    return "\n".join([*lines, "endmodule\n"]) + word_module(shape, name)
+    return "\n".join([*lines, "endmodule\n"]) + word_module(shape, name) + pattern_module(shape, name)
 
 
 def _parallel_lines(shape: DecoderShape, name: str, matrices: bool) -> list[str]:
@@ -73,7 +79,7 @@ def _parallel_lines(shape: DecoderShape, name: str, matrices: bool) -> list[str]
     words, current = words_of_planes(shape, current, name)
     lines += words
     if shape.mask:
-        lines += mask_words(shape)
+        lines += mask_words(shape, name)
         lines += masked(shape, current)
         current = "masked"
         valids.append("s_axis_mask_v")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xorweave.synth.proof.shape import DecoderShape, vector
+from xorweave.synth.proof.shape import DecoderShape, MaskBook, vector
 
 
 def words_of_planes(shape: DecoderShape, current: str, name: str) -> tuple[list[str], str]:
@@ -81,8 +81,64 @@ def word_module(shape: DecoderShape, name: str) -> str:
     return "\n".join([*lines, "  end", "endmodule\n"])
 
 
-def mask_words(shape: DecoderShape) -> list[str]:
-    """Declare ``keep``: a bit for every word of the block."""
+def pattern_module(shape: DecoderShape, name: str) -> str:
+    """Write the module from a pattern's planes to its mask bits, a case for every codeword.
+
+    Without a pattern book there is none.
+    """
+    book = shape.mask_code
+    if not isinstance(book, MaskBook):
+        return ""
+    planes, bits = book.planes, book.bits
+    lines = [
+        f"module {name}_pattern (input {vector(planes)} bits, output reg {vector(bits)} kept);",
+        "  always @* begin",
+        "    kept = 0;",
+    ]
+    for codeword, pattern in book.entries:
+        value = f"bits[{bits - 1}:0]" if pattern is None else f"{bits}'d{pattern}"
+        lines.append(
+            f"    if (bits[{planes - 1}:{planes - len(codeword)}] == {len(codeword)}'b{codeword}) kept = {value};"
+        )
+    return "\n".join([*lines, "  end", "endmodule\n"])
+
+
+def _book_words(shape: DecoderShape, book: MaskBook, name: str) -> list[str]:
+    """Declare ``keep`` by a pattern book: the window of every group, flat exclusive-ors, an instance a pattern."""
+    patterns, total = shape.code.n_out // book.bits, book.planes
+    lines = [f"  wire {vector(patterns * total)} mask_planes; wire {vector(shape.code.n_out)} keep;"]
+    low, above = 0, total
+    for g, (planes, code) in enumerate(book.groups):
+        width = planes * code.n_in
+        older, above = width * code.n_s, above - planes
+        here = f"s_axis_mask_d[{low + width - 1}:{low}]"
+        low += width
+        if older:
+            lines += [
+                f"  reg {vector(older)} mask_x{g};",
+                f"  wire {vector(older + width)} mask_seen{g} = {{block_first ? {older}'d0 : mask_x{g}, {here}}};",
+                f"  always @(posedge clk) if (s_axis_mask_v & s_axis_mask_r) mask_x{g} <= mask_seen{g}[{older - 1}:0];",
+            ]
+        else:
+            lines.append(f"  wire {vector(width)} mask_seen{g} = {here};")
+        for p, taps in enumerate(code.generator):
+            columns = np.flatnonzero(taps)
+            for q in range(planes):
+                terms = " ^ ".join(f"mask_seen{g}[{column * planes + q}]" for column in columns) or "1'b0"
+                lines.append(f"  assign mask_planes[{p * total + above + q}] = {terms};")
+    for p in range(patterns):
+        pins = f".bits(mask_planes[{p * total} +: {total}]), .kept(keep[{p * book.bits} +: {book.bits}])"
+        lines.append(f"  {name}_pattern pattern{p} ({pins});")
+    return lines
+
+
+def mask_words(shape: DecoderShape, name: str) -> list[str]:
+    """Declare ``keep``: a bit for every word of the block.
+
+    Those of a pattern book come from instances of the module `pattern_module`.
+    """
+    if isinstance(shape.mask_code, MaskBook):
+        return _book_words(shape, shape.mask_code, name)
     n_out = shape.code.n_out
     if shape.block_lengths:
         within = ", ".join(f"block_length > {row}" for row in reversed(range(n_out)))

@@ -28,6 +28,55 @@ class MaskParities:
 
 
 @dataclass(frozen=True)
+class MaskBook:
+    """A mask in patterns of neighbouring bits: a canonical codeword names a pattern, or says that it follows.
+
+    Attributes
+    ----------
+    bits : int
+        Mask bits of a pattern.
+    counts : tuple of int
+        Codewords of 1, 2, ... bits. The last codeword is an escape unless there is one for every pattern.
+    inverted : bool
+        Codewords name the inverted patterns.
+    groups : tuple of (int, Code)
+        Planes and code of each group, the first bits of codewords first. Their symbols stand one after another in a
+        word of the bus, the first group's lowest.
+    """
+
+    bits: int
+    counts: tuple[int, ...]
+    inverted: bool
+    groups: tuple[tuple[int, Code], ...]
+
+    @property
+    def n_in(self) -> int:
+        """Encoded bits of a block, all groups together."""
+        return sum(planes * code.n_in for planes, code in self.groups)
+
+    @property
+    def planes(self) -> int:
+        """Planes of a pattern."""
+        return sum(planes for planes, _ in self.groups)
+
+    @property
+    def entries(self) -> list[tuple[str, int | None]]:
+        """Codewords in order, and the pattern that each names; None: it follows, in the last planes."""
+        ordered = sorted(range(1 << self.bits), key=lambda pattern: (f"{pattern:b}".count("1"), pattern))
+        found: list[tuple[str, int | None]] = []
+        for length, count in enumerate(self.counts, 1):
+            for _ in range(count):
+                before = found[-1][0] if found else ""
+                value = (int(before, 2) + 1) << (length - len(before)) if found else 0
+                pattern = ordered[len(found)]
+                named = pattern ^ ((1 << self.bits) - 1 if self.inverted else 0)
+                found.append((f"{value:0{length}b}", named))
+        if len(found) < 1 << self.bits:
+            found[-1] = found[-1][0], None
+        return found
+
+
+@dataclass(frozen=True)
 class WordBook:
     """A prefix code of words: a canonical codeword names a class of magnitudes, sign and tail follow.
 
@@ -97,7 +146,7 @@ class DecoderShape:
     constant_planes : int
         Bit q: plane q decodes to 0, and its symbol bits are ignored.
     mask : bool
-    mask_code : MaskParities or None
+    mask_code : MaskParities, MaskBook or None
         The mask comes as symbols of this; None: as a bit a word.
     length_bits : int
         Not 0: streams are kept at the length of the port `stream_length`, of so many bits.
@@ -131,7 +180,7 @@ class DecoderShape:
     transform: str = "none"
     constant_planes: int = 0
     mask: bool = False
-    mask_code: MaskParities | None = None
+    mask_code: MaskParities | MaskBook | None = None
     length_bits: int = 0
     rates: tuple[int, ...] = ()
     block_lengths: bool = False
@@ -146,6 +195,12 @@ class DecoderShape:
     def all_groups(self) -> tuple[tuple[int, Code], ...]:
         """Planes and code of each group, one group too."""
         return self.groups or ((self.n_w, self.code),)
+
+    @property
+    def history(self) -> int:
+        """Most earlier symbols that anything depends on, of the values and of a pattern book."""
+        mask = self.mask_code.groups if isinstance(self.mask_code, MaskBook) else ()
+        return max(code.n_s for _, code in (*self.all_groups, *mask))
 
     @property
     def planes(self) -> int:
