@@ -18,9 +18,8 @@ from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 
 _WINDOWS = (64, 96, 128, 192, 256, 384, 512)  # longest windows of the densest group, tried
-# Share of the bits that a gate equivalent a weight must save. A decoder's gates do not grow with the tensor, what they
-# save does, and a large tensor is the rarer to have a decoder of its own: the price falls beyond so many weights.
-_GATE, _GATE_WEIGHTS, _GATE_FALLS = 0.0005, 1 << 16, 1.5
+# Share of the bits that a gate equivalent of the decoder, for one weight a cycle, must save.
+GATE_PRICE = 0.0003
 _PLANE = 3.0  # gate equivalents of a plane's XOR network, about
 _CLASS_BITS = (0.002, 0.02, 0.05)  # bits a word that a class must save: books of many classes and of few
 # Books are compared by the first part of a long scan. Rates are not judged by it: they follow the density closer than
@@ -56,11 +55,6 @@ class CodedValues:
         return [usual_graph(n_in, self.n_out, n_s, seed) for n_in, n_s in self.sizes]
 
 
-def gate_price(n: int) -> float:
-    """Return the share of the bits that a gate equivalent a weight must save, of a tensor of n weights."""
-    return _GATE * min(1.0, _GATE_WEIGHTS / max(1, n)) ** _GATE_FALLS
-
-
 def windows_of(max_k: int | None) -> list[int]:
     """Return the longest windows of the densest group that are tried: the one asked for, or all."""
     return [max_k] if max_k else list(_WINDOWS)
@@ -85,12 +79,12 @@ def choose_book(
     n_out: int | None = None,
     beside: Beside | None = None,
     quick: bool = False,
-    gates: float | None = None,
+    gates: float = GATE_PRICE,
 ) -> CodedValues | None:
     """Choose book and rates of fewest expected bits; None where no book pays. See `Chooser`."""
     n, n_w = words.size, number_format.n_w
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
-    price = gate_price(n) if gates is None else gates
+    price = gates
     stored, counts = np.unique(words[kept], return_counts=True)
     magnitudes = ("plain",) if number_format.is_float else ("prefix-inverted", "negated")
     books = (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, Words
 from xorweave.golden.choose.arrangement import Arrangement
-from xorweave.golden.choose.book_choice import CodedValues, gate_price
+from xorweave.golden.choose.book_choice import GATE_PRICE, CodedValues
 from xorweave.golden.choose.cell_code import encode_in_cells
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.choose.even_scan import even_scan
@@ -45,7 +45,7 @@ GOALS = ("storage", "hardware", "products", "paper")
 MASK_CODES = ("auto", "bitmap", "book", "shaped")
 _SCAN_K = 192  # window for which the scan of a mask that is encoded is judged, about that of its values
 _SMALLEST = 256  # weights of a tensor whose mask is worth encoding
-_DEAR_GATE = 0.004  # share of the bits that a gate equivalent a weight must save where gates count
+_DEAR_GATE = 0.0016  # `GATE_PRICE` where gates count
 # By density, times the entropy of a mask: what a shaped code takes of it, false ones counted. And its gate equivalents
 # a weight.
 _SHAPED_DENSITIES, _SHAPED_COSTS = (0.01, 0.02, 0.03, 0.04, 0.05), (1.4, 1.18, 1.12, 1.1, 1.08)
@@ -195,13 +195,14 @@ class Choice:
         )
 
     @property
-    def _gates(self) -> float | None:
-        return _DEAR_GATE if self._in_few_gates else None
+    def _gates(self) -> float:
+        """Share of the bits that a gate equivalent of the decoder, for one weight a cycle, must save."""
+        return _DEAR_GATE if self._in_few_gates else GATE_PRICE
 
     @property
     def _choose_values(self) -> Chooser:
         chooser = CHOOSERS["prefix" if self.values_code == "auto" else self.values_code]
-        return partial(chooser, gates=self._gates) if self._in_few_gates else chooser
+        return partial(chooser, gates=self._gates)
 
     @staticmethod
     def storable(values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_]) -> Words:
@@ -423,11 +424,10 @@ class Choice:
             scan = even_scan(kept, n_w, max_k=self.prefix_k or _SCAN_K, seed=self.code.seed)
             in_order = scan.to_scan(kept)
             bits, book = choose_pattern_book(in_order, self._gates)
-            price = gate_price(kept.size) if self._gates is None else self._gates
             times = float(np.interp(density, _SHAPED_DENSITIES, _SHAPED_COSTS))
             shaped = math.inf
             if density <= 0.5:
-                shaped = kept.size * (times * binary_entropy(density) + _SHAPED_GATES * price)
+                shaped = kept.size * (times * binary_entropy(density) + _SHAPED_GATES * self._gates)
             if self.mask_code == "book" or bits <= min(kept.size, shaped):
                 return self._with_book(
                     words, scan.to_scan(words), in_order, book, shape, number_format, scan, options

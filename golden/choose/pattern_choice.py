@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from xorweave.golden.choose.book_choice import gate_price
+from xorweave.golden.choose.book_choice import GATE_PRICE
 from xorweave.golden.choose.group_rates import Beside
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.usual_graph import usual_graph
@@ -81,7 +81,7 @@ def _book_of_size(
     return float(best[1, 0, 2]), PatternBook(m, tuple(counts), inverted)
 
 
-def choose_pattern_book(kept: NDArray[np.bool_], gates: float | None = None) -> tuple[float, PatternBook]:
+def choose_pattern_book(kept: NDArray[np.bool_], gates: float = GATE_PRICE) -> tuple[float, PatternBook]:
     """Choose the book that stores a mask in scan order, shape (n,), in the fewest bits, and foretell them.
 
     What its planes waste, and the price of its gates, is among them; `gates` as of `Chooser`.
@@ -94,7 +94,7 @@ def choose_pattern_book(kept: NDArray[np.bool_], gates: float | None = None) -> 
     for m in _SIZES:
         patterns = patterns_of(kept, m)
         histogram = np.bincount(patterns, minlength=1 << m)
-        codeword = (gate_price(n) if gates is None else gates) * kept.size * _CODEWORD_GATES / m
+        codeword = gates * kept.size * _CODEWORD_GATES / m
         bits, book = _book_of_size(histogram, m, waste, codeword, inverted)
         found.append((bits, m, book))
     bits, _, book = min(found, key=lambda row: row[:2])

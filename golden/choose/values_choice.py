@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xorweave.golden.base.number_format import NumberFormat, Words
-from xorweave.golden.choose.book_choice import CodedValues, choose_book, gate_price, windows_of
+from xorweave.golden.choose.book_choice import GATE_PRICE, CodedValues, choose_book, windows_of
 from xorweave.golden.choose.group_rates import Beside, choose_rates
 from xorweave.golden.values.coder import ValueCoder
 from xorweave.golden.values.raw_planes import RawPlanes
@@ -32,8 +32,8 @@ class Chooser(Protocol):
         A mask that is encoded in the same blocks.
     quick : bool
         Try less: a third of the time for half a percent more bits.
-    gates : float, optional
-        Share of the bits that a gate equivalent a weight must save; by default that of `gate_price`.
+    gates : float
+        Share of the bits that a gate equivalent of the decoder, for one weight a cycle, must save.
     """
 
     def __call__(
@@ -46,7 +46,7 @@ class Chooser(Protocol):
         n_out: int | None = None,
         beside: Beside | None = None,
         quick: bool = False,
-        gates: float | None = None,
+        gates: float = GATE_PRICE,
     ) -> CodedValues | None: ...
 
 
@@ -60,7 +60,7 @@ def with_codes(
     n_out: int | None = None,
     smooth: bool = False,
     beside: Beside | None = None,
-    gates: float | None = None,
+    gates: float = GATE_PRICE,
 ) -> CodedValues | None:
     """Choose the codes of the groups of any value coder; None where no window is long enough. See `Chooser`.
 
@@ -75,7 +75,7 @@ def with_codes(
         windows_of(max_k),
         n_out=n_out,
         smooth=smooth,
-        gate_price=gate_price(words.size) if gates is None else gates,
+        gate_price=gates,
         beside=beside,
     )
     if not math.isfinite(cost):
@@ -92,7 +92,7 @@ def choose_raw(
     n_out: int | None = None,
     beside: Beside | None = None,
     quick: bool = False,
-    gates: float | None = None,
+    gates: float = GATE_PRICE,
 ) -> CodedValues | None:
     """Choose the code of raw planes; see `Chooser`."""
     planes = RawPlanes(number_format.n_w)

@@ -8,10 +8,10 @@ import pytest
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose import book_choice
 from xorweave.golden.choose.book_choice import (
+    GATE_PRICE,
     _likely_books,
     book_gates,
     choose_book,
-    gate_price,
     table_bits,
     usual_graph,
     windows_of,
@@ -35,13 +35,6 @@ def test_groups_have_graphs_of_five_sums_for_each_encoded_bit(n_in: int, n_s: in
     code = usual_graph(n_in, 40, n_s, 3)
     assert code.family == "graph"
     assert (code.parameters["seed"], code.parameters["pool"]) == (3, pool)
-
-
-@pytest.mark.parametrize(
-    ("n", "price"), [(1, 0.0005), (1 << 16, 0.0005), (1 << 18, 0.0000625), (1 << 20, 0.0000078125)]
-)
-def test_gates_cost_large_tensors_fewer_bits(n: int, price: float) -> None:
-    assert gate_price(n) == pytest.approx(price)
 
 
 def _normal_words(n: int, density: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +106,7 @@ def test_books_of_long_scans_are_compared_by_a_part_and_rated_by_all(monkeypatch
         (first, end, bits)
         for (first, end), bits in zip(book.spans, book.targets(words, kept)[1], strict=True)
     ]
-    sizes = choose_rates(care, 40000, 8, windows_of(None), fine=True, gate_price=gate_price(40000))[1:]
+    sizes = choose_rates(care, 40000, 8, windows_of(None), fine=True, gate_price=GATE_PRICE)[1:]
     assert (seen.n_out, list(seen.sizes)) == sizes
 
 
@@ -132,6 +125,6 @@ def test_expected_bits_are_codewords_patches_and_book() -> None:
     patched = int(((rank < 0) & (words[kept] != 0)).sum())
     assert 0 < patched <= far.size
     codewords = int((book.lengths + book.tails + 1)[rank[rank >= 0]].sum())
-    spent = coded.expected_bits / (1 + gate_price(4000) * book_gates(book))
+    spent = coded.expected_bits / (1 + GATE_PRICE * book_gates(book))
     spent -= table_bits(book) + patched * (np.log2(4000 / 64) + 1.5 + 8)
     assert codewords <= spent <= 1.3 * codewords
