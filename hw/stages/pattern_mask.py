@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.mask.pattern_book import PatternBook
-from xorweave.hw.stages.class_logic import logic
+from xorweave.hw.stages.table_logic import TableLogic, table_logic
 from xorweave.hw.stages.xor_decoder import GroupsDecoder
 from xorweave.hw.xor.group import XorGroup
 
@@ -20,8 +21,8 @@ class PatternTable(wiring.Component):
     """One pattern's planes to its mask bits. Combinational.
 
     All planes but those of the first span come in as 0 where the pattern has none, by `care`: whoever makes them does
-    it for half a gate each, and a pattern that was escaped is then one OR away from its mask bits. What a codeword says
-    is left open for what cannot come in.
+    it for half a gate each, and an escaped pattern is then one OR away from its mask bits. A codeword comes in with as
+    many values as the book has; for others the table is left open (see `table_logic`).
 
     Parameters
     ----------
@@ -46,30 +47,44 @@ class PatternTable(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         book = self.book
-        codeword = self.planes[book.raw_planes :]
-        every = np.arange(1 << book.depth)
-        rank = np.searchsorted(book.first_codes, every, side="right") - 1
-        length = book.lengths[rank]
-        # what lies behind the end of a codeword comes in as 0
-        open_ = every & ((1 << (book.depth - length)) - 1) != 0
-        escaped = rank >= book.patterns.size
-        pattern = np.append(book.patterns, 0)[rank]
-        cares = []
-        for first, _ in book.spans[1:]:
-            reached = length > first if first < book.depth else escaped
-            # the first `first` bits tell: all that begins like them stands for them
-            step = 1 << max(0, book.depth - first)
-            cares.append(
-                logic(codeword[book.depth - min(first, book.depth) :], reached[::step], open_[::step])
-            )
+        network = pattern_logic(book)
+        signals: list[Value] = [Const(0, 1), *self.planes[book.raw_planes :]]
+        fanout = network.fanout
+
+        def read(literal: int) -> Value:
+            return ~signals[literal >> 1] if literal & 1 else signals[literal >> 1]
+
+        for k, (a, b) in enumerate(network.gates):
+            value: Value = read(a) & read(b)
+            if fanout[1 + network.inputs + k] > 1:  # the others stay inside the expression of what reads them
+                shared = Signal(name=f"g{k}")
+                m.d.comb += shared.eq(value)
+                value = shared
+            signals.append(value)
+        found = [read(literal) for literal in network.outputs]
+        cares = len(book.spans) - 1
         if cares:
-            m.d.comb += self.care.eq(Cat(cares))
-        for bit in range(book.m):
-            value: Value = logic(codeword, (pattern >> bit & 1 == 1) & ~open_, open_)
-            if book.escapes:
-                value |= self.planes[bit]
-            m.d.comb += self.mask[bit].eq(value)
+            m.d.comb += self.care.eq(Cat(found[:cares]))
+        named = Cat(found[cares:])
+        m.d.comb += self.mask.eq(named | self.planes[: book.m] if book.escapes else named)
         return m
+
+
+@lru_cache(maxsize=8)
+def pattern_logic(book: PatternBook) -> TableLogic:
+    """Find the gates of a table: whether a pattern has the planes of each span but the first, then its mask bits.
+
+    The inputs are the codeword's bits, its last first, 0 behind its end. An escape has no mask bits of its own.
+    """
+    rank = np.arange(book.codewords)
+    outputs, reads = [], []
+    for first, _ in book.spans[1:]:
+        told = min(first, book.depth)  # by the bits of the spans before it alone
+        outputs.append(book.lengths > first if first < book.depth else rank >= book.patterns.size)
+        reads.append(book.depth - told)
+    patterns = np.append(book.patterns, 0)[: book.codewords]
+    outputs += [patterns >> bit & 1 == 1 for bit in range(book.m)]
+    return table_logic(book.depth, book.first_codes.tolist(), [column.tolist() for column in outputs], reads)
 
 
 class PatternMaskDecoder(wiring.Component):
