@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xorweave.golden.code.limits import binary_entropy
 from xorweave.golden.scan.live import LiveScan
-from xorweave.golden.scan.spec import matrix_shape
+from xorweave.golden.scan.spec import believed_weights, matrix_shape
 
 _LEAST = 0.001  # share of a mask's bits that must be saved: what is foretold is no nearer
 _HEADER = 16  # bits that tell of it, beside one for each row or column
@@ -41,7 +41,12 @@ def live_scan(kept: NDArray[np.bool_], shape: Sequence[int]) -> LiveScan | None:
         n = int(np.count_nonzero(own_rows)) * int(np.count_nonzero(own_columns))
         if n == kept.size:
             continue
-        told = _HEADER + 8 * (-(-rows // 8) * by_row + -(-columns // 8) * by_column)
+        listed = -(-rows // 8) * by_row + -(-columns // 8) * by_column
+        if kept.size > believed_weights(listed):  # a reader would take the file for a hostile one
+            continue
+        told = _HEADER + 8 * listed
         found.append((n * binary_entropy(ones / n) + told, number, LiveScan.of(own_rows, own_columns)))
+    if not found:
+        return None
     bits, _, scan = min(found, key=lambda row: row[:2])
     return scan if bits < (1 - _LEAST) * plain else None

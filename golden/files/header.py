@@ -22,7 +22,14 @@ from xorweave.golden.mask.coders import BookMask, MaskCoder, ShapedMask
 from xorweave.golden.mask.pattern_book import MAX_DEPTH, MAX_PATTERN, PatternBook
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.scan import Scan
-from xorweave.golden.scan.spec import SCANS, matrix_shape, most_positions, scan_from_items, scan_items
+from xorweave.golden.scan.spec import (
+    SCANS,
+    believed_weights,
+    matrix_shape,
+    most_positions,
+    scan_from_items,
+    scan_items,
+)
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.golden.values.coder import ValueCoder
 
@@ -214,9 +221,9 @@ def read_scan(head: ByteReader, kind: str, shape: tuple[int, ...], size: int) ->
     scan = scan_from_items(kind, numbers, shape, live)
     if scan.length > most_positions(scan.n):
         raise InputError(f"a scan of {scan.n} weights must not have {scan.length} positions")
-    if scan.length > (1 << 20) + 1024 * size:
+    if scan.length > believed_weights(size):
         raise InputError(f"a tensor of {scan.length} scan positions must not come with {size} bytes")
-    if scan.n > (1 << 20) + 1024 * size:
+    if scan.n > believed_weights(size):
         raise InputError(f"a tensor of {scan.n} weights must not come with {size} bytes")
     return scan
 

@@ -26,6 +26,11 @@ def most_positions(n: int) -> int:
     return 4 * n + (1 << 20)
 
 
+def believed_weights(size: int) -> int:
+    """Return the weights, or scan positions, that readers believe a stored tensor of so many bytes to have."""
+    return (1 << 20) + 1024 * size
+
+
 @dataclass(frozen=True)
 class ScanKind:
     """A kind of scan.

@@ -221,6 +221,7 @@ def encode_stored(
         raise InputError("bounded corrections must be those of one group of planes")
     chosen = [resolve_encoder(options.encoder, code) for code in codes]
     truth = scan.to_scan(words) if truth is None else truth
+    check_left_out(scan, words, truth)
     kept = mask_coder.decode()
     planes, care = values.targets(truth, kept)
     blocks = -(-scan.length // n_out)
@@ -268,6 +269,18 @@ def encode_stored(
     form = choose_format(options.corrections, patches, scan.length, number_format.n_w, n_out)
     form.bits(patches, scan.length, number_format.n_w)  # refuses what the format cannot hold
     return replace(encoded, correction_format=format_text(form))
+
+
+def check_left_out(scan: Scan, words: Words, truth: Words) -> None:
+    """Check that words, shape (n,), are 0 where a scan gives them no position; `truth` are the others, in scan order.
+
+    Raises
+    ------
+    InputError
+        One is not.
+    """
+    if scan.length < scan.n and np.count_nonzero(words) != np.count_nonzero(truth):
+        raise InputError("the scan must not leave out a weight that is not 0")
 
 
 def _cheapest_bits(tensor: EncodedTensor) -> int:

@@ -48,6 +48,13 @@ def line_of_text(value: Any, where: str) -> str:
     return value
 
 
+def scan_of_text(value: Any, where: str) -> str:
+    """Check what a manifest says of a scan: a line that may list the rows and columns of a matrix."""
+    if not isinstance(value, str) or len(value) > 1 << 24 or not value.isprintable():
+        raise refuse(where, "a line of text", value)
+    return value
+
+
 def verilog_name(value: Any, where: str) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise refuse(where, "a Verilog name of up to 64 letters, digits and _", value)

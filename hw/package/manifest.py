@@ -31,6 +31,7 @@ from xorweave.hw.package.checked import (
     one_of,
     or_null,
     refuse,
+    scan_of_text,
     shown,
     verilog_name,
 )
@@ -218,7 +219,7 @@ _LAYOUT = object_of(
         ),
         "shape": list_of(_COUNT, 64),
         "weights": _COUNT,
-        "scan": line_of_text,
+        "scan": scan_of_text,
         "block": _COUNT,
         "padding": _COUNT,
         "segment_blocks": _COUNT,

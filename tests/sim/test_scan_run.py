@@ -27,6 +27,7 @@ from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.scan.live import LiveScan
 from xorweave.golden.scan.scan import Scan
 from xorweave.golden.scan.tiles import TileLayout, TileOrder
 from xorweave.golden.spmv.scan_trace import trace_scan
@@ -52,6 +53,7 @@ SCANS: dict[str, Scan] = {
     "lanes": LaneLayout(rows=13, cols=11, lanes=4, interleave=2, start_column=3, lead=2),
     "cells": CellScan(13, 11, 4, 1, 2),
     "tiles": TileOrder(13, 11, 1, 1, TileLayout(8, 8)),
+    "live": LiveScan.of(np.arange(13) % 5 != 3, np.arange(11) % 7 != 1, 23, 30),
 }
 PATCHES = ("none", "list", "lanes", "gap", "bounded")
 MASKS = ("none", "bitmap", "shaped")
@@ -124,7 +126,8 @@ def _kept(order: Scan, rng: np.random.Generator) -> np.ndarray:
     """A mask with empty rows; padding is kept at random: the engine must not care."""
     kept = rng.random(order.length) < 0.4
     for row in (0, 5, SHAPE[0] - 1):
-        kept[order.places(np.arange(row * SHAPE[1], (row + 1) * SHAPE[1]))] = False
+        places = order.places(np.arange(row * SHAPE[1], (row + 1) * SHAPE[1]))
+        kept[places[places >= 0]] = False
     return kept
 
 

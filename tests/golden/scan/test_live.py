@@ -157,6 +157,15 @@ def test_a_few_empty_rows_of_a_random_mask_are_not_told(seed: int) -> None:
     assert live_scan(kept.reshape(-1), (1000, 6)) is None
 
 
+def test_a_matrix_that_no_reader_would_believe_is_stored_whole() -> None:
+    """Two rows of 3,000 are live: the file would be so small that its size speaks against so many weights."""
+    matrix = np.zeros((3000, 800), np.int8)
+    matrix[[5, 2900], ::3] = 7
+    assert live_scan(matrix.reshape(-1) != 0, matrix.shape) is None
+    stored = Choice().encode(matrix, INT8, matrix != 0)
+    assert (decode_tensor(read_blob(write_blob(stored))) == matrix).all()
+
+
 def test_a_header_that_lists_too_much_is_refused() -> None:
     scan = LiveScan.of(np.array([True, False, True]), np.ones(40, bool))
     values = np.zeros((3, 40), np.int8)
