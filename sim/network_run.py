@@ -83,7 +83,7 @@ class NetworkRun:
     messages: tuple[str, ...] = ()
 
     @property
-    def idle_cycles(self) -> int:
+    def empty_cycles(self) -> int:
         """Cycles in which no layer was loaded: before the first, after the last, and where results were waited for."""
         return self.cycles - self.blocks - self.stall_cycles
 

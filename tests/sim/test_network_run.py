@@ -67,7 +67,7 @@ def test_cycles_are_those_of_the_schedule(simulator: NetworkSimulator) -> None:
         run = simulator.run(inputs, in_flight=in_flight)
         assert (run.mismatches, run.stall_cycles) == (0, 0), run.messages
         assert run.cycles == run.expected_cycles
-        idle.append(run.idle_cycles)
+        idle.append(run.empty_cycles)
     assert idle == sorted(idle, reverse=True) and idle[-1] < idle[0] / 10
     # the descriptor, three beats of activations; eight cycles behind the last block the first beat of its group, which
     # waits for the last one of the group before, and has another behind it
@@ -75,7 +75,7 @@ def test_cycles_are_those_of_the_schedule(simulator: NetworkSimulator) -> None:
     vectors = [np.roll(inputs, k, axis=0)[:, :cols] for k, cols in enumerate((21, 21, 8, 5))]
     vectors[1] = np.random.default_rng(6).integers(-128, 128, (9, 37)).astype(np.int8)
     alone = simulator.run_each(vectors)
-    assert (alone.mismatches, alone.cycles, alone.idle_cycles) == (0, alone.expected_cycles, idle[-1])
+    assert (alone.mismatches, alone.cycles, alone.empty_cycles) == (0, alone.expected_cycles, idle[-1])
 
 
 @pytest.mark.parametrize(
