@@ -150,7 +150,7 @@ def _network(folder: Path) -> EngineBench:
         weights = rng.integers(-127, 128, (rows, cols)).astype(np.int8) * (rng.random((rows, cols)) < 0.4)
         bias = rng.integers(-3000, 3000, rows).astype(np.int32)
         layers.append(IntegerLayer(f"fc{number}", weights.astype(np.int8), bias, multiplier, shift))
-    simulator = NetworkSimulator(layers, lanes=8, batch=2, folder=folder)
+    simulator = NetworkSimulator(layers, lanes=8, batch=2, interleave=3, folder=folder)
     inputs = rng.integers(0, 128, (5, 21)).astype(np.int8)
     cycles = simulator.run(inputs).cycles
 

@@ -14,6 +14,7 @@ from xorweave.golden.base.number_format import number_format
 from xorweave.golden.choose.lane_code import encode_layers_on_lanes
 from xorweave.golden.network.integer_network import IntegerLayer, run_integer
 from xorweave.golden.scan.lane_layout import LaneLayout
+from xorweave.golden.spmv.network_schedule import NetworkSchedule
 from xorweave.golden.spmv.trace import lanes_of
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.hw.decoders.config_for import config_for_all
@@ -41,6 +42,8 @@ class NetworkRun:
     ----------
     images, passes : int
         Images, and times that all layers were gone through.
+    in_flight : int
+        Batches whose layers took turns.
     cycles : int
         From the end of reset to the last result.
     blocks : int
@@ -53,6 +56,10 @@ class NetworkRun:
         What is read for one pass: symbols, patches as stored, mask, and the records of bias and scale.
     activation_bytes : int
         Activations loaded and given out, of one image.
+    outside_bytes : int
+        Most activations that lay outside at once, of all batches in flight (`NetworkSchedule.words_outside`).
+    expected_cycles : int
+        What the schedule takes where nothing stalls (`NetworkSchedule.cycles`).
     bytes_per_cycle : float
         Symbols, patches and mask of a block.
     outputs : list of ndarray of int32, shape (images, rows)
@@ -62,15 +69,23 @@ class NetworkRun:
 
     images: int
     passes: int
+    in_flight: int
     cycles: int
     blocks: int
     stall_cycles: int
     mismatches: int
     weight_bytes: dict[str, float]
     activation_bytes: int
+    outside_bytes: int
+    expected_cycles: int
     bytes_per_cycle: float
     outputs: list[NDArray[np.int32]]
     messages: tuple[str, ...] = ()
+
+    @property
+    def empty_cycles(self) -> int:
+        """Cycles in which no layer was loaded: before the first, after the last, and where results were waited for."""
+        return self.cycles - self.blocks - self.stall_cycles
 
 
 class NetworkSimulator:
@@ -83,6 +98,8 @@ class NetworkSimulator:
         Multiply-accumulate lanes.
     batch : int
         Images that go through together.
+    interleave : int, optional
+        Most rows that a lane works on in turn: words of the memories of sums and results. By default all of a layer.
     max_k : int
         Most encoded bits that an output may depend on.
     folder : path, optional
@@ -102,6 +119,7 @@ class NetworkSimulator:
         *,
         lanes: int = 64,
         batch: int = 1,
+        interleave: int | None = None,
         max_k: int = 64,
         folder: Path | None = None,
         fast: bool = False,
@@ -110,7 +128,11 @@ class NetworkSimulator:
             layer.check()
         self.layers, self.batch = list(layers), batch
         self.tensors = encode_layers_on_lanes(
-            [layer.weights for layer in layers], number_format("int8"), lanes, max_k=max_k
+            [layer.weights for layer in layers],
+            number_format("int8"),
+            lanes,
+            interleave=interleave,
+            max_k=max_k,
         )
         layouts = [lanes_of(tensor) for tensor in self.tensors]
         most = LaneLayout(
@@ -211,14 +233,23 @@ class NetworkSimulator:
         return [pack_words(flat, 32), last]
 
     def run(
-        self, inputs: NDArray[np.int8], *, stalls: int | tuple[int, int] = 0, seed: int = 0
+        self,
+        inputs: NDArray[np.int8],
+        *,
+        in_flight: int = 2,
+        stalls: int | tuple[int, int] = 0,
+        seed: int = 0,
     ) -> NetworkRun:
-        """Send images through all layers, one batch after the other, and compare what leaves every layer.
+        """Send images through all layers, and compare what leaves every layer.
+
+        A layer's activations are offered to the engine when the last result of the layer before has left it.
 
         Parameters
         ----------
         inputs : ndarray of int8, shape (images, columns of the first layer)
             A last batch is filled up with zeros.
+        in_flight : int
+            Batches whose layers take turns; with 1 the engine waits for each layer's results.
         stalls, seed
             As in `StreamModel.run`.
         """
@@ -230,12 +261,13 @@ class NetworkSimulator:
         filled = self._filled(inputs)
         outputs = run_integer(self.layers, filled)
         given = [filled, *(out.astype(np.int8) for out in outputs[:-1])]
-        return self._play(len(inputs), given, outputs, stalls=stalls, seed=seed)
+        schedule = self._schedule(len(filled), in_flight=in_flight)
+        return self._play(len(inputs), schedule, given, outputs, stalls=stalls, seed=seed)
 
     def run_each(
         self, inputs: Sequence[NDArray[np.int8]], *, stalls: int | tuple[int, int] = 0, seed: int = 0
     ) -> NetworkRun:
-        """Send each layer vectors of its own, layer after layer in the engine, as `run` does: a layer's maps alone.
+        """Send each layer vectors of its own, batch after batch, which wait for nothing: a layer's maps alone.
 
         Parameters
         ----------
@@ -255,7 +287,14 @@ class NetworkSimulator:
             raise InputError(f"the vectors must be int8 of shapes {wanted}, not {found}")
         given = [self._filled(some) for some in inputs]
         outputs = [layer.run(some) for layer, some in zip(self.layers, given, strict=True)]
-        return self._play(len(inputs[0]), given, outputs, stalls=stalls, seed=seed)
+        schedule = self._schedule(len(given[0]), in_flight=1, waits=False)
+        return self._play(len(inputs[0]), schedule, given, outputs, stalls=stalls, seed=seed)
+
+    def _schedule(self, vectors: int, *, in_flight: int, waits: bool = True) -> NetworkSchedule:
+        layouts = [lanes_of(tensor) for tensor in self.tensors]
+        return NetworkSchedule(
+            layouts=layouts, batches=vectors // self.batch, in_flight=in_flight, waits=waits
+        )
 
     def _filled(self, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
         """Fill a last batch up with zeros."""
@@ -264,37 +303,42 @@ class NetworkSimulator:
     def _play(
         self,
         count: int,
+        schedule: NetworkSchedule,
         given: Sequence[NDArray[np.int8]],
         outputs: Sequence[NDArray[np.int32]],
         *,
         stalls: int | tuple[int, int],
         seed: int,
     ) -> NetworkRun:
-        """Simulate all layers, batch after batch, with what goes into each and what must come out."""
+        """Simulate all layers as scheduled, with what goes into each and what must come out."""
         parts: dict[str, list[list[NDArray[np.uint8]]]] = {port.name: [] for port in self.model.inputs}
         wanted: list[list[NDArray[np.uint8]]] = []
-        passes = len(given[0]) // self.batch
-        for at in range(0, len(given[0]), self.batch):
-            of_batch = slice(at, at + self.batch)
-            for tensor, fixed, vectors, out in zip(self.tensors, self.fixed, given, outputs, strict=True):
-                layout = lanes_of(tensor)
-                for name, pins in fixed.items():
-                    parts[name].append(pins)
-                parts["s_axis_x"].append([self._activations(layout, vectors[of_batch])])
-                wanted.append(self._results(layout, out[of_batch]))
-        blocks = sum(tensor.blocks for tensor in self.tensors)
+        left = [0]  # beats that have left before each piece of work, and after the last
+        after: list[NDArray[np.uint64]] = []
+        for (batch, layer), need in zip(schedule.order, schedule.needs, strict=True):
+            layout, of_batch = schedule.layouts[layer], slice(batch * self.batch, (batch + 1) * self.batch)
+            for name, pins in self.fixed[layer].items():
+                parts[name].append(pins)
+            beats = self._activations(layout, given[layer][of_batch])
+            parts["s_axis_x"].append([beats])
+            after.append(np.full(len(beats), 0 if need is None else left[need + 1], np.uint64))
+            wanted.append(self._results(layout, outputs[layer][of_batch]))
+            left.append(left[-1] + len(wanted[-1][0]))
+        passes, blocks = schedule.batches, sum(tensor.blocks for tensor in self.tensors)
         run = self.model.run(
             {name: _joined(some) for name, some in parts.items()},
             {"m_axis": _joined(wanted)},
             stalls=stalls,
             seed=seed,
             most_cycles=40 * passes * blocks + 10_000,
+            after={"s_axis_x": np.concatenate(after)},
         )
         coded = [sum(bits) for bits in zip(*map(stored_bits, self.tensors), strict=True)]
         mask = sum(tensor.scan.length for tensor in self.tensors)
         return NetworkRun(
             images=count,
             passes=passes,
+            in_flight=schedule.in_flight,
             cycles=run.cycles,
             blocks=passes * blocks,
             stall_cycles=run.counts[0],
@@ -306,6 +350,10 @@ class NetworkSimulator:
                 "scales": sum(len(layer.bias) for layer in self.layers) * SCALE_BITS / 8,
             },
             activation_bytes=sum(sum(layer.weights.shape) for layer in self.layers),
+            outside_bytes=schedule.words_outside * self.batch,
+            expected_cycles=schedule.cycles(
+                load_words=self.config.load_words, result_words=self.config.result_words
+            ),
             bytes_per_cycle=(sum(coded) + mask) / 8 / blocks,
             outputs=[out[:count] for out in outputs],
             messages=run.messages,

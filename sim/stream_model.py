@@ -39,6 +39,7 @@ struct Stream {
     std::vector<unsigned char> data; size_t record = 0, count = 0, done = 0, wrong = 0, moves = 0;
     uint64_t first = 0, last = 0;
     bool offered = false, waiting = false;
+    std::vector<uint64_t> after;  // records that must have left before each of these is offered; none: no such bound
     std::vector<unsigned char> seen;
     unsigned met = 0;  // bit 0, 1, 2: paused at the first record, inside, at the last; 3, 4, 5: held up there
     void note(unsigned kind) {
@@ -56,6 +57,11 @@ struct Stream {
         fclose(file);
         count = data.size() / record;
         seen.resize(record);
+        file = fopen((path + ".after").c_str(), "rb");
+        if (!file) return;
+        after.resize(count);
+        if (count && fread(after.data(), sizeof(uint64_t), count, file) != count) exit(2);
+        fclose(file);
     }
     void restart() {
         done = wrong = moves = 0;
@@ -135,6 +141,7 @@ int main(int argc, char** argv) {
             if (!s.offered && s.done < s.count) {
                 bool there = s.group == 0 || !numerator
                     || (cycles >= begin && (cycles - begin + 1) * numerator >= (s.done + 1) * denominator);
+                there &= s.after.empty() || s.after[s.done] <= out[0].done;
                 if (there && draw() % 100 >= stalls) { s.offered = true; s.drive(); }
             }
             *s.valid = s.offered;
@@ -407,6 +414,7 @@ class StreamModel:
         rate_from: int = 0,
         reset_after: int = 0,
         held: Mapping[str, int] | None = None,
+        after: Mapping[str, NDArray[np.uint64]] | None = None,
     ) -> StreamRun:
         """Run the model on streams given pin by pin, each of shape (records, pin_bytes(width)).
 
@@ -428,6 +436,8 @@ class StreamModel:
             Cycles after which all is given up, reset and begun again; what is returned is the second run. 0: never.
         held : mapping of str to int
             Values of the `run_time` inputs.
+        after : mapping of str to ndarray of uint64, shape (records,)
+            Of an input, how many records of the first output must have left before each of its own is offered.
         """
         for port, pins in [
             *((p, stimulus[p.name]) for p in self.inputs),
@@ -437,6 +447,11 @@ class StreamModel:
                 if pin.ndim != 2 or pin.shape[1] != pin_bytes(width):
                     raise InputError(f"{name} needs {pin_bytes(width)} bytes a record, not {pin.shape}")
             (self.folder / f"{port.name}.bin").write_bytes(np.concatenate(list(pins), axis=1).tobytes())
+        for port in self.inputs:
+            bound = self.folder / f"{port.name}.bin.after"
+            bound.unlink(missing_ok=True)
+            if port.name in (after or {}):
+                bound.write_bytes((after or {})[port.name].astype("<u8").tobytes())
         sides = stalls if isinstance(stalls, tuple) else (stalls, stalls)
         command = [
             self.program,

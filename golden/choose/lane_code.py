@@ -196,6 +196,7 @@ def encode_layers_on_lanes(
     number_format: NumberFormat,
     lanes: int,
     *,
+    interleave: int | None = None,
     max_k: int = 64,
     family: str = "paired",
     seed: int = 0,
@@ -208,6 +209,8 @@ def encode_layers_on_lanes(
         What is 0 is pruned. A matrix of fewer columns than lanes gets columns of zeros.
     number_format : NumberFormat
     lanes : int
+    interleave : int, optional
+        Most rows that a lane takes in turn; by default all of them.
     max_k, family, seed
         As in `rank_lane_plans`; bits may be left unmatched, and are corrected.
 
@@ -218,7 +221,7 @@ def encode_layers_on_lanes(
     """
     n_w = number_format.n_w
     wide = [np.pad(w, ((0, 0), (0, max(0, lanes - w.shape[1])))) for w in layers]
-    layouts = [LaneLayout.fitting(w.shape[0], w.shape[1], lanes) for w in wide]
+    layouts = [LaneLayout.fitting(w.shape[0], w.shape[1], lanes, interleave=interleave) for w in wide]
     plans = [
         rank_lane_plans(w != 0, layout, n_w, max_k=max_k, error_free=False, family=family, seed=seed)[0]
         for w, layout in zip(wide, layouts, strict=True)

@@ -10,6 +10,11 @@ from amaranth.lib.wiring import In, Out
 from xorweave.golden.scan.lane_layout import LaneLayout
 
 
+def line_words(layout: LaneLayout) -> int:
+    """Return the words of a delay line that serves every ring up to a layout's: two at least, so that it has places."""
+    return max(2, -(-layout.cols // layout.lanes))
+
+
 class LayerRing(wiring.Component):
     """Layer ring: `ActivationRing` with a delay line for every lane, whose lengths are inputs.
 
@@ -39,7 +44,7 @@ class LayerRing(wiring.Component):
 
     def __init__(self, layout: LaneLayout, width: int, words: int) -> None:
         self.layout, self.width, self.words = layout, width, words
-        self.depth = -(-layout.cols // layout.lanes) + 1
+        self.depth = line_words(layout)
         super().__init__(
             {
                 "turn": In(1),

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.lane_layout import LaneLayout
-from xorweave.hw.engines.layer_ring import LayerRing
+from xorweave.hw.engines.layer_ring import LayerRing, line_words
 from xorweave.hw.engines.requantiser import SCALE_BITS, Requantiser
 from xorweave.hw.engines.result_queue import ResultQueue
 from xorweave.hw.engines.spmv_engine import (
@@ -29,8 +29,10 @@ class NetworkEngine(SpmvEngine):
     """Network engine: `SpmvEngine` whose matrix has another shape for every layer, with a requantiser behind it.
 
     A layer begins with its descriptor; its activations are loaded, its blocks are taken one a cycle, its sums get bias,
-    scale and ReLU and leave as INT8, while the next descriptor and its activations come in. What a layer gives goes
-    through a memory outside before it is loaded again.
+    scale and ReLU and leave as INT8. There are two rings of activations: while the blocks of a layer meet those in one,
+    the next descriptor and its activations go to the other, and the cycle after a layer's last block takes the next
+    layer's first. What a layer gives goes through a memory outside before it is loaded again: who sends a layer of the
+    same images next waits for it; who sends one of other images in between does not.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ class NetworkEngine(SpmvEngine):
     Members
     -------
     s_axis_layer_tdata : In(descriptor_layout(config.layout))
-        With valid and ready: one descriptor a layer (see `descriptor`).
+        With valid and ready: one descriptor a layer (see `descriptor`), taken as soon as a ring is free.
     s_axis_scale_tdata : In(result_words * SCALE_BITS)
         With valid and ready: a record a row, in the order of the results (see `Requantiser`).
     stalled : Out(1)
@@ -69,7 +71,8 @@ class NetworkEngine(SpmvEngine):
         config = self.config
         layout, batch = config.layout, config.batch
         block = self._weights(m)
-        m.submodules.ring = ring = LayerRing(layout, batch * ACTIVATION_BITS, config.load_words)
+        rings = [LayerRing(layout, batch * ACTIVATION_BITS, config.load_words) for _ in range(2)]
+        m.submodules.ring0, m.submodules.ring1 = rings
         m.submodules.results = results = ResultQueue(
             lanes=layout.lanes,
             width=batch * ACCUMULATOR_BITS,
@@ -92,12 +95,12 @@ class NetworkEngine(SpmvEngine):
         ]
         go = Signal()
         final = [Signal(name=f"final{k}", reset_less=True) for k in range(3)]  # the last group of a layer
-        place = self._layers(m, block, ring, go, final[0])
+        place, taps = self._layers(m, block, rings, go, final[0])
         with m.If(place.works):
             m.d.sync += final[1].eq(final[0])
         with m.If(go):
             m.d.sync += final[2].eq(final[1])
-        sums, summed, finished = self._lanes(m, block, ring.taps, place, go)
+        sums, summed, finished = self._lanes(m, block, taps, place, go)
         m.d.comb += [
             results.i.payload.eq(Cat(*sums, final[2])),
             results.i.valid.eq(finished),
@@ -107,67 +110,105 @@ class NetworkEngine(SpmvEngine):
             m.d.comb += [self.trace_sums.eq(Cat(sums)), self.trace_summed.eq(summed & go)]
         return m
 
-    def _layers(self, m: Module, block: Any, ring: LayerRing, go: Signal, final: Signal) -> Place:
-        """Take a descriptor, load its vector, take its blocks; say where the block being taken belongs."""
-        layer = Signal(descriptor_layout(self.config.layout), reset_less=True)
-        asking = Signal(init=1, name="asking")
-        loading = Signal(name="loading")
-        beat = Signal.like(layer.beats, name="beat")
-        lead = Signal.like(layer.lead, name="lead")
-        turn = Signal.like(layer.turns, name="turn")
-        step = Signal.like(layer.cols, name="step")
-        passed = Signal.like(layer.passes, name="passed")
-        asked = Signal(name="asked")
-        loaded = Signal(name="loaded")
+    def _layers(
+        self, m: Module, block: Any, rings: list[LayerRing], go: Signal, final: Signal
+    ) -> tuple[Place, Value]:
+        """Take the blocks of a layer while the next is loaded: say where a block belongs, and what it is to meet."""
+        kept = data.StructLayout(
+            {name: field.shape for name, field in descriptor_layout(self.config.layout) if name != "beats"}
+        )
+        layers = [Signal(kept, reset_less=True, name=f"layer{k}") for k in range(2)]  # of each ring
+        half = Signal(name="half")  # the ring whose layer is taken; the other one is loaded
+        cols, turns, passes, leads = (
+            Signal(kept[name].width, name=f"now_{name}") for name in ("cols", "turns", "passes", "lead")
+        )
+        lead = Signal.like(leads, name="lead")
+        turn = Signal.like(turns, name="turn")
+        step = Signal.like(cols, name="step")
+        passed = Signal.like(passes, name="passed")
+        busy = Signal(name="busy")  # a layer is taken
         taken = Signal(name="taken")
         works = Signal(name="works")
         turned = Signal(name="turned")
         ended = Signal(name="ended")
+        ends = Signal(name="ends")  # the last block of a layer
+        swap = Signal(name="swap")
+        loaded, there = self._load(m, layers, rings, half, swap)
+        m.d.comb += [
+            cols.eq(Mux(half, layers[1].cols, layers[0].cols)),
+            turns.eq(Mux(half, layers[1].turns, layers[0].turns)),
+            passes.eq(Mux(half, layers[1].passes, layers[0].passes)),
+            leads.eq(Mux(half, layers[1].lead, layers[0].lead)),
+            block.ready.eq(busy & go),
+            taken.eq(block.valid & block.ready),
+            self.stalled.eq(busy & ~taken),
+            works.eq(taken & (lead == leads)),
+            turned.eq(works & (turn == turns)),
+            ended.eq(turned & (step == cols)),
+            ends.eq(ended & (passed == passes)),
+            swap.eq(there & (~busy | ends)),
+            final.eq((turn == turns) & (passed == passes)),
+            *(ring.turn.eq(Mux(half == k, turned, loaded)) for k, ring in enumerate(rings)),
+        ]
+        with m.If(taken & ~works):
+            m.d.sync += lead.eq(lead + 1)
+        with m.If(works):
+            m.d.sync += turn.eq(Mux(turn == turns, 0, turn + 1))
+        with m.If(turned):
+            m.d.sync += step.eq(Mux(ended, 0, step + 1))
+        with m.If(ended):
+            m.d.sync += passed.eq(passed + 1)
+        with m.If(swap):
+            m.d.sync += [half.eq(~half), busy.eq(1), lead.eq(0), passed.eq(0)]
+        with m.Elif(ends):
+            m.d.sync += busy.eq(0)
+        return Place(works, turn, step == 0, step == cols), Mux(half, rings[1].taps, rings[0].taps)
+
+    def _load(
+        self, m: Module, layers: list[Any], rings: list[LayerRing], half: Signal, swap: Signal
+    ) -> tuple[Value, Value]:
+        """Load the other ring: return whether words come in, and whether it will be full in the next cycle."""
+        given = data.View(descriptor_layout(self.config.layout), self.s_axis_layer_tdata)
+        asking = Signal(init=1, name="asking")
+        loading = Signal(name="loading")
+        beats = Signal.like(given.beats, reset_less=True, name="beats")  # still to come, one less
+        asked = Signal(name="asked")
+        loaded = Signal(name="loaded")
         m.d.comb += [
             self.s_axis_layer_tready.eq(asking),
             asked.eq(asking & self.s_axis_layer_tvalid),
             self.s_axis_x_tready.eq(loading),
             loaded.eq(loading & self.s_axis_x_tvalid),
-            block.ready.eq(~asking & ~loading & go),
-            taken.eq(block.valid & block.ready),
-            self.stalled.eq(~asking & ~loading & ~taken),
-            works.eq(taken & (lead == layer.lead)),
-            turned.eq(works & (turn == layer.turns)),
-            ended.eq(turned & (step == layer.cols)),
-            final.eq((turn == layer.turns) & (passed == layer.passes)),
-            ring.restart.eq(asked),
-            ring.turn.eq(loaded | turned),
-            ring.load.eq(loading),
-            ring.loaded.eq(self.s_axis_x_tdata),
-            ring.shorter.eq(layer.shorter),
-            ring.longer.eq(layer.longer),
         ]
         with m.If(asked):
-            m.d.sync += [Value.cast(layer).eq(self.s_axis_layer_tdata), asking.eq(0), loading.eq(1)]
-            m.d.sync += [beat.eq(0), lead.eq(0), passed.eq(0)]
+            m.d.sync += [asking.eq(0), loading.eq(1), beats.eq(given.beats)]
         with m.If(loaded):
-            m.d.sync += [beat.eq(beat + 1), loading.eq(beat != layer.beats)]
-        with m.If(taken & ~works):
-            m.d.sync += lead.eq(lead + 1)
-        with m.If(works):
-            m.d.sync += turn.eq(Mux(turn == layer.turns, 0, turn + 1))
-        with m.If(turned):
-            m.d.sync += step.eq(Mux(ended, 0, step + 1))
-        with m.If(ended):
-            m.d.sync += [passed.eq(passed + 1), asking.eq(passed == layer.passes)]
-        return Place(works, turn, step == 0, step == layer.cols)
+            m.d.sync += [beats.eq(beats - 1), loading.eq(beats != 0)]
+        with m.If(swap):
+            m.d.sync += asking.eq(1)
+        for k, (layer, ring) in enumerate(zip(layers, rings, strict=True)):
+            with m.If(asked & (half != k)):
+                m.d.sync += [layer[name].eq(given[name]) for name, _ in layer.shape()]
+            m.d.comb += [
+                ring.restart.eq(asked & (half != k)),
+                ring.load.eq(half != k),
+                ring.loaded.eq(self.s_axis_x_tdata),
+                ring.shorter.eq(layer.shorter),
+                ring.longer.eq(layer.longer),
+            ]
+        return loaded, Mux(loading, loaded & (beats == 0), ~asking)
 
 
 def descriptor_layout(layout: LaneLayout) -> data.StructLayout:
     """Return the fields of a descriptor for an engine of a layout: each number is one less, but for the lead."""
-    depth = -(-layout.cols // layout.lanes) + 1
+    depth = line_words(layout)
     return data.StructLayout(
         {
+            "beats": max(1, (layout.cols - 1).bit_length()),
             "cols": max(1, (layout.cols - 1).bit_length()),
             "turns": max(1, (layout.interleave - 1).bit_length()),
             "passes": _PASSES_BITS,
             "lead": _LEAD_BITS,
-            "beats": max(1, (layout.cols - 1).bit_length()),
             "shorter": max(1, (depth - 1).bit_length()),
             "longer": layout.lanes,
         }
@@ -195,11 +236,11 @@ def descriptor(engine: SpmvConfig, layer: LaneLayout) -> int:
     lines = np.diff([*layer.ring_places.tolist(), layer.cols])
     shorter = layer.cols // lanes
     fields = {
+        "beats": max(length for _, length in layer.load_chunks(engine.load_words)) - 1,
         "cols": layer.cols - 1,
         "turns": layer.interleave - 1,
         "passes": layer.passes - 1,
         "lead": layer.lead,
-        "beats": max(length for _, length in layer.load_chunks(engine.load_words)) - 1,
         "shorter": shorter - 1,
         "longer": sum(int(length > shorter) << line for line, length in enumerate(lines)),
     }

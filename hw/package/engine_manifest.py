@@ -25,7 +25,7 @@ from xorweave.hw.package.checked import (
 from xorweave.hw.package.manifest import DECODER, MANIFEST, check_files, read_entries
 
 FORMAT = "xorweave-engine"
-VERSION = 1
+VERSION = 2  # a network engine of version 1 has one ring of activations
 KINDS = ("network", "product")
 """An engine for layers of any shape with a requantiser behind it, and one for the product with a single matrix."""
 

@@ -38,7 +38,7 @@ from xorweave.synth.proof.induction import (
 )
 
 PARTS = ("decoder and mask", "control", "activations", "lanes", "results", "requantiser")
-_BY_MODULE = {"decoder": 0, "mask": 0, "ring": 2, "results": 4, "requantiser": 5}
+_BY_MODULE = {"decoder": 0, "mask": 0, "ring": 2, "ring0": 2, "ring1": 2, "results": 4, "requantiser": 5}
 _OF_LANES = re.compile(r"(weights1|taps1|product\d+_\d+|sum\d+|sums\d+)(\[|$)")
 _GROUP = 32  # outputs that decision diagrams take together
 _CYCLES = 120  # of a first look, with random inputs

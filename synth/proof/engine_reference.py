@@ -54,51 +54,51 @@ def _weights(shape: EngineShape) -> list[str]:
     ]
 
 
-def _ring_pins(shape: EngineShape) -> str:
-    more = ".restart(asked), .shorter(layer_shorter), .longer(layer_longer), " if shape.described else ""
-    return f".clk(clk), .rst(rst), {more}.turn(loaded | turned), .load(loading), .given(s_axis_x_tdata), .taps(taps)"
-
-
 def _described(shape: EngineShape) -> list[str]:
-    """Control of an engine of any shape: asking for a descriptor, loading its vector, taking its blocks."""
+    """Control of an engine of any shape: a ring is loaded as its descriptor says while the other's blocks are taken."""
+    beats, kept = shape.fields[0][1], shape.fields[1:]
+    widths = dict(kept)
     lines, low = [], 0
-    for name, width in shape.fields:
-        lines.append(f"  wire {vector(width)} layer_{name} = layer[{low} +: {width}];")
+    for name, width in kept:
+        for k in range(2):
+            lines.append(f"  wire {vector(width)} layer{k}_{name} = layer{k}[{low} +: {width}];")
+        lines.append(f"  wire {vector(width)} now_{name} = half ? layer1_{name} : layer0_{name};")
         low += width
-    widths = dict(shape.fields)
+    counters = (("lead", "lead"), ("turn", "turns"), ("step", "cols"), ("passed", "passes"))
+    rings = []
+    for k, (used, filled) in enumerate((("!half", "half"), ("half", "!half"))):
+        rings += [
+            f"  wire {vector(shape.layout.lanes * shape.activation)} taps_of{k};",
+            f"  ring_reference ring{k}(.clk(clk), .rst(rst), .restart(asked & {filled}), .load({filled}),",
+            f"    .turn({used} & turned | {filled} & loaded), .given(s_axis_x_tdata), .shorter(layer{k}_shorter),",
+            f"    .longer(layer{k}_longer), .taps(taps_of{k}));",
+            f"  always @(posedge clk) if (asked & {filled}) layer{k} <= s_axis_layer_tdata[{beats} +: {low}];",
+        ]
     return [
-        f"  reg {vector(low)} layer; reg asking, loading;",
+        f"  reg {vector(low)} layer0, layer1; reg {vector(beats)} beats; reg half, busy, asking, loading;",
         *lines,
-        *(
-            f"  reg {vector(widths[of])} {name};"
-            for name, of in (
-                *(
-                    ("beat", "beats"),
-                    ("lead", "lead"),
-                    ("turn", "turns"),
-                    ("step", "cols"),
-                    ("passed", "passes"),
-                ),
-            )
-        ),
+        *(f"  reg {vector(widths[of])} {name};" for name, of in counters),
         "  wire asked = asking & s_axis_layer_tvalid, loaded = loading & s_axis_x_tvalid;",
+        "  wire there = loading ? loaded & beats == 0 : !asking;",
         "  assign s_axis_layer_tready = asking, s_axis_x_tready = loading;",
-        "  assign block_r = go & !asking & !loading;",
-        "  assign stalled = !asking & !loading & !taken;",
-        "  wire turns_out = turn == layer_turns, steps_out = step == layer_cols, passes_out = passed == layer_passes;",
-        "  assign works = taken & lead == layer_lead, first = step == 0, last = steps_out;",
-        "  wire turned = works & turns_out;",
-        "  always @(posedge clk) if (asked) layer <= s_axis_layer_tdata;",
+        "  assign block_r = go & busy, stalled = busy & !taken;",
+        "  wire turns_out = turn == now_turns, steps_out = step == now_cols, passes_out = passed == now_passes;",
+        "  assign works = taken & lead == now_lead, first = step == 0, last = steps_out;",
+        "  wire turned = works & turns_out, over = turned & steps_out & passes_out, swap = there & (!busy | over);",
+        "  always @(posedge clk)",
+        "    if (loaded) beats <= beats - 1; else if (asked) beats <= s_axis_layer_tdata;",
         "  always @(posedge clk)",
         "    if (rst) begin",
-        "      asking <= 1; loading <= 0; beat <= 0; lead <= 0; turn <= 0; step <= 0; passed <= 0;",
+        "      half <= 0; busy <= 0; asking <= 1; loading <= 0; lead <= 0; turn <= 0; step <= 0; passed <= 0;",
         "    end else begin",
-        "      if (asked) begin asking <= 0; loading <= 1; beat <= 0; lead <= 0; passed <= 0; end",
-        "      if (loaded) begin beat <= beat + 1; loading <= beat != layer_beats; end",
+        "      if (asked) begin asking <= 0; loading <= 1; end",
+        "      if (loaded) loading <= beats != 0;",
         "      if (taken & !works) lead <= lead + 1;",
         "      if (works) turn <= turns_out ? 0 : turn + 1;",
         "      if (turned) step <= steps_out ? 0 : step + 1;",
-        "      if (turned & steps_out) begin passed <= passed + 1; asking <= passes_out; end",
+        "      if (turned & steps_out) passed <= passed + 1;",
+        "      if (over) busy <= 0;",
+        "      if (swap) begin half <= !half; busy <= 1; asking <= 1; lead <= 0; passed <= 0; end",
         "    end",
         "  // the last group of a layer says so behind the sums",
         "  reg final1, final2;",
@@ -106,7 +106,8 @@ def _described(shape: EngineShape) -> list[str]:
         "    if (works) final1 <= turns_out & passes_out;",
         "    if (go) final2 <= final1;",
         "  end",
-        f"  ring_reference ring({_ring_pins(shape)});",
+        *rings,
+        "  assign taps = half ? taps_of1 : taps_of0;",
     ]
 
 
@@ -150,7 +151,8 @@ def _fixed(shape: EngineShape) -> list[str]:
         *moves,
         "      if (loaded & beat_out) loading <= 0; else if (ended) loading <= 1;",
         "    end",
-        f"  ring_reference ring({_ring_pins(shape)});",
+        "  ring_reference ring(.clk(clk), .rst(rst), .turn(loaded | turned), .load(loading), .given(s_axis_x_tdata),",
+        "    .taps(taps));",
     ]
 
 
@@ -294,7 +296,7 @@ def _loads(shape: EngineShape) -> dict[int, int]:
 def _layer_ring(shape: EngineShape) -> str:
     """A ring of `lanes` delay lines, whose lengths are one number and, where a line is one longer, a bit."""
     lanes, word = shape.layout.lanes, shape.activation
-    depth = -(-shape.layout.cols // lanes) + 1
+    depth = shape.line
     bits = vector(_bits(depth))
     loads = _loads(shape)
     lines = [

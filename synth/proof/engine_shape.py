@@ -26,7 +26,8 @@ class EngineShape:
         Of the one matrix, or the largest of all layers.
     batch, load_words, result_words : int
     described : bool
-        The shape comes with a descriptor for every layer, and a requantiser stands behind the sums.
+        The shape comes with a descriptor for every layer; there are two rings of activations, one of which is loaded
+        while the other is used, and a requantiser stands behind the sums.
     """
 
     decoder: DecoderShape
@@ -47,17 +48,21 @@ class EngineShape:
         return self.batch * ACTIVATION
 
     @property
+    def line(self) -> int:
+        """Words of a delay line that serves rings of any length: two at least."""
+        return max(2, -(-self.layout.cols // self.layout.lanes))
+
+    @property
     def fields(self) -> list[tuple[str, int]]:
         """Fields of a descriptor, the lowest first, and their bits; each is one less than it says, but for the lead."""
         cols = max(1, (self.layout.cols - 1).bit_length())
-        line = -(-self.layout.cols // self.layout.lanes)
         return [
+            ("beats", cols),
             ("cols", cols),
             ("turns", max(1, (self.layout.interleave - 1).bit_length())),
             ("passes", 12),
             ("lead", 10),
-            ("beats", cols),
-            ("shorter", max(1, line.bit_length())),
+            ("shorter", (self.line - 1).bit_length()),
             ("longer", self.layout.lanes),
         ]
 

@@ -55,8 +55,8 @@ def test_a_network_engine_is_proved_by_parts(package: Path) -> None:
     found = synthesize_package(package)
     assert found.equivalence == PROVED, found.notes
     assert found.equivalence_by_part == dict.fromkeys(PARTS, PROVED)
-    # two lines of five words, two sums and two results a lane, one bit beside them
-    assert found.memory_bits == 2 * 5 * 8 + 2 * 2 * 32 + 2 * (2 * 32 + 1)
+    # two rings of two lines of four words, two sums and two results a lane, one bit beside them
+    assert found.memory_bits == 2 * 2 * 4 * 8 + 2 * 2 * 32 + 2 * (2 * 32 + 1)
     assert found.gate_equivalents is not None and found.gate_equivalents > 1000
 
 
@@ -75,7 +75,15 @@ def test_a_product_engine_is_proved(tmp_path: Path, interleave: int, cols: int, 
     ("part", "old", "new"),
     [
         ("lanes", "factor * factor_1", "factor * ~factor_1"),
-        ("control", "beat <= beat + 3'h1", "beat <= beat + 3'h3"),
+        ("control", "beats <= beats - 3'h1", "beats <= beats - 3'h3"),
+        ("control", "loaded & (beats == 3'h0)", "loaded & (beats == 3'h1)"),  # rings swapped a word early
+        ("control", "(~busy | ends)", "(~busy | ended)"),  # ... and a pass early
+        (
+            "activations",
+            "1'b0) ? turned : loaded",
+            "1'b0) ? (turned | loaded) : loaded",
+        ),  # into the ring in use
+        ("activations", "ring1_load = half != 1'b1", "ring1_load = half == 1'b1"),
         ("activations", "place0 <= following0", "place0 <= following1"),
         ("results", "free <= 1'b0", "free <= 1'b1"),
         ("requantiser", "scaled0_0[0]", "scaled0_0[1]"),
@@ -109,7 +117,7 @@ def test_the_plain_engine_runs_a_network(tmp_path: Path, monkeypatch: pytest.Mon
         return engine_reference(engine_shape(read_engine_manifest(folder)), top)
 
     monkeypatch.setattr(network_run, "structured_verilog", plain)
-    run = network_run.NetworkSimulator(layers, lanes=8, batch=2).run(
+    run = network_run.NetworkSimulator(layers, lanes=8, batch=2, interleave=3).run(
         rng.integers(0, 128, (4, 21)).astype(np.int8), stalls=(20, 20), seed=1
     )
     assert run.mismatches == 0, run.messages

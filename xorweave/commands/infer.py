@@ -23,6 +23,9 @@ def infer(
     each: Annotated[int | None, typer.Option(help="Instead: so many images of each label")] = None,
     lanes: Annotated[int, typer.Option(help="Multiply-accumulate lanes")] = 64,
     batch: Annotated[int, typer.Option(help="Images that go through the engine together")] = 1,
+    in_flight: Annotated[
+        int, typer.Option(help="Batches whose layers take turns, so that loads are hidden")
+    ] = 2,
     csr: Annotated[
         bool, typer.Option("--csr", help="The CSR engine beside it, at as many bytes a cycle")
     ] = False,
@@ -46,6 +49,7 @@ def infer(
         each=each,
         lanes=lanes,
         batch=batch,
+        in_flight=in_flight,
         csr=csr,
         engine=engine,
         progress=progress,
@@ -72,6 +76,10 @@ def _print(found: dict[str, Any]) -> None:
         f"engine of {found['lanes']} lanes, batch {found['batch']}: {found['cycles_per_image']:.0f} cycles and"
         f" {found['bytes_per_image']:.0f} bytes an image, {found['stall_cycles']} stall cycles,"
         f" {found['mismatches']} mismatches"
+    )
+    say(
+        f"batches in flight: {found['in_flight']}; {found['empty_cycles']} of {found['cycles']} cycles without a loaded"
+        f" layer, at most {found['outside_bytes']} bytes of activations outside"
     )
     if "csr" in found:
         other = found["csr"]

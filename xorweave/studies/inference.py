@@ -92,6 +92,7 @@ def infer_network(
     each: int | None = None,
     lanes: int = 64,
     batch: int = 1,
+    in_flight: int = 2,
     csr: bool = False,
     engine: Path | None = None,
     progress: Callable[[str], None] | None = None,
@@ -108,6 +109,8 @@ def infer_network(
         So many images, the first ones; or so many with each label.
     lanes, batch : int
         Of the engine.
+    in_flight : int
+        Batches whose layers take turns in it.
     csr : bool
         Also run every layer's first batch on the CSR engine, as many lanes as the bytes a cycle of ours feed.
     engine : path, optional
@@ -127,6 +130,8 @@ def infer_network(
         raise InputError(
             f"lanes must be a power of two from 8 to 256 and the batch 1 to 64, not {lanes} and {batch}"
         )
+    if in_flight < 1:
+        raise InputError(f"the batches in flight must be at least 1, not {in_flight}")
     layers = dense_layers({n: t.values for n, t in read_weight_file(model).tensors.items()})
     pictures = Images.read(images)
     if pictures.values.shape[1] != layers[0][1].shape[1]:
@@ -143,7 +148,7 @@ def infer_network(
         write_engine(engine, simulator.config)
     tell(f"simulating {len(run)} images")
     inputs = to_int8(pictures.values[run])
-    found = simulator.run(inputs)
+    found = simulator.run(inputs, in_flight=in_flight)
     figures = _figures(layers, integer, pictures, run, found)
     figures |= {"lanes": lanes, "batch": batch}
     if csr:
@@ -184,6 +189,9 @@ def _figures(
         "cycles": found.cycles,
         "blocks": found.blocks,
         "stall_cycles": found.stall_cycles,
+        "empty_cycles": found.empty_cycles,
+        "in_flight": found.in_flight,
+        "outside_bytes": found.outside_bytes,
         "cycles_per_image": found.cycles / found.images,
         "weight_bytes": found.weight_bytes,
         "bytes_per_image": weights * found.passes / found.images + found.activation_bytes,
