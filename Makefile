@@ -22,7 +22,7 @@ test-slow: $(VENV)/.dev
 # The tests that are skipped without an extra, with every extra that can be had here: MKL is for x86 only, and PyTorch is
 # left out by `make test-extras EXTRAS=baselines,cluster,docs,gguf,oracles,pnr,soc`.
 EXTRAS ?= baselines,cluster,docs,gguf,oracles,pnr,runtimes,soc,train$(if $(filter x86_64,$(shell uname -m)),$(comma)mkl)
-EXTRA_TESTS := tests/golden/codecs tests/golden/spmv tests/golden/network tests/golden/weightless \
+EXTRA_TESTS := tests/benchmarks tests/golden/codecs tests/golden/spmv tests/golden/network tests/golden/weightless \
     tests/golden/files/test_gguf_file.py tests/synth/flow/test_place_route.py tests/docs/test_site.py \
     tests/xorweave/library/test_workers.py tests/examples/test_axi_stream.py tests/examples/test_litex.py \
     tests/examples/test_torch_linear.py tests/xorweave/commands/test_prune_by_images.py

@@ -28,7 +28,7 @@ from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.mask.masks import magnitude_mask
 from xorweave.golden.network.catalogue import lenet_300_100, named_network
 from xorweave.golden.network.network import Network
-from xorweave.golden.network.training import accuracy, initial_tensors, train
+from xorweave.golden.network.training import Schedule, accuracy, initial_tensors, train
 from xorweave.golden.pruning.encodable import Leeway
 from xorweave.golden.pruning.encodable_tensors import encodable_tensors
 
@@ -67,7 +67,8 @@ class Task:
         if self.taught is None:
             return own
         kept = {name: own[name] != 0 for name in self.network.weights}
-        return dict(train(self.network, own, *self.taught, kept, epochs=self.epochs, seed=self.seed))
+        plan = Schedule(epochs=self.epochs)
+        return dict(train(self.network, own, *self.taught, kept, schedule=plan, seed=self.seed))
 
 
 def pruned_for(task: Task, sparsity: float, flips: float) -> Tensors:
@@ -117,7 +118,8 @@ def trained_task(name: str, epochs: int, seed: int) -> Task:
     """A network trained from scratch."""
     network, images = named_network(name), load_images("mnist")
     taught = (images.train_images, images.train_labels)
-    dense = dict(train(network, initial_tensors(network, seed), *taught, epochs=epochs, seed=seed))
+    plan = Schedule(epochs=epochs)
+    dense = dict(train(network, initial_tensors(network, seed), *taught, schedule=plan, seed=seed))
     return Task(network, dense, (images.test_images, images.test_labels), taught, epochs, seed)
 
 

@@ -82,11 +82,17 @@ class DeepLayer:
     bits: int
 
 
-def deep_compression(weights: NDArray, *, clusters: int) -> DeepLayer:
-    """Store a layer by Deep Compression; 32 clusters, its own number for a matrix, are 256 for a convolution."""
+def clusters_for(shape: tuple[int, ...], clusters: int) -> int:
+    """Return a layer's number of clusters: 32, Deep Compression's own for a matrix, are 256 for a convolution."""
+    return 256 if clusters == 32 and len(shape) > 2 else clusters
+
+
+def deep_compression(weights: NDArray, *, clusters: int, run_bits: int | None = None) -> DeepLayer:
+    """Store a layer by Deep Compression; runs of its own 5 bits (matrix) and 8 (convolution), unless they are given."""
     codec = DeepCompressionClustered()
-    codec.clusters_of_matrix = clusters
-    codec.clusters_of_convolution = 256 if clusters == 32 else clusters
+    codec.clusters_of_matrix = codec.clusters_of_convolution = clusters_for(weights.shape, clusters)
+    if run_bits is not None:
+        codec.run_bits_of_matrix = codec.run_bits_of_convolution = run_bits
     tensor = PrunedTensor.from_values(weights, FORMATS["fp32"])
     encoding = codec.encode(tensor)
     words = codec.decode(encoding, tensor.shape, tensor.number_format)

@@ -48,10 +48,11 @@ class DeepCompression(Codec):
     )
     clusters_of_matrix: ClassVar[int | None] = None
     clusters_of_convolution: ClassVar[int | None] = None
+    run_bits_of_matrix: ClassVar[int] = 5
+    run_bits_of_convolution: ClassVar[int] = 8
 
-    @staticmethod
-    def _run_bits(shape: tuple[int, ...]) -> int:
-        return 8 if len(shape) > 2 else 5
+    def _run_bits(self, shape: tuple[int, ...]) -> int:
+        return self.run_bits_of_convolution if len(shape) > 2 else self.run_bits_of_matrix
 
     @staticmethod
     def _better_raw(values: Words, n_w: int) -> bool:
