@@ -22,11 +22,12 @@ from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.code.code import Code
 from xorweave.golden.codecs.codec import PrunedTensor
-from xorweave.golden.mask.coders import ShapedMask
+from xorweave.golden.mask.coders import BookMask, MaskCoder, ShapedMask
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.golden.weightless.banded import Banded
 from xorweave.golden.weightless.bloomier import Bloomier
+from xorweave.hw.decoders.config_for import mask_kind
 from xorweave.hw.package.verilog import amaranth_verilog
 from xorweave.hw.rivals.band import BandLane, directory_widths, row_cells, row_tables
 from xorweave.hw.rivals.bitmap_expander import BitmapExpander
@@ -34,6 +35,8 @@ from xorweave.hw.rivals.bloomier import BloomierLane, bank_depth
 from xorweave.hw.rivals.huffman import HuffmanLane, code_lengths
 from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
 from xorweave.hw.stages.mask import MaskStage
+from xorweave.hw.stages.mask_kinds import BookWords
+from xorweave.hw.stages.pattern_mask import PatternMaskDecoder
 from xorweave.hw.stages.prefix_word import PrefixWord
 from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder
 from xorweave.hw.stages.xor_decoder import XorDecoder
@@ -112,6 +115,17 @@ def _shaped(code: ShapedMaskCode) -> float:
     """A shaped mask's decoder, in gate equivalents for one mask bit."""
     network = greedy_pairs(code.generator.reshape(code.n_out * code.parities, -1))
     return gates_of(ShapedMaskDecoder(code, network)) / code.n_out
+
+
+def _mask_decoder(coder: MaskCoder) -> tuple[float, str]:
+    """A mask's decoder, in gate equivalents for one mask bit, and what it is."""
+    if isinstance(coder, ShapedMask):
+        return _shaped(coder.code), "shaped"
+    assert isinstance(coder, BookMask)
+    kind = mask_kind(coder)
+    assert isinstance(kind, BookWords)
+    decoder = PatternMaskDecoder(kind.book, kind.groups)
+    return gates_of(decoder) / coder.n_out, f"book of {kind.book.codewords} patterns of {kind.book.m} bits"
 
 
 def _bitmap(tensor: PrunedTensor) -> DecoderGates:
@@ -208,9 +222,11 @@ def _auto(tensor: PrunedTensor, *, error_free: bool = False) -> Code:
 def _prefix(tensor: PrunedTensor) -> DecoderGates:
     values = tensor.number_format.from_words(tensor.words).reshape(tensor.shape)
     stored = Choice().encode(values, tensor.number_format, tensor.mask.reshape(tensor.shape))
-    assert isinstance(stored.mask_coder, ShapedMask) and isinstance(stored.values, PrefixCode)
+    assert isinstance(stored.values, PrefixCode)
+    mask, what = _mask_decoder(stored.mask_coder)
     n_out = stored.n_out
     planes = sum((group.end - group.first) * _plane(group.code) for group in stored.groups)
+    families = " and ".join(sorted({group.code.family for group in stored.groups}))
     widths = " + ".join(f"{group.end - group.first} x {group.code.n_in}" for group in stored.groups)
     return DecoderGates(
         codec="xor",
@@ -218,9 +234,9 @@ def _prefix(tensor: PrunedTensor) -> DecoderGates:
         parts={
             "planes": planes,
             "codewords": n_out * gates_of(PrefixWord(stored.values, masked=True)),
-            "mask decoder": n_out * _shaped(stored.mask_coder.code),
+            "mask decoder": n_out * mask,
         },
-        note=f"{widths} -> {n_out}, K <= 256, chain; corrections apart",
+        note=f"{widths} -> {n_out}, {families}; mask: {what}; corrections apart",
     )
 
 

@@ -8,11 +8,13 @@ a bit. ``tests/hw/decoders/test_gate_estimate.py`` holds the estimate against wh
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xorweave.golden.mask.pattern_book import PatternBook
 from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.stages.fields import dense_corrections, position_bits
-from xorweave.hw.stages.mask_kinds import ShapedWords
+from xorweave.hw.stages.mask_kinds import BookWords, MaskKind, ShapedWords
 from xorweave.hw.stages.patch_kinds import GapPatches, ListPatches, PatchKind
 from xorweave.hw.stages.word_kinds import XOR2, PrefixWords
 from xorweave.hw.xor.group import XorGroup
@@ -25,7 +27,10 @@ HISTORY = 9.2  # and what clears it at the start of a stream
 SKID = 8.6
 LENGTH = 3.0  # whether a word is within the block length, and the gate on its mask bit
 _FOLDED = 0.5  # what a mask adds to the exclusive-or that makes a bit
+_GATED = 0.65  # the same where a gate only gets one input more
 _SHUT = 1.0  # the same where it is a gate of its own, part of what follows
+# a table of codewords: so much a codeword and bit of its number; and the OR with an escaped pattern's bit
+_CODEWORD, _ESCAPED = 0.36, 1.6
 _CHANGE = 3.0  # a patch's difference, gated, on one bit
 _CONTROL = 40.0
 
@@ -122,11 +127,13 @@ def _shut_off(config: DecoderConfig) -> float:
         return 0.0
     if not config.gated_groups:
         return _SHUT * (words.planes - words.book.depth)
+    return _shut(config.groups[-config.gated_groups :])
+
+
+def _shut(groups: Sequence[XorGroup]) -> float:
+    """What shuts the planes of groups off in their networks, for one word."""
     # a gate that other outputs read too cannot be made together with its mask
-    return sum(
-        group.planes * (_FOLDED if group.code.family in STRUCTURES else _SHUT)
-        for group in config.groups[-config.gated_groups :]
-    )
+    return sum(group.planes * (_FOLDED if group.code.family in STRUCTURES else _SHUT) for group in groups)
 
 
 def _mask(config: DecoderConfig) -> float:
@@ -139,15 +146,40 @@ def _mask(config: DecoderConfig) -> float:
     constant = config.constant_planes.bit_count() if config.inversion is not None else 0
     bits = config.n_w - (constant if config.transform == "none" else 0)
     if config.mask_in_words and config.book is not None:
-        bits = min(
-            [int(n) for n, t in zip(config.book.lengths, config.book.tails, strict=True) if t < 0] or [bits]
-        )
+        book = config.book
+        zero = [int(n) for n, t in zip(book.lengths, book.tails, strict=True) if t < 0]
+        if zero or not config.gated_groups:
+            bits = min(zero or [bits])
+        else:
+            # what tells of sign and tail is gated, and what is fixed by the class, in gates that are there anyway
+            always = max(0, int(book.tails.min()))
+            return config.n_out * _GATED * (config.gated_groups + config.n_w - 1 - always) + _mask_bits(kind)
     gates = config.n_out * (folded * _FOLDED if folded else bits * AND2)
+    return gates + _mask_bits(kind)
+
+
+def _mask_bits(kind: MaskKind) -> float:
+    """What makes the mask bits."""
+    gates = 0.0
     if isinstance(kind, ShapedWords):
         code = kind.code
         gates += XOR2 * kind.gates.pruned().xor2 + HISTORY * (code.window - 1)
         gates += 1.2 * (code.parities - 1) * code.n_out
+    if isinstance(kind, BookWords):
+        gates += _book_mask(kind)
     return gates
+
+
+def _book_mask(kind: BookWords) -> float:
+    """Registers and networks of a pattern book's planes, what shuts planes off in them, and the tables."""
+    gates = sum(_registers(group, input_register=False) + _network(group, None) for group in kind.groups)
+    patterns = kind.groups[0].code.n_out
+    return gates + patterns * (_shut(kind.groups[1:]) + pattern_gates(kind.book))
+
+
+def pattern_gates(book: PatternBook) -> float:
+    """Estimate the table of one pattern (see `PatternTable`), for its m mask bits together."""
+    return _CODEWORD * book.codewords * math.log2(book.codewords) + _ESCAPED * book.raw_planes
 
 
 def patch_gates(kind: PatchKind | None, n_out: int, n_w: int) -> float:

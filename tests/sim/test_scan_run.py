@@ -22,7 +22,8 @@ from xorweave.golden.choose.choice import Choice
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.plane_group import PlaneGroup
 from xorweave.golden.files.blob import read_blob, write_blob
-from xorweave.golden.mask.coders import BitmapMask, DenseMask, MaskCoder, ShapedMask
+from xorweave.golden.mask.coders import BitmapMask, BookMask, DenseMask, MaskCoder, ShapedMask
+from xorweave.golden.mask.pattern_book import PatternBook
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.scan.interleaver import Interleaver
@@ -56,11 +57,11 @@ SCANS: dict[str, Scan] = {
     "live": LiveScan.of(np.arange(13) % 5 != 3, np.arange(11) % 7 != 1, 23, 30),
 }
 PATCHES = ("none", "list", "lanes", "gap", "bounded")
-MASKS = ("none", "bitmap", "shaped")
+MASKS = ("none", "bitmap", "shaped", "book")
 VALUES = ("raw", "prefix")
 # every pair of a scan, a kind of patches, a mask coder and a value coder is among them
 FORMS = [
-    (scan, MASKS[(s + p) % 3], VALUES[(s + 2 * p) % 5 % 2], patches)
+    (scan, MASKS[(s + p) % len(MASKS)], VALUES[(s + 2 * p) % 5 % 2], patches)
     for (s, scan), (p, patches) in product(enumerate(SCANS), enumerate(PATCHES))
 ]
 
@@ -104,6 +105,7 @@ def stored(
         "none": lambda: DenseMask(order.length),
         "bitmap": lambda: BitmapMask(_kept(order, rng)),
         "shaped": lambda: _shaped(order.length, blocks, period, rng),
+        "book": lambda: _book_mask(order.length, blocks, period, rng),
     }
     positions = np.sort(
         rng.choice(order.length, 0 if patches == "none" else order.length // 9, replace=False)
@@ -134,6 +136,17 @@ def _kept(order: Scan, rng: np.random.Generator) -> np.ndarray:
 def _shaped(length: int, blocks: int, period: int, rng: np.random.Generator) -> ShapedMask:
     code = ShapedMaskCode(n_in=4, n_out=N_OUT, parities=2, window=6, taps=4, seed=2)
     return ShapedMask(code, rng.integers(0, 2, (blocks, 4)).astype(np.uint8), length, period)
+
+
+def _book_mask(length: int, blocks: int, period: int, rng: np.random.Generator) -> BookMask:
+    book = PatternBook(5, (1, 0, 2, 4))
+    codes = [Code.from_family("identity", n_in=2, n_out=2, n_s=0)]
+    codes += [Code.uniform(n_in=1, n_out=2, n_s=n_s, seed=n_s) for n_s in (2, 3, 1)]
+    groups = []
+    for code, (first, end) in zip(codes, book.spans, strict=True):
+        symbols = rng.integers(0, 1 << (end - first), (blocks, code.n_in)).astype(np.uint8)
+        groups.append(PlaneGroup(first, end, code, symbols))
+    return BookMask(book, tuple(groups), length, period)
 
 
 def _vectors(batch: int, seed: int = 3) -> np.ndarray:

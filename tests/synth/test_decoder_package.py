@@ -1,4 +1,6 @@
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +12,18 @@ from typer.testing import CliRunner
 from xorweave.command_line import app
 from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.number_format import FORMATS
+from xorweave.golden.choose.choice import Choice
 from xorweave.golden.code.code import Code
 from xorweave.golden.tensor.encode import encode_tensor
 from xorweave.hw.decoders.config_for import config_for
-from xorweave.hw.package.manifest import read_manifest
+from xorweave.hw.package.manifest import Manifest, read_manifest
 from xorweave.hw.package.package import write_package
 from xorweave.sim.simulate import simulate
 from xorweave.synth import decoder_package
-from xorweave.synth.decoder_package import synthesize_decoder
+from xorweave.synth.decoder_package import shape_of, synthesize_decoder
 from xorweave.synth.flow import synthesis
 from xorweave.synth.proof.induction import NOT_RUN
+from xorweave.synth.proof.shape import code_from_rows
 
 
 def generated(folder: Path, transform: str = "none", **options: Any) -> Path:
@@ -47,6 +51,68 @@ def test_what_generate_writes_is_proved(tmp_path: Path, options: dict[str, Any])
     assert result.equivalence == "proved" and not result.notes
     assert result.gate_equivalents is not None
     assert result.outputs_per_cycle == 16
+
+
+@pytest.fixture(scope="module")
+def of_a_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a tensor becomes by default, its mask in a pattern book."""
+    rng = np.random.default_rng(2)
+    values = rng.integers(-8, 8, (18, 20)).astype(np.int8)
+    tensor = Choice().encode(values, FORMATS["int4"], rng.random(values.shape) < 0.15)
+    assert tensor.mask_coder.kind == "book"
+    folder = tmp_path_factory.mktemp("book") / "decoder"
+    write_package(folder, config_for(tensor), tensor)
+    return folder
+
+
+def test_the_decoder_of_a_default_tensor_is_proved(of_a_book: Path) -> None:
+    assert read_manifest(of_a_book).decoder["mask_kind"] == "book"
+    result = synthesize_decoder(of_a_book)
+    assert result.equivalence == "proved" and not result.notes
+
+
+def _other_tap(entries: Any) -> None:
+    rows = entries["mask_book"]["groups"][-1]["code"]["generator"]
+    rows[0] = f"{int(rows[0], 16) ^ 1:x}"
+    head = entries["mask_book"]["groups"][-1]["code"]
+    code = code_from_rows([int(row, 16) for row in rows], n_in=head["n_in"], n_s=head["n_s"])
+    head["check_value"] = code.check_value
+
+
+def _inverted(entries: Any) -> None:
+    entries["mask_book"]["inverted"] ^= True
+
+
+@pytest.mark.parametrize("change", [_other_tap, _inverted])
+def test_a_mask_book_that_the_decoder_has_not_is_refuted(
+    of_a_book: Path, change: Callable[[Any], None], tmp_path: Path
+) -> None:
+    folder = tmp_path / "decoder"
+    shutil.copytree(of_a_book, folder)
+    entries = json.loads((folder / "manifest.json").read_text())
+    change(entries)
+    (folder / "manifest.json").write_text(json.dumps(entries))
+    assert synthesize_decoder(folder).equivalence == "failed"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda entries: entries["mask_book"].update(pattern_bits=3, counts=[1, 0, 3, 2]), "mask_book"),
+        (
+            lambda entries: entries["mask_book"]["groups"][0]["code"].update(check_value="0"),
+            "must have the check value 0",
+        ),
+        (lambda entries: entries["mask_book"]["groups"][0]["code"].pop("generator"), "generator"),
+    ],
+)
+def test_a_mask_book_that_does_not_fit_is_refused(
+    of_a_book: Path, change: Callable[[Any], None], message: str
+) -> None:
+    entries = json.loads((of_a_book / "manifest.json").read_text())
+    change(entries)
+    with pytest.raises(InputError, match=message):
+        shape_of(Manifest.parse(entries))
 
 
 def test_what_is_late_leaves_the_figures_that_were_made(

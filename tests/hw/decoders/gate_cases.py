@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.usual_graph import usual_graph
+from xorweave.golden.mask.pattern_book import PatternBook
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.values.prefix_code import PrefixCode, make_prefix_codes
 from xorweave.hw.decoders.decoder_config import DecoderConfig
-from xorweave.hw.stages.mask_kinds import BitmapWords, ShapedWords
+from xorweave.hw.stages.mask_kinds import BitmapWords, BookWords, ShapedWords
 from xorweave.hw.stages.patch_kinds import BoundedPatches, GapPatches, ListPatches
 from xorweave.hw.stages.word_kinds import PrefixWords
 from xorweave.hw.xor.group import XorGroup
@@ -47,6 +49,19 @@ def _shaped() -> ShapedWords:
     return ShapedWords(SHAPED, greedy_pairs(SHAPED.generator.reshape(SHAPED.n_out * SHAPED.parities, -1)))
 
 
+def _book_mask(book: PatternBook) -> BookWords:
+    patterns = 60 // book.m
+    groups = []
+    for index, (first, end) in enumerate(book.spans):
+        if index:
+            code = usual_graph(max(1, patterns // 2 - 2 * index), patterns, 1 + 2 * index)
+            groups.append(XorGroup(end - first, code, shared_network(code)))
+        else:
+            code = Code.from_family("identity", n_in=patterns, n_out=patterns, n_s=0)
+            groups.append(XorGroup(end - first, code))
+    return BookWords(book, tuple(groups))
+
+
 CASES: dict[str, Callable[[], DecoderConfig]] = {
     "paper, one plane, bitmap": lambda: _raw(PAPER, 1, input_register=False),
     "paper, four planes, a patch": lambda: _raw(PAPER, 4, patches_per_block=1),
@@ -67,6 +82,15 @@ CASES: dict[str, Callable[[], DecoderConfig]] = {
     "prefix, shaped": lambda: _prefix(kind_of_mask=_shaped(), input_register=False),
     "prefix, shaped, gaps": lambda: _prefix(
         kind_of_mask=_shaped(), kind_of_patches=GapPatches(1, 8), output_register=True
+    ),
+    "prefix, pattern book": lambda: _prefix(
+        kind_of_mask=_book_mask(PatternBook(6, (1, 0, 0, 6, 0, 0, 16))), input_register=False
+    ),
+    "prefix, book of long patterns": lambda: _prefix(
+        kind_of_mask=_book_mask(PatternBook(10, (0, 1, 0, 2, 8, 2, 44))), input_register=False
+    ),
+    "prefix, book of all patterns": lambda: _prefix(
+        kind_of_mask=_book_mask(PatternBook(3, (1, 0, 3, 0, 4))), output_register=True
     ),
     "prefix, no mask, bounded": lambda: _prefix(kind_of_patches=BoundedPatches(1)),
     "prefix, no mask, list": lambda: _prefix(kind_of_patches=ListPatches(1), skid_buffers=True),

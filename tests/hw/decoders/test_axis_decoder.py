@@ -12,6 +12,9 @@ from amaranth.sim import Simulator
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import NumberFormat, number_format
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.plane_group import PlaneGroup
+from xorweave.golden.mask.coders import BookMask
+from xorweave.golden.mask.pattern_book import PatternBook
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.tensor.stored import Patches
 from xorweave.golden.values.prefix_code import PrefixCode
@@ -26,6 +29,8 @@ BOOK = PrefixCode(4, "inverted", np.array([1, 2, 4, 4]), np.array([2, -1, 1, 0])
 # the word 0 has the codeword of zeros: the mask can make it
 ZERO = PrefixCode(4, "inverted", np.array([2, 2, 3, 4]), np.array([-1, 2, 1, 0]), np.array([0, 1, 1, 1]))
 N_OUT, BLOCKS, SEGMENT = 8, 9, 4
+# a pattern of no one or of one; an escape
+PATTERNS = PatternBook(4, (1, 0, 3, 2))
 SHAPED = ShapedMaskCode(n_in=4, n_out=N_OUT, parities=2, window=9, taps=4)
 
 
@@ -73,7 +78,7 @@ class Stored:
 
     values: Any
     groups: list[Group]
-    mask_coder: Mask
+    mask_coder: Mask | BookMask
     patches: Patches
     number_format: NumberFormat
     segment_blocks: int = SEGMENT
@@ -102,10 +107,22 @@ def stored(values: Any, mask: str, *, most: int = 2, word: str = "int4", seed: i
     positions = np.concatenate(where).astype(np.int64)
     differences = random.integers(1, 1 << form.n_w, positions.size).astype(form.word)
     kept = random.random(BLOCKS * N_OUT - 5) < 0.4
-    coder = Mask(mask, kept)
+    coder: Mask | BookMask = Mask(mask, kept)
+    if mask == "book":
+        coder = book_mask(random)
     if mask == "shaped":
         coder = Mask(mask, None, SHAPED, random.integers(0, 2, (BLOCKS, SHAPED.n_in)).astype(np.uint8))
     return Stored(values, groups, coder, Patches(positions, differences), form)
+
+
+def book_mask(random: np.random.Generator) -> BookMask:
+    codes = [Code.from_family("identity", n_in=2, n_out=2, n_s=0)]
+    codes += [Code.uniform(n_in=n_in, n_out=2, n_s=n_s, seed=n_s) for n_in, n_s in ((2, 1), (1, 2), (1, 4))]
+    groups = []
+    for (first, end), code in zip(PATTERNS.spans, codes, strict=True):
+        symbols = random.integers(0, 1 << (end - first), (BLOCKS, code.n_in)).astype(np.uint8)
+        groups.append(PlaneGroup(first, end, code, symbols))
+    return BookMask(PATTERNS, tuple(groups), BLOCKS * N_OUT - 5, SEGMENT)
 
 
 def run(config: DecoderConfig, streams: dict[str, list[int]], *, stall: float, seed: int = 0) -> list[int]:
@@ -178,9 +195,10 @@ VALUES = {
 @pytest.mark.parametrize(
     ("values", "mask", "stall"),
     [
-        *((values, "shaped", 0.4) for values in VALUES),
+        *((values, mask, 0.4) for values in VALUES for mask in ("shaped", "book")),
         *((values, mask, 0.0) for values in ("plain", "negated", "prefix") for mask in ("none", "bitmap")),
         ("prefix", "shaped", 0.0),
+        ("prefix", "book", 0.0),
     ],
 )
 def test_every_word_kind_with_every_mask(values: str, mask: str, stall: float) -> None:
@@ -212,9 +230,9 @@ def test_every_patch_kind(values: str, patches: str, stall: float) -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("values", ["plain", "prefix"])
-def test_registers_anywhere(values: str, options: dict[str, Any]) -> None:
-    tensor = stored(VALUES[values], "shaped")
+@pytest.mark.parametrize(("values", "mask"), [("plain", "shaped"), ("prefix", "shaped"), ("prefix", "book")])
+def test_registers_anywhere(values: str, mask: str, options: dict[str, Any]) -> None:
+    tensor = stored(VALUES[values], mask)
     config = config_for(tensor, **options)
     streams = decoder_words(config, tensor)
     for stall in (0.0, 0.3):
@@ -268,13 +286,48 @@ def test_the_words_are_those_of_a_decoder_written_out() -> None:
 
 def test_the_mask_of_prefix_coded_words_is_folded_where_the_codeword_of_zeros_is_the_word_0() -> None:
     assert config_for(stored(ZERO, "shaped")).masked_groups == 2
+    assert config_for(stored(ZERO, "book")).masked_groups == 2
     assert config_for(stored(ZERO, "none")).masked_groups == 0
     assert config_for(stored(BOOK, "shaped")).masked_groups == 0
     assert config_for(stored(ZERO, "bitmap"), max_depth=2).masked_groups == 0
 
 
-def test_a_false_word_is_seen() -> None:
-    tensor = stored(BOOK, "shaped")
+def test_the_mask_of_a_book_is_that_of_a_decoder_written_out() -> None:
+    """The mask that words are compared under, against loops over bits."""
+    tensor = stored(BOOK, "book")
+    coder = tensor.mask_coder
+    assert isinstance(coder, BookMask)
+    config = config_for(tensor)
+    assert config.kind_of_mask is not None
+    words, mask = config.kind_of_mask.words(coder, N_OUT, BLOCKS, SEGMENT)
+    for t in range(BLOCKS):
+        start = t // SEGMENT * SEGMENT
+        planes, at = ["", ""], 0
+        for group in coder.groups:
+            code, width = group.code, group.end - group.first
+            for b in range(code.n_in):
+                assert words[t] >> (at + b * width) & ((1 << width) - 1) == int(group.symbols[t, b])
+            at += width * code.n_in
+            for q in reversed(range(width)):
+                window = [
+                    int(group.symbols[t - age, b]) >> q & 1 if t - age >= start else 0
+                    for age in range(code.n_s + 1)
+                    for b in range(code.n_in)
+                ]
+                for p in range(2):
+                    taps = code.generator[p].tolist()
+                    planes[p] += str(sum(g & x for g, x in zip(taps, window, strict=True)) & 1)
+        names = {"0": 0, "100": 1, "101": 2, "110": 4, "1110": 8}
+        for p in range(2):
+            read = [pattern for codeword, pattern in names.items() if planes[p].startswith(codeword)]
+            pattern = read[0] if read else int(planes[p][4:], 2)
+            got = mask[t * N_OUT + 4 * p : t * N_OUT + 4 * p + 4].tolist()
+            assert got == [bool(pattern >> i & 1) for i in range(4)]
+
+
+@pytest.mark.parametrize("kind", ["shaped", "book"])
+def test_a_false_word_is_seen(kind: str) -> None:
+    tensor = stored(BOOK, kind)
     config = config_for(tensor)
     streams = decoder_words(config, tensor)
     streams["s_axis_mask"][3] ^= 1

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
+from xorweave.golden.choose.choice import Choice
 from xorweave.golden.code.code import Code
 from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.package.manifest import Manifest, check_verilog, read_manifest
@@ -78,6 +80,51 @@ HOSTILE: dict[str, tuple[Callable[[Any], None], str]] = {
 def test_hostile_fields_are_refused(package: Path, name: str) -> None:
     change, message = HOSTILE[name]
     entries = copy.deepcopy(json.loads((package / "manifest.json").read_text()))
+    change(entries)
+    with pytest.raises(InputError, match=message) as refused:
+        Manifest.parse(entries)
+    said = str(refused.value)
+    assert len(said) < 300 and said.isprintable()
+
+
+@pytest.fixture(scope="module")
+def of_a_book(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The manifest of a decoder whose mask is a pattern book."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 100, (20, 30)).astype(np.int8)
+    tensor = Choice(mask_code="book").encode(values, number_format("int8"), rng.random((20, 30)) < 0.15)
+    assert tensor.mask_coder.kind == "book"
+    folder = tmp_path_factory.mktemp("book") / "d"
+    write_package(folder, config_for(tensor), tensor)
+    read_manifest(folder)
+    return json.loads((folder / "manifest.json").read_text())
+
+
+BOOKS: dict[str, tuple[Callable[[Any], None], str]] = {
+    "no such kind": (_set("mask_kind", "other"), "mask_kind must be one of none, bitmap, book, shaped"),
+    "patterns of too many bits": (
+        _set("mask_book", "pattern_bits", 40),
+        "pattern_bits must be a whole number",
+    ),
+    "no codewords": (_set("mask_book", "counts", []), "counts must be a list of 1 to 15 entries"),
+    "codewords that are no prefix code": (_set("mask_book", "counts", [1, 1]), "a complete prefix code"),
+    "codewords of all lengths": (_set("mask_book", "counts", [0] * 40), "counts must be a list"),
+    "more codewords than patterns": (
+        _set("mask_book", "counts", [0, 0, 0, 0, 0, 0, 0, 0, 512]),
+        "pattern book",
+    ),
+    "a text as inverted": (_set("mask_book", "inverted", "no"), "inverted must be true or false"),
+    "no groups": (_set("mask_book", "groups", []), "groups must be a list of 1 to 64 entries"),
+    "other planes": (_set("mask_book", "groups", 0, "planes", 60), "groups must be groups of"),
+    "a code that is none": (_set("mask_book", "groups", 0, "code", {}), "code must have the entry"),
+    "an unknown entry": (_set("mask_book", "shell", "x"), "no entry 'shell'"),
+}
+
+
+@pytest.mark.parametrize("name", BOOKS)
+def test_a_pattern_book_is_not_believed(of_a_book: Any, name: str) -> None:
+    change, message = BOOKS[name]
+    entries = copy.deepcopy(of_a_book)
     change(entries)
     with pytest.raises(InputError, match=message) as refused:
         Manifest.parse(entries)

@@ -12,6 +12,7 @@ import pytest
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
+from xorweave.golden.mask.pattern_book import PatternBook
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.values.prefix_code import PrefixCode
 from xorweave.hw.decoders.axis_decoder import AxisDecoder
@@ -19,19 +20,28 @@ from xorweave.hw.decoders.decoder_config import DecoderConfig
 from xorweave.hw.decoders.parallel_segments import ParallelSegments
 from xorweave.hw.decoders.plane_serial_stages import PlaneSerialStages
 from xorweave.hw.package.verilog import structured_verilog
-from xorweave.hw.stages.mask_kinds import BitmapWords, ShapedWords
+from xorweave.hw.stages.mask_kinds import BitmapWords, BookWords, ShapedWords
 from xorweave.hw.stages.patch_kinds import ListPatches
 from xorweave.hw.stages.word_kinds import PrefixWords
 from xorweave.hw.xor.group import XorGroup
 from xorweave.synth.proof.proof import judge_equivalence, prove_contract
 from xorweave.synth.proof.reference import reference_verilog
-from xorweave.synth.proof.shape import DecoderShape, MaskParities, WordBook, code_from_rows
+from xorweave.synth.proof.shape import DecoderShape, MaskBook, MaskParities, WordBook, code_from_rows
 
 CODE = Code.uniform(n_in=4, n_out=12, n_s=2, seed=3)
 TAIL = Code.uniform(n_in=3, n_out=12, n_s=1, seed=5)
 SHAPED = ShapedMaskCode(n_in=4, n_out=12, parities=2, window=9, taps=4)
 BOOK = PrefixCode(4, "negated", np.array([2, 2, 3, 4]), np.array([-1, 2, 1, 0]), np.array([0, 1, 1, 1]))
 PLAIN_BOOK = WordBook("negated", (2, 2, 3, 4), (-1, 2, 1, 0), (0, 1, 1, 1))
+
+PATTERNS = PatternBook(4, (1, 0, 3, 2))
+MASK_GROUPS = (
+    (1, Code.from_family("identity", n_in=3, n_out=3, n_s=0)),
+    (2, Code.uniform(n_in=2, n_out=3, n_s=1, seed=1)),
+    (1, Code.uniform(n_in=1, n_out=3, n_s=4, seed=2)),
+    (4, Code.uniform(n_in=1, n_out=3, n_s=2, seed=3)),
+)
+PLAIN_PATTERNS = MaskBook(4, (1, 0, 3, 2), False, MASK_GROUPS)
 
 
 def raw(kind: type = AxisDecoder, *more: int, **options: object) -> str:
@@ -43,11 +53,24 @@ def shape(**options: object) -> DecoderShape:
     return DecoderShape(**{"code": CODE, "n_w": 2, "mask": True, "input_register": True, **options})
 
 
-def compressed(*, shaped: bool, input_register: bool, max_depth: int | None = None) -> str:
+def compressed(*, mask: str, input_register: bool, max_depth: int | None = None) -> str:
+    masks = {
+        "bitmap": BitmapWords(),
+        "shaped": ShapedWords(SHAPED),
+        "book": BookWords(PATTERNS, tuple(XorGroup(planes, code) for planes, code in MASK_GROUPS)),
+        "inverted": BookWords(
+            PatternBook(2, (1, 1, 2), inverted=True),
+            (
+                XorGroup(1, Code.from_family("identity", n_in=6, n_out=6, n_s=0)),
+                XorGroup(1, Code.uniform(n_in=2, n_out=6, n_s=2, seed=4)),
+                XorGroup(1, Code.uniform(n_in=1, n_out=6, n_s=3, seed=5)),
+            ),
+        ),
+    }
     config = DecoderConfig(
         groups=(XorGroup(BOOK.planes - 2, CODE, None), XorGroup(2, TAIL, None)),
         kind_of_words=PrefixWords(BOOK),
-        kind_of_mask=ShapedWords(SHAPED) if shaped else BitmapWords(),
+        kind_of_mask=masks[mask],
         kind_of_patches=ListPatches(1),
         input_register=input_register,
         max_depth=max_depth,
@@ -106,16 +129,40 @@ FORMS = {
         shape(n_w=3, patches_per_block=2, inversion=5, plane_serial=True),
     ),
     "prefix": (
-        lambda: compressed(shaped=False, input_register=False),
+        lambda: compressed(mask="bitmap", input_register=False),
         shape(**PREFIX, input_register=False),
     ),
     "prefix and shaped": (
-        lambda: compressed(shaped=True, input_register=True),
+        lambda: compressed(mask="shaped", input_register=True),
         shape(**PREFIX, mask_code=PARITIES),
     ),
     "prefix and shaped, pipelined": (
-        lambda: compressed(shaped=True, input_register=True, max_depth=2),
+        lambda: compressed(mask="shaped", input_register=True, max_depth=2),
         shape(**PREFIX, mask_code=PARITIES, stages=2),
+    ),
+    "prefix and pattern book": (
+        lambda: compressed(mask="book", input_register=False),
+        shape(**PREFIX, mask_code=PLAIN_PATTERNS, input_register=False),
+    ),
+    "prefix and pattern book, registered": (
+        lambda: compressed(mask="book", input_register=True, max_depth=2),
+        shape(**PREFIX, mask_code=PLAIN_PATTERNS, stages=2),
+    ),
+    "prefix and book of inverted patterns": (
+        lambda: compressed(mask="inverted", input_register=True),
+        shape(
+            **PREFIX,
+            mask_code=MaskBook(
+                2,
+                (1, 1, 2),
+                True,
+                (
+                    (1, Code.from_family("identity", n_in=6, n_out=6, n_s=0)),
+                    (1, Code.uniform(n_in=2, n_out=6, n_s=2, seed=4)),
+                    (1, Code.uniform(n_in=1, n_out=6, n_s=3, seed=5)),
+                ),
+            ),
+        ),
     ),
 }
 
@@ -174,6 +221,14 @@ MUTANTS = [
     ("prefix and shaped", "block_first ? {8{1'b0}} : mask_x", "mask_x"),
     ("prefix and shaped", "assign keep[3] = (", "assign keep[3] = ~("),
     ("prefix and shaped", "repaired = masked;", "repaired = words;"),
+    # a row of a group's matrix, a wrong pattern, a codeword of another length, an escape that is none, a history
+    ("prefix and pattern book", "assign mask_planes[12] = ", "assign mask_planes[12] = mask_seen2[0] ^ "),
+    ("prefix and pattern book", "kept = 4'd2;", "kept = 4'd1;"),
+    ("prefix and pattern book", "if (bits[7:5] == 3'b101)", "if (bits[7:6] == 2'b10)"),
+    ("prefix and pattern book", "kept = bits[3:0];", "kept = 0;"),
+    ("prefix and pattern book", "block_first ? 4'd0 : mask_x1", "mask_x1"),
+    ("prefix and pattern book", "if (s_axis_mask_v & s_axis_mask_r) mask_x2", "mask_x2"),
+    ("prefix and book of inverted patterns", "kept = 2'd3;", "kept = 2'd0;"),
 ]
 
 
@@ -217,6 +272,18 @@ def test_codewords_are_those_of_the_book() -> None:
     ]
     assert PLAIN_BOOK.codewords == bits
     assert PLAIN_BOOK.planes == BOOK.planes
+
+
+def test_patterns_are_those_of_the_book() -> None:
+    for book in (PATTERNS, PatternBook(4, (1, 0, 3, 2), inverted=True), PatternBook(3, (1, 0, 3, 0, 4))):
+        entries = MaskBook(book.m, book.counts, book.inverted, ()).entries
+        bits = [
+            format(int(code), f"0{book.depth}b")[:length]
+            for code, length in zip(book.first_codes, book.lengths, strict=True)
+        ]
+        assert [codeword for codeword, _ in entries] == bits
+        named = [pattern for _, pattern in entries]
+        assert named == [*book.patterns.tolist(), *[None] * book.escapes]
 
 
 def test_code_of_rows_is_the_code() -> None:
