@@ -140,6 +140,15 @@ HAND: tuple[tuple[str, str, str], ...] = (
         "if (i_valid & i_ready) begin",
     ),
     ("restart of a baseline ignored", r"\.restart\(restart\)", ".restart(1'b0)"),
+    ("rings swapped a word early", r"loaded & \(beats == (\d+'h)0\)", r"loaded & (beats == \g<1>1)"),
+    ("rings swapped a pass early", r"\(~busy \| ends\)", "(~busy | ended)"),
+    ("rings swapped though none is loaded", r"swap = .* & (\(~busy \| ends\))", r"swap = \1"),
+    (
+        "words loaded into the ring in use",
+        r"(== 1'b\d\) \?) turned : loaded",
+        r"\1 (turned | loaded) : loaded",
+    ),
+    ("a layer that never ends", r"(else if \(ends\) begin\n\s*)busy <= 1'b0;", r"\1busy <= busy;"),
 )
 
 

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from xorweave.golden.base.errors import ToolError
 from xorweave.sim.simulators import available
@@ -36,12 +37,18 @@ def _model(verilog: str) -> StreamModel:
     return StreamModel(verilog, [_I], [_O])
 
 
-def _run(verilog: str, stalls: int | tuple[int, int], added: int = 1, seed: int = 0) -> StreamRun:
+def _run(
+    verilog: str,
+    stalls: int | tuple[int, int],
+    added: int = 1,
+    seed: int = 0,
+    after: dict[str, NDArray[np.uint64]] | None = None,
+) -> StreamRun:
     words = np.random.default_rng(0).integers(0, 256, 200).tolist()
     model = _model(verilog)
     given = {"i": [pack_integers(words, 8)]}
     wanted = {"o": [pack_integers([(word + added) % 256 for word in words], 8)]}
-    run = model.run(given, wanted, stalls=stalls, seed=seed, most_cycles=3000)
+    run = model.run(given, wanted, stalls=stalls, seed=seed, most_cycles=3000, after=after)
     assert model.folder.is_dir()
     return run
 
@@ -64,6 +71,18 @@ def test_a_word_that_does_not_wait_is_seen(fault: str) -> None:
     run = _run(faulty, (0, 50))
     assert run.mismatches > 0
     assert any(line.startswith("CHANGED o record") for line in run.messages)
+
+
+def test_a_word_waits_for_results() -> None:
+    sound = _SLICE.replace("FAULT", "")
+    one_by_one = np.arange(200, dtype=np.uint64)
+    run = _run(sound, 0, after={"i": one_by_one})
+    assert (run.mismatches, run.cycles, run.spans["o"]) == (0, 400, (1, 399))
+    assert _run(sound, 0, after={"i": one_by_one // 4 * 4}).cycles == 250
+    assert _run(sound, 50, after={"i": one_by_one}).mismatches == 0
+    assert _run(sound, 0).cycles == 201
+    # what waits for itself never comes
+    assert _run(sound, 0, after={"i": one_by_one + 1}).mismatches == 200
 
 
 def test_a_word_too_many_is_seen() -> None:
