@@ -21,6 +21,7 @@ Gate = tuple[Literal, Literal]
 
 _ROUNDS = 200  # of all gates
 _TRIED = 6  # replacements of one kind that are tried for a gate
+_READ = 200  # literals of which pairs are looked for
 _WIDE = 400  # gates above which a gate is replaced by one gate only, not by two
 _WORK = 12_000_000  # gates and literals looked at, some seconds
 _NEW = 1 << 40  # the literal of a gate that is not there yet
@@ -173,7 +174,7 @@ class _Search:
         """Try to replace as many gates as there are, picked at random."""
         for _ in range(len(self.network.gates)):
             count = len(self.network.gates)
-            if not count:
+            if not count or self.work > _WORK:
                 return
             self._replace(int(order.random() * count), order)
 
@@ -275,9 +276,9 @@ def _and_forms(
 def _pairs(literals: Sequence[tuple[Literal, int]], never: int, most: int) -> list[Gate]:
     """Return pairs that are both 1 for none of `never`, so many at most."""
     found: list[Gate] = []
-    for place, (a, v) in enumerate(literals):
+    for place, (a, v) in enumerate(literals[:_READ]):
         left = never & v
-        for b, w in literals[place + 1 :]:
+        for b, w in literals[place + 1 : _READ]:
             if not left & w:
                 found.append((a, b) if a < b else (b, a))
                 if len(found) == most:

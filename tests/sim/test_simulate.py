@@ -10,11 +10,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.base.number_format import number_format
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.usual_graph import usual_graph
+from xorweave.golden.mask.pattern_book import PatternBook
+from xorweave.golden.scan.interleaver import Interleaver
+from xorweave.golden.tensor.book_mask import encode_book_mask
+from xorweave.golden.tensor.encode import EncodeOptions, encode_stored
+from xorweave.golden.values.raw_planes import RawPlanes
 from xorweave.hw.decoders.config_for import config_for
 from xorweave.hw.package.manifest import read_manifest
 from xorweave.hw.package.package import write_package
@@ -86,6 +93,36 @@ def test_restarts_resets_errors_and_flags(request: pytest.FixtureRequest, which:
     blocks = BLOCKS + sum(scene.words["m_axis"] for scene in manifest.scenes)
     result = simulate(folder, restarts=True, stalls=stalls, seed=7)
     assert (result.mismatches, result.blocks, result.stall_cycles, result.passed) == (0, blocks, 0, True)
+
+
+@pytest.mark.skipif(not available("verilator"), reason="verilator is not installed")
+@pytest.mark.parametrize("options", [{}, {"length_bits": 7, "skid_buffers": True}], ids=["lean", "guarded"])
+def test_a_mask_by_a_pattern_book_in_segments(tmp_path: Path, options: dict[str, int | bool]) -> None:
+    """What is stored by default, every segment a stream of its own; and random streams of the same parts."""
+    rng = np.random.default_rng(4)
+    kept = rng.random(1200) < 0.15
+    words = np.where(kept, rng.integers(1, 16, 1200), 0).astype(np.uint8)
+    book = PatternBook(6, (1, 0, 0, 6, 0, 0, 16))
+    codes = [Code.from_family("identity", n_in=6, n_out=6, n_s=0)]
+    codes += [usual_graph(n_in, 6, n_s) for n_in, n_s in ((3, 1), (1, 3), (1, 6))]
+    tensor = encode_stored(
+        words,
+        shape=(30, 40),
+        number_format=number_format("int4"),
+        scan=Interleaver(1200),
+        mask_coder=encode_book_mask(kept, book, codes, segment_blocks=12),
+        values=RawPlanes(4),
+        codes=[usual_graph(8, 36, 2)],
+        options=EncodeOptions(encoder="elimination", segment_blocks=12),
+    )
+    assert tensor.blocks > 2 * tensor.segment_blocks
+    folder = tmp_path / "decoder"
+    write_package(folder, config_for(tensor, **options), tensor)
+    quiet = simulate(folder)
+    assert (quiet.mismatches, quiet.stall_cycles, quiet.idle_cycles) == (0, 0, 0)
+    for stalls in ("random", "sink"):
+        result = simulate(folder, restarts=True, stalls=stalls, seed=7)
+        assert (result.mismatches, result.stall_cycles, result.passed) == (0, 0, True)
 
 
 @pytest.mark.parametrize("which", ["lean", "registered"])

@@ -10,6 +10,8 @@ import numpy as np
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
+from xorweave.golden.code.plane_group import PlaneGroup
+from xorweave.golden.mask.coders import BookMask
 from xorweave.golden.tensor.stored import EncodedTensor
 
 if TYPE_CHECKING:
@@ -34,12 +36,18 @@ def estimated_gates(tensors: Mapping[str, EncodedTensor]) -> DecoderGates | str:
     from xorweave.hw.decoders.config_for import config_for_all
     from xorweave.hw.decoders.gate_estimate import decoder_gates
 
-    if any(_slow(group.code) for tensor in tensors.values() for group in tensor.groups):
+    groups = [g for tensor in tensors.values() for g in (*tensor.groups, *_mask_groups(tensor))]
+    if any(_slow(group.code) for group in groups):
         return "not estimated: counting the gates of so large a code would take minutes"
     try:
         return decoder_gates(config_for_all(tensors, network_of=_network))
     except InputError as error:
         return str(error)
+
+
+def _mask_groups(tensor: EncodedTensor) -> tuple[PlaneGroup, ...]:
+    """Groups of a pattern book's planes but the first, whose code is wires."""
+    return tensor.mask_coder.groups[1:] if isinstance(tensor.mask_coder, BookMask) else ()
 
 
 def _slow(code: Code) -> bool:

@@ -109,7 +109,7 @@ WORDS = (
         "overhead", 0.05, "With --for hardware: (payload + corrections) / care bits - 1, at most",
         of_tensor=False,
     ),
-    Word("mask_code", "auto", "auto, bitmap or shaped"),
+    Word("mask_code", "auto", "auto, bitmap, book or shaped"),
     Word("values_code", "auto", "auto, raw or prefix"),
     Word(
         "scan", "auto",

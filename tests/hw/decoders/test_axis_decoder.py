@@ -330,7 +330,8 @@ def test_a_false_word_is_seen(kind: str) -> None:
     tensor = stored(BOOK, kind)
     config = config_for(tensor)
     streams = decoder_words(config, tensor)
-    streams["s_axis_mask"][3] ^= 1
+    assert config.kind_of_mask is not None
+    streams["s_axis_mask"][3] ^= (1 << config.kind_of_mask.width(N_OUT)) - 1
     assert run(config, streams, stall=0.0) != streams["m_axis"]
 
 

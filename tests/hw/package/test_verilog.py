@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from amaranth.lib.wiring import In, Out
 
 from tests.hw.package.plain import Plain
 from xorweave.golden.code.code import Code
+from xorweave.golden.mask.pattern_book import PatternBook
 from xorweave.golden.scan.interleaver import Interleaver
 from xorweave.golden.scan.lane_layout import LaneLayout
 from xorweave.golden.scan.walk import walk_of
@@ -26,7 +28,9 @@ from xorweave.hw.rivals.bitmap_expander import BitmapExpander
 from xorweave.hw.rivals.huffman import HuffmanLane
 from xorweave.hw.rivals.relative_index import RelativeIndexDecoder
 from xorweave.hw.stages.gap_correction import BoundedUnpacker, GapUnpacker
+from xorweave.hw.stages.mask_kinds import BookWords
 from xorweave.hw.stages.stream_guard import StreamGuard
+from xorweave.hw.xor.group import XorGroup
 
 CODES = {
     "n_s=0": Code.uniform(n_in=4, n_out=9, n_s=0, seed=1),
@@ -164,6 +168,23 @@ def test_every_component_is_written_right_and_clean(
     text = structured_verilog(Plain(make()), "piece")
     assert lint(text, "piece") == ""
     assert equivalent(amaranth_verilog(Plain(make()), "piece"), text, "piece")
+
+
+def test_a_pattern_book_is_written_right_and_clean(
+    equivalent: Callable[[str, str, str], bool], lint: Callable[[str, str], str]
+) -> None:
+    groups = (
+        XorGroup(1, Code.from_family("identity", n_in=3, n_out=3, n_s=0)),
+        *(XorGroup(planes, Code.uniform(n_in=2, n_out=3, n_s=2, seed=planes)) for planes in (2, 1, 4)),
+    )
+    config = replace(
+        _config(Code.uniform(n_in=3, n_out=12, n_s=2, seed=2), {}),
+        kind_of_mask=BookWords(PatternBook(4, (1, 0, 3, 2)), groups),
+    )
+    text = decoder_verilog(config, "dec")
+    assert lint(text, "dec") == ""
+    assert equivalent(amaranth_verilog(AxisDecoder(config), "dec"), text, "dec")
+    assert "Codewords of 1, 2, ... bits: 1, 0, 3, 2." in text
 
 
 def test_unused_columns_and_empty_rows(lint: Callable[[str, str], str]) -> None:

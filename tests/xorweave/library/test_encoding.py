@@ -111,6 +111,8 @@ def test_effort_is_the_paths_of_a_masks_search_and_nought_is_fast(monkeypatch: p
     monkeypatch.setattr(choice, "encode_shaped", encode)
     weights = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
     for effort in (0, 1, 3):
-        tensor = xw.encode(weights, dtype="int8", sparsity=0.9, effort=effort, jobs=1)["weights"]
+        tensor = xw.encode(weights, dtype="int8", sparsity=0.9, mask_code="shaped", effort=effort, jobs=1)[
+            "weights"
+        ]
         assert (tensor.decode() != 0).sum() in range(400, 412)
     assert paths == [128, 1024, 3072]

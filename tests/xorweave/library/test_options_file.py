@@ -187,7 +187,7 @@ def test_a_table_that_names_nothing_is_told(model: Path, tmp_path: Path) -> None
         ),
         (
             "[[tensor]]\nmatch = 'a'\nmask-code = 'round'",
-            r", \[\[tensor\]\] 1 \(match 'a'\): mask_code must be one of auto, bitmap, shaped, not 'round'",
+            r", \[\[tensor\]\] 1 \(match 'a'\): mask_code must be one of auto, bitmap, book, shaped, not 'round'",
         ),
         (
             "[options]\nfor = 'paper'\n[[tensor]]\nmatch = 'a'\nvalues-code = 'prefix'",

@@ -53,7 +53,7 @@ def words() -> st.SearchStrategy[dict[str, Any]]:
     """What `encode` is told."""
     stored = st.fixed_dictionaries(
         {
-            "mask_code": st.sampled_from(("auto", "bitmap", "shaped")),
+            "mask_code": st.sampled_from(("auto", "bitmap", "book", "shaped")),
             "values_code": st.sampled_from(("auto", "raw", "prefix")),
         }
     )

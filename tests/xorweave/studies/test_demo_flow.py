@@ -72,7 +72,7 @@ def test_patches_behind_a_shaped_mask_are_in_the_product() -> None:
     rng = np.random.default_rng(0)
     floats = rng.standard_normal((96, 384)).astype(np.float32)
     item = prepare("w", Tensor.of(floats), Preparation(dtype="int8", sparsity=0.9))
-    encoded = Choice().encode(item.values, item.number_format, item.mask)
+    encoded = Choice(mask_code="shaped").encode(item.values, item.number_format, item.mask)
     assert (~encoded.mask[encoded.patches.positions]).any()
     vector = rng.integers(-128, 128, 384)
     dense = np.where(item.mask, item.values, 0).astype(np.int64) @ vector
