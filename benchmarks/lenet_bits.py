@@ -43,7 +43,7 @@ from xorweave.golden.network.catalogue import named_network
 from xorweave.golden.network.digits import Digits
 from xorweave.golden.network.network import Network
 from xorweave.golden.network.torch_model import import_torch, torch_forward
-from xorweave.golden.network.training import Schedule, accuracy, initial_tensors, train
+from xorweave.golden.network.training import Schedule, initial_tensors, train
 from xorweave.golden.pruning.encodable import Leeway
 from xorweave.golden.pruning.encodable_tensors import encodable_tensors
 from xorweave.golden.pruning.pruners import prune
@@ -96,6 +96,11 @@ class Bench:
         return cls(network, *parts, plan, arguments.retrain, seed)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of an image, as the network takes it."""
+        return next(iter(self.network.nodes.values())).shape
+
+    @property
     def biases(self) -> list[str]:
         return list(self.network.parameters)
 
@@ -129,8 +134,15 @@ class Bench:
         return bits / self.parameters, (bits - header) / self.parameters, scores[0], scores[1]
 
     def score(self, tensors: Mapping[str, NDArray], images: Images) -> float:
-        """Return the share of images that are right."""
-        return accuracy(self.network, tensors, *images)
+        """Return the share of images that are right, run in PyTorch."""
+        torch = import_torch()
+        held = {name: torch.from_numpy(np.asarray(array, np.float32)) for name, array in tensors.items()}
+        right = 0
+        with torch.no_grad():
+            for some, labels in zip(*(np.array_split(part, 8) for part in images), strict=True):
+                out = torch_forward(self.network, held, torch.from_numpy(some).reshape(-1, *self.shape))
+                right += int((out.argmax(dim=1).numpy() == labels).sum())
+        return right / len(images[1])
 
 
 def in_file(bench: Bench, tensors: Mapping[str, NDArray], **words: str) -> Stored:
@@ -214,8 +226,7 @@ def clustered(bench: Bench, tensors: Mapping[str, NDArray], clusters: int, epoch
     rate = 3e-4
     optimiser = torch.optim.Adam([*own.values(), *centroids.values()], lr=rate)
     order, (images, targets) = np.random.default_rng(bench.seed), map(torch.from_numpy, bench.taught)
-    shape = next(iter(bench.network.nodes.values())).shape
-    images = images.reshape(-1, *shape)
+    images = images.reshape(-1, *bench.shape)
     for _ in range(epochs):
         for batch in np.array_split(order.permutation(len(images)), len(images) // bench.plan.batch):
             optimiser.zero_grad()
