@@ -6,9 +6,10 @@
 Of 10,000 images of MNIST 6,000 train, 2,000 choose and 2,000 others tell the accuracy that is reported. A network is
 trained, pruned (LAMP, all layers ranked together) and trained on under its masks, each sparsity from the one before.
 The dense one that accuracies are held against is trained as long in all as the sparsest, or not on, whichever chooses
-better. All methods store the same pruned networks; only flips make masks of their own, from the same network before, and are
-trained on as long. Every setting of every method is stored, read back and judged. What is counted is everything of the
-network, its biases as 16-bit floats: of ours the size of the file, of the others bits without a file around them.
+better. All methods store the same pruned networks; only flips make masks of their own, from the same network before,
+and are trained on as long. Every setting of every method is stored, read back and judged. What is counted is everything
+of the network, its biases as 16-bit floats: of ours the size of the file, of the others bits without a file around
+them.
 
 Deep Compression: k-means a layer, centroids trained as its authors do (each moves by the sum of its weights' gradients)
 or not; a Huffman table each for runs and values; runs of the authors' bits, or of the best number for each layer.
