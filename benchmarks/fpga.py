@@ -2,11 +2,12 @@
 
     python benchmarks/fpga.py [--only NAME ...] [--families ice40 ecp5 gowin] [--seeds 2] [--csv FILE] [--table]
 
-One layer, 256 x 256 normal values pruned to S = .9 and quantised to INT8, in every format; each decoder mapped by one
-flow for each family, ours and the paper's as `generate` writes them and proved. They are placed and routed if they have
-no more than so many tables (`--place`), with the seeds that end in time (`--minutes`). A rival that decodes one word a
-cycle is one lane; decoders of equal rate have as many lanes side by side, so tables a weight are what compares. Rows of
-the table that are measured again are replaced, the others stay; --table only prints it.
+One layer, 256 x 256 normal values pruned to S = .9 and quantised to INT8, in every format (in one row a smaller one);
+each decoder mapped by one flow for each family, ours and the paper's as `generate` writes them and proved. They are
+placed and routed if they have no more than so many tables (`--place`), with the seeds that end in time (`--minutes`).
+A rival that decodes one word a cycle is one lane; decoders of equal rate have as many lanes side by side, so tables a
+weight are what compares. Rows of the table that are measured again are replaced, the others stay; --table only prints
+it.
 """
 
 from __future__ import annotations
@@ -77,10 +78,10 @@ class Contender:
 
 
 @cache
-def stored(goal: str) -> xw.Encoded:
-    """Return the layer, encoded for a goal."""
-    weights = np.random.default_rng(SEED).standard_normal((SIDE, SIDE), np.float32)
-    return xw.encode({"fc": weights}, dtype="int8", sparsity=SPARSITY, goal=goal)
+def stored(goal: str, side: int = SIDE, values: str = "auto") -> xw.Encoded:
+    """Return the layer, or a square one of another side, encoded for a goal."""
+    weights = np.random.default_rng(SEED).standard_normal((side, side), np.float32)
+    return xw.encode({"fc": weights}, dtype="int8", sparsity=SPARSITY, goal=goal, values_code=values)
 
 
 @cache
@@ -89,18 +90,18 @@ def words() -> tuple[int, ...]:
     return tuple(stored("paper")["fc"].decode().reshape(-1).view(np.uint8).tolist())
 
 
-def package(name: str, goal: str) -> Contender:
+def package(name: str, goal: str, side: int = SIDE, values: str = "auto") -> Contender:
     """Return the decoder that `generate` writes for a goal."""
 
     def write(folder: Path) -> tuple[Path, str]:
-        manifest = xw.decoder(stored(goal)).write(folder, blocks=20)
+        manifest = xw.decoder(stored(goal, side, values)).write(folder, blocks=20)
         return folder / manifest.verilog[0], manifest.top
 
     return Contender(
         name=name,
         rate="fixed",
-        bits=lambda: float(stored(goal)["fc"].figures.bits_per_weight_with_mask),
-        weights=lambda: stored(goal)["fc"].tensor.n_out,
+        bits=lambda: float(stored(goal, side, values)["fc"].figures.bits_per_weight_with_mask),
+        weights=lambda: stored(goal, side, values)["fc"].tensor.n_out,
         write=write,
         ours=True,
     )
@@ -143,6 +144,8 @@ CONTENDERS = (
     package("the paper's code (encode --for paper)", "paper"),
     package("ours, raw planes (--for hardware)", "hardware"),
     package("ours, compressed (the default)", "storage"),
+    package("ours, compressed, few gates (--for hardware --values-code prefix)", "hardware", SIDE, "prefix"),
+    package("the same, a layer of 96 x 96", "hardware", 96, "prefix"),
     rival(
         f"bitmap expander, {WIDTH} wide, {LANES} values a cycle",
         "waits where blocks are dense",
