@@ -132,7 +132,7 @@ def test_a_page_can_be_printed(page: Path, tmp_path: Path) -> None:
             "codecs",
             "xor takes the fewest bits of the lossless formats, 1.140 a weight at a fixed rate, 6.5 % over mask and "
             "value entropy; the best other format, eie, takes 1.500 at a fixed one; the smallest decoder is that of "
-            "xor-raw (",
+            "xor (",
         ),
         (
             "explore",
