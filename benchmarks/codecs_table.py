@@ -90,7 +90,8 @@ def by_tensor(path: Path) -> dict[tuple[str, str, str], dict[str, dict[str, str]
 def summarise(path: Path, wide: Path | None) -> None:
     """Print, for every format and kind of tensor, its bits over the entropy bound, and how often it is smallest.
 
-    The median is over tensors; n counts those the format was measured on. Wide: also write a file with a line for
+    The median is over tensors; n counts those the format was measured on, whose bits together, over their bounds
+    together, come last. Formats that were not measured are left out. Wide: also write a file with a line for
     each tensor and the bits of every format.
     """
     tensors = by_tensor(path)
@@ -98,6 +99,7 @@ def summarise(path: Path, wide: Path | None) -> None:
     lossy = {codec.name for codec in all_codecs() if not codec.lossless}
     kinds = sorted({group_of(next(iter(rows.values()))) for rows in tensors.values()})
     ratios: dict[tuple[str, str], list[float]] = {}
+    together: dict[tuple[str, str], tuple[int, int]] = {}
     smallest: dict[tuple[str, str], int] = {}
     speeds: dict[str, list[tuple[float, float, int]]] = {}
     counts = dict.fromkeys(kinds, 0)
@@ -110,6 +112,8 @@ def summarise(path: Path, wide: Path | None) -> None:
         bits = {name: int(rows[name]["bits"]) for name in formats if name in rows and rows[name]["bits"]}
         for name, value in bits.items():
             ratios.setdefault((name, kind), []).append(value / bound)
+            sums = together.get((name, kind), (0, 0))
+            together[name, kind] = sums[0] + value, sums[1] + bound
             row = rows[name]
             seconds = float(row["encode_seconds"]), float(row["decode_seconds"])
             if weights >= _FOR_SPEED:
@@ -120,7 +124,9 @@ def summarise(path: Path, wide: Path | None) -> None:
         fixed = {name: value for name, value in lossless.items() if rows[name]["rate"] == "fixed"}
         winner = min(fixed, key=lambda name: fixed[name])
         smallest[f"fixed {winner}", kind] = smallest.get((f"fixed {winner}", kind), 0) + 1
-    print("bits over the entropy bound, median (n) / smallest lossless / smallest of fixed rate\n")
+    print(
+        "bits over the entropy bound: median (n) / smallest lossless / smallest of fixed rate / all together\n"
+    )
     print(
         "| format | "
         + " | ".join(f"{kind} ({counts[kind]})" for kind in kinds)
@@ -132,9 +138,11 @@ def summarise(path: Path, wide: Path | None) -> None:
         for kind in kinds:
             found = ratios.get((name, kind))
             won, fixed_won = smallest.get((name, kind), 0), smallest.get((f"fixed {name}", kind), 0)
-            cells.append(
-                f"{np.median(found):.3f} ({len(found)}) / {won} / {fixed_won}" if found else "not measured"
-            )
+            all_bits, all_bounds = together.get((name, kind), (0, 1))
+            told = f"{won} / {fixed_won} / {all_bits / all_bounds:.3f}"
+            cells.append(f"{np.median(found):.3f} ({len(found)}) / {told}" if found else "not measured")
+        if set(cells) == {"not measured"}:
+            continue
         pace = "not measured"
         if name in speeds:
             encoding, decoding, weights = np.sum(np.array(speeds[name]), axis=0)
