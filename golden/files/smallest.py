@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ from xorweave.golden.choose.arrangement import Arrangement
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.shared_code import SharedCode
 from xorweave.golden.files.blob import write_blob
+from xorweave.golden.scan.live import LiveScan
 from xorweave.golden.tensor.encode import EncodeOptions
 from xorweave.golden.tensor.packed import pack_tensor, packed_bits
 from xorweave.golden.tensor.stored import EncodedTensor
@@ -42,9 +45,12 @@ def store(
         return stored, write_blob(stored)
     stored = choice.encode(values, number_format, mask, options, shared, arranged)
     blob = write_blob(stored)
-    if words is not None and packed_bits(words, number_format.n_w) < 8 * len(blob):
-        packed = pack_tensor(words, values.shape, number_format)
-        smaller = write_blob(packed)
-        if len(smaller) < len(blob):
-            return packed, smaller
+    if words is not None:
+        # in the order of the tensor, empty rows and columns left out where they are
+        live = replace(stored.scan, stride=1, offset=0) if isinstance(stored.scan, LiveScan) else None
+        if packed_bits(words, number_format.n_w, live) < 8 * len(blob):
+            packed = pack_tensor(words, values.shape, number_format, live)
+            smaller = write_blob(packed)
+            if len(smaller) < len(blob):
+                return packed, smaller
     return stored, blob

@@ -91,3 +91,17 @@ def test_what_was_asked_for_is_not_packed(choice: Choice) -> None:
     values, mask = made("int8", (40, 60), 0.7, "random")
     stored, _ = store(values, number_format("int8"), mask, choice)
     assert stored.values.kind != "packed" and stored.groups
+
+
+def test_packed_words_leave_empty_rows_out_and_come_back() -> None:
+    """Two of forty rows hold anything, and that is random: no code makes it smaller, but 38 rows need no bit each."""
+    rng = np.random.default_rng(3)
+    values = np.zeros((40, 24), np.int8)
+    values[[7, 31]] = rng.integers(1, 127, (2, 24))
+    form = number_format("int8")
+    stored, blob = store(values, form, values != 0, Choice())
+    assert (stored.values.kind, stored.scan.length) == ("packed", 48)
+    again = read_blob(blob)
+    assert (decode_tensor(again) == values).all()
+    assert (decode_rows(again, 5, 32) == values[5:32]).all()
+    assert len(blob) < 48 + 40
