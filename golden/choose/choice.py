@@ -45,7 +45,7 @@ GOALS = ("storage", "hardware", "products", "paper")
 MASK_CODES = ("auto", "bitmap", "book", "shaped")
 _SCAN_K = 192  # window for which the scan of a mask that is encoded is judged, about that of its values
 _SMALLEST = 256  # weights of a tensor whose mask is worth encoding
-_DEAR_GATE = 0.0016  # `GATE_PRICE` where gates count
+_DEAR_GATE = 0.0024  # `GATE_PRICE` where gates count
 # By density, times the entropy of a mask: what a shaped code takes of it, false ones counted. And its gate equivalents
 # a weight.
 _SHAPED_DENSITIES, _SHAPED_COSTS = (0.01, 0.02, 0.03, 0.04, 0.05), (1.4, 1.18, 1.12, 1.1, 1.08)
