@@ -209,6 +209,8 @@ def test_caches_stay_where_they_are_if_they_can(monkeypatch: pytest.MonkeyPatch)
 def test_an_interrupt_while_it_is_loaded_is_no_traceback() -> None:
     script = (
         "import os, signal, sys; from xorweave import cli, guard;"
+        # what runs in the background of a shell inherits that interrupts are ignored
+        " signal.signal(signal.SIGINT, signal.default_int_handler);"
         " guard.give_caches = lambda: os.kill(os.getpid(), signal.SIGINT);"
         " sys.argv = ['xorweave', 'inspect', 'x']; cli.main()"
     )
