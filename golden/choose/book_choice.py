@@ -84,7 +84,6 @@ def choose_book(
     """Choose book and rates of fewest expected bits; None where no book pays. See `Chooser`."""
     n, n_w = words.size, number_format.n_w
     patch_bits = math.log2(max(2, n / 64)) + 1.5 + n_w
-    price = gates
     stored, counts = np.unique(words[kept], return_counts=True)
     magnitudes = ("plain",) if number_format.is_float else ("prefix-inverted", "negated")
     books = (
@@ -107,7 +106,7 @@ def choose_book(
             windows_of(max_k),
             n_out=n_out,
             fine=fine,
-            gate_price=price,
+            gate_price=gates,
             beside=beside and beside.first(seen),
         )
         cost = cost * n / max(1, seen) + table_bits(book) + patch_bits * patched
@@ -115,13 +114,13 @@ def choose_book(
             book,
             outputs,
             tuple(sizes[: len(groups)]),
-            cost * (1 + price * lane),
+            cost * (1 + gates * lane),
             tuple(sizes[len(groups) :]),
         )
 
     tried = 1 if quick else _BOOKS
     likely = [
-        row for row in _likely_books(books, stored, counts, patch_bits, price, tried) if row[0].lengths.size
+        row for row in _likely_books(books, stored, counts, patch_bits, gates, tried) if row[0].lengths.size
     ]
     if len(likely) > 1:
         costs = [rated(*row, min(n, _SAMPLE)).expected_bits for row in likely]

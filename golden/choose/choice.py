@@ -202,7 +202,7 @@ class Choice:
     @property
     def _choose_values(self) -> Chooser:
         chooser = CHOOSERS["prefix" if self.values_code == "auto" else self.values_code]
-        return partial(chooser, gates=self._gates)
+        return partial(chooser, gates=self._gates, quick=self.quick)
 
     @staticmethod
     def storable(values: NDArray, number_format: NumberFormat, mask: NDArray[np.bool_]) -> Words:
@@ -449,9 +449,7 @@ class Choice:
     ) -> EncodedTensor | None:
         """Store a tensor whose mask, and words, in scan order, go through books in the same blocks."""
         beside_values = beside(kept, book, number_format.n_w)
-        found = self._choose_values(
-            truth, kept, number_format, max_k=self.prefix_k, beside=beside_values, quick=self.quick
-        )
+        found = self._choose_values(truth, kept, number_format, max_k=self.prefix_k, beside=beside_values)
         if found is None:
             return None
         codes = found.codes(self.code.seed)
