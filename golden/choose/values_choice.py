@@ -60,6 +60,7 @@ def with_codes(
     n_out: int | None = None,
     smooth: bool = False,
     beside: Beside | None = None,
+    quick: bool = False,
     gates: float = GATE_PRICE,
 ) -> CodedValues | None:
     """Choose the codes of the groups of any value coder; None where no window is long enough. See `Chooser`.
@@ -72,7 +73,7 @@ def with_codes(
         groups,
         words.size,
         number_format.n_w,
-        windows_of(max_k),
+        windows_of(max_k)[:: 2 if quick else 1],
         n_out=n_out,
         smooth=smooth,
         gate_price=gates,
@@ -96,8 +97,8 @@ def choose_raw(
 ) -> CodedValues | None:
     """Choose the code of raw planes; see `Chooser`."""
     planes = RawPlanes(number_format.n_w)
-    how: dict[str, Any] = {"max_k": max_k, "n_out": n_out, "beside": beside, "gates": gates}
-    return with_codes(planes, words, kept, number_format, **how)
+    how: dict[str, Any] = {"max_k": max_k, "n_out": n_out, "beside": beside, "quick": quick}
+    return with_codes(planes, words, kept, number_format, gates=gates, **how)
 
 
 CHOOSERS: dict[str, Chooser] = {"raw": choose_raw, "prefix": choose_book}
