@@ -114,33 +114,35 @@ def _deal_columns(
 @njit(cache=True, nogil=True)
 def _distances(start, neighbours, degrees, far, distance, queue):  # type: ignore[no-untyped-def]
     # Breadth-first search from `start`, which is all that a graph of many outputs takes time for: no branch but on
-    # whether a vertex was seen. Vertices that are not reached are `far`. Returns how many are.
+    # whether a vertex was seen, and unsigned places, which need no look whether they count from the end. Vertices that
+    # are not reached are `far`. The farthest, often half of all, are not looked at: all are seen when they are.
     distance[:] = far
     distance[start] = 0
     queue[0] = start
-    head, tail = 0, 1
-    while head < tail:
-        v = queue[head]
-        head += 1
+    one, vertices = np.uint64(1), np.uint64(degrees.size)
+    head, tail = np.uint64(0), one
+    while head < tail < vertices:
+        v = np.uint64(queue[head])
+        head += one
         step = distance[v] + 1
-        for k in range(degrees[v]):
-            w = neighbours[v, k]
+        for k in range(np.uint64(degrees[v])):
+            w = np.uint64(neighbours[v, k])
             queue[tail] = w
             new = distance[w] == far
             distance[w] = step if new else distance[w]
-            tail += np.int64(new)
-    return tail
+            tail += np.uint64(new)
 
 
 @njit(cache=True, nogil=True)
 def _nearby(start, neighbours, degrees, run, nearby, queue):  # type: ignore[no-untyped-def]
-    # The same with neighbours of a run joined, up to fewer steps than `_LEAST_DISTANCE`.
+    # The same with neighbours of a run joined, up to fewer steps than `_LEAST_DISTANCE`; where all are that near, only
+    # so many are certain.
     vertices = degrees.size
     nearby[:] = _LEAST_DISTANCE
     nearby[start] = 0
     queue[0] = start
     head, tail = 0, 1
-    while head < tail:
+    while head < tail < vertices:
         v = queue[head]
         head += 1
         step = nearby[v] + 1
@@ -169,7 +171,8 @@ def _draw(words, run, neighbours, degrees, drawn):  # type: ignore[no-untyped-de
     nearby = np.zeros(vertices, np.int32)
     distance = np.zeros(vertices, np.int32)
     queue = np.zeros(vertices + 1, np.int32)  # what was seen before is written behind the last one, too
-    picks = np.zeros(vertices, np.int32)
+    picks = np.zeros(vertices + 1, np.int32)
+    ranks = np.zeros(vertices, np.int32)
     word = 0
     least, poorest_left = 0, vertices  # the fewest edges of a vertex, and how many vertices have no more
     for edge in range(drawn.shape[0]):
@@ -183,22 +186,21 @@ def _draw(words, run, neighbours, degrees, drawn):  # type: ignore[no-untyped-de
         apart = _nearby(a, neighbours, degrees, run, nearby, queue) < vertices
         _distances(a, neighbours, degrees, 2 * vertices, distance, queue)
         # a graph too dense for that: any vertex but a and those joined to it; then the farthest, then the poorest
-        count = 0
+        best, count = -1, 0
         for slack in (_DEGREE_SLACK, most):
-            farthest, poorest = -1, 0
             for v in range(vertices):
                 far = nearby[v] == _LEAST_DISTANCE if apart else distance[v] > 1
-                if not far or distance[v] < farthest or degrees[v] > least + slack:
-                    continue
-                if distance[v] > farthest or degrees[v] < poorest:
-                    farthest, poorest, count = distance[v], degrees[v], 0
-                if degrees[v] == poorest:
-                    picks[count] = v
-                    count += 1
-            if count:
+                rank = distance[v] * (most + 1) + most - degrees[v]
+                ranks[v] = rank if far and degrees[v] <= least + slack else -1
+            for v in range(vertices):
+                best = max(best, ranks[v])
+            if best >= 0:
                 break
-        if count == 0:
+        if best < 0:
             return edge
+        for v in range(vertices):
+            picks[count] = v
+            count += np.int64(ranks[v] == best)
         at, word = below(words, word, count)
         if word < 0:
             return -1
