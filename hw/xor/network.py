@@ -7,7 +7,7 @@ any hardware description language. Cryptographers call the same thing a linear s
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.hw.xor.gate_kernels import NOTHING, prune_gates, run_gates
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -40,55 +41,96 @@ def as_matrix(matrix: ArrayLike) -> NDArray[np.uint8]:
     return array.astype(np.uint8)
 
 
-@dataclass(frozen=True)
 class XorNetwork:
-    """A network of two-input XOR gates.
+    """A network of two-input XOR gates, which nothing changes.
 
     Parameters
     ----------
     inputs : int
         Number of inputs; they are the signals ``0 .. inputs - 1``.
-    gates : tuple of (int, int)
+    gates : sequence of (int, int), or array of int, shape (gates, 2)
         Gate g makes signal ``inputs + g``, the exclusive-or of two different, earlier signals.
-    outputs : tuple of (int or None)
-        The signal each output is taken from, or None for an output that is always 0.
+    outputs : sequence of (int or None), or array of int, shape (outputs,)
+        The signal each output is taken from; None, in an array -1, for an output that is always 0.
 
     Raises
     ------
     InputError
         A gate reads a signal that is not before it, or the same one twice, or an output takes no such signal.
+
+    Attributes
+    ----------
+    pairs : ndarray of int64, shape (gates, 2)
+    ends : ndarray of int64, shape (outputs,)
+        Gates and outputs as compiled loops take them.
     """
 
-    inputs: int
-    gates: tuple[Gate, ...]
-    outputs: tuple[int | None, ...]
+    def __init__(
+        self, inputs: int, gates: Sequence[Gate] | NDArray, outputs: Sequence[int | None] | NDArray
+    ) -> None:
+        if inputs < 1:
+            raise InputError(f"the number of inputs must be at least 1, not {inputs}")
+        pairs = np.array(gates) if len(gates) else np.zeros((0, 2), np.int64)
+        if pairs.dtype.kind not in "iu" or pairs.ndim != 2 or pairs.shape[1] != 2:
+            raise InputError("the gates must be pairs of signals")
+        signals = inputs + len(pairs)
+        made = np.arange(inputs, signals)[:, None]
+        wrong = ((pairs < 0) | (pairs >= made)).any(axis=1) | (pairs[:, 0] == pairs[:, 1])
+        if wrong.any():
+            a, b = pairs[wrong.argmax()].tolist()
+            raise InputError(
+                f"signal {inputs + wrong.argmax()} must be the XOR of two different earlier signals, not {a}, {b}"
+            )
+        if not isinstance(outputs, np.ndarray):
+            # none is -1, and what was negative before stays wrong
+            outputs = np.array(
+                [NOTHING if s is None else s if s >= 0 else s - 1 for s in map(_index, outputs)], np.int64
+            )
+        out_of_range = (outputs < NOTHING) | (outputs >= signals)
+        if out_of_range.any():
+            row = int(out_of_range.argmax())
+            said = int(outputs[row]) + (outputs[row] < 0)
+            raise InputError(f"output {row} must be a signal in 0 .. {signals - 1} or None, not {said}")
+        self.inputs = inputs
+        self.pairs = pairs.astype(np.int64)
+        self.ends = outputs.astype(np.int64)
+        self.pairs.setflags(write=False)
+        self.ends.setflags(write=False)
 
-    def __post_init__(self) -> None:
-        if self.inputs < 1:
-            raise InputError(f"the number of inputs must be at least 1, not {self.inputs}")
-        gates = tuple((operator.index(a), operator.index(b)) for a, b in self.gates)
-        outputs = tuple(None if s is None else operator.index(s) for s in self.outputs)
-        for signal, (a, b) in enumerate(gates, self.inputs):
-            if not (0 <= a < signal and 0 <= b < signal and a != b):
-                raise InputError(
-                    f"signal {signal} must be the XOR of two different earlier signals, not {a}, {b}"
-                )
-        signals = self.inputs + len(gates)
-        for row, output in enumerate(outputs):
-            if output is not None and not 0 <= output < signals:
-                raise InputError(f"output {row} must be a signal in 0 .. {signals - 1} or None, not {output}")
-        object.__setattr__(self, "gates", gates)
-        object.__setattr__(self, "outputs", outputs)
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, XorNetwork):
+            return NotImplemented
+        return (
+            self.inputs == other.inputs
+            and np.array_equal(self.pairs, other.pairs)
+            and np.array_equal(self.ends, other.ends)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.inputs, self.pairs.tobytes(), self.ends.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"XorNetwork(inputs={self.inputs}, gates={self.gates}, outputs={self.outputs})"
+
+    @cached_property
+    def gates(self) -> tuple[Gate, ...]:
+        """The two signals that each gate reads."""
+        return tuple(map(tuple, self.pairs.tolist()))
+
+    @cached_property
+    def outputs(self) -> tuple[int | None, ...]:
+        """The signal of each output, None where it is always 0."""
+        return tuple(None if s == NOTHING else s for s in self.ends.tolist())
 
     @property
     def signals(self) -> int:
         """Number of signals: inputs and gates."""
-        return self.inputs + len(self.gates)
+        return self.inputs + len(self.pairs)
 
     @property
     def xor2(self) -> int:
         """Number of two-input XOR gates."""
-        return len(self.gates)
+        return len(self.pairs)
 
     @cached_property
     def levels(self) -> tuple[int, ...]:
@@ -106,14 +148,8 @@ class XorNetwork:
     @cached_property
     def fanout(self) -> tuple[int, ...]:
         """How many gates and outputs read each signal."""
-        readers = [0] * self.signals
-        for a, b in self.gates:
-            readers[a] += 1
-            readers[b] += 1
-        for s in self.outputs:
-            if s is not None:
-                readers[s] += 1
-        return tuple(readers)
+        read = np.concatenate([self.pairs.reshape(-1), self.ends[self.ends != NOTHING]])
+        return tuple(np.bincount(read, minlength=self.signals).tolist())
 
     def evaluate(self, words: ArrayLike) -> NDArray[np.unsignedinteger]:
         """Run the network on words, every bit of a word apart from the others.
@@ -139,12 +175,9 @@ class XorNetwork:
             )
         signals = np.empty((self.signals, *array.shape[1:]), array.dtype)
         signals[: self.inputs] = array
-        for signal, (a, b) in enumerate(self.gates, self.inputs):
-            np.bitwise_xor(signals[a], signals[b], out=signals[signal : signal + 1].reshape(array.shape[1:]))
-        result = np.zeros((len(self.outputs), *array.shape[1:]), array.dtype)
-        for row, output in enumerate(self.outputs):
-            if output is not None:
-                result[row] = signals[output]
+        run_gates(self.pairs, signals.view(np.uint8).reshape(self.signals, -1))
+        result = signals[self.ends]
+        result[self.ends == NOTHING] = 0
         return result
 
     def matrix(self) -> NDArray[np.uint8]:
@@ -177,34 +210,15 @@ class XorNetwork:
 
     @cached_property
     def _pruned(self) -> XorNetwork:
-        made: dict[Gate, int] = {}
-        name: list[int | None] = list(range(self.inputs))  # None: always 0
-        pairs: list[Gate] = []
-        for first, second in self.gates:
-            a, b = name[first], name[second]
-            if a is None or b is None or a == b:
-                name.append(b if a is None else a if b is None else None)
-                continue
-            pair = (min(a, b), max(a, b))
-            if pair not in made:
-                made[pair] = self.inputs + len(pairs)
-                pairs.append(pair)
-            name.append(made[pair])
-        roots = [None if s is None else name[s] for s in self.outputs]
-        needed = {s for s in roots if s is not None}
-        for signal in range(self.inputs + len(pairs) - 1, self.inputs - 1, -1):
-            if signal in needed:
-                needed.update(pairs[signal - self.inputs])
-        rank = {s: s for s in range(self.inputs)}
-        gates: list[Gate] = []
-        for signal, (a, b) in enumerate(pairs, self.inputs):
-            if signal in needed:
-                rank[signal] = self.inputs + len(gates)
-                gates.append((rank[a], rank[b]))
-        outputs = tuple(None if s is None else rank[s] for s in roots)
-        found = XorNetwork(self.inputs, tuple(gates), outputs)
+        gates, roots = np.empty_like(self.pairs), np.empty_like(self.ends)
+        left = prune_gates(self.pairs, self.ends, self.inputs, gates, roots)
+        found = XorNetwork(self.inputs, gates[:left], roots)
         found.__dict__["_pruned"] = found  # nothing is left to take away
         return found
+
+
+def _index(signal: int | None) -> int | None:
+    return None if signal is None else operator.index(signal)
 
 
 def balanced_trees(matrix: ArrayLike) -> XorNetwork:
@@ -232,4 +246,4 @@ def balanced_trees(matrix: ArrayLike) -> XorNetwork:
                 following.append(inputs + len(gates) - 1)
             front = following + front[len(front) & ~1 :]
         outputs.append(front[0] if front else None)
-    return XorNetwork(inputs, tuple(gates), tuple(outputs))
+    return XorNetwork(inputs, gates, outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.code.code import Code
 from xorweave.golden.code.generators import paired_structure
 from xorweave.golden.code.graph_code import graph_structure
-from xorweave.hw.xor.network import Gate, XorNetwork
+from xorweave.hw.xor.gate_kernels import add_edges
+from xorweave.hw.xor.network import XorNetwork
 from xorweave.hw.xor.synthesis import optimize
 
 STRUCTURES: dict[str, Callable[..., tuple[Sequence[Sequence[int]], Any]]] = {
@@ -33,29 +35,12 @@ def paired_network(code: Code) -> XorNetwork:
     sizes = dict(code.parameters)
     n_out = sizes.pop("of", code.n_out)
     added, edges = STRUCTURES[code.family](n_in=code.n_in, n_out=n_out, n_s=code.n_s, **sizes)
-    run = sizes["run"]
-    inputs = code.constraint_length
-    gates: list[Gate] = []
-
-    def add(a: int, b: int) -> int:
-        gates.append((a, b))
-        return inputs + len(gates) - 1
-
-    sums: list[int | None] = []
-    for j, columns in enumerate(added):
-        signal: int | None = sums[-1] if j % run else None
-        for column in columns:
-            # a column added to itself leaves nothing
-            signal = column if signal is None else None if signal == column else add(signal, column)
-        sums.append(signal)
-    outputs: list[int | None] = []
-    for first, second in np.asarray(edges[: code.n_out]).tolist():
-        a, b = sums[first], sums[second]
-        if a is None or b is None:
-            outputs.append(b if a is None else a)
-        else:
-            outputs.append(None if a == b else add(a, b))
-    network = XorNetwork(inputs, tuple(gates), tuple(outputs)).pruned()
+    columns = np.fromiter(chain.from_iterable(added), np.int64)
+    counts = np.array([len(adds) for adds in added], np.int64)
+    gates, outputs = add_edges(
+        columns, counts, np.asarray(edges[: code.n_out], np.int64), sizes["run"], code.constraint_length
+    )
+    network = XorNetwork(code.constraint_length, gates, outputs).pruned()
     if not np.array_equal(network.matrix(), code.generator):
         raise InputError("the code must be what its parameters make, but its generator is another matrix")
     return network

@@ -16,23 +16,11 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from xorweave.golden.base.errors import InputError
+from xorweave.hw.xor.gate_kernels import EMPTY, SHIFT, slot
 from xorweave.hw.xor.network import Gate, XorNetwork, as_matrix
 from xorweave.hw.xor.random_order import below
 
-_EMPTY = -1
-_SHIFT = 32  # a pair's key is (a << 32) | b with a < b
 _UNLIMITED = 62  # 2**62 still fits: deeper than any network
-
-
-@njit(cache=True)
-def _slot(keys, key):  # type: ignore[no-untyped-def]
-    """Where the key is, or the free place where it belongs (open addressing, linear probing)."""
-    mask = keys.size - 1
-    h = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
-    place = np.int64(h >> np.uint64(20)) & mask
-    while keys[place] != _EMPTY and keys[place] != key:
-        place = (place + 1) & mask
-    return place
 
 
 @njit(cache=True)
@@ -110,8 +98,8 @@ def _push(pairs, rank, key):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _count(pairs, key, count):  # type: ignore[no-untyped-def]
     """Enter how many rows a pair is in into the table, which must have room for it."""
-    place = _slot(pairs.keys, key)
-    if pairs.keys[place] == _EMPTY:
+    place = slot(pairs.keys, key)
+    if pairs.keys[place] == EMPTY:
         pairs.keys[place] = key
         pairs.used[0] += 1
     pairs.counts[place] = count
@@ -123,11 +111,11 @@ def _first_pairs(pair_a, pair_b, pair_counts, level, random):  # type: ignore[no
     size = 1024
     while size < 4 * pair_a.size:
         size *= 2
-    keys = np.full(size, _EMPTY, np.int64)
+    keys = np.full(size, EMPTY, np.int64)
     heap = np.empty((max(1024, 2 * pair_a.size), 2), np.int64)
     pairs = _Pairs(keys, np.zeros(size, np.int32), heap, np.zeros(2, np.int64))
     for i in range(pair_a.size):
-        key = (np.int64(pair_a[i]) << _SHIFT) | pair_b[i]
+        key = (np.int64(pair_a[i]) << SHIFT) | pair_b[i]
         _count(pairs, key, pair_counts[i])
         _push(pairs, _rank(pair_counts[i], max(level[pair_a[i]], level[pair_b[i]]), random), key)
     return pairs
@@ -140,16 +128,16 @@ def _with_room(pairs):  # type: ignore[no-untyped-def]
     if 2 * used[0] > keys.size:  # grow, and drop what cannot be merged any more
         live = 0
         for j in range(keys.size):
-            if keys[j] != _EMPTY and counts[j] >= 2:
+            if keys[j] != EMPTY and counts[j] >= 2:
                 live += 1
         room = 1024
         while room < 4 * live:
             room *= 2
-        fresh_keys = np.full(room, _EMPTY, np.int64)
+        fresh_keys = np.full(room, EMPTY, np.int64)
         fresh_counts = np.zeros(room, np.int32)
         for j in range(keys.size):
-            if keys[j] != _EMPTY and counts[j] >= 2:
-                place = _slot(fresh_keys, keys[j])
+            if keys[j] != EMPTY and counts[j] >= 2:
+                place = slot(fresh_keys, keys[j])
                 fresh_keys[place] = keys[j]
                 fresh_counts[place] = counts[j]
         keys, counts = fresh_keys, fresh_counts
@@ -207,8 +195,8 @@ def _merge(rows, pairs, chosen, a, b, new, growth, common, touched):  # type: ig
                 reach += 1
             common[k] += 1
             for x in (a, b):
-                place = _slot(pairs.keys, (min(x, k) << _SHIFT) | max(x, k))
-                if pairs.keys[place] != _EMPTY:
+                place = slot(pairs.keys, (min(x, k) << SHIFT) | max(x, k))
+                if pairs.keys[place] != EMPTY:
                     pairs.counts[place] -= 1
         rows.signals[r, kept] = new
         rows.lengths[r] = kept + 1
@@ -233,11 +221,11 @@ def _share_pairs(rows, levels, pair_a, pair_b, pair_counts, limit, seed):  # typ
         top, key = pairs.heap[0, 0], pairs.heap[0, 1]
         _heap_pop(pairs.heap, pairs.used[1])
         pairs.used[1] -= 1
-        place = _slot(pairs.keys, key)
+        place = slot(pairs.keys, key)
         count = pairs.counts[place]
         if count < 2:
             continue
-        a = np.int64(key >> _SHIFT)
+        a = np.int64(key >> SHIFT)
         b = np.int64(key & 0xFFFFFFFF)
         deeper = max(level[a], level[b])
         if count < top >> 40:
@@ -261,12 +249,12 @@ def _share_pairs(rows, levels, pair_a, pair_b, pair_counts, limit, seed):  # typ
         gates[new - levels.size, 0] = a
         gates[new - levels.size, 1] = b
         reach = _merge(rows, pairs, fitting[:fits], a, b, new, growth, common, touched)
-        pairs.counts[_slot(pairs.keys, key)] = 0
+        pairs.counts[slot(pairs.keys, key)] = 0
         for i in range(reach):
             k = touched[i]
             if common[k] >= 2:
                 pairs = _with_room(pairs)
-                pair = (np.int64(k) << _SHIFT) | new
+                pair = (np.int64(k) << SHIFT) | new
                 _count(pairs, pair, common[k])
                 _push(pairs, _rank(common[k], max(level[new], level[k]), random), pair)
             common[k] = 0

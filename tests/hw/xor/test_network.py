@@ -62,6 +62,8 @@ def test_pruned_drops_dead_and_double_gates() -> None:
         ((2, ((0, 2),), (2,)), "signal 2 must be the XOR of two different earlier signals, not 0, 2"),
         ((2, ((1, 1),), (2,)), "signal 2 must be the XOR of two different earlier signals, not 1, 1"),
         ((2, ((0, 1),), (3,)), "output 0 must be a signal in 0 .. 2 or None, not 3"),
+        ((2, ((0, 1, 1),), (2,)), "the gates must be pairs of signals"),
+        ((2, ((0, 1.0),), (2,)), "the gates must be pairs of signals"),
         ((0, (), ()), "the number of inputs must be at least 1, not 0"),
     ],
 )
@@ -76,6 +78,42 @@ def test_a_matrix_of_other_values_is_refused() -> None:
         balanced_trees([[0, 2]])
     with pytest.raises(InputError, match="must have two dimensions and at least one column"):
         balanced_trees([1, 0])
+
+
+def _pruned_slowly(network: XorNetwork) -> XorNetwork:
+    """Each pair once, and what no output needs left out, gate by gate."""
+    made: dict[tuple[int, int], int] = {}
+    name: list[int | None] = list(range(network.inputs))
+    for a, b in ((name[a], name[b]) for a, b in network.gates):
+        if a is None or b is None or a == b:
+            name.append(None if a == b else b if a is None else a)
+        else:
+            name.append(made.setdefault((min(a, b), max(a, b)), network.inputs + len(made)))
+    roots = [None if s is None else name[s] for s in network.outputs]
+    needed = {s for s in roots if s is not None}
+    for pair, signal in reversed(made.items()):
+        needed |= set(pair) if signal in needed else set()
+    order = [*range(network.inputs), *(s for s in made.values() if s in needed)]
+    number = {signal: at for at, signal in enumerate(order)}
+    gates = tuple((number[a], number[b]) for (a, b), signal in made.items() if signal in needed)
+    return XorNetwork(network.inputs, gates, tuple(None if s is None else number[s] for s in roots))
+
+
+@settings(deadline=None)
+@given(st.integers(2, 6), st.integers(0, 60), st.data())
+def test_pruned_is_what_going_gate_by_gate_gives(inputs: int, gates: int, data: st.DataObject) -> None:
+    source = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    # many pairs made twice, many sums that are nothing
+    pairs = [
+        tuple(source.choice(min(signals, inputs + 6), 2, replace=False).tolist())
+        for signals in range(inputs, inputs + gates)
+    ]
+    signals = inputs + len(pairs)
+    outputs = [s if s < signals else None for s in source.integers(0, signals + 1, 5).tolist()]
+    network = XorNetwork(inputs, tuple(pairs), tuple(outputs))
+    found, slowly = network.pruned(), _pruned_slowly(network)
+    assert (found.gates, found.outputs) == (slowly.gates, slowly.outputs)
+    assert np.array_equal(found.matrix(), network.matrix())
 
 
 def test_a_pair_made_twice_and_added_to_itself_is_nothing() -> None:
