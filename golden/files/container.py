@@ -52,6 +52,8 @@ class Container:
         What `write_blob` gave for tensors that were written already.
     counted : dict of str to Figures
         Figures of tensors that were counted already.
+    records : dict of str to dict
+        What the process that stored a tensor said of it (`Job.describe`).
     shards : dict of str to str
         Of a source in several files: the name of the file that holds each tensor. Not stored; files say it.
     """
@@ -63,6 +65,7 @@ class Container:
     scales: dict[str, str] = field(default_factory=dict)
     written: dict[str, bytes] = field(default_factory=dict)
     counted: dict[str, Figures] = field(default_factory=dict)
+    records: dict[str, dict[str, object]] = field(default_factory=dict)
     shards: dict[str, str] = field(default_factory=dict)
 
     def blob(self, name: str) -> bytes:
@@ -207,11 +210,42 @@ class _Blobs(Mapping[str, EncodedTensor]):
                 raise InputError(f"{self.path}: tensor {name}: {error}") from None
         return self._read[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
 
     def __len__(self) -> int:
         return len(self.entries)
+
+
+class Written(Mapping[str, EncodedTensor]):
+    """Tensors as they were written, each read back when it is asked for.
+
+    Parameters
+    ----------
+    blobs : mapping of str to bytes
+        What `write_blob` gave.
+    """
+
+    def __init__(self, blobs: Mapping[str, bytes]) -> None:
+        self._blobs = blobs
+        self._read: dict[str, EncodedTensor] = {}
+
+    def __getitem__(self, name: str) -> EncodedTensor:
+        if name not in self._read:
+            self._read[name] = read_blob(self._blobs[name])
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._blobs
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blobs)
+
+    def __len__(self) -> int:
+        return len(self._blobs)
 
 
 class _Plain(Mapping[str, Tensor]):

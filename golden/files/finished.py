@@ -37,12 +37,15 @@ class StoredBytes:
         Kept weights that are -0.0.
     figures : Figures or None
         Counted when it was stored; None of what an earlier run stored.
+    record : dict of str to object, or None
+        What else was said of it when it was stored (`Job.describe`).
     """
 
     blob: bytes
     scale: NDArray[np.float32] | None
     negative_zeros: int
     figures: Figures | None = None
+    record: dict[str, object] | None = None
 
 
 class Finished:

@@ -16,8 +16,8 @@ from xorweave.golden.base.errors import InputError, ToolError
 from xorweave.golden.base.printable import listed
 from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.shared_code import SharedCode
-from xorweave.golden.files.blob import read_blob, side_bits
-from xorweave.golden.files.container import Container
+from xorweave.golden.files.blob import side_bits
+from xorweave.golden.files.container import Container, Written
 from xorweave.golden.files.finished import Finished, StoredBytes
 from xorweave.golden.files.masks_beside import named_masks
 from xorweave.golden.files.prepare import (
@@ -33,9 +33,11 @@ from xorweave.golden.files.safetensors_file import Tensor
 from xorweave.golden.files.smallest import store
 from xorweave.golden.files.waiting import FilePart, Waiting
 from xorweave.golden.tensor.encode import EncodeOptions
-from xorweave.golden.tensor.figures import figures_of
+from xorweave.golden.tensor.figures import Figures, figures_of
+from xorweave.golden.tensor.stored import EncodedTensor
 
 Progress = Callable[[str, float], None]
+Describe = Callable[[str, EncodedTensor, Figures], dict[str, object]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +147,8 @@ class Job:
     choice : Choice
     options : EncodeOptions
     shared : SharedCode or None
+    describe : callable, optional
+        What else to say of a tensor that is stored, by its name and figures: a function that can be pickled.
     """
 
     name: str
@@ -152,6 +156,7 @@ class Job:
     choice: Choice
     options: EncodeOptions
     shared: SharedCode | None
+    describe: Describe | None = None
 
     def sent(self, model: PreparedModel) -> Job:
         """Return the job with what another process needs to have the weights."""
@@ -185,7 +190,9 @@ class Job:
             raise InputError(f"tensor {self.name}: {error}") from None
         # counted while the words are at hand: nothing has to be decoded for it
         words = Choice.storable(item.values, item.number_format, item.mask)
-        return StoredBytes(blob, item.scale, zeros, figures_of(stored, side_bits(stored, blob), words))
+        figures = figures_of(stored, side_bits(stored, blob), words)
+        record = self.describe(self.name, stored, figures) if self.describe is not None else None
+        return StoredBytes(blob, item.scale, zeros, figures, record)
 
 
 def encode_model(
@@ -200,6 +207,7 @@ def encode_model(
     executor: Executor | None = None,
     finished: Finished | None = None,
     only: Sequence[str] | None = None,
+    describe: Describe | None = None,
 ) -> tuple[Container, int]:
     """Encode a prepared model. The result depends on the model, the choices and the options alone.
 
@@ -221,6 +229,8 @@ def encode_model(
         Tensors that an earlier run stored are taken from there, and those that this run stores are put there.
     only : sequence of str, optional
         Encode these alone, as they are encoded among all.
+    describe : callable, optional
+        Called where a tensor is stored, while its parts are at hand; what it says is in `Container.records`.
 
     Returns
     -------
@@ -235,7 +245,7 @@ def encode_model(
         A process of the executor ended.
     """
     names = [name for name in model.work if only is None or name in set(only)]
-    jobs = _jobs(model, Recipe(choice=choice, options=options), own or {}, names)
+    jobs = _jobs(model, Recipe(choice=choice, options=options), own or {}, names, describe)
     done: dict[str, StoredBytes] = {}
     told: dict[str, tuple[str, ...]] = {}
 
@@ -290,7 +300,11 @@ def encode_model(
 
 
 def _jobs(
-    model: PreparedModel, usual: Recipe, own: Mapping[str, Recipe], names: Sequence[str]
+    model: PreparedModel,
+    usual: Recipe,
+    own: Mapping[str, Recipe],
+    names: Sequence[str],
+    describe: Describe | None,
 ) -> dict[str, Job]:
     """Return what is to be done for each tensor, its weights not read yet."""
     recipes = {name: own.get(name, usual) for name in model.work}
@@ -303,6 +317,7 @@ def _jobs(
             recipes[name].choice,
             replace(recipes[name].options, jobs=usual.options.jobs if alone else 1, progress=None),
             shared,
+            describe,
         )
         for name in names
     }
@@ -318,14 +333,16 @@ def _container(
     for name, stored in done.items():
         if stored.scale is not None:
             scales[model.scales[name]] = Tensor.of(stored.scale)
+    blobs = {name: stored.blob for name, stored in done.items()}
     return Container(
-        encoded={name: read_blob(stored.blob) for name, stored in done.items()},
+        encoded=Written(blobs),
         plain=model.plain | scales,
         info=dict(info),
         metadata=dict(metadata),
         scales={name: model.scales[name] for name in done if name in model.scales},
-        written={name: stored.blob for name, stored in done.items()},
+        written=blobs,
         counted={name: stored.figures for name, stored in done.items() if stored.figures is not None},
+        records={name: stored.record for name, stored in done.items() if stored.record is not None},
     )
 
 

@@ -57,16 +57,21 @@ def encode(
     **words: Any,
 ) -> None:
     """Encode the tensors of a file losslessly."""
+    from xorweave.library.workers import cores, load_ahead, shard_of_job, workers
+
+    started = time.perf_counter()
+    force, as_json, write, sharded = (bool(words.pop(name)) for name in _FLAGS)
+    given = {name: value for name, value in words.items() if _is_given(ctx, name)}
+    jobs = cores() if jobs is None else jobs
+    raw = (given.get("mask_code"), given.get("values_code")) == ("bitmap", "raw")
+    load_ahead(src, jobs, scheduler, raw=raw)
+
     import xorweave
     from xorweave.commands.console import meter
     from xorweave.golden.files.finished import Finished
     from xorweave.golden.files.outputs import check_output, check_output_folder
     from xorweave.golden.files.shards import shard_files
-    from xorweave.library.workers import cores, shard_of_job, workers
 
-    started = time.perf_counter()
-    force, as_json, write, sharded = (bool(words.pop(name)) for name in _FLAGS)
-    given = {name: value for name, value in words.items() if _is_given(ctx, name)}
     if sharded and shard is not None:
         raise InputError("a part of a model must be one file: shard and sharded must not be given together")
     inputs = [*src, *_named_files(given, options)]
@@ -81,8 +86,6 @@ def encode(
     finished = Finished.beside(out, xorweave.__version__)
     if not resume:
         finished.clear()
-    jobs = cores() if jobs is None else jobs
-    raw = (given.get("mask_code"), given.get("values_code")) == ("bitmap", "raw")
     with (
         workers(src, jobs, scheduler, raw=raw) as executor,
         meter() as show,
@@ -114,8 +117,7 @@ def _own_codes(encoded: Encoded) -> dict[str, Any] | None:
     from xorweave.library.model_record import own_codes_entry
     from xorweave.library.own_codes import own_codes
 
-    weights = sum(encoded[name].tensor.n for name in encoded)
-    if weights > _MOST_COMPARED:
+    if sum(encoded[name].counted.weights for name in encoded) > _MOST_COMPARED:
         return None
     with meter() as show, show.task("codes of their own") as advance:
         return own_codes_entry(own_codes(encoded, progress=advance))

@@ -30,6 +30,7 @@ from xorweave.golden.files.weight_files import (
 from xorweave.library.options_file import Table, read_options, write_options
 from xorweave.library.recipes import check_options, own_recipes, recipe_of, unmatched
 from xorweave.library.stored import Encoded, path_of
+from xorweave.library.tensor_record import describe
 from xorweave.library.words import DEFAULTS, EncodeWords, check_words
 
 #: The name of a tensor that was given without one.
@@ -107,6 +108,7 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
         executor=said["executor"],
         finished=said["finished"],
         only=only,
+        describe=None if said["executor"] is None else describe,
     )
     container = replace(container, shards=file.shards)
     remarks = (*unmatched(tables, read.names), *model.remarks, *_negative_zeros(zeros), *dropped)

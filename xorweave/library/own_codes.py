@@ -50,11 +50,13 @@ def own_codes(
     (dict of str to OwnCodes, OwnCodes), or None
         None where there is nothing to compare: not several tensors that were encoded with one code for hardware.
     """
+    info = encoded.container.info
+    if info.get("for") != "hardware" or "code" in info:
+        return None
     tensors = {name: encoded[name].tensor for name in encoded}
     # without care bits there is nothing to choose by
     kept = {name: tensor for name, tensor in tensors.items() if tensor.mask.any()}
-    info = encoded.container.info
-    if info.get("for") != "hardware" or "code" in info or len(kept) < 2:
+    if len(kept) < 2:
         return None
     overhead = float(info.get("overhead", DEFAULTS["overhead"]))
     rules = Choice(goal="hardware", overhead=overhead), Choice(values_code="raw", mask_code="bitmap")

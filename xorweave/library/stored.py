@@ -19,10 +19,11 @@ from xorweave.golden.files.restore import for_each, restore_tensors
 from xorweave.golden.files.safetensors_file import for_loaders, write_safetensors
 from xorweave.golden.files.sharded import ShardedContainer, decode_sharded, read_together, write_sharded
 from xorweave.golden.files.shards import shard_files
-from xorweave.golden.tensor.figures import Figures, tensor_record, total_record
+from xorweave.golden.tensor.figures import Figures, total_record
 from xorweave.golden.tensor.random_access import decode_block, decode_rows
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.library.gates import estimated_gates
+from xorweave.library.tensor_record import record_of
 
 if TYPE_CHECKING:
     from xorweave.hw.decoders.gate_estimate import DecoderGates
@@ -138,11 +139,8 @@ class StoredTensor:
     @cached_property
     def figures(self) -> TensorFigures:
         """Its figures, ratios included; the tensor is decoded for it."""
-        record = tensor_record(self.name, self.tensor, self.counted)
-        gates = self.gates
-        return TensorFigures(
-            {**record, "gates_per_weight": None if isinstance(gates, str) else gates.per_weight}
-        )
+        record = self._container.records.get(self.name)
+        return TensorFigures(record or record_of(self.name, self.tensor, self.counted, self.gates))
 
     @cached_property
     def gates(self) -> DecoderGates | str:

@@ -17,6 +17,8 @@ from xorweave.golden.base.errors import InputError
 # some sixty times as fast as the default format, mostly by kernels, which threads share.
 _WORTH_PROCESSES = 16 << 20
 _WORTH_PROCESSES_RAW = 1 << 30
+_METHOD = "forkserver"  # fork would copy the locks of threads that are not there afterwards
+_LOADED = ("xorweave.golden.files.model", "xorweave.library.tensor_record", "xorweave.hw.decoders.config_for")
 
 
 def cores() -> int:
@@ -40,6 +42,18 @@ def shard_of_job(shard: str | None) -> str | None:
     except (KeyError, ValueError):
         raise InputError(f"the shard may be slurm only in a job array, where {names[0]} is set") from None
     return f"{task - first + 1}/{count}"
+
+
+def load_ahead(
+    sources: Sequence[Path], jobs: int, scheduler: str | None = None, *, raw: bool = False
+) -> bool:
+    """Start to load what processes of this machine need, while this one loads the same; whether `workers` uses them."""
+    least = _WORTH_PROCESSES_RAW if raw else _WORTH_PROCESSES
+    if scheduler is not None or jobs <= 1 or sum(map(_bytes_of, sources)) < least:
+        return False
+    multiprocessing.get_context(_METHOD).set_forkserver_preload(list(_LOADED))
+    forkserver.ensure_running()
+    return True
 
 
 @contextmanager
@@ -66,11 +80,8 @@ def workers(
     if scheduler is not None:
         with _dask(scheduler) as executor:
             yield executor
-    elif jobs > 1 and sum(map(_bytes_of, sources)) >= (_WORTH_PROCESSES_RAW if raw else _WORTH_PROCESSES):
-        # fork would copy the locks of threads that are not there afterwards
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["xorweave.golden.files.model"])
-        forkserver.ensure_running()  # it loads its modules while this process reads the files
+    elif load_ahead(sources, jobs, scheduler, raw=raw):
+        context = multiprocessing.get_context(_METHOD)
         pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=load_cached_kernels_alone)
         try:
             yield pool

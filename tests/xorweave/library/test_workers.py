@@ -35,6 +35,9 @@ def test_processes_are_for_large_files(model: Path, monkeypatch: pytest.MonkeyPa
     assert {name: one.container.blob(name) for name in one} == {
         name: other.container.blob(name) for name in other
     }
+    # what the processes said of the tensors is what is counted here
+    assert set(other.container.records) == set(one) and not one.container.records
+    assert [other[name].figures.to_dict() for name in other] == [one[name].figures.to_dict() for name in one]
 
 
 def test_a_shard_is_itself() -> None:
