@@ -121,7 +121,7 @@ def main() -> None:
         if "raw" in wanted:
             encoding(arguments.model, weights, f"raw, {weights / 1e6:.1f} M weights", _RAW, arguments.repeats)
         if "default" in wanted:
-            encoding(arguments.model, weights, "default format", (), 1)
+            encoding(arguments.model, weights, "default format", (), arguments.repeats)
         if "decode" in wanted:
             if "default" not in wanted:
                 measured(["encode", arguments.model, *usual], 1, warm=False)
@@ -133,7 +133,7 @@ def main() -> None:
             rng = np.random.default_rng(0)
             tensors = {f"fc{i}": Tensor.of(rng.standard_normal((2500, 2500), np.float32)) for i in range(16)}
             write_safetensors(folder / "made.safetensors", tensors, {})
-            encoding(folder / "made.safetensors", 100_000_000, "raw, 100 M weights", _RAW, 1)
+            encoding(folder / "made.safetensors", 100_000_000, "raw, 100 M weights", _RAW, arguments.repeats)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ from xorweave.golden.files.container import Container
 from xorweave.golden.files.prepare import DTYPES, Preparation, sort_tensors
 from xorweave.golden.files.safetensors_file import Tensor
 
+#: What the reason of a tensor of scales starts with, before the name of the quantised one.
+SCALE_OF = "the scale of "
+
 
 def why_carried(container: Container) -> dict[str, str]:
     """Return the reason for each tensor that is not encoded, in the words of `sort_tensors`.
@@ -20,7 +23,7 @@ def why_carried(container: Container) -> dict[str, str]:
         A carried tensor is damaged; the line names it.
     """
     reasons = {
-        scale: f"the scale of {name}" for name, scale in container.scales.items() if scale in container.plain
+        scale: f"{SCALE_OF}{name}" for name, scale in container.scales.items() if scale in container.plain
     }
     others = {name: container.plain[name] for name in container.plain if name not in reasons}
     # the weights that were encoded decide what is a buffer beside them

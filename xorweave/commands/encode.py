@@ -218,6 +218,7 @@ def report(
         What one code for all tensors costs over codes of their own (`own_codes_entry`).
     """
     from xorweave.commands.console import percent, print_json, print_table
+    from xorweave.golden.files.carried import SCALE_OF
 
     summary = encoded.summary()
     records, total = summary["tensors"], summary["total"]
@@ -263,6 +264,8 @@ def report(
         _print_own_codes(own)
     reasons: dict[str, list[str]] = {}
     for name, reason in summary["carried"].items():
+        if reason.startswith(SCALE_OF):
+            reason = f"{SCALE_OF}a quantised tensor"  # one line for all
         told = reason if reason.startswith("left out: ") else f"carried unchanged ({reason})"
         reasons.setdefault(told, []).append(name)
     packed = [record["name"] for record in records if record["values_code"] == "packed"]
