@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -43,7 +44,7 @@ class EncodedProduct:
         fmt, scan = matrix.number_format, matrix.scan
         if not fmt.is_float:
             check_columns(scan.columns)
-        self.matrix = matrix
+        self.matrix, self._columns = matrix, scan.columns
         self.vector_dtype = np.dtype(np.float32 if fmt.is_float else np.int8)
         self._kernel: FallbackKernel | _CompiledKernel
         if instructions == FALLBACK or (instructions is None and native.compiler() is None):
@@ -101,13 +102,14 @@ class EncodedProduct:
         InputError
             The vectors are of another dtype or length.
         """
-        columns = self.matrix.scan.columns
-        if vectors.dtype != self.vector_dtype or vectors.shape[-1:] != (columns,) or vectors.ndim > 2:
+        shape = vectors.shape
+        if vectors.dtype != self.vector_dtype or shape[-1:] != (self._columns,) or len(shape) > 2:
             raise InputError(
-                f"vectors must be {self.vector_dtype} of length {columns}, not {vectors.dtype} {vectors.shape}"
+                f"vectors must be {self.vector_dtype} of length {self._columns}, not {vectors.dtype} {shape}"
             )
-        product = self._kernel.multiply(np.ascontiguousarray(np.atleast_2d(vectors)))
-        return product.reshape(*vectors.shape[:-1], -1)
+        if not vectors.flags.c_contiguous:
+            vectors = np.ascontiguousarray(vectors)
+        return self._kernel.multiply(vectors)
 
 
 class _CompiledKernel:
@@ -124,18 +126,18 @@ class _CompiledKernel:
             bits = matrix.mask_words() if by_word else matrix.mask_lines()
         self._mask = native.aligned(bits)
         self._columns = scan.placed_columns.astype(np.int32)
-        self._sum = np.float32 if fmt.is_float else np.int32
+        self._sum, self._rows = np.dtype(np.float32 if fmt.is_float else np.int32), scan.rows
         self._offsets = np.zeros(scan.rows, self._sum)
         self._patches = [matrix.patch_rows, matrix.patch_columns, matrix.patch_values.astype(self._sum)]
         self._first = self._symbols.ctypes.data + matrix.code.n_s * matrix.code.n_in * LINE
         history = 0 if matrix.mask_symbols is None else matrix.mask_symbols.shape[0] - matrix.blocks
         self._first_mask = self._mask[history:].ctypes.data
-        self._fixed = self._arguments(0)
+        self._multiply = self._with_patches(0)
         if not fmt.is_float:
             # Activations are taken as bytes plus 128, so zeros give just what has to be taken off; of INT4 a sixteenth.
-            zeros = self.multiply(np.zeros((1, scan.columns), np.int8))[0]
+            zeros = self.multiply(np.zeros(scan.columns, np.int8))
             self._offsets[:] = zeros * (16 if fmt.n_w == 4 else 1)
-        self._fixed = self._arguments(matrix.patch_rows.size)
+        self._multiply = self._with_patches(matrix.patch_rows.size)
 
     def _build(self, decoding: bool) -> ctypes.CDLL:
         matrix = self._matrix
@@ -153,8 +155,7 @@ class _CompiledKernel:
     def _decoder(self) -> ctypes.CDLL:
         return self._build(decoding=True)  # seldom needed, so not before
 
-    def _arguments(self, patches: int) -> list[ctypes.c_void_p]:
-        # Addresses and sizes are asked of NumPy once: it would take them longer than a small product itself.
+    def _with_patches(self, patches: int) -> Callable[..., int]:
         scan = self._matrix.scan
         before = (
             self._first,
@@ -164,13 +165,15 @@ class _CompiledKernel:
             self._threads,
         )
         after = (self._columns.ctypes.data, self._offsets.ctypes.data, scan.rows, patches)
-        return native.words(*before, *after, *(part.ctypes.data for part in self._patches))
+        places = (part.ctypes.data for part in self._patches)
+        return native.bound(self._library.xw_multiply, *before, *after, *places, rest=4)
 
-    def multiply(self, batch: NDArray) -> NDArray:
-        """Multiply, shape (batch, columns) to (batch, rows)."""
-        product = np.empty((batch.shape[0], self._matrix.scan.rows), self._sum)
-        given = native.words(batch.ctypes.data, batch.shape[1], batch.shape[0], product.ctypes.data)
-        if self._library.xw_multiply(*self._fixed, *given):
+    def multiply(self, vectors: NDArray) -> NDArray:
+        """Multiply contiguous vectors, shape (columns,) or (batch, columns), to (rows,) or (batch, rows)."""
+        *batch, columns = vectors.shape
+        product = np.empty((*batch, self._rows), self._sum)
+        count = batch[0] if batch else 1
+        if self._multiply(native.address_of(vectors), columns, count, native.address_of(product)):
             raise MemoryError
         return product
 
@@ -190,7 +193,7 @@ class _CompiledKernel:
             int(past),
             out.ctypes.data,
         )
-        self._decoder.xw_decode(*native.words(*given))
+        native.bound(self._decoder.xw_decode, *given, rest=0)()
         return out
 
     def decode(self) -> NDArray:

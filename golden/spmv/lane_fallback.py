@@ -84,13 +84,13 @@ class FallbackKernel:
         self._program = (starts, bits - ages * code.n_in, goes_on, inversion)
         self._first = code.n_s * code.n_in
 
-    def multiply(self, batch: NDArray) -> NDArray:
-        """Multiply, shape (batch, columns) to (batch, rows)."""
-        matrix = self._matrix
+    def multiply(self, vectors: NDArray) -> NDArray:
+        """Multiply vectors, shape (columns,) or (batch, columns), to (rows,) or (batch, rows)."""
+        matrix, batch = self._matrix, np.atleast_2d(vectors)
         product = self._unpatched(batch)
         values = matrix.patch_values.astype(product.dtype)[:, None] * batch.T[matrix.patch_columns]
         np.add.at(product.T, matrix.patch_rows, values)
-        return product
+        return product.reshape(*vectors.shape[:-1], -1)
 
     def _unpatched(self, batch: NDArray) -> NDArray:
         matrix, scan = self._matrix, self._matrix.scan

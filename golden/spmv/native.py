@@ -9,8 +9,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from llvmlite import binding
@@ -184,6 +186,19 @@ def aligned(array: NDArray) -> NDArray:
     return copy
 
 
-def words(*values: int) -> list[ctypes.c_void_p]:
-    """Return addresses and sizes as 64-bit arguments."""
-    return [ctypes.c_void_p(value) for value in values]
+def address_of(array: NDArray) -> int:
+    """Return where a contiguous array begins.
+
+    NumPy's own way makes an object for it in Python. In a product of a tenth of a millisecond, whose caller's work has
+    pushed all of Python out of the caches, that is a tenth of the time.
+    """
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # it is read-only, or empty
+        return array.ctypes.data
+
+
+def bound(function: Any, *first: int, rest: int) -> Callable[..., int]:
+    """Return a compiled function of addresses and sizes, 64 bits each: `first` are given now, `rest` more in a call."""
+    function.argtypes = [ctypes.c_void_p] * (len(first) + rest)
+    return partial(function, *map(ctypes.c_void_p, first))

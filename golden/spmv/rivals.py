@@ -18,6 +18,7 @@ from xorweave.golden.base.errors import InputError
 from xorweave.golden.spmv import native
 from xorweave.golden.spmv.sums import check_columns
 
+_INT8, _INT32 = np.dtype(np.int8), np.dtype(np.int32)
 _LINE = 64  # bytes that are read at once
 _GROUP = 256  # columns that rows are padded to: four lines, as many sums are independent of each other
 
@@ -137,8 +138,9 @@ class BitmapProduct:
         self._row_sums = np.where(mask, matrix, 0).sum(axis=1, dtype=np.int32)
         held = (self._values, self._mask, self._starts, self._row_sums)
         sizes = (rows, columns, int(dense), threads)
-        self._fixed = native.words(*(part.ctypes.data for part in held), *sizes)
-        self._columns = columns
+        places = (part.ctypes.data for part in held)
+        self._multiply = native.bound(self._library.xw_rows, *places, *sizes, rest=3)
+        self._rows, self._columns = rows, columns
 
     @property
     def bytes_read(self) -> int:
@@ -153,13 +155,13 @@ class BitmapProduct:
         InputError
             The vectors are of another dtype or length.
         """
-        if vectors.dtype != np.int8 or vectors.shape[-1:] != (self._columns,) or vectors.ndim > 2:
-            raise InputError(
-                f"vectors must be int8 of length {self._columns}, not {vectors.dtype} {vectors.shape}"
-            )
-        batch = np.ascontiguousarray(np.atleast_2d(vectors))
-        product = np.empty((batch.shape[0], self._row_sums.size), np.int32)
-        given = native.words(batch.ctypes.data, batch.shape[0], product.ctypes.data)
-        if self._library.xw_rows(*self._fixed, *given):
+        shape = vectors.shape
+        if vectors.dtype != _INT8 or shape[-1:] != (self._columns,) or len(shape) > 2:
+            raise InputError(f"vectors must be int8 of length {self._columns}, not {vectors.dtype} {shape}")
+        if not vectors.flags.c_contiguous:
+            vectors = np.ascontiguousarray(vectors)
+        product = np.empty((*shape[:-1], self._rows), _INT32)
+        count = shape[0] if len(shape) > 1 else 1
+        if self._multiply(native.address_of(vectors), count, native.address_of(product)):
             raise MemoryError
-        return product.reshape(*vectors.shape[:-1], -1)
+        return product
