@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import sys
 import time
@@ -37,15 +38,18 @@ def command_line() -> list[str]:
 def measure(work: Mapping[str, Callable[[], object]], repeats: int = 5) -> dict[str, Timing]:
     """Time several pieces of work, one run of each in turn, after one run of each to warm up.
 
-    Taking turns lets a drift of the machine's speed fall on all of them alike.
+    Taking turns lets a drift of the machine's speed fall on all of them alike; turns in another order every time, what
+    a piece finds in the caches: after a copy, say, they are full of what has yet to be written.
     """
     for run in work.values():
         run()
     taken: dict[str, list[float]] = {name: [] for name in work}
+    turns, order = list(work), random.Random(0)
     for _ in range(repeats):
-        for name, run in work.items():
+        order.shuffle(turns)
+        for name in turns:
             start = time.perf_counter()
-            run()
+            work[name]()
             taken[name].append(time.perf_counter() - start)
     return {name: Timing(tuple(seconds)) for name, seconds in taken.items()}
 

@@ -246,17 +246,14 @@ static void add_rests(const Multiplying& work, long parts) {
     }
 }
 
-// Rows first .. last - 1 of all products: the sums, the offsets taken off, the patches (sorted by row) added.
-struct Finishing {
-    const Sum* sums;
-    long vector_size;
-    const Sum* offsets;
+// What the patches (sorted by row) add to rows first .. last - 1 of all products.
+struct Patching {
     long rows, patches;
     const i32 *patch_rows, *patch_columns;
     const Sum* patch_values;
     const Factor* vectors;
     long width, batch;
-    Sum* product;
+    Sum* added;  // shape (batch, rows)
     long first_patch(long row) const {  // the first one in this row or behind it
         long low = 0, high = patches;
         while (low < high) {
@@ -268,8 +265,31 @@ struct Finishing {
         }
         return low;
     }
-    void operator()(long, long first, long last) const {
+    void operator()(long first, long last) const {
         const long from = first_patch(first), to = first_patch(last);
+        for (long v = 0; v < batch; v++) {
+            Sum* const out = added + v * rows;
+            memset(out + first, 0, (last - first) * sizeof(Sum));
+            const Factor* const vector = vectors + v * width;
+            for (long k = from; k < to;) {  // row by row: a sum in memory would be waited for at every patch
+                const long row = patch_rows[k];
+                Sum sum = 0;
+                for (; k < to && patch_rows[k] == row; k++) sum += patch_values[k] * vector[patch_columns[k]];
+                out[row] = sum;
+            }
+        }
+    }
+};
+
+// Rows first .. last - 1 of all products: the sums, the offsets taken off, and what the patches add.
+struct Finishing {
+    const Sum* sums;
+    long vector_size;
+    const Sum* offsets;
+    const Sum* added;  // none where there is no patch
+    long rows, batch;
+    Sum* product;
+    void operator()(long, long first, long last) const {
         for (long v = 0; v < batch; v++) {
             Sum* const out = product + v * rows;
             const Sum* const of_vector = sums + v * vector_size;
@@ -280,13 +300,8 @@ struct Finishing {
                 out[row] = (of_vector[row] - offsets[row]) >> (XW_NIBBLES == 2 ? 4 : 0);
 #endif
             }
-            const Factor* const vector = vectors + v * width;
-            for (long k = from; k < to;) {  // row by row: a sum in memory would be waited for at every patch
-                const long row = patch_rows[k];
-                Sum sum = 0;
-                for (; k < to && patch_rows[k] == row; k++) sum += patch_values[k] * vector[patch_columns[k]];
-                out[row] += sum;
-            }
+            if (added)
+                for (long row = first; row < last; row++) out[row] += added[v * rows + row];
         }
     }
 };
@@ -299,22 +314,28 @@ extern "C" int xw_multiply(const u8* symbols, const u8* mask, long passes, long 
                            long batch, Sum* product) {
     const long blocks = passes * pass_blocks, groups = pass_blocks * BLOCK_GROUPS;
     const long sums_size = batch * passes * XW_TOGETHER * 16, factors_size = (groups * FACTOR_BYTES + 63) / 64 * 64;
-    threads = parts_of(blocks, threads);
-    const long own_size = threads * batch * XW_TOGETHER * LINE, all_sums = sums_size * (long)sizeof(Sum);
-    u8* const space = (u8*)aligned_alloc(64, 2 * own_size + all_sums + batch * factors_size);
+    const long parts = parts_of(blocks, threads);
+    const long own_size = parts * batch * XW_TOGETHER * LINE, all_sums = sums_size * (long)sizeof(Sum);
+    const long all_added = patches ? (batch * rows * (long)sizeof(Sum) + 63) / 64 * 64 : 0;
+    u8* const space = (u8*)aligned_alloc(64, 2 * own_size + all_sums + all_added + batch * factors_size);
     if (!space) return 1;
     u8* const sums = space + 2 * own_size;
-    u8* const factors = sums + all_sums;
+    Sum* const added = (Sum*)(sums + all_sums);
+    u8* const factors = sums + all_sums + all_added;
     for (long v = 0; v < batch; v++)
         place_factors(vectors + v * width, columns, groups, factors + v * factors_size);
-    long passes_begun[MOST_THREADS];
+    long passes_begun[MOST_PARTS];
     const Multiplying multiplying{{symbols, mask, passes, pass_blocks}, factors, factors_size, batch, sums, space,
                                   space + own_size, passes_begun};
-    in_parts(blocks, threads, multiplying);
-    add_rests(multiplying, threads);
-    const Finishing finishing{(const Sum*)sums, passes * XW_TOGETHER * 16, offsets, rows, patches, patch_rows,
-                              patch_columns, patch_values, vectors, width, batch, product};
-    in_parts(rows, batch * (rows + 4 * patches) < SHARED_FROM ? 1 : threads, finishing);
+    const Patching patching{rows, patches, patch_rows, patch_columns, patch_values, vectors, width, batch, added};
+    in_parts(blocks, threads, [&](long part, long first, long last) {
+        multiplying(part, first, last);
+        if (patches) patching(rows * part / parts, rows * (part + 1) / parts);
+    });
+    add_rests(multiplying, parts);
+    const Finishing finishing{(const Sum*)sums, passes * XW_TOGETHER * 16, offsets, patches ? added : nullptr, rows,
+                              batch, product};
+    in_parts(rows, batch * rows < SHARED_FROM ? 1 : threads, finishing);
     free(space);
     return 0;
 }

@@ -256,14 +256,14 @@ struct Rows {
 extern "C" int xw_rows(const u8* values, const u64* mask, const int64_t* starts, const i32* row_sums, long rows,
                        long columns, long dense, long threads, const u8* vectors, long batch, i32* product) {
     const long groups = (columns + STEP * STEPS - 1) / (STEP * STEPS), width = groups * STEPS;
-    threads = parts_of(rows, threads);
-    u8* const space = (u8*)aligned_alloc(64, width * (threads * LINE + batch * FACTOR_BYTES));
+    const long parts = parts_of(rows, threads);
+    u8* const space = (u8*)aligned_alloc(64, width * (parts * LINE + batch * FACTOR_BYTES));
     if (!space) return 1;
-    u8* const factors = space + width * threads * LINE;
+    u8* const factors = space + width * parts * LINE;
     memset(factors, 0, width * batch * FACTOR_BYTES);
     for (long v = 0; v < batch; v++) place_row(vectors + v * columns, columns, factors + v * width * FACTOR_BYTES);
-    in_parts(threads, threads,
-             Rows{values, mask, starts, row_sums, rows, groups, batch, factors, space, product, dense != 0, threads});
+    in_parts(parts, threads,
+             Rows{values, mask, starts, row_sums, rows, groups, batch, factors, space, product, dense != 0, parts});
     free(space);
     return 0;
 }
