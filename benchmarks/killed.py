@@ -92,20 +92,18 @@ def kill_at(words: list[str], out: Path, after: float) -> dict[str, tuple[int, i
     return before
 
 
-def taken_over(words: list[str], out: Path, kept: dict[str, tuple[int, int]]) -> tuple[int, int]:
-    """Resume; return how many finished tensors stayed as they were to the last look, and how many were stored anew."""
+def taken_over(words: list[str], out: Path, kept: dict[str, tuple[int, int]]) -> int:
+    """Resume; return how many finished tensors stayed as they were to the last look."""
     run = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     last = kept
-    new: set[str] = set()
     while run.poll() is None:
         now = finished(out)
         if len(now) >= len(last):  # fewer: they are removed, as the output is there
             last = now
-            new |= set(now) - set(kept)
         time.sleep(0.005)
     if run.returncode:
         raise SystemExit(f"the resumed run ended with status {run.returncode}")
-    return sum(last.get(name) == state for name, state in kept.items()), len(new)
+    return sum(last.get(name) == state for name, state in kept.items())
 
 
 def main() -> None:
@@ -139,7 +137,7 @@ def main() -> None:
             kept = finished(out)
             words = command(source, out, arguments.jobs, "--resume")
             clock = os.times()
-            same_parts, new = taken_over(words, out, kept)
+            same_parts = taken_over(words, out, kept)
             now = os.times()
             again = now.children_user + now.children_system - clock.children_user - clock.children_system
             same = out.read_bytes() == whole.read_bytes()
@@ -150,7 +148,7 @@ def main() -> None:
                 f"{after:.2f}",
                 len(kept),
                 same_parts,
-                new,
+                arguments.tensors - same_parts,
                 f"{again:.1f}",
                 f"{cpu:.1f}",
                 "yes" if same else "NO",
