@@ -126,13 +126,13 @@ def place_liberty(liberty: Path, directory: Path) -> str:
     return name
 
 
-RECIPES = ("restructured", "as written", "by area", "by area, few buffers")
-"""How ABC maps: after its own restructuring (Yosys' script), or gate by gate as the source is written, in three ways.
+RECIPES = ("restructured", "as written", "by area", "by area, fewer buffers", "by area, few buffers")
+"""How ABC maps: after its own restructuring (Yosys' script), or gate by gate as the source is written, in four ways.
 
 Restructuring finds sharing in plain sources and destroys it in networks that were optimised on the matrix. Of the
 two mappers for those, ``&nf`` ("as written") looks at delay first, and where XOR cells are slow it makes parities of
-wide NANDs and NORs; ``map -a`` ("by area") takes the smallest cells and leaves the clock to buffers, one for 8 or,
-"few", for 12 that read, and to sizes. All
+wide NANDs and NORs; ``map -a`` ("by area") takes the smallest cells and leaves the clock to sizes and to buffers: one
+for 8 that read, "fewer" for 10, "few" for 12. All
 are tried for every block (restructuring up to 20,000 gates), and the smallest netlist that meets the clock is kept.
 """
 
@@ -147,11 +147,13 @@ _MOST_RESTRUCTURED = 20_000
 _SCRIPTS = {
     "as written": "strash; &get -n; &nf {D}; &put",
     "by area": "strash; map -a",
+    "by area, fewer buffers": "strash; map -a",
     "by area, few buffers": "strash; map -a",
 }
 _SIZED = {
     "as written": "; buffer -c; topo; upsize {D}; dnsize {D}; stime -p",
     "by area": "; buffer -N 8; topo; upsize {D}; dnsize {D}; stime -p",
+    "by area, fewer buffers": "; buffer -N 10; topo; upsize {D}; dnsize {D}; stime -p",
     "by area, few buffers": "; buffer -N 12; topo; upsize {D}; dnsize {D}; stime -p",
 }
 
@@ -228,7 +230,7 @@ def map_to_cells(
     told = progress or (lambda _: None)
     told("reading and flattening the Verilog")
     gates = aim.flatten(len(files))
-    recipes: tuple[str, ...] = RECIPES if aim.timed else RECIPES[:-1]  # without a clock there are no buffers
+    recipes: tuple[str, ...] = RECIPES if aim.timed else RECIPES[:-2]  # without a clock there are no buffers
     if gates > _MOST_RESTRUCTURED:
         recipes = recipes[1:]
     told(f"mapping {gates} gates, in {len(recipes)} ways")
