@@ -194,20 +194,25 @@ def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-class _Blobs(Mapping[str, EncodedTensor]):
-    """Tensors of a file, each read when it is asked for."""
+class Written(Mapping[str, EncodedTensor]):
+    """Tensors as they were written, each read back when it is asked for, and kept.
 
-    def __init__(self, path: Path, entries: dict[str, MappedTensor]) -> None:
-        self.path, self.entries = path, entries
+    Parameters
+    ----------
+    entries : mapping of str to bytes
+        What `write_blob` gave.
+    """
+
+    def __init__(self, entries: Mapping[str, Any]) -> None:
+        self.entries = entries
         self._read: dict[str, EncodedTensor] = {}
+
+    def _of(self, name: str) -> EncodedTensor:
+        return read_blob(self.entries[name])
 
     def __getitem__(self, name: str) -> EncodedTensor:
         if name not in self._read:
-            entry = self.entries[name]
-            try:
-                self._read[name] = read_blob(entry.data)
-            except InputError as error:
-                raise InputError(f"{self.path}: tensor {name}: {error}") from None
+            self._read[name] = self._of(name)
         return self._read[name]
 
     def __contains__(self, name: object) -> bool:
@@ -220,32 +225,18 @@ class _Blobs(Mapping[str, EncodedTensor]):
         return len(self.entries)
 
 
-class Written(Mapping[str, EncodedTensor]):
-    """Tensors as they were written, each read back when it is asked for.
+class _Blobs(Written):
+    """Those of a file, mapped."""
 
-    Parameters
-    ----------
-    blobs : mapping of str to bytes
-        What `write_blob` gave.
-    """
+    def __init__(self, path: Path, entries: Mapping[str, MappedTensor]) -> None:
+        super().__init__(entries)
+        self.path = path
 
-    def __init__(self, blobs: Mapping[str, bytes]) -> None:
-        self._blobs = blobs
-        self._read: dict[str, EncodedTensor] = {}
-
-    def __getitem__(self, name: str) -> EncodedTensor:
-        if name not in self._read:
-            self._read[name] = read_blob(self._blobs[name])
-        return self._read[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._blobs
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._blobs)
-
-    def __len__(self) -> int:
-        return len(self._blobs)
+    def _of(self, name: str) -> EncodedTensor:
+        try:
+            return read_blob(self.entries[name].data)
+        except InputError as error:
+            raise InputError(f"{self.path}: tensor {name}: {error}") from None
 
 
 class _Plain(Mapping[str, Tensor]):
