@@ -90,7 +90,7 @@ class FallbackKernel:
         product = self._unpatched(batch)
         values = matrix.patch_values.astype(product.dtype)[:, None] * batch.T[matrix.patch_columns]
         np.add.at(product.T, matrix.patch_rows, values)
-        return product.reshape(*vectors.shape[:-1], -1)
+        return product if vectors.ndim > 1 else product[0]
 
     def _unpatched(self, batch: NDArray) -> NDArray:
         matrix, scan = self._matrix, self._matrix.scan
@@ -98,7 +98,7 @@ class FallbackKernel:
             return batch @ scan.restore(self.decode()).astype(np.float32).T
         factors: NDArray = np.zeros((batch.shape[0], scan.placed_columns.size), np.int32)
         factors[:, : scan.columns] = batch[:, scan.placed_columns[: scan.columns]]
-        factors = factors.reshape(batch.shape[0], -1, scan.cell_columns)
+        factors = factors.reshape(len(batch), factors.shape[1] // scan.cell_columns, scan.cell_columns)
         sums = np.zeros((batch.shape[0], scan.passes, scan.together, 16), np.int32)
         _multiply(
             self._symbols,
@@ -110,7 +110,9 @@ class FallbackKernel:
             factors,
             sums,
         )
-        product = sums.transpose(0, 2, 1, 3).reshape(batch.shape[0], -1)[:, : scan.rows]
+        product = sums.transpose(0, 2, 1, 3).reshape(len(batch), scan.passes * scan.together * 16)[
+            :, : scan.rows
+        ]
         return product >> 4 if matrix.number_format.n_w == 4 else np.ascontiguousarray(product)
 
     def decode(self) -> NDArray:

@@ -196,6 +196,23 @@ def test_without_a_compiler_numba_multiplies(monkeypatch):
         product.decode_lines()
 
 
+@pytest.mark.parametrize("instructions", [pytest.param(None, marks=needs_compiler), "numba"])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_vectors_of_any_kind(instructions, threads):
+    weights, mask = pruned(48, 70, 0.8)
+    product = EncodedProduct(encode_lanes(weights, "int8", mask=mask, code=SHORT), threads, instructions)
+    given = vectors(70, 3)
+    wanted = given.astype(np.int32) @ weights.T.astype(np.int32)
+    read_only = given.copy()
+    read_only.setflags(write=False)
+    wide = np.zeros((3, 140), np.int8)
+    wide[:, ::2] = given
+    for batch in (given, read_only, wide[:, ::2], np.asfortranarray(given)):
+        assert np.array_equal(product(batch), wanted)
+        assert np.array_equal(product(batch[1]), wanted[1])
+    assert product(given[:0]).shape == (0, 48)
+
+
 def test_bytes_are_those_that_are_held():
     matrix, mask = pruned(128, 64, 0.5)
     lanes = encode_lanes(matrix, mask=mask, code=Code.from_spec("family=chain,n_in=4,n_out=8,n_s=3"))
