@@ -197,8 +197,7 @@ class Job:
 
 def encode_model(
     model: PreparedModel,
-    choice: Choice,
-    options: EncodeOptions,
+    usual: Recipe,
     *,
     own: Mapping[str, Recipe] | None = None,
     info: Mapping[str, str] | None = None,
@@ -213,11 +212,11 @@ def encode_model(
 
     Parameters
     ----------
-    choice : Choice
-    options : EncodeOptions
-        Its `jobs` are threads over tensors, and over segments where there is one tensor.
+    usual : Recipe
+        The `jobs` of its options are threads over tensors, and over segments where there is one tensor; its `how`, and
+        that of others, was for `prepare_model`.
     own : mapping of str to Recipe, optional
-        Of tensors that are stored in another way; their `how` was for `prepare_model`.
+        Of tensors that are stored in another way.
     info, metadata : mapping of str to str
         How the file was made, and the metadata of the source.
     progress : callable, optional
@@ -245,7 +244,7 @@ def encode_model(
         A process of the executor ended.
     """
     names = [name for name in model.work if only is None or name in set(only)]
-    jobs = _jobs(model, Recipe(choice=choice, options=options), own or {}, names, describe)
+    jobs = _jobs(model, usual, own or {}, names, describe)
     done: dict[str, StoredBytes] = {}
     told: dict[str, tuple[str, ...]] = {}
 
@@ -268,7 +267,7 @@ def encode_model(
         return stored
 
     sizes = model.sizes()
-    with _pool(executor, options.jobs) as pool:
+    with _pool(executor, usual.options.jobs) as pool:
         futures: dict[Future[StoredBytes], str] = {}
         try:
             for name in sorted(names, key=lambda name: -sizes[name]):

@@ -99,8 +99,7 @@ def encode(source: Source, **words: Unpack[EncodeWords]) -> Encoded:
         model, only, info = take_shard(model, said["shard"], info)
     container, zeros = encode_model(
         model,
-        usual.choice,
-        usual.options,
+        usual,
         own=read.own,
         info=info,
         metadata=file.metadata,

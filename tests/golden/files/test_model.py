@@ -10,8 +10,8 @@ from xorweave.golden.choose.choice import Choice
 from xorweave.golden.choose.code_choice import CodeChoice
 from xorweave.golden.files.model import encode_model, prepare_model
 from xorweave.golden.files.prepare import Preparation
+from xorweave.golden.files.recipe import Recipe
 from xorweave.golden.files.safetensors_file import Tensor
-from xorweave.golden.tensor.encode import EncodeOptions
 
 
 def test_a_refused_tensor_is_named_and_what_waits_is_not_begun() -> None:
@@ -25,7 +25,7 @@ def test_a_refused_tensor_is_named_and_what_waits_is_not_begun() -> None:
         begun.append(name)
 
     with pytest.raises(InputError, match=r"^tensor w0: .* leaves \d+ weights unmatched"):
-        encode_model(model, choice, EncodeOptions(), progress=begin)
+        encode_model(model, Recipe(choice=choice), progress=begin)
     assert len(set(begun)) < 6  # one thread: the largest, and those it took up before the refusal was seen
 
 
@@ -41,7 +41,7 @@ def test_what_would_grow_is_packed_unless_a_code_is_asked_for() -> None:
         (Choice(goal="hardware"), "raw"),
         (Choice(code=CodeChoice.parse("paper")), "raw"),
     ):
-        container, _ = encode_model(model, choice, EncodeOptions())
+        container, _ = encode_model(model, Recipe(choice=choice))
         assert set(container.encoded) == set(values)
         assert container.encoded["noise"].values.kind == kind
         assert container.encoded["sparse"].values.kind != "packed"
