@@ -1,13 +1,13 @@
 """`encode` killed with SIGKILL at random moments and taken up with --resume: the same file, and what was lost.
 
-    python benchmarks/killed.py [--kills 10] [--tensors 16] [--side 256] [--jobs 2] [--seed 0]
+    python benchmarks/killed.py [--model FILE] [--kills 10] [--tensors 16] [--side 256] [--jobs 2] [--seed 0]
 
-A model of random weights is encoded once without an interruption. Then, for each kill, anew: the command is killed at a
-moment drawn uniformly between its first finished tensor and the time that the whole run took, and taken up. Shown are
-the tensors that were finished when it was killed, those of them that the resumed run took over (their files are
-touched by nobody until the output is there), the tensors that were lost (started, not finished: as many as are encoded
-at once at most), and processor seconds of the resumed run beside those of the whole one. Exits with 1 if a file differs
-or a finished tensor was lost.
+A file of weights, or a model of random ones, is encoded once without an interruption. Then, for each kill, anew: the
+command is killed at a moment drawn uniformly between its first finished tensor and the time that the whole run took,
+and taken up. Shown are the tensors that were finished when it was killed, those of them that the resumed run took over
+(their files are touched by nobody until the output is there), the tensors that were lost (started, not finished: as
+many as are encoded at once at most), and processor seconds of the resumed run beside those of the whole one. Exits with
+1 if a file differs or a finished tensor was lost.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+
+import xorweave as xw
 
 COLUMNS = ("kill", "after_s", "finished", "taken_over", "stored_again", "cpu_s", "whole_cpu_s", "same_file")
 
@@ -111,6 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--model", type=Path, help="a file of weights, INT8, S = .9; else random ones")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--tensors", type=int, default=16)
     parser.add_argument("--side", type=int, default=256)
@@ -121,10 +124,12 @@ def main() -> None:
     wrong = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source = folder / "model.npz"
-        model(source, arguments.tensors, arguments.side, arguments.seed)
+        source = arguments.model or folder / "model.npz"
+        if arguments.model is None:
+            model(source, arguments.tensors, arguments.side, arguments.seed)
         whole = folder / "whole.safetensors"
         cpu, first, took = ran(command(source, whole, arguments.jobs), whole)
+        tensors = len(xw.open(whole))
         print("  ".join(COLUMNS))
         for kill in range(1, arguments.kills + 1):
             out = folder / f"{kill}.safetensors"
@@ -148,7 +153,7 @@ def main() -> None:
                 f"{after:.2f}",
                 len(kept),
                 same_parts,
-                arguments.tensors - same_parts,
+                tensors - same_parts,
                 f"{again:.1f}",
                 f"{cpu:.1f}",
                 "yes" if same else "NO",
@@ -159,7 +164,7 @@ def main() -> None:
             )
             out.unlink()
     print(
-        f"{arguments.kills} kills of a run of {arguments.tensors} tensors, {arguments.jobs} at once: {wrong} went wrong"
+        f"{arguments.kills} kills of a run of {tensors} tensors, {arguments.jobs} at once: {wrong} went wrong"
     )
     sys.exit(1 if wrong else 0)
 

@@ -94,6 +94,19 @@ class BitmapWords:
         return _packed(mask.reshape(blocks, n_out).astype(np.uint8)), mask
 
 
+def _through(m: Module, decoder: Any, words: Any, masks: Any, first: Value) -> None:
+    """Lead words and the mark of a stream's first block to a mask's decoder, and what it gives to `masks`."""
+    from amaranth.lib import wiring
+
+    wiring.connect(m, decoder.o, masks)
+    m.d.comb += [
+        decoder.i.p.symbol.eq(words.payload),
+        decoder.i.p.first.eq(first),
+        decoder.i.valid.eq(words.valid),
+        words.ready.eq(decoder.i.ready),
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class ShapedWords:
     """Every word is a symbol of a shaped mask, whose block is the values' block.
@@ -134,18 +147,10 @@ class ShapedWords:
 
     def connect(self, m: Module, words: Any, masks: Any, first: Value) -> None:
         """Through the decoder of the shaped mask."""
-        from amaranth.lib import wiring
-
         from xorweave.hw.stages.shaped_mask import ShapedMaskDecoder
 
         m.submodules.shaped_mask = decoder = ShapedMaskDecoder(self.code, self.network)
-        wiring.connect(m, decoder.o, masks)
-        m.d.comb += [
-            decoder.i.p.symbol.eq(words.payload),
-            decoder.i.p.first.eq(first),
-            decoder.i.valid.eq(words.valid),
-            words.ready.eq(decoder.i.ready),
-        ]
+        _through(m, decoder, words, masks, first)
 
     def header(self, n_out: int) -> list[str]:
         """Encoded bits."""
@@ -202,18 +207,10 @@ class BookWords:
 
     def connect(self, m: Module, words: Any, masks: Any, first: Value) -> None:
         """Through the decoder of the pattern mask."""
-        from amaranth.lib import wiring
-
         from xorweave.hw.stages.pattern_mask import PatternMaskDecoder
 
         m.submodules.pattern_mask = decoder = PatternMaskDecoder(self.book, self.groups)
-        wiring.connect(m, decoder.o, masks)
-        m.d.comb += [
-            decoder.i.p.symbol.eq(words.payload),
-            decoder.i.p.first.eq(first),
-            decoder.i.valid.eq(words.valid),
-            words.ready.eq(decoder.i.ready),
-        ]
+        _through(m, decoder, words, masks, first)
 
     def header(self, n_out: int) -> list[str]:
         """Encoded bits of each group, and what the planes are."""

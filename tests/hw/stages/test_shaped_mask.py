@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from tests.hw.equivalence import proved_equal
+from tests.hw.stages.mask_bench import blocks_of
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.hw.package.verilog import amaranth_verilog
@@ -29,24 +29,7 @@ def test_two_streams_without_a_bubble_equal_the_golden_decoder(code: ShapedMaskC
     dut = ShapedMaskDecoder(code)
     random = np.random.default_rng(0)
     streams = [random.integers(0, 2, (blocks, code.n_in)).astype(np.uint8) for blocks in (9, 5)]
-    got: list[int] = []
-
-    async def run(ctx):  # type: ignore[no-untyped-def]
-        ctx.set(dut.i.valid, 1)
-        for symbols in streams:
-            for t, symbol in enumerate(symbols):
-                ctx.set(dut.i.p.symbol, int("".join(map(str, symbol[::-1])), 2))
-                ctx.set(dut.i.p.first, t == 0)
-                ctx.set(dut.o.ready, 0)  # a block that is not taken must not move the registers
-                await ctx.tick()
-                ctx.set(dut.o.ready, 1)
-                got.append(ctx.get(dut.o.payload))
-                await ctx.tick()
-
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(run)
-    simulator.run()
+    got = blocks_of(dut, [[int("".join(map(str, row[::-1])), 2) for row in stream] for stream in streams])
     wanted = np.concatenate(
         [code.decode(s, s.shape[0] * code.n_out).reshape(-1, code.n_out) for s in streams]
     )
