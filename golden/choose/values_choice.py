@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,9 +96,17 @@ def choose_raw(
     gates: float = GATE_PRICE,
 ) -> CodedValues | None:
     """Choose the code of raw planes; see `Chooser`."""
-    planes = RawPlanes(number_format.n_w)
-    how: dict[str, Any] = {"max_k": max_k, "n_out": n_out, "beside": beside, "quick": quick}
-    return with_codes(planes, words, kept, number_format, gates=gates, **how)
+    return with_codes(
+        RawPlanes(number_format.n_w),
+        words,
+        kept,
+        number_format,
+        max_k=max_k,
+        n_out=n_out,
+        beside=beside,
+        quick=quick,
+        gates=gates,
+    )
 
 
 CHOOSERS: dict[str, Chooser] = {"raw": choose_raw, "prefix": choose_book}
