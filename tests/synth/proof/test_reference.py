@@ -236,7 +236,8 @@ MUTANTS = [
 LONG = {
     "if (place == 11) whole = 1;", "block_first ? {8{1'b0}} : mask_x", "repaired = masked;", "? -size : size",
     "level >= s_axis_count_d", "assign keep[3] = (", "origin <= moved - 12", "assign mask_planes[12] = ",
-    "kept = 4'd2;", "if (bits[7:5] == 3'b101)", "kept = bits[3:0];", "if (s_axis_mask_v & s_axis_mask_r) mask_x2", "kept = 2'd3;",
+    "kept = 4'd2;", "if (bits[7:5] == 3'b101)", "kept = bits[3:0];",
+    "if (s_axis_mask_v & s_axis_mask_r) mask_x2", "kept = 2'd3;",
 }  # fmt: skip
 
 
