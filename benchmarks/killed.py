@@ -6,8 +6,9 @@ A file of weights, or a model of random ones, is encoded once without an interru
 command is killed at a moment drawn uniformly between its first finished tensor and the time that the whole run took,
 and taken up. Shown are the tensors that were finished when it was killed, those of them that the resumed run took over
 (their files are touched by nobody until the output is there), the tensors that were lost (started, not finished: as
-many as are encoded at once at most), and processor seconds of the resumed run beside those of the whole one. Exits with
-1 if a file differs or a finished tensor was lost.
+many as are encoded at once at most), and processor seconds of the resumed run beside those of the whole one (those of
+processes that encode, which files of 16 MiB and more get, are not among them). Exits with 1 if a file differs or a
+finished tensor was lost.
 """
 
 from __future__ import annotations
