@@ -17,6 +17,8 @@ from xorweave.golden.spmv.lanes import LINE, LaneMatrix
 from xorweave.golden.spmv.sums import check_columns
 
 FALLBACK = "numba"
+# rows whose patches are added together: enough for one not to wait for the last of its row, few enough to share out
+_PATCH_GROUP = 256
 
 
 class EncodedProduct:
@@ -112,6 +114,19 @@ class EncodedProduct:
         return self._kernel.multiply(vectors)
 
 
+def _in_rounds(matrix: LaneMatrix, dtype: np.dtype) -> list[NDArray]:
+    """Order the patches, which are sorted by row, for the kernels: the first one of each row of a group, the second ...
+
+    Returns where each group of rows starts (and the last one ends), and rows, columns and values of the patches.
+    """
+    rows = matrix.patch_rows
+    group, earlier = rows // _PATCH_GROUP, np.arange(rows.size) - np.searchsorted(rows, rows)
+    order = np.lexsort((earlier, group))
+    groups = -(-matrix.scan.rows // _PATCH_GROUP)
+    starts = np.searchsorted(group, np.arange(groups + 1)).astype(np.int64)
+    return [starts, rows[order], matrix.patch_columns[order], matrix.patch_values[order].astype(dtype)]
+
+
 class _CompiledKernel:
     """The C++ kernels of one matrix: all that they read, where they want it."""
 
@@ -128,7 +143,7 @@ class _CompiledKernel:
         self._columns = scan.placed_columns.astype(np.int32)
         self._sum, self._rows = np.dtype(np.float32 if fmt.is_float else np.int32), scan.rows
         self._offsets = np.zeros(scan.rows, self._sum)
-        self._patches = [matrix.patch_rows, matrix.patch_columns, matrix.patch_values.astype(self._sum)]
+        self._patches = _in_rounds(matrix, self._sum)
         self._first = self._symbols.ctypes.data + matrix.code.n_s * matrix.code.n_in * LINE
         history = 0 if matrix.mask_symbols is None else matrix.mask_symbols.shape[0] - matrix.blocks
         self._first_mask = self._mask[history:].ctypes.data
@@ -164,7 +179,7 @@ class _CompiledKernel:
             self._matrix.blocks // scan.passes,
             self._threads,
         )
-        after = (self._columns.ctypes.data, self._offsets.ctypes.data, scan.rows, patches)
+        after = (self._columns.ctypes.data, self._offsets.ctypes.data, scan.rows, patches, _PATCH_GROUP)
         places = (part.ctypes.data for part in self._patches)
         return native.bound(self._library.xw_multiply, *before, *after, *places, rest=4)
 
@@ -184,7 +199,7 @@ class _CompiledKernel:
             out = native.aligned_zeros(
                 (matrix.scan.length * max(8, matrix.number_format.n_w) // 8,), np.uint8
             )
-        past = out.nbytes > native.last_cache_bytes() * 3 // 4
+        past = out.nbytes > native.last_cache_bytes() * 3 // 8
         given = (
             self._first,
             self._first_mask,

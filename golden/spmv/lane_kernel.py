@@ -58,8 +58,8 @@ def lane_source(
 def _decoder_lines(code: Code, fmt: NumberFormat, inversion: int) -> list[str]:
     """Return the lines of ``decode_block(symbols, mask, sink, ahead)``, which gives each output in turn to the sink.
 
-    ``ahead`` is told of every line of the block, evenly over its outputs, so that it may fetch those to come. A state
-    that starts as the inversion instead of zero stays inverted.
+    ``ahead`` is told of every line of the block and of its mask, evenly over its outputs, so that it may fetch those to
+    come. A state that starts as the inversion instead of zero stays inverted.
     """
     starts, ages, bits, goes_on = tap_lists(code)
     places = [f"symbols + {_LINE * int(bit - age * code.n_in)}" for bit, age in zip(bits, ages, strict=True)]
@@ -74,6 +74,7 @@ def _decoder_lines(code: Code, fmt: NumberFormat, inversion: int) -> list[str]:
         while fetched * code.n_out < r * code.n_in:
             lines.append(f"    ahead.line({_LINE * fetched});")
             fetched += 1
+        lines.append(f"    ahead.of_mask(mask, {r});")
         taps = places[starts[r] : starts[r + 1]]
         if not goes_on[r]:
             if inversion or not taps:
@@ -84,7 +85,7 @@ def _decoder_lines(code: Code, fmt: NumberFormat, inversion: int) -> list[str]:
             lines.append(f"    add(line, {', '.join(taps[at : at + 2])});")
         lines.append(f"    sink.output(line, {r});")
     lines += [f"    ahead.line({_LINE * k});" for k in range(fetched, code.n_in)]
-    lines.append("    for (int at = 0; at < MASK_BYTES; at += 64) prefetch(mask + at);")
+    lines.append("    ahead.all_of_mask(mask);")
     return [*lines, "}"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import math
@@ -39,6 +40,8 @@ INSTRUCTION_SETS = tuple(_SETS)
 # AVX-512 by SIMDe's plain C, for tests: on any processor, slowly
 EMULATED = "emulated"
 _EMULATED_FLAGS = ("-DXW_AVX512", "-DXW_VNNI", "-DXW_EMULATED", "-w")
+# rounds in which a thread looks for work before it sleeps: some 100 microseconds
+_SPINS = "5000"
 
 
 @cache
@@ -123,16 +126,17 @@ def build(source: str, flags: tuple[str, ...], sources: Path = SOURCES) -> ctype
 
 
 def _load(library: Path) -> ctypes.CDLL:
-    # OpenMP reads how its threads wait when it is loaded: by default they spin, and keep whoever shares the processor
-    # from what they wait for
+    # OpenMP reads how its threads wait when it is loaded. Asleep at once, the product of the next layer would wait for
+    # them to wake, as long as it takes itself; spinning for as long as they do by default, they would keep whoever
+    # shares the processor from what he waits for
     own = "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ
     if own:
-        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ["GOMP_SPINCOUNT"] = _SPINS
     try:
         return ctypes.CDLL(str(library))
     finally:
         if own:
-            del os.environ["OMP_WAIT_POLICY"]
+            del os.environ["GOMP_SPINCOUNT"]
 
 
 @cache
@@ -165,10 +169,11 @@ def _cache_folder() -> Path | None:
 @cache
 def last_cache_bytes() -> int:
     """Return the size of the last-level cache, 16 MiB where the system does not tell it."""
-    try:
-        return max(os.sysconf("SC_LEVEL3_CACHE_SIZE"), 0) or 1 << 24
-    except (AttributeError, OSError, ValueError):
-        return 1 << 24
+    told = []
+    for file in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        with contextlib.suppress(OSError, ValueError):  # not told, or in other words
+            told.append(int(file.read_text(encoding="ascii").strip().removesuffix("K")) << 10)
+    return max(told, default=1 << 24)
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: type | np.dtype) -> NDArray:

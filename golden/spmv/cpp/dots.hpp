@@ -20,14 +20,15 @@ constexpr int FACTOR_BYTES = 8 * XW_NIBBLES;
 constexpr int OUT_BYTES = LINE * XW_NIBBLES;  // of one decoded output
 constexpr int COLUMNS = XW_FLOAT ? 4 / XW_WORD : 4 * XW_NIBBLES;
 
-XW_INLINE void place_factors(const void* vector, const i32* columns, long groups, u8* factors) {
-    for (long j = 0; j < groups * COLUMNS; j++) {
-        const long column = columns[j];
+// Places the activations of `width` columns, in the order the columns are met in; what follows them is padding.
+static void place_factors(const void* vector, const i32* columns, long width, long groups, u8* factors) {
+    const long places = groups * COLUMNS;
+    memset(factors, 0, groups * FACTOR_BYTES);
+    for (long j = 0; j < (width < places ? width : places); j++) {
 #if XW_FLOAT
-        const float value = column < 0 ? 0 : ((const float*)vector)[column];
-        memcpy(factors + 4 * j, &value, 4);
+        memcpy(factors + 4 * j, (const float*)vector + columns[j], 4);
 #else
-        const u8 value = column < 0 ? 0 : ((const u8*)vector)[column] ^ 128;
+        const u8 value = ((const u8*)vector)[columns[j]] ^ 128;
 #if defined(XW_VNNI)
         factors[j] = value;
 #elif defined(XW_AVX512) || defined(XW_AVX2)

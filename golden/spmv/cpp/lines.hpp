@@ -22,6 +22,7 @@ typedef uint8_t u8;
 typedef int8_t i8;
 typedef uint16_t u16;
 typedef int32_t i32;
+typedef int64_t i64;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef u64 __attribute__((may_alias)) Word64;  // read out of memory that is bytes elsewhere

@@ -53,10 +53,17 @@ struct Store {
     }
 };
 
-// Asks for what is PREFETCH bytes behind a block's symbols.
+constexpr int MASK_LINES_READ = (MASK_BYTES + LINE - 1) / LINE;
+
+// Asks for what is PREFETCH bytes behind a block's symbols and its mask.
 struct Asking {
     const u8* symbols;
     XW_INLINE void line(int at) const { prefetch(symbols + at); }
+    XW_INLINE void of_mask(const u8* mask, int output) const {
+        const int at = output * MASK_LINES_READ / XW_N_OUT;
+        if (output == 0 || at > (output - 1) * MASK_LINES_READ / XW_N_OUT) prefetch(mask + at * LINE);
+    }
+    XW_INLINE void all_of_mask(const u8*) const {}
 };
 
 template <bool PAST>
@@ -122,6 +129,11 @@ struct Filling {
     XW_INLINE void line(int at) const {
         prefetch(symbols + at);
         keep_both(slot + at, load(symbols + at));
+    }
+    // at once: between the lines of symbols they would take turns in memory
+    XW_INLINE void of_mask(const u8*, int) const {}
+    XW_INLINE void all_of_mask(const u8* mask) const {
+        for (int at = 0; at < MASK_BYTES; at += LINE) prefetch(mask + at);
     }
 };
 
@@ -246,37 +258,25 @@ static void add_rests(const Multiplying& work, long parts) {
     }
 }
 
-// What the patches (sorted by row) add to rows first .. last - 1 of all products.
+// What the patches add to all products, group of rows by group of rows. A group's patches come in rounds, each with one
+// patch of a row at most: no sum in memory is waited for, and there is no loop over a row to be mispredicted.
 struct Patching {
-    long rows, patches;
+    long rows, group_rows;
+    const i64* starts;  // of each group's patches, and their end
     const i32 *patch_rows, *patch_columns;
     const Sum* patch_values;
     const Factor* vectors;
     long width, batch;
     Sum* added;  // shape (batch, rows)
-    long first_patch(long row) const {  // the first one in this row or behind it
-        long low = 0, high = patches;
-        while (low < high) {
-            const long middle = (low + high) / 2;
-            if (patch_rows[middle] < row)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        return low;
-    }
-    void operator()(long first, long last) const {
-        const long from = first_patch(first), to = first_patch(last);
-        for (long v = 0; v < batch; v++) {
+    long groups() const { return (rows + group_rows - 1) / group_rows; }
+    void operator()(long first, long last) const {  // groups
+        const long first_row = first * group_rows, most = last * group_rows, end_row = most < rows ? most : rows;
+        for (long v = 0; v < batch && first < last; v++) {
             Sum* const out = added + v * rows;
-            memset(out + first, 0, (last - first) * sizeof(Sum));
+            memset(out + first_row, 0, (end_row - first_row) * sizeof(Sum));
             const Factor* const vector = vectors + v * width;
-            for (long k = from; k < to;) {  // row by row: a sum in memory would be waited for at every patch
-                const long row = patch_rows[k];
-                Sum sum = 0;
-                for (; k < to && patch_rows[k] == row; k++) sum += patch_values[k] * vector[patch_columns[k]];
-                out[row] = sum;
-            }
+            for (i64 k = starts[first]; k < starts[last]; k++)
+                out[patch_rows[k]] += patch_values[k] * vector[patch_columns[k]];
         }
     }
 };
@@ -293,25 +293,31 @@ struct Finishing {
         for (long v = 0; v < batch; v++) {
             Sum* const out = product + v * rows;
             const Sum* const of_vector = sums + v * vector_size;
-            for (long row = first; row < last; row++) {
-#if XW_FLOAT
-                out[row] = of_vector[row];
-#else
-                out[row] = (of_vector[row] - offsets[row]) >> (XW_NIBBLES == 2 ? 4 : 0);
-#endif
+            if (added) {
+                const Sum* const of_patches = added + v * rows;
+#pragma omp simd
+                for (long row = first; row < last; row++) out[row] = finish(of_vector[row], offsets[row]) + of_patches[row];
+            } else {
+#pragma omp simd
+                for (long row = first; row < last; row++) out[row] = finish(of_vector[row], offsets[row]);
             }
-            if (added)
-                for (long row = first; row < last; row++) out[row] += added[v * rows + row];
         }
+    }
+    static XW_INLINE Sum finish(Sum sum, Sum offset) {
+#if XW_FLOAT
+        return sum;
+#else
+        return (sum - offset) >> (XW_NIBBLES == 2 ? 4 : 0);
+#endif
     }
 };
 
 // product, shape (batch, rows). offsets, (rows,): what the activations' 128 adds, to be taken off. patches: row, column
-// and value of what the stream leaves out. Returns 0, or 1 if there is no memory.
+// and value of what the stream leaves out, in groups of rows. Returns 0, or 1 if there is no memory.
 extern "C" int xw_multiply(const u8* symbols, const u8* mask, long passes, long pass_blocks, long threads,
-                           const i32* columns, const Sum* offsets, long rows, long patches, const i32* patch_rows,
-                           const i32* patch_columns, const Sum* patch_values, const Factor* vectors, long width,
-                           long batch, Sum* product) {
+                           const i32* columns, const Sum* offsets, long rows, long patches, long patch_group,
+                           const i64* patch_starts, const i32* patch_rows, const i32* patch_columns,
+                           const Sum* patch_values, const Factor* vectors, long width, long batch, Sum* product) {
     const long blocks = passes * pass_blocks, groups = pass_blocks * BLOCK_GROUPS;
     const long sums_size = batch * passes * XW_TOGETHER * 16, factors_size = (groups * FACTOR_BYTES + 63) / 64 * 64;
     const long parts = parts_of(blocks, threads);
@@ -323,14 +329,15 @@ extern "C" int xw_multiply(const u8* symbols, const u8* mask, long passes, long 
     Sum* const added = (Sum*)(sums + all_sums);
     u8* const factors = sums + all_sums + all_added;
     for (long v = 0; v < batch; v++)
-        place_factors(vectors + v * width, columns, groups, factors + v * factors_size);
+        place_factors(vectors + v * width, columns, width, groups, factors + v * factors_size);
     long passes_begun[MOST_PARTS];
     const Multiplying multiplying{{symbols, mask, passes, pass_blocks}, factors, factors_size, batch, sums, space,
                                   space + own_size, passes_begun};
-    const Patching patching{rows, patches, patch_rows, patch_columns, patch_values, vectors, width, batch, added};
+    const Patching patching{rows,         patch_group, patch_starts, patch_rows, patch_columns,
+                            patch_values, vectors,     width,        batch,      added};
     in_parts(blocks, threads, [&](long part, long first, long last) {
         multiplying(part, first, last);
-        if (patches) patching(rows * part / parts, rows * (part + 1) / parts);
+        if (patches) patching(patching.groups() * part / parts, patching.groups() * (part + 1) / parts);
     });
     add_rests(multiplying, parts);
     const Finishing finishing{(const Sum*)sums, passes * XW_TOGETHER * 16, offsets, patches ? added : nullptr, rows,
