@@ -1,11 +1,15 @@
 """Encoded products and decoding on a processor, against a memory copy and against what people would use instead.
 
 python benchmarks/spmv_cpu.py [--quick] [--size 4096 16384] [--sparsity .5 .7 .9] [--threads 1 2] [--repeats 15]
-                              [--batch 1 16] [--dtype int8 fp16] [--no-csr] [--shaped] [--runtimes] [--jobs 1]
-                              [--seconds 300] [--json FILE]
+                              [--batch 1 16] [--layers 1] [--dtype int8 fp16] [--no-csr] [--shaped] [--runtimes]
+                              [--jobs 1] [--seconds 300] [--json FILE]
 
 Every size, sparsity and number of threads is one table: medians of repeats taken in turn, with their spread, and how
 often the encoded product is as fast as each rival, run by run. --quick takes one small size and few repeats.
+
+A run is a product with each of several equal matrices, one after another, as the layers of a model follow each other:
+by default so many that the smallest of their forms are twice the last-level cache. So every format reads memory, as it
+does in a model, and threads find their next product as they do there. --layers 1: one product between other work.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -32,6 +37,10 @@ from xorweave.golden.spmv.libraries import MklCsr, NumpyDense, ScipyCsr, one_bla
 from xorweave.golden.spmv.rivals import BitmapProduct, CsrProduct
 from xorweave.golden.spmv.runtimes import OnnxRuntimeInt8, OpenVinoInt8, TorchCsr
 from xorweave.studies.timing import Timing, command_line, measure, ratio
+
+# Threads that wait spin for a millisecond at most: those of one product would keep a core from the next one.
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+os.environ.setdefault("KMP_BLOCKTIME", "1")
 
 ENCODED, DENSE, SCIPY = "encoded", "dense INT8", "CSR float32, SciPy"
 SHAPED = "encoded, shaped mask"
@@ -53,82 +62,136 @@ def matrix_of(size: int, sparsity: float, dtype: str, seed: int = 0) -> tuple[np
     return weights.astype({"fp16": np.float16, "fp32": np.float32}.get(dtype, np.int8)), mask
 
 
-def rivals_of(
-    weights: np.ndarray, mask: np.ndarray, dtype: str, threads: int, csr: bool
-) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Make what the encoded product is compared with; the weights' values are integers also where they are floats."""
+def makers_of(
+    given: argparse.Namespace, weights: np.ndarray, mask: np.ndarray, dtype: str, threads: int
+) -> dict[str, Callable[..., Any]]:
+    """Return what makes the rivals of the encoded product; weights have integer values also where they are floats."""
     whole = weights.astype(np.int8)
-    made: dict[str, Any] = {}
+    made: dict[str, Callable[..., Any]] = {}
     if dtype in ("int8", "int4"):
         for instructions in native.available_sets():
             # one kernel expands by vpexpandb, the others by shuffles; both where there are both
             if instructions in (native.instruction_set(), "avx512-vnni", "avx2"):
                 name = f"bitmap INT8, {instructions}"
-                made[name] = BitmapProduct(whole, mask, threads, instructions=instructions)
-        made[DENSE] = BitmapProduct(whole, mask, threads, dense=True)
-    if csr:
+                made[name] = partial(BitmapProduct, whole, mask, threads, instructions=instructions)
+        made[DENSE] = partial(BitmapProduct, whole, mask, threads, dense=True)
+    if not given.no_csr:
         if dtype in ("int8", "int4"):
-            made["CSR INT8 (Algorithm 1)"] = CsrProduct(whole, mask, threads)
+            made["CSR INT8 (Algorithm 1)"] = partial(CsrProduct, whole, mask, threads)
         if threads == 1:
-            made[SCIPY] = ScipyCsr(whole, mask)
-        try:
-            made["CSR float32, MKL"] = MklCsr(whole, mask, threads)
-        except InputError as missing:
-            print(f"  MKL: not measured: {missing}")
+            made[SCIPY] = partial(ScipyCsr, whole, mask)
+        made["CSR float32, MKL"] = partial(MklCsr, whole, mask, threads)
         if threads == 1 and mask.size <= MOST_FLOATS:
-            made["dense float32, NumPy"] = NumpyDense(whole, mask)
+            made["dense float32, NumPy"] = partial(NumpyDense, whole, mask)
+    if given.runtimes and dtype == "int8":
+        made |= {name: partial(engine, whole, mask, threads) for name, engine in RUNTIMES.items()}
     return made
 
 
-def runtimes_of(whole: np.ndarray, mask: np.ndarray, threads: int) -> dict[str, Any]:
-    """Make the products of the inference engines that are installed and exact on this processor."""
-    made: dict[str, Any] = {}
-    probe = np.random.default_rng(5).integers(-128, 128, whole.shape[1], np.int8)
-    wanted = whole.astype(np.float32) @ probe.astype(np.float32)
-    for name, make in RUNTIMES.items():
+class InARow:
+    """Equal products, one after another, each with a matrix of its own, as the layers of a model."""
+
+    def __init__(self, layers: list[Any]) -> None:
+        self.layers = layers
+        self.bytes_read = layers[0].bytes_read  # of one
+
+    def __call__(self, vectors: np.ndarray) -> Any:
+        """Multiply the same vectors by all; return the last product."""
+        for layer in self.layers:
+            product = layer(vectors)
+        return product
+
+
+def products_of(
+    given: argparse.Namespace,
+    matrix: tuple[int, float, str],
+    lanes: LaneMatrix,
+    shaped: LaneMatrix | None,
+    threads: int,
+) -> tuple[int, dict[str, InARow]]:
+    """Make all products with a matrix, as often as they are to follow each other; return how often, and them.
+
+    What is not installed, or saturates on this processor, is left out and named.
+    """
+    weights, mask = matrix_of(*matrix)
+    makers: dict[str, Callable[..., Any]] = {ENCODED: partial(EncodedProduct, lanes, threads)}
+    makers |= makers_of(given, weights, mask, matrix[2], threads)
+    if shaped is not None:
+        makers[SHAPED] = partial(EncodedProduct, shaped, threads)
+    probe = np.random.default_rng(5).integers(-128, 128, mask.shape[1], np.int8)
+    wanted = weights.astype(np.float32) @ probe.astype(np.float32) if given.runtimes else None
+    first: dict[str, Any] = {}
+    for name, make in makers.items():
         try:
-            product = make(whole, mask, threads)
-        except InputError as missing:
-            print(f"  {name}: not measured: {missing}")
-            continue
-        except RuntimeError as refused:
-            print(f"  {name}: not measured: it says {str(refused).splitlines()[0][:100]}")
-            continue
-        if np.array_equal(product(probe), wanted):
-            made[name] = product
+            first[name] = make()
+            if name in RUNTIMES and not np.array_equal(first[name](probe), wanted):
+                del first[name]
+                print(
+                    f"  {name}: not measured: its product is another on this processor (sums that saturate)"
+                )
+        except (InputError, RuntimeError) as why:
+            print(f"  {name}: not measured: {str(why).splitlines()[0][:100]}")
+    # so many that the smallest of their forms are twice the last-level cache
+    least = min(product.bytes_read for product in first.values())
+    layers = given.layers or -(-2 * native.last_cache_bytes() // least)
+    made = {}
+    for name, product in first.items():
+        if isinstance(product, OnnxRuntimeInt8):  # it takes its layers together
+            made[name] = InARow([makers[name](layers=layers)])
         else:
-            print(f"  {name}: not measured: its product is another on this processor (sums that saturate)")
-    return made
+            made[name] = InARow([product, *(makers[name]() for _ in range(1, layers))])
+    return layers, made
 
 
-def one(lanes: LaneMatrix, rivals: dict[str, Any], threads: int, batch: int, repeats: int) -> dict[str, Any]:
-    """Measure one matrix; print its table and return its figures."""
+class DecodedInARow:
+    """What decoding the layers of a model takes, and copying what comes out."""
+
+    def __init__(self, layers: list[EncodedProduct]) -> None:
+        self._layers = layers
+        self._decoded = [layer.decode_lines() for layer in layers]
+        self._copies = [np.zeros_like(decoded) for decoded in self._decoded]
+        self.size = self._copies[0].size  # of one
+
+    def decode(self) -> None:
+        for layer, decoded in zip(self._layers, self._decoded, strict=True):
+            layer.decode_lines(decoded)
+
+    def copy(self) -> None:
+        for decoded, copy in zip(self._decoded, self._copies, strict=True):
+            np.copyto(copy, decoded)
+
+
+def one(
+    lanes: LaneMatrix, products: dict[str, InARow], layers: int, threads: int, batch: int, repeats: int
+) -> dict[str, Any]:
+    """Measure one matrix, `layers` times in a row; print its table and return its figures."""
     rows, columns = lanes.scan.rows, lanes.scan.columns
-    ours = EncodedProduct(lanes, threads)
+    encoded, rivals = products[ENCODED], {name: row for name, row in products.items() if name != ENCODED}
     integers = np.random.default_rng(7).integers(-128, 128, (batch, columns), np.int8)
     floats = lanes.number_format.is_float
     factors = integers.astype(np.float32) if floats else integers
-    wanted = ours(factors)
+    wanted = encoded(factors)
     for name, product in rivals.items():
         if not np.array_equal(product(integers), wanted):
             raise SystemExit(f"{name} disagrees with the encoded product")
-    decoded = ours.decode_lines()
-    copy = np.zeros_like(decoded)
-    work: dict[str, Callable[[], object]] = {ENCODED: lambda: ours(factors)}
+    decoding = DecodedInARow(encoded.layers)
+    work: dict[str, Callable[[], object]] = {ENCODED: lambda: encoded(factors)}
     work |= {name: (lambda product=product: product(integers)) for name, product in rivals.items()}
-    work["decode"] = lambda: ours.decode_lines(decoded)
-    work["copy"] = lambda: np.copyto(copy, decoded)
+    work |= {"decode": decoding.decode, "copy": decoding.copy}
     with one_blas_thread():
-        taken = measure(work, repeats)
+        taken = {
+            name: Timing(tuple(seconds / layers for seconds in timing.seconds))
+            for name, timing in measure(work, repeats).items()
+        }
     kept = int(np.count_nonzero(lanes.encoded.mask))
     payload = lanes.encoded.blocks * lanes.code.n_in
     print(
-        f"\n{rows} x {columns}, {lanes.number_format.name}, {threads} thread(s), batch {batch}, {ours.instructions}, "
-        f"{lanes.code.spec}: payload {100 * (payload / kept - 1):.2f} % over the care bits, "
-        f"{lanes.patch_rows.size} patches"
+        f"\n{rows} x {columns}, {lanes.number_format.name}, {threads} thread(s), batch {batch}, {layers} in a row, "
+        f"{encoded.layers[0].instructions}, {lanes.code.spec}: "
+        f"payload {100 * (payload / kept - 1):.2f} % over the care bits, {lanes.patch_rows.size} patches"
     )
     weights = rows * columns * batch
-    read = {ENCODED: ours.bytes_read, **{name: product.bytes_read for name, product in rivals.items()}}
+    read = {name: product.bytes_read for name, product in products.items()}
     for name in read:
         print(
             f"  {name:26s} {rate(taken[name], weights):>32s} G weights/s, reads {read[name] / 2**20:7.1f} MiB; "
@@ -136,12 +199,12 @@ def one(lanes: LaneMatrix, rivals: dict[str, Any], threads: int, batch: int, rep
             f"{min(taken[name].seconds) / min(taken[ENCODED].seconds):.3g} x fastest by fastest"
         )
     for name in ("decode", "copy"):
-        print(f"  {name:26s} {rate(taken[name], decoded.size):>32s} GB/s")
+        print(f"  {name:26s} {rate(taken[name], decoding.size):>32s} GB/s")
     print(f"  decoding runs at {ratio(taken['copy'], taken['decode'])} the speed of copying what it decodes")
     print(f"  against the best bitmap: {best_bitmap(taken)}")
     return {
         "rows": rows, "columns": columns, "dtype": lanes.number_format.name, "threads": threads, "batch": batch,
-        "instructions": ours.instructions, "code": lanes.code.spec, "bytes_read": read,
+        "layers": layers, "instructions": encoded.layers[0].instructions, "code": lanes.code.spec, "bytes_read": read,
         "seconds": {name: list(timing.seconds) for name, timing in taken.items()},
     }  # fmt: skip
 
@@ -197,7 +260,6 @@ def main() -> None:
             future.result() for future in started
         ]  # all, so that nothing else runs when times are taken
     for number, matrix in enumerate(matrices):
-        weights, mask = matrix_of(*matrix)
         lanes, shaped = encoded.pop(0)
         for threads in given.threads:
             if given.seconds and time.monotonic() - began > given.seconds:
@@ -205,13 +267,12 @@ def main() -> None:
                     f"{given.seconds:.0f} s are over: not measured: {matrices[number:]}, from {threads} thread(s)"
                 )
                 return
-            rivals = rivals_of(weights, mask, matrix[2], threads, not given.no_csr)
-            if shaped is not None:
-                rivals[SHAPED] = EncodedProduct(shaped, threads)
-            if given.runtimes and matrix[2] == "int8":
-                rivals |= runtimes_of(weights, mask, threads)
+            products = None  # of fewer threads: no room for both
+            layers, products = products_of(given, matrix, lanes, shaped, threads)
             for batch in given.batch:
-                figures.append({"sparsity": matrix[1], **one(lanes, rivals, threads, batch, repeats)})
+                figures.append(
+                    {"sparsity": matrix[1], **one(lanes, products, layers, threads, batch, repeats)}
+                )
                 if given.json:
                     found = {"processor": processor(), "command": command_line(), "runs": figures}
                     given.json.write_text(json.dumps(found, indent=1))
@@ -226,6 +287,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--batch", type=int, nargs="+", default=[1])
+    parser.add_argument(
+        "--layers", type=int, help="matrices in a row; by default so many that no cache holds them"
+    )
     parser.add_argument("--dtype", choices=["int8", "int4", "fp16", "fp32"], nargs="+", default=["int8"])
     parser.add_argument("--max-k", type=int, help="by default 64, under a shaped mask 128")
     parser.add_argument("--no-csr", action="store_true", help="leave the CSR products out")

@@ -38,7 +38,7 @@ def cpu_row(run: dict[str, Any]) -> list[str]:
         shaped = f"{over(ours, seconds[SHAPED])}, {read[SHAPED] / read[ENCODED]:.2f} of its bytes"
     return [
         f"{run['rows']} x {run['columns']}, {run['dtype']}",
-        *(str(run[name]) for name in ("threads", "batch", "sparsity")),
+        *(str(run.get(name, 1)) for name in ("layers", "threads", "batch", "sparsity")),
         f"{median(rates):.1f} ({rates[0]:.1f} .. {rates[-1]:.1f})",
         over(seconds[best], ours) if best else "-",
         *(over(seconds[name], ours) if name in seconds else "-" for name in BESIDE),
@@ -50,7 +50,7 @@ def cpu_row(run: dict[str, Any]) -> list[str]:
 def cpu_table(files: list[Path]) -> None:
     """Print one table of all runs."""
     head = [
-        "matrix, format", "threads", "batch", "S", "encoded, G weights/s", "x best bitmap",
+        "matrix, format", "in a row", "threads", "batch", "S", "encoded, G weights/s", "x best bitmap",
         *(f"x {name}" for name in BESIDE), "decoding x copying", "shaped mask x encoded",
     ]  # fmt: skip
     rows = [cpu_row(run) for file in files for run in json.loads(file.read_text(encoding="utf-8"))["runs"]]

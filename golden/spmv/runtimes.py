@@ -24,26 +24,48 @@ def _engine(name: str) -> Any:
 class OnnxRuntimeInt8:
     """All weights as INT8, by ONNX Runtime's ``MatMulInteger``: INT8 vectors, exact INT32 sums where there is VNNI.
 
+    Parameters
+    ----------
+    matrix, mask : ndarray of int8 and of bool, shape (rows, columns)
+    threads : int
+    layers : int
+        So many equal products in a row, each with a copy of the weights, in one session: every session has threads of
+        its own, and they spin while they wait.
+
     Raises
     ------
     InputError
         A package is missing; the message names the extra.
     """
 
-    def __init__(self, matrix: NDArray[np.int8], mask: NDArray[np.bool_], threads: int = 1) -> None:
+    def __init__(
+        self, matrix: NDArray[np.int8], mask: NDArray[np.bool_], threads: int = 1, *, layers: int = 1
+    ) -> None:
         onnx, runtime = _engine("onnx"), _engine("onnxruntime")
         helper, kinds = onnx.helper, onnx.TensorProto
         weights = np.ascontiguousarray(np.where(mask, matrix, 0).T.astype(np.int8))
         graph = helper.make_graph(
-            [helper.make_node("MatMulInteger", ["x", "w", "zero"], ["y"])],
-            "product",
+            [helper.make_node("MatMulInteger", ["x", f"w{k}", "zero"], [f"y{k}"]) for k in range(layers)],
+            "products",
             [helper.make_tensor_value_info("x", kinds.UINT8, ["batch", matrix.shape[1]])],
-            [helper.make_tensor_value_info("y", kinds.INT32, ["batch", matrix.shape[0]])],
-            [onnx.numpy_helper.from_array(weights, "w"), onnx.numpy_helper.from_array(np.uint8(128), "zero")],
+            [
+                helper.make_tensor_value_info(f"y{k}", kinds.INT32, ["batch", matrix.shape[0]])
+                for k in range(layers)
+            ],
+            [
+                onnx.numpy_helper.from_array(np.uint8(128), "zero"),
+                # others than the last: of equal ones it keeps one
+                *(
+                    onnx.numpy_helper.from_array(np.roll(weights, layers - 1 - k, axis=0), f"w{k}")
+                    for k in range(layers)
+                ),
+            ],
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
+        # while it runs its threads spin as they do by default, but not on into what comes next
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         self._session = runtime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
@@ -52,7 +74,7 @@ class OnnxRuntimeInt8:
     def __call__(self, vectors: NDArray[np.int8]) -> NDArray[np.int32]:
         """Multiply: shape (columns,) to (rows,), or (batch, columns) to (batch, rows)."""
         shifted = np.atleast_2d(vectors).view(np.uint8) ^ 128  # unsigned activations take the fastest kernel
-        product: NDArray[np.int32] = self._session.run(None, {"x": shifted})[0]
+        product: NDArray[np.int32] = self._session.run(None, {"x": shifted})[-1]
         return product.reshape(*vectors.shape[:-1], -1)
 
 
