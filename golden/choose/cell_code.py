@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from xorweave.golden.choose.family import window_use
 from xorweave.golden.choose.mask_choice import encode_shaped, shaped_code
 from xorweave.golden.choose.queue_model import forecast
 from xorweave.golden.code.code import Code
+from xorweave.golden.mask.shaped_mask import ShapedMaskCode
 from xorweave.golden.scan.cells import CELL_COLUMNS, CELL_ROWS, CellScan
 from xorweave.golden.tensor.encode import EncodeOptions, encode_stored, encode_tensor
 from xorweave.golden.tensor.solvers import default_segment_blocks
@@ -22,6 +24,7 @@ from xorweave.golden.values.raw_planes import RawPlanes
 CELL_FORMATS = ("int4", "int8", "fp16", "bf16", "fp32")
 PATCH_BITS = 96  # row, column and value, 32 bits each, as the kernels read them
 _SAMPLE = 1 << 23
+_SAMPLE_OF_MASK = 1 << 17
 # Larger windows and blocks read up to 3 % fewer bits and take 10 to 30 % longer: the window no longer stays in the
 # first-level cache beside what is asked for ahead. A shaped mask takes so long that the bits decide.
 _WINDOW = 64
@@ -148,9 +151,7 @@ def encode_in_cells(
     elif scan is None:
         scan = scan_for(code, matrix.shape, fmt.n_w)
     assert scan is not None
-    blocks = scan.lane_length // code.n_out
-    # whole lanes, so that a lane never starts a stream anew half-way
-    segment = max(1, default_segment_blocks(code, scan.length) // blocks) * blocks
+    segment = _whole_lanes(code, scan)
     options = EncodeOptions(encoder="elimination", segment_blocks=segment, jobs=jobs)
     if mask_code == "bitmap":
         return encode_tensor(matrix, fmt, code, mask=kept, scan=scan, options=options)
@@ -158,18 +159,22 @@ def encode_in_cells(
         raise InputError(f"mask_code must be bitmap for products of {dtype}: kernels read its mask as bits")
     words = fmt.to_words(matrix) * kept
     kept = words != 0
-    shape_of_mask = shaped_code(
-        float(kept.mean()), code.n_out, zero_bits=fmt.n_w, margin=_MASK_MARGINS[fmt.n_w], seed=seed
-    )
+    if given is None:
+        # what a mask lets through that it should not are care bits, too: a block is made for them
+        code, scan = choose_cell_code(
+            kept | _false_ones(kept, code, scan, fmt.n_w, beam), fmt.n_w, max_k=max_k, seed=seed
+        )
+        segment = _whole_lanes(code, scan)
+        options = replace(options, segment_blocks=segment)
     coder = encode_shaped(
         scan.to_scan(kept.reshape(-1)),
-        shape_of_mask,
+        _mask_code(kept, code, fmt.n_w, seed),
         beam=beam,
         zero_bits=fmt.n_w,
         segment_blocks=segment,
         jobs=jobs,
     )
-    if given is None:  # false ones are care bits, too
+    if given is None:
         let_through = scan.from_scan(coder.decode()).reshape(matrix.shape)
         code, _scan = choose_cell_code(
             let_through, fmt.n_w, max_k=max_k, seed=seed, column_block=scan.column_block
@@ -184,6 +189,27 @@ def encode_in_cells(
         codes=[code],
         options=options,
     )
+
+
+def _whole_lanes(code: Code, scan: CellScan) -> int:
+    """Return the blocks of a segment: of whole lanes, so that a lane never starts a stream anew half-way."""
+    blocks = scan.lane_length // code.n_out
+    return max(1, default_segment_blocks(code, scan.length) // blocks) * blocks
+
+
+def _mask_code(kept: NDArray[np.bool_], code: Code, n_w: int, seed: int) -> ShapedMaskCode:
+    """Return the code of a mask that is decoded beside its values."""
+    return shaped_code(float(kept.mean()), code.n_out, zero_bits=n_w, margin=_MASK_MARGINS[n_w], seed=seed)
+
+
+def _false_ones(
+    kept: NDArray[np.bool_], code: Code, scan: CellScan, n_w: int, beam: int
+) -> NDArray[np.bool_]:
+    """Strew as many ones over a mask as a shaped code of it lets through in vain; measured on its first lanes."""
+    sample = scan.to_scan(kept.reshape(-1))[:_SAMPLE_OF_MASK]
+    decoded = encode_shaped(sample, _mask_code(kept, code, n_w, 0), beam=beam, zero_bits=n_w).decode()
+    share = np.count_nonzero(decoded & ~sample) / max(1, np.count_nonzero(~sample))
+    return np.random.default_rng(0).random(kept.shape, np.float32) < share
 
 
 def scan_for(code: Code, shape: tuple[int, int], n_w: int) -> CellScan:

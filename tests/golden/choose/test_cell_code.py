@@ -44,3 +44,13 @@ def test_a_given_block_is_kept(column_block: int) -> None:
 def test_masks_that_are_not_shaped(density: float, dtype: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         encode_in_cells(matrix_of(density, dtype), dtype, mask_code="shaped", beam=16)
+
+
+def test_a_block_is_made_for_what_a_shaped_mask_lets_through() -> None:
+    rng = np.random.default_rng(3)
+    matrix = rng.integers(-128, 128, (768, 768)).astype(np.int8)
+    matrix[rng.random(matrix.shape) >= 0.1] = 0
+    encoded = encode_in_cells(matrix, mask_code="shaped", beam=256)
+    care = int(np.count_nonzero(encoded.mask))
+    assert care > 1.05 * np.count_nonzero(matrix)  # more than the weights that are kept
+    assert care <= encoded.blocks * encoded.code.n_in < 1.04 * care
