@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.spmv import native
 from xorweave.golden.spmv.lane_fallback import FallbackKernel
-from xorweave.golden.spmv.lane_kernel import lane_source
+from xorweave.golden.spmv.lane_kernel import ROOM, lane_source
 from xorweave.golden.spmv.lanes import LINE, LaneMatrix
 from xorweave.golden.spmv.sums import check_columns
 
@@ -136,10 +136,12 @@ class _CompiledKernel:
         self._library = self._build(decoding=False)
         by_word = fmt.n_w > 8 or instructions.startswith(("avx512", native.EMULATED))
         self._symbols = native.aligned(matrix.symbols)
-        bits = matrix.mask_symbols
-        if bits is None:
-            bits = matrix.mask_words() if by_word else matrix.mask_lines()
-        self._mask = native.aligned(bits)
+        if matrix.mask_symbols is None:
+            self._mask = native.aligned(matrix.mask_words() if by_word else matrix.mask_lines())
+        else:
+            self._mask = native.aligned(
+                np.pad(matrix.mask_symbols, ((0, -(-ROOM // matrix.mask_symbols.shape[1])), (0, 0), (0, 0)))
+            )
         self._columns = scan.placed_columns.astype(np.int32)
         self._sum, self._rows = np.dtype(np.float32 if fmt.is_float else np.int32), scan.rows
         self._offsets = np.zeros(scan.rows, self._sum)

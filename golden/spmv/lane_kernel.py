@@ -16,6 +16,7 @@ from xorweave.golden.scan.cells import CellScan
 
 _FLOATS = {"fp16": 1, "bf16": 2, "fp32": 3}
 _LINE = 64
+ROOM = 8  # words of 64 lanes in a register: as many must be readable behind an encoded mask
 
 
 def lane_source(
@@ -89,32 +90,38 @@ def _decoder_lines(code: Code, fmt: NumberFormat, inversion: int) -> list[str]:
     return [*lines, "}"]
 
 
+def _whole(words: int) -> int:
+    return -(-words // ROOM) * ROOM  # what is left over of a register would be decoded word by word
+
+
 def _shaped_lines(code: ShapedMaskCode, nibbles: int) -> list[str]:
     """Return the lines of ``decode_shaped(x, words)``: encoded bits to mask words, `nibbles` of 64 lanes for each.
 
-    ``x[0]`` is the block's first word; those of a window lie in front of it.
+    ``x[0]`` is the block's first word; those of a window lie in front of it. Whole registers are decoded, so up to
+    `ROOM` words behind the block are read, and their mask bits come to nothing.
     """
     most = code.sum_pairs.shape[0]
     back, size = code.reach * nibbles, code.n_in * nibbles
+    whole, words = _whole(back + size), _whole(size)
     number = np.arange(code.n_out) - np.searchsorted(code.bit_of_output, code.bit_of_output)
     places = (number * code.n_in + code.bit_of_output) * nibbles
     lines = [
-        f"constexpr int SHAPED_BYTES = {8 * size}, SHAPED_WORDS = {most * size};",
+        f"constexpr int SHAPED_BYTES = {8 * size}, SHAPED_WORDS = {(most - 1) * size + words};",
         f"constexpr int SHAPED_PLACE[] = {{{', '.join(map(str, places.tolist()))}}};",
         "XW_INLINE void decode_shaped(const Word64* x, Word64* words) {",
-        f"    alignas(64) Word64 sums[{code.sums}][{back + size}];",
+        f"    alignas(64) Word64 sums[{code.sums}][{max(whole, back + words)}];",
     ]
     for k, lags in enumerate(code.sum_lags.tolist()):
         taken = " ^ ".join(f"x[i - {nibbles * lag}]" for lag in lags)
         lines += [
             "#pragma omp simd",
-            f"    for (int i = -{back}; i < {size}; i++) sums[{k}][i + {back}] = {taken};",
+            f"    for (int i = -{back}; i < {whole - back}; i++) sums[{k}][i + {back}] = {taken};",
         ]
     for m in range(most):
         pairs = (code.sum_pairs[m] * [1, 1, nibbles]).tolist()
         taken = " & ".join(f"(sums[{p}][i + {back}] ^ sums[{q}][i + {back - lag}])" for p, q, lag in pairs)
         lines += [
             "#pragma omp simd",
-            f"    for (int i = 0; i < {size}; i++) words[i + {m * size}] = {taken};",
+            f"    for (int i = 0; i < {words}; i++) words[i + {m * size}] = {taken};",
         ]
     return [*lines, "}"]
