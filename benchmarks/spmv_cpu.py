@@ -291,7 +291,7 @@ def parsed() -> argparse.Namespace:
         "--layers", type=int, help="matrices in a row; by default so many that no cache holds them"
     )
     parser.add_argument("--dtype", choices=["int8", "int4", "fp16", "fp32"], nargs="+", default=["int8"])
-    parser.add_argument("--max-k", type=int, help="by default 64, under a shaped mask 128")
+    parser.add_argument("--max-k", type=int, help="by default 64, under a shaped mask 192")
     parser.add_argument("--no-csr", action="store_true", help="leave the CSR products out")
     parser.add_argument(
         "--shaped",

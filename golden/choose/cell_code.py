@@ -28,9 +28,13 @@ _SAMPLE_OF_MASK = 1 << 17
 # Larger windows and blocks read up to 3 % fewer bits and take 10 to 30 % longer: the window no longer stays in the
 # first-level cache beside what is asked for ahead. A shaped mask takes so long that the bits decide.
 _WINDOW = 64
-_WINDOW_OF_SHAPED = 128
+_WINDOW_OF_SHAPED = 192
+_WINDOWS = (16, 32, 64, 128)  # smaller ones that are tried, too: each lane starts with a window of its own
 _MOST_N_IN = 24
 _MOST_N_OUT = 192  # decoded blocks stay in the first-level cache, and a kernel is soon compiled
+# What a block costs beside its symbols under a shaped mask, as bits: each begins with the sums of the window before it,
+# so that small blocks take up to a fifth longer.
+_BEGINNING_OF_SHAPED = 2
 # the rate of a shaped mask over an ideal code's, by the bits of a word: of steps of .03 what costs least
 _MASK_MARGINS = {4: -0.06, 8: 0.0}
 _SLACKS = (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
@@ -43,6 +47,7 @@ def choose_cell_code(
     max_k: int = _WINDOW,
     seed: int = 0,
     column_block: int | None = None,
+    beginning: float = 0,
 ) -> tuple[Code, CellScan]:
     """Choose a code that a processor decodes fast, a chain of two taps an output, and the scan that goes with it.
 
@@ -54,6 +59,8 @@ def choose_cell_code(
         first-level cache beside the activations.
     column_block : int, optional
         Column groups of a block; by default they are chosen, too.
+    beginning : float
+        What a block of a lane costs beside its symbols, in bits.
 
     Returns
     -------
@@ -64,21 +71,21 @@ def choose_cell_code(
     scan = CellScan.fitting(mask.shape[0], mask.shape[1], n_w)
     counts = _care_counts(mask, scan)
     lanes = scan.lanes / counts.shape[0]
-    best: tuple[float, int, int] | None = None
+    best: tuple[float, int, int, int] | None = None
     for n_in in range(1, min(_MOST_N_IN, max_k // 2) + 1):
         for size in _column_blocks(n_in, density, scan.together, column_block):
             blocks = -(-counts.shape[2] // size)
             edges = np.minimum(np.arange(blocks + 1) * size, counts.shape[2] - 1)
             care = np.diff(counts[:, :, edges], axis=2).reshape(-1)
-            n_s = max(1, max_k // n_in - 1)
-            dependent = forecast(care, n_in, n_s, window_use("chain")[0]).dependent * lanes
-            cost = float(lanes * care.size * n_in * n_w) + PATCH_BITS * dependent
-            if best is None or cost < best[0]:
-                best = (cost, n_in, size)
+            for n_s in sorted({max(1, k // n_in - 1) for k in {*_WINDOWS, max_k} if k <= max_k}):
+                dependent = forecast(care, n_in, n_s, window_use("chain")[0]).dependent * lanes
+                read = scan.lanes * n_s * n_in * n_w  # what the shift registers hold where a lane starts
+                cost = read + float(lanes * care.size) * (n_in * n_w + beginning) + PATCH_BITS * dependent
+                if best is None or cost < best[0]:
+                    best = (cost, n_in, size, n_s)
     assert best is not None
-    _cost, n_in, size = best
+    _cost, n_in, size, n_s = best
     scan = CellScan.fitting(mask.shape[0], mask.shape[1], n_w, size)
-    n_s = max(1, max_k // n_in - 1)
     n_out = scan.together * size
     return Code.from_family("chain", n_in=n_in, n_out=n_out, n_s=n_s, taps=2, seed=seed), scan
 
@@ -125,7 +132,7 @@ def encode_in_cells(
     code, scan : Code and CellScan, optional
         By default those of `choose_cell_code`; with a code alone, the scan whose passes are its whole blocks.
     max_k : int, optional
-        As in `choose_cell_code`; by default 64 under a bitmap and 128 under a shaped mask.
+        As in `choose_cell_code`; by default 64 under a bitmap and 192 under a shaped mask.
     mask_code : {"bitmap", "shaped"}
         Shaped: fewer bytes, about twice the work to decode them.
     beam : int
@@ -161,8 +168,9 @@ def encode_in_cells(
     kept = words != 0
     if given is None:
         # what a mask lets through that it should not are care bits, too: a block is made for them
+        let_through = kept | _false_ones(kept, code, scan, fmt.n_w, beam)
         code, scan = choose_cell_code(
-            kept | _false_ones(kept, code, scan, fmt.n_w, beam), fmt.n_w, max_k=max_k, seed=seed
+            let_through, fmt.n_w, max_k=max_k, seed=seed, beginning=_BEGINNING_OF_SHAPED
         )
         segment = _whole_lanes(code, scan)
         options = replace(options, segment_blocks=segment)

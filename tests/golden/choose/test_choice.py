@@ -19,7 +19,7 @@ from xorweave.golden.tensor.stored import EncodedTensor
 
 INT8 = number_format("int8")
 CODE = CodeChoice.parse("n_in=8,n_out=32,n_s=2")
-SHORT = CodeChoice.parse("auto", max_k=16)
+SHORT = CodeChoice.parse("auto", max_k=8)
 
 
 def _stored(choice: Choice, **options: Any) -> EncodedTensor:
@@ -87,7 +87,7 @@ def test_lanes_take_seed_and_window() -> None:
         ({"scan": "tiles"}, {"corrections": "bounded:2"}, "auto or joint for the scan tiles, not bounded"),
         ({"goal": "products"}, {"corrections": "plane"}, "auto or joint for the scan cells, not plane"),
         ({"scan": "cells"}, {"encoder": "viterbi"}, "must be elimination for the scan cells"),
-        ({"scan": "cells", "code": SHORT}, {}, r"needs a window of \d+, so max_k must be at least that, not 16"),
+        ({"scan": "cells", "code": SHORT}, {}, r"needs a window of \d+, so max_k must be at least that, not 8"),
         ({"values_code": "prefix"}, {"encoder": "viterbi"}, "values_code must be raw, and mask_code bitmap"),
         ({"mask_code": "shaped"}, {"corrections": "bounded:2"}, "values_code must be raw, and mask_code bitmap"),
     ],
