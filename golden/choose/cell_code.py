@@ -216,7 +216,7 @@ def _false_ones(
     """Strew as many ones over a mask as a shaped code of it lets through in vain; measured on its first lanes."""
     sample = scan.to_scan(kept.reshape(-1))[:_SAMPLE_OF_MASK]
     decoded = encode_shaped(sample, _mask_code(kept, code, n_w, 0), beam=beam, zero_bits=n_w).decode()
-    share = np.count_nonzero(decoded & ~sample) / max(1, np.count_nonzero(~sample))
+    share = int(np.count_nonzero(decoded & ~sample)) / max(1, int(np.count_nonzero(~sample)))
     return np.random.default_rng(0).random(kept.shape, np.float32) < share
 
 

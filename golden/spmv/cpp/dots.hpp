@@ -22,9 +22,8 @@ constexpr int COLUMNS = XW_FLOAT ? 4 / XW_WORD : 4 * XW_NIBBLES;
 
 // Places the activations of `width` columns, in the order the columns are met in; what follows them is padding.
 static void place_factors(const void* vector, const i32* columns, long width, long groups, u8* factors) {
-    const long places = groups * COLUMNS;
     memset(factors, 0, groups * FACTOR_BYTES);
-    for (long j = 0; j < (width < places ? width : places); j++) {
+    for (long j = 0; j < width; j++) {
 #if XW_FLOAT
         memcpy(factors + 4 * j, (const float*)vector + columns[j], 4);
 #else
