@@ -17,6 +17,7 @@ from xorweave.golden.spmv.lanes import LINE, LaneMatrix
 from xorweave.golden.spmv.sums import check_columns
 
 FALLBACK = "numba"
+MOST_THREADS = 256  # that the kernels share work out among
 # rows whose patches are added together: enough for one not to wait for the last of its row, few enough to share out
 _PATCH_GROUP = 256
 

@@ -143,9 +143,11 @@ def _operands(
 
 
 def _threads(text: str) -> tuple[int, ...]:
+    from xorweave.golden.spmv.cpu import MOST_THREADS
+
     parts = text.split(",")
-    if not all(part.isdecimal() and 1 <= int(part) <= 256 for part in parts):
-        raise InputError(f"--threads must be numbers from 1 to 256, comma-separated, not {text!r}")
+    if not all(part.isdecimal() and 1 <= int(part) <= MOST_THREADS for part in parts):
+        raise InputError(f"--threads must be numbers from 1 to {MOST_THREADS}, comma-separated, not {text!r}")
     return tuple(sorted({int(part) for part in parts}))
 
 

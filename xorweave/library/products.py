@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.spec import matrix_shape
-from xorweave.golden.spmv.cpu import EncodedProduct
+from xorweave.golden.spmv.cpu import MOST_THREADS, EncodedProduct
 from xorweave.golden.spmv.gpu import GpuProduct
 from xorweave.golden.spmv.lanes import lane_matrix, why_not_lanes
 from xorweave.golden.spmv.stored_product import multiply_stored
@@ -19,6 +19,10 @@ from xorweave.golden.spmv.sums import MOST_COLUMNS
 from xorweave.golden.spmv.tiled import tiled_matrix
 from xorweave.golden.tensor.stored import EncodedTensor
 from xorweave.library.stored import StoredTensor
+from xorweave.library.workers import cores
+
+# Bytes of a product for which a second thread pays: one that another process keeps waiting holds up all of a small one.
+_A_THREADS_SHARE = 4 << 20
 
 
 class StoredMatrix(LinearOperator):
@@ -31,10 +35,10 @@ class StoredMatrix(LinearOperator):
     block by block, slowly.
     """
 
-    def __init__(self, tensor: EncodedTensor, on: str = "cpu") -> None:
+    def __init__(self, tensor: EncodedTensor, on: str = "cpu", threads: int | None = None) -> None:
         integers = not tensor.number_format.is_float
         super().__init__(np.dtype(np.int64 if integers else np.float64), matrix_shape(tensor.shape))
-        self._tensor, self._on = tensor, on
+        self._tensor, self._on, self._threads = tensor, on, threads
         if on == "gpu":
             self._kernel = GpuProduct(tiled_matrix(tensor))
 
@@ -57,7 +61,9 @@ class StoredMatrix(LinearOperator):
         wide = not self._tensor.number_format.is_float and self.shape[1] > MOST_COLUMNS
         if wide or why_not_lanes(self._tensor):
             return None
-        return EncodedProduct(lane_matrix(self._tensor))
+        laid_out = lane_matrix(self._tensor)
+        read = laid_out.symbols.nbytes + laid_out.mask_bytes
+        return EncodedProduct(laid_out, self._threads or max(1, min(cores(), read // _A_THREADS_SHARE)))
 
     def _rmatvec(self, x: NDArray) -> NDArray:
         return self._rmatmat(np.asarray(x).reshape(-1, 1))[:, 0]
@@ -74,7 +80,9 @@ class StoredMatrix(LinearOperator):
         return super().__matmul__(given)
 
 
-def matrix(stored: StoredTensor | EncodedTensor, on: str = "cpu") -> StoredMatrix:
+def matrix(
+    stored: StoredTensor | EncodedTensor, on: str = "cpu", *, threads: int | None = None
+) -> StoredMatrix:
     """Return a stored tensor as a SciPy linear operator, which multiplies what is stored as it decodes it.
 
     Parameters
@@ -83,11 +91,14 @@ def matrix(stored: StoredTensor | EncodedTensor, on: str = "cpu") -> StoredMatri
     on : {"cpu", "gpu"}
         Where it multiplies. ``gpu`` takes a tensor that was encoded with ``scan="tiles"``, and needs CuPy and an
         NVIDIA GPU.
+    threads : int, optional
+        Threads of the compiled kernels, from 1 to 256; by default one for each 4 MiB that a product reads, as many as
+        there are cores.
 
     Raises
     ------
     InputError
-        It is no stored tensor, or there is no product of it there.
+        It is no stored tensor, there is no product of it there, or no such number of threads.
 
     Examples
     --------
@@ -102,4 +113,8 @@ def matrix(stored: StoredTensor | EncodedTensor, on: str = "cpu") -> StoredMatri
     tensor = stored.tensor if isinstance(stored, StoredTensor) else stored
     if not isinstance(tensor, EncodedTensor):
         raise InputError(f"a matrix must be a stored tensor (encoded['name']), not {type(stored).__name__}")
-    return StoredMatrix(tensor, on)
+    if threads is not None and (
+        not isinstance(threads, int | np.integer) or not 1 <= threads <= MOST_THREADS
+    ):
+        raise InputError(f"threads must be from 1 to {MOST_THREADS}, not {threads!r:.40}")
+    return StoredMatrix(tensor, on, None if threads is None else int(threads))

@@ -183,15 +183,17 @@ class StoredTensor:
         return decode_block(self.tensor, _whole(number, "the block"))
 
     def __matmul__(self, other: Any) -> NDArray:
-        from xorweave.library.products import matrix
+        return self._matrix @ other
 
-        return matrix(self) @ other
+    @cached_property
+    def _matrix(self) -> StoredMatrix:
+        return self.matrix()  # kept: a kernel's layout of it takes as long as hundreds of products
 
-    def matrix(self, on: str = "cpu") -> StoredMatrix:
+    def matrix(self, on: str = "cpu", *, threads: int | None = None) -> StoredMatrix:
         """Return it as a linear operator; see `xorweave.matrix`."""
         from xorweave.library.products import matrix
 
-        return matrix(self, on=on)
+        return matrix(self, on=on, threads=threads)
 
     def __repr__(self) -> str:
         return f"StoredTensor({self.name!r}, shape={self.shape}, dtype={self.dtype!r})"

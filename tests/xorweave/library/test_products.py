@@ -16,6 +16,7 @@ from xorweave.golden.code.code import Code
 from xorweave.golden.scan.cells import CellScan
 from xorweave.golden.spmv import gpu
 from xorweave.golden.spmv.host_build import HostDevice
+from xorweave.library import products
 
 
 @pytest.fixture
@@ -43,6 +44,28 @@ def test_matrices_in_cells_take_the_kernels(kind: str) -> None:
     for factor in (x, x[:, 0], x.astype(np.int32)):
         product = matrix @ factor
         assert product.dtype == np.int64 and np.array_equal(product, wanted.astype(int) @ factor.astype(int))
+
+
+def test_threads_and_what_is_kept() -> None:
+    tensor, wanted = stored_kind("cells, int8")
+    x = np.random.default_rng(1).integers(-128, 128, 50).astype(np.int8)
+    for threads in (1, 3, np.int64(2)):
+        assert np.array_equal(xw.matrix(tensor, threads=threads) @ x, wanted.astype(int) @ x)
+    for threads in (0, 257, 1.0, "2"):
+        with pytest.raises(xw.InputError, match="threads must be from 1 to 256, not"):
+            xw.matrix(tensor, threads=threads)  # type: ignore[arg-type]
+
+
+def test_a_stored_tensor_is_laid_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = np.random.default_rng(5).integers(-3, 4, (70, 90)).astype(np.int8)
+    stored = xw.encode(weights, goal="products")["weights"]
+    laid_out = []
+    made = products.lane_matrix
+    monkeypatch.setattr(products, "lane_matrix", lambda tensor: laid_out.append(tensor) or made(tensor))
+    for seed in range(3):
+        x = np.random.default_rng(seed).integers(-128, 128, 90).astype(np.int8)
+        assert np.array_equal(stored @ x, weights.astype(int) @ x)
+    assert len(laid_out) == 1
 
 
 def test_encoding_for_products(tmp_path: Path) -> None:
