@@ -30,6 +30,6 @@ def verify(
         print_json(asdict(found))
         return
     say(
-        f"{src.name}: {found.tensors} encoded tensors, {found.weights:,} weights, "
+        f"{src.name}: {found.tensors} encoded tensor{'s' if found.tensors != 1 else ''}, {found.weights:,} weights, "
         f"{found.carried} carried: every checksum is right"
     )
