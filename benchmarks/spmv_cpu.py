@@ -39,7 +39,7 @@ from xorweave.golden.spmv.runtimes import OnnxRuntimeInt8, OpenVinoInt8, TorchCs
 from xorweave.studies.timing import Timing, command_line, measure, ratio
 
 # Threads that wait spin for a millisecond at most: those of one product would keep a core from the next one.
-os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+os.environ.setdefault("GOMP_SPINCOUNT", native.SPINS)
 os.environ.setdefault("KMP_BLOCKTIME", "1")
 
 ENCODED, DENSE, SCIPY = "encoded", "dense INT8", "CSR float32, SciPy"

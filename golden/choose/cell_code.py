@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,33 +149,31 @@ def encode_in_cells(
         raise InputError(f"the number format must be one of {', '.join(CELL_FORMATS)}, not {dtype!r}")
     fmt = number_format(dtype)
     kept = fmt.to_words(matrix) != 0 if mask is None else mask
-    given = code
+    shaped, care, beginning = mask_code != "bitmap", kept, 0
+    if shaped:
+        if fmt.is_float:
+            raise InputError(
+                f"mask_code must be bitmap for products of {dtype}: kernels read its mask as bits"
+            )
+        words = fmt.to_words(matrix) * kept
+        kept = words != 0
+        # what a mask lets through that it should not are care bits, too: a block is made for them
+        care, beginning = kept | _false_ones(kept, fmt.n_w, beam), _BEGINNING_OF_SHAPED
     if max_k is None:
-        max_k = _WINDOW if mask_code == "bitmap" else _WINDOW_OF_SHAPED
+        max_k = _WINDOW_OF_SHAPED if shaped else _WINDOW
+    given = code
     if code is None:
-        code, scan = choose_cell_code(kept, fmt.n_w, max_k=max_k, seed=seed)
+        code, scan = choose_cell_code(care, fmt.n_w, max_k=max_k, seed=seed, beginning=beginning)
     elif scan is None:
         scan = scan_for(code, matrix.shape, fmt.n_w)
     assert scan is not None
     segment = _whole_lanes(code, scan)
     options = EncodeOptions(encoder="elimination", segment_blocks=segment, jobs=jobs)
-    if mask_code == "bitmap":
+    if not shaped:
         return encode_tensor(matrix, fmt, code, mask=kept, scan=scan, options=options)
-    if fmt.is_float:
-        raise InputError(f"mask_code must be bitmap for products of {dtype}: kernels read its mask as bits")
-    words = fmt.to_words(matrix) * kept
-    kept = words != 0
-    if given is None:
-        # what a mask lets through that it should not are care bits, too: a block is made for them
-        let_through = kept | _false_ones(kept, code, scan, fmt.n_w, beam)
-        code, scan = choose_cell_code(
-            let_through, fmt.n_w, max_k=max_k, seed=seed, beginning=_BEGINNING_OF_SHAPED
-        )
-        segment = _whole_lanes(code, scan)
-        options = replace(options, segment_blocks=segment)
     coder = encode_shaped(
         scan.to_scan(kept.reshape(-1)),
-        _mask_code(kept, code, fmt.n_w, seed),
+        _mask_code(kept, code.n_out, fmt.n_w, seed),
         beam=beam,
         zero_bits=fmt.n_w,
         segment_blocks=segment,
@@ -205,17 +202,16 @@ def _whole_lanes(code: Code, scan: CellScan) -> int:
     return max(1, default_segment_blocks(code, scan.length) // blocks) * blocks
 
 
-def _mask_code(kept: NDArray[np.bool_], code: Code, n_w: int, seed: int) -> ShapedMaskCode:
+def _mask_code(kept: NDArray[np.bool_], n_out: int, n_w: int, seed: int = 0) -> ShapedMaskCode:
     """Return the code of a mask that is decoded beside its values."""
-    return shaped_code(float(kept.mean()), code.n_out, zero_bits=n_w, margin=_MASK_MARGINS[n_w], seed=seed)
+    return shaped_code(float(kept.mean()), n_out, zero_bits=n_w, margin=_MASK_MARGINS[n_w], seed=seed)
 
 
-def _false_ones(
-    kept: NDArray[np.bool_], code: Code, scan: CellScan, n_w: int, beam: int
-) -> NDArray[np.bool_]:
+def _false_ones(kept: NDArray[np.bool_], n_w: int, beam: int) -> NDArray[np.bool_]:
     """Strew as many ones over a mask as a shaped code of it lets through in vain; measured on its first lanes."""
-    sample = scan.to_scan(kept.reshape(-1))[:_SAMPLE_OF_MASK]
-    decoded = encode_shaped(sample, _mask_code(kept, code, n_w, 0), beam=beam, zero_bits=n_w).decode()
+    sample = CellScan.fitting(kept.shape[0], kept.shape[1], n_w).to_scan(kept.reshape(-1))[:_SAMPLE_OF_MASK]
+    code = _mask_code(kept, _MOST_N_OUT, n_w)
+    decoded = encode_shaped(sample, code, beam=beam, zero_bits=n_w).decode()
     share = int(np.count_nonzero(decoded & ~sample)) / max(1, int(np.count_nonzero(~sample)))
     return np.random.default_rng(0).random(kept.shape, np.float32) < share
 

@@ -17,7 +17,6 @@ from xorweave.golden.spmv.lanes import LINE, LaneMatrix
 from xorweave.golden.spmv.sums import check_columns
 
 FALLBACK = "numba"
-MOST_THREADS = 256  # that the kernels share work out among
 # rows whose patches are added together: enough for one not to wait for the last of its row, few enough to share out
 _PATCH_GROUP = 256
 
@@ -59,10 +58,8 @@ class EncodedProduct:
 
     @property
     def bytes_read(self) -> int:
-        """Bytes that one product reads of the matrix: symbols, mask, 4 a row for its offset, and 12 a patch."""
-        matrix = self.matrix
-        offsets = 0 if matrix.number_format.is_float else 4 * matrix.scan.rows
-        return matrix.symbols.nbytes + matrix.mask_bytes + offsets + 12 * matrix.patch_rows.size
+        """Bytes that one product reads of the matrix."""
+        return self.matrix.bytes_read
 
     def decode_lines(self, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Decode all weights, in the order they are decoded in.

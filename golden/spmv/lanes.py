@@ -58,6 +58,12 @@ class LaneMatrix(LaidOut):
         return self.mask.size // 8 if self.mask_symbols is None else self.mask_symbols.nbytes
 
     @property
+    def bytes_read(self) -> int:
+        """Bytes that one product reads: symbols, mask, 4 a row for its offset (of integers), and 12 a patch."""
+        offsets = 0 if self.number_format.is_float else 4 * self.scan.rows
+        return self.symbols.nbytes + self.mask_bytes + offsets + 12 * self.patch_rows.size
+
+    @property
     def blocks(self) -> int:
         """Blocks of a lane."""
         return self.scan.lane_length // self.code.n_out

@@ -40,8 +40,8 @@ INSTRUCTION_SETS = tuple(_SETS)
 # AVX-512 by SIMDe's plain C, for tests: on any processor, slowly
 EMULATED = "emulated"
 _EMULATED_FLAGS = ("-DXW_AVX512", "-DXW_VNNI", "-DXW_EMULATED", "-w")
-# rounds in which a thread looks for work before it sleeps: some 100 microseconds
-_SPINS = "5000"
+SPINS = "5000"  # rounds in which a thread looks for work before it sleeps: some 100 microseconds
+MOST_THREADS = 256
 
 
 @cache
@@ -104,7 +104,8 @@ def build(source: str, flags: tuple[str, ...], sources: Path = SOURCES) -> ctype
     program = compiler()
     if program is None:
         raise InputError("a C++ compiler (g++) must be on the PATH to build kernels for this processor")
-    command = [program, "-std=c++17", "-shared", "-fPIC", "-fopenmp", "-fwrapv", *flags, "-I", str(sources)]
+    told = ["-fopenmp", f"-DXW_MOST_THREADS={MOST_THREADS}", "-I", str(sources)]
+    command = [program, "-std=c++17", "-shared", "-fPIC", "-fwrapv", *flags, *told]
     digest = hashlib.sha256("\0".join([*command, _version(program), source]).encode())
     for header in sorted(sources.iterdir()):
         digest.update(header.read_bytes())
@@ -131,7 +132,7 @@ def _load(library: Path) -> ctypes.CDLL:
     # shares the processor from what he waits for
     own = "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ
     if own:
-        os.environ["GOMP_SPINCOUNT"] = _SPINS
+        os.environ["GOMP_SPINCOUNT"] = SPINS
     try:
         return ctypes.CDLL(str(library))
     finally:

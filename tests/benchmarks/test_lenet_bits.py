@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def lenet_bits(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    pytest.importorskip("torch")
-    pytest.importorskip("bitarray")
+    pytest.importorskip("torch", reason="PyTorch is not installed (extra train)")
+    pytest.importorskip("bitarray", reason="bitarray is not installed (extra baselines)")
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import lenet_bits
 

@@ -143,7 +143,7 @@ def _operands(
 
 
 def _threads(text: str) -> tuple[int, ...]:
-    from xorweave.golden.spmv.cpu import MOST_THREADS
+    from xorweave.golden.spmv.native import MOST_THREADS
 
     parts = text.split(",")
     if not all(part.isdecimal() and 1 <= int(part) <= MOST_THREADS for part in parts):

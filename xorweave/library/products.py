@@ -11,9 +11,10 @@ from scipy.sparse.linalg import LinearOperator
 
 from xorweave.golden.base.errors import InputError
 from xorweave.golden.scan.spec import matrix_shape
-from xorweave.golden.spmv.cpu import MOST_THREADS, EncodedProduct
+from xorweave.golden.spmv.cpu import EncodedProduct
 from xorweave.golden.spmv.gpu import GpuProduct
 from xorweave.golden.spmv.lanes import lane_matrix, why_not_lanes
+from xorweave.golden.spmv.native import MOST_THREADS
 from xorweave.golden.spmv.stored_product import multiply_stored
 from xorweave.golden.spmv.sums import MOST_COLUMNS
 from xorweave.golden.spmv.tiled import tiled_matrix
@@ -62,8 +63,8 @@ class StoredMatrix(LinearOperator):
         if wide or why_not_lanes(self._tensor):
             return None
         laid_out = lane_matrix(self._tensor)
-        read = laid_out.symbols.nbytes + laid_out.mask_bytes
-        return EncodedProduct(laid_out, self._threads or max(1, min(cores(), read // _A_THREADS_SHARE)))
+        worth = max(1, min(cores(), laid_out.bytes_read // _A_THREADS_SHARE))
+        return EncodedProduct(laid_out, self._threads or worth)
 
     def _rmatvec(self, x: NDArray) -> NDArray:
         return self._rmatmat(np.asarray(x).reshape(-1, 1))[:, 0]

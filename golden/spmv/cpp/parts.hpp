@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-constexpr long MOST_THREADS = 256;
+constexpr long MOST_THREADS = XW_MOST_THREADS;
 // A thread that is woken comes late, by as much as a small product takes: the others do more of the parts then.
 constexpr long PARTS_EACH = 4;
 constexpr long MOST_PARTS = MOST_THREADS * PARTS_EACH;

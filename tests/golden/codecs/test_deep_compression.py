@@ -9,7 +9,7 @@ from xorweave.golden.base.number_format import FORMATS
 from xorweave.golden.codecs.codec import PrunedTensor
 from xorweave.golden.codecs.deep_compression import DeepCompression
 
-pytest.importorskip("bitarray")
+pytest.importorskip("bitarray", reason="bitarray is not installed (extra baselines)")
 
 
 @pytest.mark.parametrize("shape", [(40, 60), (8, 10, 5, 6)])
